@@ -1,0 +1,99 @@
+"""How results reach the disk: written beside, fsynced, renamed, so that a final name holds a whole artifact or the old one."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+
+@contextmanager
+def atomic_file(path: Path | str, mode: str = "w") -> Iterator[IO[Any]]:
+    """Open a file for writing that takes its name only when the block ends well.
+
+    Text is UTF-8 with "\\n" line ends. An exception (a full disk, Ctrl-C) leaves no trace and the old file untouched.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = _beside(path)
+    text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+    try:
+        with open(beside, mode, **text) as file:  # type: ignore[call-overload]
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+        _fsync_folder(path.parent)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path | str) -> Iterator[Path]:
+    """Yield an empty folder that replaces `path` as a whole when the block ends well, and vanishes when it does not."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = _beside(path)
+    beside.mkdir()
+    try:
+        yield beside
+        for file in beside.rglob("*"):
+            if file.is_file():
+                with open(file, "rb") as opened:
+                    os.fsync(opened.fileno())
+        # rename() cannot replace a folder that holds files, so the old one steps aside for the moment between.
+        old = _beside(path)
+        if path.exists():
+            os.replace(path, old)
+        os.replace(beside, path)
+        _fsync_folder(path.parent)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Write `value` as indented JSON; equal values give equal bytes."""
+    with atomic_file(path) as file:
+        json.dump(value, file, indent=2, ensure_ascii=False)
+        file.write("\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """Read a JSON file; a file that is missing or no JSON raises ValueError that names it."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"{path} is missing; run the stage that makes it (`dvc repro` runs all that are needed)") from None
+    except ValueError as error:
+        raise ValueError(f"{path} is no valid JSON ({error}); delete it and run the stage that makes it again") from None
+
+
+def sha256(path: Path | str) -> str:
+    """Hash a file's bytes, or a folder's sorted relative names with their files' hashes, as hex."""
+    path = Path(path)
+    if path.is_dir():
+        return fingerprint({str(f.relative_to(path)): sha256(f) for f in sorted(path.rglob("*")) if f.is_file()})
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint(value: Any) -> str:
+    """Hash a JSON-like value (key order does not count), as hex."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def _beside(path: Path) -> Path:
+    """A sibling name that no other process uses: same filesystem, so that the rename is atomic."""
+    return path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.part")
+
+
+def _fsync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

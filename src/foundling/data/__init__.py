@@ -1,0 +1,1 @@
+"""Sources to batches: fetch, read, clean, mix, tokenize, window."""

@@ -1,0 +1,1 @@
+"""Ids to logits in pure torch: attention, blocks, the GPT and its loss."""
