@@ -1,0 +1,92 @@
+"""Attention: each position asks (query), is found (key) and answers (value); in comes (B, T, C), out goes (B, T, C).
+
+Shapes in this package: B batch, T time (new tokens), S source (all tokens that may be seen, T plus what is cached),
+C width, H heads, G key/value heads (grouped-query attention: H is a multiple of G), D head size, V vocabulary.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from foundling.model.kv_cache import LayerCache
+from foundling.model.layers import rotate
+
+ATTENTION = ("fused", "reference")
+
+
+def causal_mask(t: int, s: int, device: torch.device) -> Tensor:
+    """Which of `s` sources each of the last `t` positions may see: (T, S), True where it may. Nobody sees the future."""
+    return torch.ones(t, s, dtype=torch.bool, device=device).tril(diagonal=s - t)
+
+
+def reference_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, dropout: float = 0.0) -> Tensor:
+    """Attention as the paper writes it: softmax(Q Kᵀ / √D) V (Vaswani et al. 2017, eq. 1).
+
+    q (B, H, T, D), k and v (B, G, S, D), mask (T, S) or (B, 1, T, S), None means causal; returns (B, H, T, D).
+    """
+    groups = q.size(1) // k.size(1)
+    k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)  # (B, H, S, D)
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.size(-1))  # (B, H, T, S)
+    if mask is None:
+        mask = causal_mask(q.size(2), k.size(2), q.device)
+    weights = scores.masked_fill(~mask, float("-inf")).softmax(dim=-1)  # (B, H, T, S), each row sums to 1
+    return F.dropout(weights, dropout) @ v  # (B, H, T, D)
+
+
+def fused_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, dropout: float = 0.0) -> Tensor:
+    """The same function by torch's fused kernels, which never write the (T, S) weights to memory (Dao et al. 2022)."""
+    t, s = q.size(2), k.size(2)
+    if mask is None and 1 < t < s:
+        mask = causal_mask(t, s, q.device)
+    return F.scaled_dot_product_attention(
+        q, k, v, mask, dropout, is_causal=mask is None and t == s and t > 1, enable_gqa=q.size(1) != k.size(1)
+    )
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention with grouped key/value heads, optional rotary positions, QK-norm and cache."""
+
+    def __init__(
+        self,
+        n_embd: int,
+        n_head: int,
+        n_kv_head: int,
+        head_dim: int,
+        *,
+        bias: bool,
+        qk_norm: bool,
+        norm_eps: float,
+        dropout: float,
+        implementation: str,
+    ) -> None:
+        super().__init__()
+        self.sizes = (n_head, n_kv_head, n_kv_head)
+        self.head_dim = head_dim
+        self.dropout = dropout
+        self.attend = fused_attention if implementation == "fused" else reference_attention
+        self.qkv = nn.Linear(n_embd, sum(self.sizes) * head_dim, bias=bias)
+        self.out = nn.Linear(n_head * head_dim, n_embd, bias=bias)
+        # QK-norm bounds the scores, so that large learning rates stay stable (Henry et al. 2020; Qwen3)
+        self.q_norm = nn.RMSNorm(head_dim, eps=norm_eps) if qk_norm else nn.Identity()
+        self.k_norm = nn.RMSNorm(head_dim, eps=norm_eps) if qk_norm else nn.Identity()
+
+    def forward(
+        self,
+        x: Tensor,
+        rotary: tuple[Tensor, Tensor] | None = None,
+        cache: LayerCache | None = None,
+        mask: Tensor | None = None,
+    ) -> Tensor:
+        """Mix x (B, T, C) over time. `rotary` holds cos and sin (T, D) of the new positions; `mask` None means causal."""
+        b, t, _ = x.shape
+        heads = self.qkv(x).view(b, t, sum(self.sizes), self.head_dim).transpose(1, 2)  # (B, H + 2G, T, D)
+        q, k, v = heads.split(self.sizes, dim=1)  # (B, H, T, D), (B, G, T, D), (B, G, T, D)
+        q, k = self.q_norm(q), self.k_norm(k)
+        if rotary is not None:
+            q, k = rotate(q, *rotary), rotate(k, *rotary)
+        if cache is not None:
+            k, v = cache.append(k, v)  # (B, G, S, D) each
+        y = self.attend(q, k, v, mask, self.dropout if self.training else 0.0)  # (B, H, T, D)
+        return self.out(y.transpose(1, 2).reshape(b, t, -1))  # (B, T, H·D) -> (B, T, C)

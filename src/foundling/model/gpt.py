@@ -1,0 +1,220 @@
+"""The GPT: token ids (B, T) in, logits over the next token (B, T, V) out.
+
+With the settings of conf/model/gpt2_*.yaml it is GPT-2 to the letter (Radford et al. 2019); the other settings are the
+changes that the field has made since, one by one. Shapes: B batch, T time, C width, V vocabulary, D head size.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from foundling.model.attention import ATTENTION, Attention
+from foundling.model.kv_cache import KVCache, LayerCache
+from foundling.model.layers import (
+    MLP,
+    MLPS,
+    NORMS,
+    POSITIONS,
+    ShortConvolution,
+    make_norm,
+    rotary_tables,
+    sinusoids,
+)
+
+INITS = ("gpt2", "zero_residual")
+
+
+@dataclass(frozen=True)
+class GPTConfig:
+    """A GPT's shape, field for field as in conf/model/*.yaml; only `vocab_size` comes from the tokenizer."""
+
+    vocab_size: int
+    context: int  # the most tokens it can see at once
+    n_layer: int
+    n_head: int
+    n_embd: int  # C
+    n_kv_head: int | None  # fewer than n_head: grouped queries; None: as many
+    head_dim: int | None  # None: n_embd / n_head
+    n_ffn: int | None  # the feed-forward network's hidden width; None: 4 · n_embd
+    position: str
+    rope_theta: float
+    norm: str
+    norm_eps: float
+    mlp: str
+    bias: bool
+    qk_norm: bool
+    tied: bool  # the output head is the token embedding
+    convolution: int  # how many previous tokens a short convolution in front of each block blends in; 0: none
+    dropout: float
+    init: str
+    attention: str
+
+    def __post_init__(self) -> None:
+        """Fill in what is derived and refuse what cannot be."""
+        for name in ("vocab_size", "context", "n_layer", "n_head", "n_embd"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"model.{name}={getattr(self, name)} is not allowed; it must be at least 1")
+        if self.head_dim is None:
+            if self.n_embd % self.n_head:
+                near = max(1, round(self.n_embd / self.n_head)) * self.n_head
+                raise ValueError(
+                    f"model.n_embd={self.n_embd} is not divisible by model.n_head={self.n_head}; try n_embd={near}"
+                )
+            object.__setattr__(self, "head_dim", self.n_embd // self.n_head)
+        if self.n_kv_head is None:
+            object.__setattr__(self, "n_kv_head", self.n_head)
+        if self.n_ffn is None:
+            object.__setattr__(self, "n_ffn", 4 * self.n_embd)
+        assert self.n_kv_head
+        assert self.head_dim
+        if self.n_kv_head < 1 or self.n_head % self.n_kv_head:
+            raise ValueError(
+                f"model.n_head={self.n_head} is not divisible by model.n_kv_head={self.n_kv_head}; "
+                "each key/value head serves the same number of query heads"
+            )
+        if self.position == "rotary" and self.head_dim % 2:
+            raise ValueError(f"model.head_dim={self.head_dim} is odd; rotary positions turn pairs, so make it even")
+        if self.position == "sinusoidal" and self.n_embd % 2:
+            raise ValueError(f"model.n_embd={self.n_embd} is odd; sinusoidal positions come in pairs, so make it even")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"model.dropout={self.dropout} is not allowed; it must be at least 0 and below 1")
+        if self.convolution < 0:
+            raise ValueError(f"model.convolution={self.convolution} is not allowed; 0 is none, 3 is usual")
+        for name, allowed in (
+            ("position", POSITIONS),
+            ("norm", NORMS),
+            ("mlp", MLPS),
+            ("init", INITS),
+            ("attention", ATTENTION),
+        ):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"model.{name}={getattr(self, name)!r} is unknown; choose one of {', '.join(allowed)}")
+
+
+class Block(nn.Module):
+    """Attention, then feed-forward, each on the normed input and added to it (pre-norm)."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        assert config.n_kv_head
+        assert config.head_dim
+        assert config.n_ffn
+        width, bias = config.n_embd, config.bias
+        self.convolution = ShortConvolution(width, config.convolution) if config.convolution else None
+        self.attention_norm = make_norm(config.norm, width, config.norm_eps, bias)
+        self.attention = Attention(
+            width,
+            config.n_head,
+            config.n_kv_head,
+            config.head_dim,
+            bias=bias,
+            qk_norm=config.qk_norm,
+            norm_eps=config.norm_eps,
+            dropout=config.dropout,
+            implementation=config.attention,
+        )
+        self.mlp_norm = make_norm(config.norm, width, config.norm_eps, bias)
+        self.mlp = MLP(config.mlp, width, config.n_ffn, bias)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(
+        self, x: Tensor, rotary: tuple[Tensor, Tensor] | None, cache: LayerCache | None, mask: Tensor | None
+    ) -> Tensor:
+        """Refine x (B, T, C)."""
+        if self.convolution is not None:
+            x = self.convolution(x, cache)
+        x = x + self.dropout(self.attention(self.attention_norm(x), rotary, cache, mask))
+        return x + self.dropout(self.mlp(self.mlp_norm(x)))
+
+
+class GPT(nn.Module):
+    """A decoder-only Transformer."""
+
+    rotary_cos: Tensor
+    rotary_sin: Tensor
+    sinusoids: Tensor
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.token_embedding = nn.Embedding(config.vocab_size, config.n_embd)
+        if config.position == "learned":
+            self.position_embedding = nn.Embedding(config.context, config.n_embd)
+        self.make_tables()
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))
+        self.norm = make_norm(config.norm, config.n_embd, config.norm_eps, config.bias)
+        self.output = None if config.tied else nn.Linear(config.n_embd, config.vocab_size, bias=False)
+        self._initialise()
+
+    def forward(self, ids: Tensor, cache: KVCache | None = None, mask: Tensor | None = None) -> Tensor:
+        """Logits (B, T, V) for ids (B, T): at each position, over the token that follows it."""
+        return self.head(self.hidden(ids, cache, mask))
+
+    def hidden(self, ids: Tensor, cache: KVCache | None = None, mask: Tensor | None = None) -> Tensor:
+        """The last layer's normed vectors (B, T, C). With a cache, `ids` are only the tokens that it has not seen.
+
+        mask (T, S) or (B, 1, T, S) is True where a position may look, None means causal. More than `context` tokens
+        raise ValueError.
+        """
+        start = cache.length if cache is not None else 0
+        end = start + ids.size(1)
+        if end > self.config.context:
+            raise ValueError(
+                f"the model was given {end} tokens; its context holds {self.config.context}; "
+                "shorten the text or set a longer model.context before pretraining"
+            )
+        x = self.token_embedding(ids)  # (B, T, C)
+        rotary = None
+        if self.config.position == "learned":
+            x = x + self.position_embedding.weight[start:end]
+        elif self.config.position == "sinusoidal":
+            x = x + self.sinusoids[start:end]
+        else:
+            rotary = self.rotary_cos[start:end], self.rotary_sin[start:end]
+        x = self.dropout(x)
+        for i, block in enumerate(self.blocks):
+            x = block(x, rotary, cache.layers[i] if cache is not None else None, mask)
+        return self.norm(x)
+
+    def head(self, hidden: Tensor) -> Tensor:
+        """Logits (…, V) of hidden vectors (…, C)."""
+        return F.linear(hidden, self.token_embedding.weight) if self.output is None else self.output(hidden)
+
+    def make_tables(self) -> None:
+        """Compute the fixed position tables, which are never stored (anew when weights were put into a meta model)."""
+        config = self.config
+        assert config.head_dim
+        if config.position == "sinusoidal":
+            self.register_buffer("sinusoids", sinusoids(config.context, config.n_embd), persistent=False)
+        elif config.position == "rotary":
+            cos, sin = rotary_tables(config.context, config.head_dim, config.rope_theta)
+            self.register_buffer("rotary_cos", cos, persistent=False)
+            self.register_buffer("rotary_sin", sin, persistent=False)
+
+    def parameter_count(self) -> int:
+        """All trained numbers; a tied head counts once, as published sizes do."""
+        return sum(p.numel() for p in self.parameters())
+
+    def _initialise(self) -> None:
+        """GPT-2's: N(0, 0.02), residual projections scaled by 1/√(2·layers); or those zero, so each block starts idle."""
+        for module in self.modules():
+            if isinstance(module, (nn.Linear, nn.Embedding)):
+                nn.init.normal_(module.weight, std=0.02)
+            if isinstance(module, nn.Linear) and module.bias is not None:
+                nn.init.zeros_(module.bias)
+        for block in self.blocks:
+            for projection in (block.attention.out, block.mlp.out):
+                if self.config.init == "zero_residual":
+                    nn.init.zeros_(projection.weight)
+                else:
+                    nn.init.normal_(projection.weight, std=0.02 / math.sqrt(2 * self.config.n_layer))
+
+
+def meta_gpt(config: GPTConfig) -> GPT:
+    """Build the model without memory for its weights, to count or to load into."""
+    with torch.device("meta"):
+        return GPT(config)

@@ -1,0 +1,48 @@
+"""What a model remembers of the tokens it has read, so that each new token costs one step: an argument, never state.
+
+Shapes: B batch, G key/value heads, S positions held, D head size, C width.
+"""
+
+import torch
+from torch import Tensor
+
+
+class LayerCache:
+    """One layer's keys and values of the tokens so far, and the last inputs of its convolution, if it has one."""
+
+    def __init__(self) -> None:
+        self.k: Tensor | None = None
+        self.v: Tensor | None = None
+        self.recent: Tensor | None = None
+        self.length = 0
+
+    def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Add the new tokens' k and v (B, G, T, D); return all so far, (B, G, S, D) each. Room grows by doubling."""
+        needed = self.length + k.size(2)
+        self.k, self.v = _roomy(self.k, k, self.length, needed), _roomy(self.v, v, self.length, needed)
+        self.k[:, :, self.length : needed] = k
+        self.v[:, :, self.length : needed] = v
+        self.length = needed
+        return self.k[:, :, :needed], self.v[:, :, :needed]
+
+
+class KVCache:
+    """The caches of all layers of one model for one batch of sequences that grow in step."""
+
+    def __init__(self, n_layer: int) -> None:
+        self.layers = [LayerCache() for _ in range(n_layer)]
+
+    @property
+    def length(self) -> int:
+        """How many positions are held."""
+        return self.layers[0].length
+
+
+def _roomy(buffer: Tensor | None, like: Tensor, length: int, needed: int) -> Tensor:
+    if buffer is not None and buffer.size(2) >= needed:
+        return buffer
+    b, g, _, d = like.shape
+    grown = torch.empty(b, g, max(64, 2 * needed), d, dtype=like.dtype, device=like.device)
+    if buffer is not None:
+        grown[:, :, :length] = buffer[:, :, :length]
+    return grown
