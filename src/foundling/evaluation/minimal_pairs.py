@@ -1,0 +1,51 @@
+"""Minimal pairs: a sound and an unsound sentence in, how often the sound one is likelier out.
+
+BLiMP (Warstadt et al. 2020) asks it of 67 points of English grammar.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from foundling.evaluation.accuracy import accuracy, by_kind
+from foundling.evaluation.likelihood import Request, log_likelihoods
+from foundling.evaluation.multiple_choice import picks
+from foundling.text.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two sentences that differ in one point of grammar; `kind` names the point."""
+
+    good: str
+    bad: str
+    kind: str | None = None
+
+
+def read_pair(record: dict[str, Any]) -> Pair:
+    """Make a pair of a BLiMP record; one that lacks a sentence raises ValueError."""
+    if not record.get("sentence_good") or not record.get("sentence_bad"):
+        raise ValueError(
+            f"found a minimal pair with the fields {', '.join(record)}; sentence_good and sentence_bad must be"
+            " there, not empty; mend the record"
+        )
+    return Pair(record["sentence_good"], record["sentence_bad"], record.get("UID"))
+
+
+def minimal_pairs(
+    model: nn.Module, tokenizer: Tokenizer, pairs: Sequence[Pair], *, batch_tokens: int, seed: int
+) -> dict[str, Any]:
+    """Accuracy over all pairs and by kind, with intervals, by the log-probability of the whole sentence."""
+    sentences = [sentence for pair in pairs for sentence in (pair.good, pair.bad)]
+    requests = [Request((tokenizer.end_of_text,), tuple(tokenizer.encode(sentence))) for sentence in sentences]
+    scored = log_likelihoods(model, requests, batch_tokens)
+    scores = list(zip(scored.values[::2], scored.values[1::2], strict=True))
+    right = [pick == 0 for pick in picks(scores, seed)]
+
+    def measure(chosen: list[int]) -> dict[str, Any]:
+        return accuracy([right[i] for i in chosen]) | {"chance": 0.5}
+
+    kinds = by_kind([pair.kind for pair in pairs], measure)
+    return {"measure": "likelihood of the sentence", "cut": scored.cut, "kinds": kinds}

@@ -1,0 +1,157 @@
+"""Multiple choice by likelihood: questions in, accuracy by kind out. The model never sees the options side by side.
+
+Each choice is appended to the query and the likeliest continuation is the answer, as HellaSwag and ARC are scored.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import nn
+
+from foundling.evaluation.accuracy import accuracy, by_kind
+from foundling.evaluation.likelihood import Request, log_likelihoods
+from foundling.text.tokenizer import Tokenizer
+
+# Padding and batch order move a float32 sum by less than this; such a difference is a tie and must not decide.
+TIE = 1e-5
+
+
+@dataclass(frozen=True)
+class Question:
+    """What stands in front of the choices, and which choice is right.
+
+    `first` and `last` are the choices that the query mentions first and last, where some are mentioned; `control` is
+    the query without what one needs to know for the answer.
+    """
+
+    query: str
+    choices: tuple[str, ...]
+    gold: int
+    kind: str | None = None
+    first: int | None = None
+    last: int | None = None
+    control: str | None = None
+
+
+def read_question(record: dict[str, Any], query: str, choices: str, gold: str) -> Question:
+    """Make a question of a record; a field that is not there or a gold that is no choice raises ValueError."""
+    lacking = [field for field in (query, choices, gold) if field not in record]
+    if lacking:
+        raise ValueError(
+            f"found a benchmark record with the fields {', '.join(record)}; {', '.join(lacking)} must be there too;"
+            " name the fields in conf/benchmark under `fields`"
+        )
+    question = Question(
+        query=record[query],
+        choices=tuple(record[choices]),
+        gold=int(record[gold]),
+        **{name: record.get(name) for name in ("kind", "first", "last", "control")},
+    )
+    if len(question.choices) < 2 or not 0 <= question.gold < len(question.choices) or not all(question.choices):
+        raise ValueError(
+            f"found a question with the choices {list(question.choices)} and gold {question.gold}; at least two"
+            " choices, none empty, and the index of one of them are allowed; mend the record"
+        )
+    return question
+
+
+def multiple_choice(
+    model: nn.Module,
+    tokenizer: Tokenizer,
+    questions: Sequence[Question],
+    *,
+    template: str,
+    normalised: bool,
+    control: bool,
+    batch_tokens: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Accuracy over all questions and by kind, with intervals, beside chance and the rules that need no understanding.
+
+    `normalised` says which likelihood `accuracy` goes by: per character (as HellaSwag and ARC are reported) or raw; the
+    other one is `other_accuracy`. `control` asks once more without the story, where the questions have that.
+    """
+    judged = judge(model, tokenizer, questions, template, batch_tokens, seed)
+    blind = None
+    if control and all(question.control for question in questions):
+        without = [replace(question, query=question.control or "") for question in questions]
+        blind = judge(model, tokenizer, without, template, batch_tokens, seed)
+
+    def measure(chosen: list[int]) -> dict[str, Any]:
+        these = [questions[i] for i in chosen]
+        found = accuracy([judged.right(normalised)[i] for i in chosen])
+        found["chance"] = sum(1 / len(question.choices) for question in these) / len(these)
+        found["other_accuracy"] = sum(judged.right(not normalised)[i] for i in chosen) / len(chosen)
+        if any(question.first is not None for question in questions):
+            found["first_mentioned"] = sum(_rule(q, q.first) for q in these) / len(these)
+            found["last_mentioned"] = sum(_rule(q, q.last) for q in these) / len(these)
+        if blind is not None:
+            found["control"] = sum(blind.right(normalised)[i] for i in chosen) / len(chosen)
+        return found
+
+    kinds = by_kind([question.kind for question in questions], measure)
+    return {"measure": "likelihood per character" if normalised else "likelihood", "cut": judged.cut, "kinds": kinds}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Which questions were answered rightly by raw likelihood, which by likelihood per character."""
+
+    raw: list[bool]
+    per_character: list[bool]
+    cut: int
+
+    def right(self, normalised: bool) -> list[bool]:
+        """The outcomes by one of the two measures."""
+        return self.per_character if normalised else self.raw
+
+
+def judge(
+    model: nn.Module,
+    tokenizer: Tokenizer,
+    questions: Sequence[Question],
+    template: str,
+    batch_tokens: int,
+    seed: int,
+) -> Judged:
+    """Ask the model every question; `template` puts the query into words, such as "Question: {query}\\nAnswer:"."""
+    requests = [
+        continuation(tokenizer, template.format(query=question.query), choice)
+        for question in questions
+        for choice in question.choices
+    ]
+    scored = log_likelihoods(model, requests, batch_tokens)
+    values = iter(scored.values)
+    raw = [[next(values) for _ in question.choices] for question in questions]
+    # lm-eval's acc_norm: long choices are not punished for their length.
+    per_character = [
+        [value / len(choice) for value, choice in zip(row, question.choices, strict=True)]
+        for row, question in zip(raw, questions, strict=True)
+    ]
+    golds = [question.gold for question in questions]
+    right = [[p == gold for p, gold in zip(picks(rows, seed), golds, strict=True)] for rows in (raw, per_character)]
+    return Judged(*right, scored.cut)
+
+
+def continuation(tokenizer: Tokenizer, query: str, choice: str) -> Request:
+    """Tokens of `query`, after the end-of-text token that stands before every document, and of " " + `choice`.
+
+    The space goes with the choice, as byte-pair encodings have it; both are encoded together and cut where the query
+    ends, as in lm-eval.
+    """
+    start = tokenizer.encode(query.rstrip())
+    whole = tokenizer.encode(f"{query.rstrip()} {choice.strip()}")
+    return Request((tokenizer.end_of_text, *whole[: len(start)]), tuple(whole[len(start) :]))
+
+
+def picks(scores: Sequence[Sequence[float]], seed: int) -> list[int]:
+    """The best choice of each question; ties are broken at random, so that no position is favoured."""
+    rng = random.Random(seed)
+    return [rng.choice([i for i, value in enumerate(row) if value >= max(row) - TIE]) for row in scores]
+
+
+def _rule(question: Question, mentioned: int | None) -> float:
+    """What picking the mentioned choice scores; where none is mentioned the rule guesses."""
+    return 1 / len(question.choices) if mentioned is None else float(mentioned == question.gold)

@@ -1,0 +1,106 @@
+"""Multiple choice: a model that knows wins, one that does not stays at chance, and rules are shown beside it."""
+
+import random
+from typing import Any
+
+import pytest
+from torch import nn
+
+from foundling.evaluation.multiple_choice import Question, continuation, judge, multiple_choice, picks, read_question
+
+PLACES = ("garden", "forest", "river", "cave", "attic", "meadow")
+SETTINGS: dict[str, Any] = {
+    "template": "{query}",
+    "normalised": False,
+    "control": True,
+    "batch_tokens": 2048,
+    "seed": 7,
+}
+
+
+def riddles(count: int) -> list[Question]:
+    """Two keys, two places; the word in front of the asked place stood in front of it in the story, too."""
+    rng = random.Random(0)
+    made = []
+    for _ in range(count):
+        choices = rng.sample(PLACES, 4)
+        first, last = rng.sample(range(4), 2)
+        gold, colour = rng.choice([(first, "red"), (last, "blue")])
+        story = f"red {choices[first]} blue {choices[last]} . "
+        made.append(
+            Question(
+                query=f"{story}{colour}",
+                choices=tuple(choices),
+                gold=gold,
+                kind="binding",
+                first=first,
+                last=last,
+                control=colour,
+            )
+        )
+    return made
+
+
+def test_a_model_that_copies_is_always_right_and_at_chance_without_the_story(parrot: nn.Module, words: Any) -> None:
+    found = multiple_choice(parrot, words, riddles(400), **SETTINGS)["kinds"]["binding"]
+    assert found["accuracy"] == 1
+    assert found["chance"] == 0.25
+    assert found["control"] == pytest.approx(0.25, abs=0.08)
+    assert found["first_mentioned"] + found["last_mentioned"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("normalised", [False, True])
+def test_ties_land_near_chance(uniform: nn.Module, words: Any, normalised: bool) -> None:
+    questions = [Question("which", ("aa", "bb", "cc", "dd"), 0) for _ in range(1000)]
+    found = multiple_choice(uniform, words, questions, **SETTINGS | {"normalised": normalised})["kinds"]["all"]
+    assert found["accuracy"] == pytest.approx(0.25, abs=0.05)
+    assert found["low"] < 0.25 < found["high"]
+
+
+def test_ties_are_broken_by_the_seed_alone() -> None:
+    rows = [[-1.0, -1.0, -2.0]] * 50
+    assert picks(rows, seed=1) == picks(rows, seed=1) != picks(rows, seed=2)
+    assert set(picks(rows, seed=1)) == {0, 1}
+
+
+def test_length_counts_raw_and_not_per_character(uniform: nn.Module, words: Any) -> None:
+    questions = [Question("it was", ("a b", "incomprehensibilities of it", "see no one"), 1)]
+    judged = judge(uniform, words, questions, "{query}", 2048, seed=0)
+    assert (judged.raw, judged.per_character) == ([False], [True])
+
+
+def test_a_rule_that_finds_nothing_mentioned_guesses(uniform: nn.Module, words: Any) -> None:
+    questions = [
+        Question("q", ("a", "b"), 0, kind="mention", first=0, last=0),
+        Question("q", ("a", "b"), 0, kind="facts"),
+        Question("q", ("a", "b", "c", "d"), 0, kind="facts"),
+    ]
+    kinds = multiple_choice(uniform, words, questions, **SETTINGS)["kinds"]
+    assert kinds["mention"]["first_mentioned"] == 1
+    assert kinds["facts"]["first_mentioned"] == kinds["facts"]["chance"] == pytest.approx(0.375)
+    assert "control" not in kinds["all"]
+
+
+def test_the_space_goes_with_the_choice_and_a_document_starts_after_end_of_text(words: Any) -> None:
+    request = continuation(words, "the key was in the ", " garden ")
+    assert request.context == (words.end_of_text, *words.encode("the key was in the"))
+    assert request.continuation == tuple(words.encode("garden"))
+
+
+def test_fields_may_have_other_names() -> None:
+    record = {"ctx": "q", "endings": ["a", "b"], "label": "1"}
+    assert read_question(record, "ctx", "endings", "label") == Question("q", ("a", "b"), 1)
+
+
+@pytest.mark.parametrize(
+    ("record", "complaint"),
+    [
+        ({"query": "q", "choices": ["a", "b"]}, "gold must be there"),
+        ({"query": "q", "choices": ["a", "b"], "gold": 2}, "index of one of them"),
+        ({"query": "q", "choices": ["a"], "gold": 0}, "at least two choices"),
+        ({"query": "q", "choices": ["a", ""], "gold": 0}, "none empty"),
+    ],
+)
+def test_a_broken_record_is_refused(record: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        read_question(record, "query", "choices", "gold")
