@@ -199,6 +199,15 @@ class GPT(nn.Module):
         """All trained numbers; a tied head counts once, as published sizes do."""
         return sum(p.numel() for p in self.parameters())
 
+    def flops_per_token(self) -> float:
+        """Training's multiply-adds, counted as two, per token: 6 per weight, and attention's (Chowdhery et al. 2022, app. B)."""
+        config = self.config
+        assert config.head_dim
+        looked_up = self.position_embedding.weight.numel() if config.position == "learned" else 0
+        looked_up += 0 if config.tied else self.token_embedding.weight.numel()
+        attention = 12 * config.n_layer * config.n_head * config.head_dim * config.context
+        return 6 * (self.parameter_count() - looked_up) + attention
+
     def _initialise(self) -> None:
         """GPT-2's: N(0, 0.02), residual projections scaled by 1/√(2·layers); or those zero, so each block starts idle."""
         for module in self.modules():

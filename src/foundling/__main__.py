@@ -1,0 +1,122 @@
+"""foundling <command> [overrides]: each command is a Hydra app over conf/ and the selection in params.yaml."""
+
+import ast
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from foundling import config
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+PACKAGE = Path(__file__).parent
+# the pipeline's stages in the order of dvc.yaml, then what one does with its results
+COMMANDS = {
+    "compose": "stages",
+    "fetch": "stages",
+    "tokenizer": "stages",
+    "tokenize": "stages",
+    "pretrain": "stages",
+    "evaluate": "stages",
+    "report": "stages",
+    "generate": "commands",
+}
+
+
+def main() -> None:
+    """Run one command; a user's mistake ends in one line and exit code 1."""
+    name, arguments = (sys.argv[1] if len(sys.argv) > 1 else "--help"), sys.argv[2:]
+    try:
+        if name in ("-h", "--help", "help"):
+            print(_overview())
+        elif name not in COMMANDS:
+            raise ValueError(f"{name!r} is no command; {config.near(name, list(COMMANDS))}")
+        elif "-h" in arguments or "--help" in arguments:
+            print(_help(name, [argument for argument in arguments if argument not in ("-h", "--help")]))
+        else:
+            _run(name, arguments)
+    except Exception as error:
+        _end(error)
+
+
+def _run(name: str, arguments: list[str]) -> None:
+    """Hand the command to Hydra: one run, or with -m one for each combination of a sweep."""
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    arguments = config.with_selection(arguments)
+    config.check(arguments)
+    run = _load(name)
+
+    def task(composed: "DictConfig") -> Any:
+        job = HydraConfig.get()
+        out = Path(job.runtime.output_dir) if job.mode == RunMode.MULTIRUN else Path()
+        try:
+            return run(composed, out)
+        except Exception as error:  # before Hydra wraps it in a traceback of its own
+            _end(error)
+
+    sys.argv = [f"foundling {name}", *arguments, f"hydra.job.name={name}"]
+    hydra.main(version_base="1.3", config_path=str(config.conf_folder()), config_name="config")(task)()
+
+
+def _load(name: str) -> Callable[["DictConfig", Path], Any]:
+    module = importlib.import_module(f"foundling.{COMMANDS[name]}.{name}")
+    run: Callable[[DictConfig, Path], Any] = module.run
+    return run
+
+
+def _end(error: Exception) -> NoReturn:
+    """One line for what the user can mend: our own ValueErrors, and the system's (no space, no permission)."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = bool(frames) and Path(frames[-1].filename).is_relative_to(PACKAGE)
+    if os.environ.get("FOUNDLING_TRACEBACK") or not (isinstance(error, OSError) or (isinstance(error, ValueError) and ours)):
+        traceback.print_exception(error)
+    else:
+        print(f"foundling: {' '.join(str(error).split())}", file=sys.stderr)
+    sys.stdout.flush()
+    sys.exit(1)
+
+
+def _overview() -> str:
+    lines = [f"  {name:<10} {_docstring(name).splitlines()[0]}" for name in COMMANDS]
+    return "\n".join(
+        [
+            "foundling <command> [group=choice] [section.value=…] [-m for a sweep]",
+            "",
+            *lines,
+            "",
+            "`foundling <command> --help` shows its settings; `dvc repro` runs all stages that are out of date.",
+        ]
+    )
+
+
+def _help(name: str, arguments: list[str]) -> str:
+    """What the command does, the groups with their choices, and the sections that it reads as they are composed now."""
+    from omegaconf import OmegaConf
+
+    arguments = config.with_selection(arguments)
+    config.check(arguments)
+    composed = config.compose(arguments)
+    choices = [f"  {group}: {', '.join(names)}" for group, names in config.groups().items()]
+    sections = [section for section in (name, "runtime") if section in composed]
+    shown = OmegaConf.to_yaml(OmegaConf.masked_copy(composed, sections)) if sections else ""
+    return "\n".join(
+        [_docstring(name), "", "Groups (group=choice):", *choices, "", "Settings (section.value=…), as composed now:", shown]
+    )
+
+
+def _docstring(name: str) -> str:
+    """A command's description, read without importing it (torch would take seconds)."""
+    source = (PACKAGE / COMMANDS[name] / f"{name}.py").read_text(encoding="utf-8")
+    return ast.get_docstring(ast.parse(source)) or name
+
+
+if __name__ == "__main__":
+    main()

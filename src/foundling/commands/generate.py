@@ -1,0 +1,29 @@
+"""Let a model write: foundling generate prompt="Once upon a time"."""
+
+import sys
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from foundling.generation.decode import generate
+from foundling.generation.sampling import Sampling
+from foundling.weights import folder
+
+
+def run(config: DictConfig, out: Path) -> None:
+    """Print `generate.count` continuations of the prompt as they are drawn."""
+    ask = config.generate
+    model, tokenizer = folder.load(Path(ask.model))
+    sampling = Sampling(ask.temperature, ask.top_k, ask.top_p)
+    ids = tokenizer.encode(ask.prompt) if ask.prompt else [tokenizer.end_of_text]
+    for number in range(ask.count):
+        print(ask.prompt, end="", flush=True)
+        written: list[int] = []
+        shown = ""
+        for token in generate(model, ids, ask.max_new_tokens, sampling, tokenizer.end_of_text, ask.seed + number):
+            written.append(token)
+            text = tokenizer.decode(written)
+            if not text.endswith("�"):  # a character whose last bytes are still to come
+                print(text[len(shown) :], end="", flush=True)
+                shown = text
+        print("\n" if number + 1 < ask.count else "", file=sys.stdout)

@@ -1,0 +1,119 @@
+"""Batches for next-token prediction: windows (ids, targets), both (B, T), out of data/tokens, by index alone."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from lightning import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from foundling.data.shards import Source, Tokens
+from foundling.model.loss import IGNORE_INDEX
+
+
+class TrainingWindows(Dataset[tuple[Tensor, Tensor]]):
+    """Item i is the i-th batch that is computed at once: a function of (seed, i), whatever was read before.
+
+    A step's batch is drawn whole, sources by weight and windows at random places, and cut into `accumulate` parts; the
+    parts, and the shares of several processes, add up to the same batch however it is cut.
+    """
+
+    def __init__(self, sources: list[Source], context: int, batch_size: int, accumulate: int, steps: int, seed: int):
+        for source in sources:
+            if len(source.ids) <= context:
+                raise ValueError(
+                    f"source {source.name!r} has {len(source.ids)} training tokens; a window needs {context + 1}; "
+                    "give it more text or set a smaller model.context"
+                )
+        if batch_size < 1 or accumulate < 1 or batch_size % accumulate:
+            raise ValueError(
+                f"pretrain.batch_size={batch_size} cannot be cut into pretrain.accumulate={accumulate} equal parts; "
+                f"try batch_size={max(1, round(batch_size / max(1, accumulate))) * max(1, accumulate)}"
+            )
+        self.sources, self.context, self.seed = sources, context, seed
+        self.batch_size, self.accumulate, self.steps = batch_size, accumulate, steps
+        weights = np.array([source.weight for source in sources], dtype=np.float64)
+        self.shares = weights / weights.sum()
+        self.rank, self.world = 0, 1
+
+    def __len__(self) -> int:
+        return self.steps * self.accumulate
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """(ids, targets), both (batch_size / accumulate / world, T); targets are the ids that follow."""
+        step, part = divmod(index, self.accumulate)
+        # Philox is a counter-based generator: any step's numbers without those before (Salmon et al. 2011)
+        random = np.random.Generator(np.random.Philox(key=(self.seed << 64) + step))
+        chosen = random.choice(len(self.sources), size=self.batch_size, p=self.shares)
+        places = random.random(self.batch_size)
+        rows = range(part + self.rank * self.accumulate, self.batch_size, self.accumulate * self.world)
+        windows = np.stack([self._window(self.sources[chosen[row]].ids, places[row]) for row in rows])
+        return as_batch(windows)
+
+    def _window(self, ids: np.ndarray, place: float) -> np.ndarray:
+        start = int(place * (len(ids) - self.context))
+        return ids[start : start + self.context + 1]
+
+
+class ValidationWindows(Dataset[tuple[Tensor, Tensor]]):
+    """The whole split in windows side by side: every token but each source's first is a target exactly once."""
+
+    def __init__(self, sources: list[Source], context: int, batch_size: int) -> None:
+        self.context, self.batch_size = context, batch_size
+        self.windows = [(s.ids, start) for s in sources for start in range(0, len(s.ids) - 1, context)]
+        if not self.windows:
+            raise ValueError("the validation split holds no token to predict; add documents or raise corpus.split.validation")
+        self.rank, self.world = 0, 1
+
+    def __len__(self) -> int:
+        return -(-len(self.windows) // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """(ids, targets), both (B, T); a last window that is shorter is padded, its missing targets IGNORE_INDEX."""
+        if index >= len(self):
+            raise IndexError(index)
+        rows = self.windows[index * self.batch_size : (index + 1) * self.batch_size][self.rank :: self.world]
+        windows = np.full((len(rows), self.context + 1), IGNORE_INDEX, dtype=np.int64)
+        for row, (ids, start) in zip(windows, rows, strict=True):
+            window = ids[start : start + self.context + 1]
+            row[: len(window)] = window
+        return as_batch(windows)
+
+
+def as_batch(windows: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Cut windows (B, T + 1) into ids and the ids that follow them; padding (IGNORE_INDEX) becomes id 0 on the left side."""
+    whole = torch.from_numpy(windows.astype(np.int64))
+    return whole[:, :-1].clamp(min=0), whole[:, 1:].contiguous()
+
+
+class LanguageData(LightningDataModule):
+    """Training and validation batches of one tokenized corpus."""
+
+    def __init__(
+        self, tokens: Tokens, context: int, batch_size: int, accumulate: int, steps: int, seed: int, workers: int
+    ) -> None:
+        super().__init__()
+        self.training = TrainingWindows(tokens.train, context, batch_size, accumulate, steps, seed)
+        self.validation = ValidationWindows(tokens.validation, context, max(1, batch_size // accumulate))
+        self.validation_bytes = sum(source.bytes for source in tokens.validation)
+        self.workers = workers
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Batches by index, in order."""
+        return self._loader(self.training)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """The whole validation split, in order."""
+        return self._loader(self.validation)
+
+    def _loader(self, batches: TrainingWindows | ValidationWindows) -> DataLoader[Any]:
+        if self.trainer is not None:
+            batches.rank, batches.world = self.trainer.global_rank, self.trainer.world_size
+        return DataLoader(
+            batches,
+            batch_size=None,
+            sampler=range(len(batches)),
+            num_workers=self.workers,
+            pin_memory=torch.cuda.is_available(),
+        )

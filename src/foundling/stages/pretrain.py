@@ -1,0 +1,83 @@
+"""Raise the base model on data/tokens by next-token prediction, into models/base."""
+
+import logging
+import os
+import shutil
+import time
+from pathlib import Path
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from foundling.artifacts import write_json
+from foundling.config import recipe, section
+from foundling.data.language import LanguageData
+from foundling.data.lineage import require
+from foundling.data.shards import open_tokens
+from foundling.text.tokenizer import Tokenizer
+from foundling.training.fit import fit
+from foundling.training.keepsakes import Samples, Snapshots, log_spaced
+from foundling.training.language import LanguageModule
+from foundling.training.loggers import finish, log_lineage, make_wandb
+from foundling.weights import folder
+from foundling.weights.provenance import provenance, run_record
+from foundling.weights.start import SCRATCH, start
+
+log = logging.getLogger(__name__)
+TOKENS, TOKENIZER = Path("data/tokens"), Path("data/tokenizer")
+PLACES = {
+    "snapshots": "models/snapshots",
+    "pretrain.csv": "plots/pretrain.csv",
+    "validation.csv": "plots/validation.csv",
+    "training_samples.jsonl": "plots/training_samples.jsonl",
+}
+
+
+def run(config: DictConfig, out: Path) -> float:
+    """Train, save, record; returns the validation loss, which a sweeper may minimise."""
+    began = time.perf_counter()
+    asked, settings, runtime = recipe(config), section(config, "pretrain"), section(config, "runtime")
+    tokenizer = Tokenizer.load(TOKENIZER)
+    tokens = open_tokens(TOKENS, tokenizer.fingerprint)
+    require(tokens.meta["made_with"], asked, str(TOKENS), "run `dvc repro tokenize` first, or drop that setting")
+    network = start(settings["init_from"], asked["model"], tokenizer, settings["seed"])
+    batch = {name: settings[name] for name in ("batch_size", "accumulate", "seed")}
+    steps = settings["max_steps"]
+    data = LanguageData(tokens, network.config.context, steps=steps, workers=runtime["workers"], **batch)
+    optimizer = instantiate(config.pretrain.optimizer, _partial_=True)
+    schedule = instantiate(config.pretrain.schedule, max_steps=steps)
+    module = LanguageModule(network, optimizer, schedule, data.validation_bytes)
+    per_step = settings["batch_size"] * network.config.context
+    log.info(f"pretrain: {network.parameter_count():,} parameters, {steps:,} steps of {per_step:,} tokens")
+    scratch = out / "scratch/pretrain"
+    shutil.rmtree(scratch, ignore_errors=True)
+    keepsakes = [
+        Snapshots(scratch / "snapshots", network, log_spaced(settings["snapshots"], steps), per_step),
+        Samples(scratch / "training_samples.jsonl", network, tokenizer, settings["sample"], settings["seed"]),
+    ]
+    logger = make_wandb(runtime["logger"], asked, "pretrain", out)
+    recorder = fit(module, data, settings, runtime, scratch, per_step, keepsakes, logger)
+
+    reached = {name: value for name, value in module.validation.items() if name != "step"}
+    parent = None if settings["init_from"] == SCRATCH else Path(settings["init_from"])
+    inputs = [TOKENS / "meta.json", TOKENIZER]
+    folder.save(out / "models/base", network, tokenizer, provenance(asked, inputs, parent, reached))
+    _settle(scratch, out)
+    write_json(out / "metrics/pretrain.json", {**reached, "tokens": steps * per_step, "parameters": network.parameter_count()})
+    log_lineage(logger, out / "models/base", "model", "base", TOKENS / "meta.json", "tokens")
+    seconds = {"training": recorder.seconds, "whole": time.perf_counter() - began}
+    record = run_record(out / "models/base" / folder.WEIGHTS, seconds, recorder.tokens_per_second, finish(logger))
+    write_json(out / "metrics/pretrain_run.json", record)
+    log.info(f"pretrain: val/loss {reached['val/loss']:.4f} after {seconds['whole']:.0f} s -> {out / 'models/base'}")
+    return reached["val/loss"]
+
+
+def _settle(scratch: Path, out: Path) -> None:
+    """Give what grew along the training its final names."""
+    for name, place in PLACES.items():
+        final = out / place
+        final.parent.mkdir(parents=True, exist_ok=True)
+        if final.is_dir():
+            shutil.rmtree(final)
+        os.replace(scratch / name, final)
+    shutil.rmtree(scratch)

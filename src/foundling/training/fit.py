@@ -1,0 +1,101 @@
+"""Fit a module: the Trainer put together from the recipe (what comes out) and the runtime (how it is carried out)."""
+
+import logging
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Callback, LightningDataModule, Trainer
+from lightning.fabric.utilities.throughput import get_available_flops
+from lightning.pytorch.loggers import Logger
+
+from foundling.training.callbacks import Bar, Recorder, SeedEachBatch
+from foundling.training.language import LanguageModule
+
+log = logging.getLogger(__name__)
+
+
+def fit(
+    module: LanguageModule,
+    data: LightningDataModule,
+    recipe: dict[str, Any],
+    runtime: dict[str, Any],
+    scratch: Path,
+    tokens_per_step: int,
+    callbacks: list[Callback],
+    logger: Logger | None,
+) -> Recorder:
+    """Train for `recipe["max_steps"]`, then make sure that the last step is validated.
+
+    recipe holds max_steps, accumulate, gradient_clip, precision, compile, validate_every, seed; runtime the trainer's
+    device and what is shown. Curves grow in `scratch`. Returns the recorder, which knows the speed.
+    """
+    _quiet()
+    if runtime["threads"]:
+        torch.set_num_threads(runtime["threads"])
+    precision = _precision(recipe["precision"], runtime["trainer"]["accelerator"])
+    network: Any = module.network
+    recorder = Recorder(
+        scratch, runtime["log_every"], tokens_per_step, network.flops_per_token(), _peak_flops(precision, runtime)
+    )
+    steps, accumulate = recipe["max_steps"], recipe["accumulate"]
+    show = sys.stderr.isatty() if runtime["progress"] == "auto" else bool(runtime["progress"])
+    bar = [Bar(recorder, refresh_rate=max(1, accumulate * steps // 200))] if show else []
+    if recipe["compile"]:
+        network.compile()
+    trainer = Trainer(
+        **runtime["trainer"],
+        max_steps=steps,
+        max_epochs=-1,
+        accumulate_grad_batches=accumulate,
+        gradient_clip_val=recipe["gradient_clip"] or None,
+        precision=precision,
+        val_check_interval=max(1, min(recipe["validate_every"], steps)) * accumulate,
+        check_val_every_n_epoch=None,
+        log_every_n_steps=runtime["log_every"],
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        deterministic=runtime["deterministic"],
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=show,
+        logger=logger or False,
+        callbacks=[SeedEachBatch(recipe["seed"]), recorder, *callbacks, *bar],
+        default_root_dir=str(scratch),
+    )
+    # deterministic mode would also overwrite each new tensor with NaN first; our code reads none before it is written
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    if steps > 0:
+        trainer.fit(module, data)
+    if module.validation.get("step") != steps:
+        trainer.validate(module, data, verbose=False)
+    return recorder
+
+
+def _precision(asked: str | int, accelerator: str) -> Any:
+    """`auto`: bfloat16 on a GPU that computes in it, else float32 (a CPU without native bfloat16 is ten times slower in it)."""
+    if asked != "auto":
+        return asked
+    on_gpu = accelerator != "cpu" and torch.cuda.is_available()
+    return "bf16-mixed" if on_gpu and torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+
+
+def _peak_flops(precision: Any, runtime: dict[str, Any]) -> float | None:
+    """The GPU's published peak, where Lightning knows it, for model FLOPs utilisation."""
+    if runtime["trainer"]["accelerator"] == "cpu" or not torch.cuda.is_available():
+        return None
+    dtype = torch.bfloat16 if "bf16" in str(precision) else torch.float32
+    peak = get_available_flops(torch.device("cuda"), dtype)
+    return float(peak) if peak else None
+
+
+def _quiet() -> None:
+    """Leave the terminal to the run: Lightning's tips and notes on devices say nothing that the user asked for."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # windows are cut in microseconds: more worker processes would only cost memory
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    # our samplers go by index, so a distributed one is neither wanted nor needed
+    warnings.filterwarnings("ignore", message=".*use_distributed_sampler.*")

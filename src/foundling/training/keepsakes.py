@@ -1,0 +1,72 @@
+"""What a training leaves along the way: snapshots of the model, for the emergence curve, and samples of its writing."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lightning import Callback, LightningModule, Trainer
+
+from foundling.artifacts import write_json
+from foundling.generation.decode import continue_text
+from foundling.generation.sampling import Sampling
+from foundling.model.gpt import GPT
+from foundling.text.tokenizer import Tokenizer
+from foundling.weights import folder
+
+log = logging.getLogger(__name__)
+
+
+class Snapshots(Callback):
+    """Save the model after some steps into `place`/step-…, with an index.json of steps and tokens seen."""
+
+    def __init__(self, place: Path, network: GPT, steps: list[int], tokens_per_step: int) -> None:
+        self.place, self.network, self.tokens_per_step = place, network, tokens_per_step
+        self.due = set(steps)
+        self.index: list[dict[str, Any]] = []
+        write_json(place / "index.json", self.index)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The untrained model is one of them."""
+        self._keep(trainer.global_step)
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Save once a due step is complete."""
+        self._keep(trainer.global_step)
+
+    def _keep(self, step: int) -> None:
+        if step in self.due:
+            self.due.remove(step)
+            name = f"step-{step:08d}"
+            folder.save(self.place / name, self.network)
+            self.index.append({"step": step, "tokens": step * self.tokens_per_step, "folder": name})
+            write_json(self.place / "index.json", self.index)
+
+
+class Samples(Callback):
+    """After each validation let the model write a text, shown at once and kept in a jsonl file."""
+
+    def __init__(self, path: Path, network: GPT, tokenizer: Tokenizer, ask: dict[str, Any], seed: int) -> None:
+        self.path, self.network, self.tokenizer = path, network, tokenizer
+        self.prompt, self.length, self.seed = ask["prompt"], ask["max_new_tokens"], seed
+        self.sampling = Sampling(ask["temperature"], ask["top_k"], ask["top_p"])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write one (Lightning has set the model to evaluation for the validation, and sets it back after this)."""
+        text = continue_text(self.network, self.tokenizer, self.prompt, self.length, self.sampling, self.seed)
+        step = trainer.global_step
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, "prompt": self.prompt, "text": text}, ensure_ascii=False) + "\n")
+        loss = getattr(pl_module, "validation", {}).get("val/loss", float("nan"))
+        log.info(f"step {step:,}  val/loss {loss:.4f}  {' '.join((self.prompt + text).split())[:90]}")
+
+
+def log_spaced(count: int, last: int) -> list[int]:
+    """0 and `count - 1` steps up to `last`, each a fixed factor (at most 2) after the one before; fewer if they coincide."""
+    if count < 1 or last < 1:
+        return []
+    first = max(1, last // 2 ** max(1, count - 2))
+    return sorted({0, *np.geomspace(first, last, max(1, count - 1)).round().astype(int).tolist()})

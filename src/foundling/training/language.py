@@ -1,0 +1,70 @@
+"""Next-token prediction as a LightningModule: pretraining, and any tuning whose batches are (ids, targets)."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from lightning import LightningModule
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from foundling.model.loss import IGNORE_INDEX, next_token_loss
+from foundling.training.optim import Schedule
+
+Batch = tuple[Tensor, Tensor]
+
+
+class LanguageModule(LightningModule):
+    """Train `network` on (ids, targets), both (B, T); validate by summing over the whole split.
+
+    `optimizer` makes the optimizer of a network, `schedule` gives the factor of its rates at a step,
+    `validation_bytes` is the size of the validation text in bytes, for bits per byte.
+    """
+
+    def __init__(
+        self, network: nn.Module, optimizer: Callable[[nn.Module], Optimizer], schedule: Schedule, validation_bytes: int
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.make_optimizer = optimizer
+        self.schedule = schedule
+        self.validation_bytes = validation_bytes
+        self.validation: dict[str, float] = {}  # the newest whole validation, with its step
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """Mean loss over the batch's tokens, in nats."""
+        ids, targets = batch
+        return next_token_loss(self.network(ids), targets)
+
+    def on_validation_epoch_start(self) -> None:
+        """Begin the sums anew."""
+        self.sums = torch.zeros(2, dtype=torch.float64, device=self.device if self.device.type != "mps" else "cpu")
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        """Add a batch's surprise and its number of targets."""
+        ids, targets = batch
+        total = next_token_loss(self.network(ids), targets, reduction="sum")
+        count = (targets != IGNORE_INDEX).sum()
+        self.sums += torch.stack((total, count)).to(self.sums)
+
+    def on_validation_epoch_end(self) -> None:
+        """Loss per token, perplexity and bits per byte of the whole split."""
+        sums = self.trainer.strategy.reduce(self.sums, reduce_op="sum")
+        nats, count = sums.tolist() if isinstance(sums, Tensor) else sums
+        loss = nats / count
+        self.validation = {
+            "step": self.global_step,
+            "val/loss": loss,
+            "val/perplexity": math.exp(min(loss, 700.0)),
+            "val/bits_per_byte": nats / math.log(2) / self.validation_bytes,
+        }
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer, with the schedule stepped once an optimizer step."""
+        optimizer = self.make_optimizer(self.network)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": LambdaLR(optimizer, self.schedule), "interval": "step"},
+        }

@@ -1,0 +1,153 @@
+"""Optimizers and learning-rate schedules, as conf/optimizer and conf/schedule name them."""
+
+import math
+from collections.abc import Callable
+from itertools import groupby
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+from torch.optim.adamw import adamw as adamw_update
+
+Schedule = Callable[[int], float]
+
+# Newton–Schulz iteration: an odd polynomial that drives all singular values of a matrix towards 1 (Jordan et al. 2024)
+QUINTIC = (3.4445, -4.7750, 2.0315)
+
+
+def adamw(network: nn.Module, lr: float, betas: tuple[float, float], eps: float, weight_decay: float) -> Optimizer:
+    """AdamW in two groups: matrices and embeddings decay; norms, biases and short convolutions do not."""
+    decayed = {id(m.weight) for m in network.modules() if isinstance(m, (nn.Linear, nn.Embedding))}
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if id(p) in decayed], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if id(p) not in decayed], "weight_decay": 0.0},
+    ]
+    return AdamW([g for g in groups if g["params"]], lr=lr, betas=tuple(betas), eps=eps)  # type: ignore[arg-type]
+
+
+def muon(
+    network: nn.Module,
+    lr: float,
+    momentum: float,
+    weight_decay: float,
+    adamw_lr: float,
+    adamw_betas: tuple[float, float],
+    adamw_eps: float,
+    adamw_weight_decay: float,
+) -> Optimizer:
+    """Muon for the matrices inside the blocks, AdamW for embeddings, head, norms, biases and short convolutions."""
+    inner = {id(m.weight) for block in network.blocks for m in block.modules() if isinstance(m, nn.Linear)}  # type: ignore[union-attr]
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    matrices = sorted((p for p in parameters if id(p) in inner), key=lambda p: tuple(p.shape))
+    groups: list[dict[str, Any]] = [
+        {"params": list(alike), "kind": "muon", "lr": lr, "momentum": momentum, "weight_decay": weight_decay}
+        for _, alike in groupby(matrices, key=lambda p: tuple(p.shape))
+    ]
+    rest = [p for p in parameters if id(p) not in inner]
+    groups.append(
+        {
+            "params": rest,
+            "kind": "adamw",
+            "lr": adamw_lr,
+            "betas": tuple(adamw_betas),
+            "eps": adamw_eps,
+            "weight_decay": adamw_weight_decay,
+        }
+    )
+    return Muon(groups)
+
+
+class Muon(Optimizer):
+    """Momentum, then each matrix's update made orthogonal: every direction moves at the same speed (Jordan et al. 2024).
+
+    torch.optim.Muon does the same one matrix at a time in bfloat16, which most CPUs only emulate; here matrices of one
+    shape go through as one batch in float32. Groups of kind "adamw" are updated by torch's own AdamW.
+    """
+
+    def __init__(self, groups: list[dict[str, Any]]) -> None:
+        super().__init__(groups, defaults={})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+        """Update all parameters that have a gradient."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            parameters = [p for p in group["params"] if p.grad is not None]
+            if parameters:
+                (self._muon if group["kind"] == "muon" else self._adamw)(group, parameters)
+        return loss
+
+    def _muon(self, group: dict[str, Any], parameters: list[Tensor]) -> None:
+        for p in parameters:
+            self.state[p].setdefault("momentum", torch.zeros_like(p))
+        gradients: list[Tensor] = [p.grad for p in parameters if p.grad is not None]
+        buffers = [self.state[p]["momentum"] for p in parameters]
+        torch._foreach_lerp_(buffers, gradients, 1 - group["momentum"])
+        nesterov = torch._foreach_lerp(gradients, buffers, group["momentum"])
+        updates = orthogonalise(torch.stack(nesterov))
+        rows, columns = parameters[0].shape
+        torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
+        torch._foreach_add_(parameters, list(updates.unbind()), alpha=-group["lr"] * max(1, rows / columns) ** 0.5)
+
+    def _adamw(self, group: dict[str, Any], parameters: list[Tensor]) -> None:
+        for p in parameters:
+            if not self.state[p]:
+                self.state[p] = {"first": torch.zeros_like(p), "second": torch.zeros_like(p), "step": torch.tensor(0.0)}
+        states = [self.state[p] for p in parameters]
+        adamw_update(
+            parameters,
+            [p.grad for p in parameters if p.grad is not None],
+            [s["first"] for s in states],
+            [s["second"] for s in states],
+            [],
+            [s["step"] for s in states],
+            foreach=True,
+            amsgrad=False,
+            beta1=group["betas"][0],
+            beta2=group["betas"][1],
+            lr=group["lr"],
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
+            maximize=False,
+        )
+
+
+def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
+    """Bring all singular values of each of the (N, rows, columns) matrices near 1, keeping their directions."""
+    wide = matrices.size(-2) <= matrices.size(-1)
+    x = matrices if wide else matrices.mT
+    x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
+    a, b, c = QUINTIC
+    for _ in range(steps):
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x if wide else x.mT
+
+
+def cosine(max_steps: int, warmup: int, final: float) -> Schedule:
+    """Factor of the peak rate at a step: linear up over `warmup` steps, then half a cosine down to `final`."""
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / warmup
+        progress = min(1.0, (step - warmup) / max(1, max_steps - warmup))
+        return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * progress))
+
+    return factor
+
+
+def trapezoid(max_steps: int, warmup: int, decay: float, final: float) -> Schedule:
+    """Factor of the peak rate: linear up, flat, linear down to `final` over the last `decay` share (WSD, Hu et al. 2024)."""
+    falling = max(1, round(decay * max_steps))
+
+    def factor(step: int) -> float:
+        rising = min(1.0, (step + 1) / max(1, warmup))
+        left = min(1.0, max(0, max_steps - step) / falling)
+        return min(rising, final + (1 - final) * left)
+
+    return factor

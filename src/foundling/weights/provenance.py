@@ -1,0 +1,55 @@
+"""Where a model comes from: what was asked for, what it was made of, and by which run.
+
+Two records, since only one of them can be equal on every machine: `provenance` is part of the model's folder and holds
+what determines it; `run_record` holds the commit, the times and the machine of the run that made it.
+"""
+
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from foundling.artifacts import sha256
+
+PACKAGES = ("torch", "lightning", "tiktoken", "numpy")
+
+
+def provenance(
+    recipe: dict[str, Any], inputs: list[Path], parent: Path | None, metrics: dict[str, float]
+) -> dict[str, Any]:
+    """The composed sections, the sha256 of each input, the parent model, the versions, what was reached."""
+    return {
+        "config": recipe,
+        "inputs": {str(path): sha256(path) for path in inputs},
+        "parent": {str(parent): sha256(parent)} if parent else None,
+        "versions": {name: version(name).partition("+")[0] for name in PACKAGES},
+        "metrics": metrics,
+    }
+
+
+def run_record(weights: Path, seconds: dict[str, float], tokens_per_second: float, wandb: str | None) -> dict[str, Any]:
+    """Who made these weights: git commit, machine, device, times and speed."""
+    commit = _git("rev-parse", "HEAD")
+    return {
+        "weights_sha256": sha256(weights),
+        "commit": commit,
+        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")) if commit else None,
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads",
+        "seconds": {name: round(value, 1) for name, value in seconds.items()},
+        "tokens_per_second": round(tokens_per_second),
+        "wandb": wandb,
+    }
+
+
+def _git(*arguments: str) -> str | None:
+    """What git prints, or None without git or outside of a repository."""
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,40 @@
+"""Tiny models and the project's conf/ for all tests."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+os.environ.setdefault("WANDB_MODE", "disabled")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The project's folder."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def mirror() -> Path:
+    """The folder of real data; tests that need it are skipped without it."""
+    if "FOUNDLING_MIRROR" not in os.environ:
+        pytest.skip("FOUNDLING_MIRROR is not set: no real data here")
+    return Path(os.environ["FOUNDLING_MIRROR"])
+
+
+@pytest.fixture(scope="session")
+def gpt_config() -> Callable[..., Any]:
+    """A maker of GPTConfigs: conf/model/<name>.yaml with changes."""
+
+    def make(name: str = "micro", vocab_size: int = 50, **changes: Any) -> Any:
+        from foundling.model.gpt import GPTConfig
+
+        values = yaml.safe_load((ROOT / "conf/model" / f"{name}.yaml").read_text())
+        return GPTConfig(**{"vocab_size": vocab_size, **values, **changes})
+
+    return make

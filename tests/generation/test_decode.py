@@ -1,0 +1,44 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from foundling.generation.decode import generate
+from foundling.generation.sampling import GREEDY, Sampling
+from foundling.model.gpt import GPT
+
+
+@pytest.fixture(scope="module", params=["micro", "char", "llama"])
+def model(request: pytest.FixtureRequest, gpt_config: Callable[..., Any]) -> GPT:
+    torch.manual_seed(0)
+    gpt = GPT(gpt_config(request.param, context=24, n_layer=2)).eval()
+    for p in gpt.parameters():
+        torch.nn.init.normal_(p, std=0.3)
+    return gpt
+
+
+@pytest.mark.parametrize("sampling", [GREEDY, Sampling(1.0, 10, 0.9)], ids=["greedy", "drawn"])
+@pytest.mark.parametrize("prompt", [[3], [5, 6, 7, 8, 9], list(range(40))], ids=["short", "middle", "over the context"])
+def test_cached_equals_uncached_token_for_token_also_beyond_the_context(
+    model: GPT, prompt: list[int], sampling: Sampling
+) -> None:
+    fast, plain = (list(generate(model, prompt, 60, sampling, seed=3, cached=c)) for c in (True, False))
+    assert fast == plain
+    assert len(fast) == 60
+
+
+def test_generation_stops_in_front_of_the_end_of_text(model: GPT) -> None:
+    whole = list(generate(model, [1], 20, GREEDY))
+    stop = whole[5]
+    assert list(generate(model, [1], 20, GREEDY, end_of_text=stop)) == whole[: whole.index(stop)]
+
+
+def test_equal_seeds_write_equal_texts_and_others_do_not(model: GPT) -> None:
+    a, b, c = (list(generate(model, [1], 40, Sampling(2.0, None, None), seed=s)) for s in (1, 1, 2))
+    assert a == b != c
+
+
+def test_nothing_to_go_on_from_is_refused(model: GPT) -> None:
+    with pytest.raises(ValueError, match="nothing to go on from"):
+        list(generate(model, [], 5, GREEDY))

@@ -1,0 +1,35 @@
+import pytest
+import torch
+
+from foundling.generation.sampling import GREEDY, Sampling, distribution, sample
+
+LOGITS = torch.tensor([[0.5, 0.3, 0.15, 0.05]]).log()
+
+
+def test_temperature_zero_takes_the_likeliest() -> None:
+    assert sample(LOGITS, GREEDY).tolist() == [0]
+
+
+def test_top_k_and_top_p_keep_just_the_likeliest_and_share_out_the_rest() -> None:
+    torch.testing.assert_close(distribution(LOGITS, Sampling(1.0, 2, None)), torch.tensor([[0.625, 0.375, 0, 0]]))
+    torch.testing.assert_close(distribution(LOGITS, Sampling(1.0, None, 0.6)), torch.tensor([[0.625, 0.375, 0, 0]]))
+    torch.testing.assert_close(distribution(LOGITS, Sampling(1.0, None, 1e-6)), torch.tensor([[1.0, 0, 0, 0]]))
+
+
+def test_draws_follow_the_distribution_and_the_seed() -> None:
+    many = LOGITS.expand(20_000, -1)
+    draws = [sample(many, Sampling(1.0, None, None), torch.Generator().manual_seed(7)) for _ in range(2)]
+    assert torch.equal(*draws)
+    shares = draws[0].bincount(minlength=4) / len(many)
+    torch.testing.assert_close(shares, LOGITS[0].exp(), atol=0.02, rtol=0)
+
+
+def test_a_low_temperature_sharpens_and_a_high_one_flattens() -> None:
+    cold, plain, hot = (distribution(LOGITS, Sampling(t, None, None))[0, 0] for t in (0.5, 1.0, 2.0))
+    assert cold > plain > hot
+
+
+@pytest.mark.parametrize("settings", [(-1.0, None, None), (1.0, 0, None), (1.0, None, 0.0), (1.0, None, 1.5)])
+def test_settings_that_mean_nothing_are_refused(settings: tuple[float, int | None, float | None]) -> None:
+    with pytest.raises(ValueError, match="is not allowed"):
+        Sampling(*settings)

@@ -1,0 +1,52 @@
+import pytest
+import torch
+from torch import nn
+
+from foundling.model.attention import Attention, causal_mask, fused_attention, reference_attention
+
+
+def qkv(groups: int, t: int = 7, s: int = 7) -> list[torch.Tensor]:
+    torch.manual_seed(0)
+    return [torch.randn(2, h, n, 8, requires_grad=True) for h, n in ((4, t), (groups, s), (groups, s))]
+
+
+@pytest.mark.parametrize("groups", [4, 2, 1])
+@pytest.mark.parametrize("sizes", [(7, 7), (3, 7), (1, 7)])
+def test_the_fused_path_equals_the_written_out_one_in_outputs_and_gradients(groups: int, sizes: tuple[int, int]) -> None:
+    plain, fast = qkv(groups, *sizes), qkv(groups, *sizes)
+    a, b = reference_attention(*plain), fused_attention(*fast)
+    torch.testing.assert_close(a, b)
+    weight = torch.randn_like(a)
+    (a * weight).sum().backward()
+    (b * weight).sum().backward()
+    for x, y in zip(plain, fast, strict=True):
+        torch.testing.assert_close(x.grad, y.grad)
+
+
+def test_both_paths_obey_a_given_mask() -> None:
+    q, k, v = qkv(4)
+    mask = torch.zeros(7, 7, dtype=torch.bool)
+    mask[:, 2] = True  # everybody may see position 2 alone
+    for attend in (reference_attention, fused_attention):
+        torch.testing.assert_close(attend(q, k, v, mask), v[:, :, 2:3].expand_as(v))
+
+
+def test_the_causal_mask_is_a_triangle_that_ends_at_the_last_source() -> None:
+    assert causal_mask(2, 4, torch.device("cpu")).tolist() == [[True, True, True, False], [True, True, True, True]]
+
+
+def test_attention_equals_torch_multihead_attention_with_the_same_weights() -> None:
+    torch.manual_seed(0)
+    ours = Attention(32, 4, 4, 8, bias=True, qk_norm=False, norm_eps=1e-5, dropout=0.0, implementation="reference")
+    peer = nn.MultiheadAttention(32, 4, batch_first=True)
+    peer.load_state_dict(
+        {
+            "in_proj_weight": ours.qkv.weight,
+            "in_proj_bias": ours.qkv.bias,
+            "out_proj.weight": ours.out.weight,
+            "out_proj.bias": ours.out.bias,
+        }
+    )
+    x = torch.randn(2, 9, 32)
+    expected, _ = peer(x, x, x, attn_mask=~causal_mask(9, 9, x.device), need_weights=False)
+    torch.testing.assert_close(ours(x), expected, atol=1e-5, rtol=1e-5)

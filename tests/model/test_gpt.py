@@ -1,0 +1,126 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from foundling.model.gpt import GPT, meta_gpt
+from foundling.model.kv_cache import KVCache
+
+SHAPES = {
+    "micro": {},
+    "char": {"context": 64, "n_layer": 2, "n_embd": 32},
+    "original": {"n_layer": 2, "n_embd": 32},
+    "llama": {"n_layer": 2, "n_embd": 32, "n_ffn": 48},
+    "qwen3": {"n_layer": 2, "n_embd": 32, "head_dim": 16, "n_ffn": 48},
+}
+
+
+@pytest.fixture(params=SHAPES)
+def model(request: pytest.FixtureRequest, gpt_config: Callable[..., Any]) -> GPT:
+    torch.manual_seed(1)
+    gpt = GPT(gpt_config(request.param, **SHAPES[request.param])).eval()
+    for p in gpt.parameters():  # no weight may be idle, whatever the initialisation
+        torch.nn.init.normal_(p, std=0.2)
+    return gpt
+
+
+@pytest.mark.parametrize(
+    ("name", "vocabulary", "count"),
+    [
+        ("gpt2_124m", 50257, 124_439_808),
+        ("gpt2_355m", 50257, 354_823_168),
+        ("gpt2_774m", 50257, 774_030_080),
+        ("gpt2_1558m", 50257, 1_557_611_200),
+        ("tinyllama_1b", 32000, 1_100_048_384),
+        ("qwen3_600m", 151936, 596_049_920),
+    ],
+)
+def test_published_models_have_their_published_number_of_parameters(
+    name: str, vocabulary: int, count: int, gpt_config: Callable[..., Any]
+) -> None:
+    assert meta_gpt(gpt_config(name, vocabulary)).parameter_count() == count
+
+
+def test_no_position_sees_the_future(model: GPT) -> None:
+    ids = torch.randint(50, (2, 12), generator=torch.Generator().manual_seed(0))
+    changed = ids.clone()
+    changed[:, 8:] = (changed[:, 8:] + 1) % 50
+    before, after = model(ids), model(changed)
+    torch.testing.assert_close(before[:, :8], after[:, :8])
+    assert not torch.allclose(before[:, 8], after[:, 8])
+
+
+@pytest.mark.parametrize("pieces", [[12], [1] * 12, [5, 1, 4, 2], [2, 10]])
+def test_reading_through_the_cache_equals_reading_at_once(model: GPT, pieces: list[int]) -> None:
+    ids = torch.randint(50, (2, 12), generator=torch.Generator().manual_seed(0))
+    cache = KVCache(model.config.n_layer)
+    parts = [model(part, cache) for part in ids.split(pieces, dim=1)]
+    torch.testing.assert_close(torch.cat(parts, dim=1), model(ids), atol=1e-4, rtol=1e-4)
+    assert cache.length == 12
+
+
+def test_rotary_scores_depend_on_distances_alone(gpt_config: Callable[..., Any]) -> None:
+    from foundling.model.layers import rotary_tables, rotate
+
+    cos, sin = rotary_tables(32, 8, 10_000.0)
+    q, k = torch.randn(1, 1, 1, 8), torch.randn(1, 1, 1, 8)
+    near = rotate(q, cos[5:6], sin[5:6]) @ rotate(k, cos[2:3], sin[2:3]).mT
+    far = rotate(q, cos[25:26], sin[25:26]) @ rotate(k, cos[22:23], sin[22:23]).mT
+    torch.testing.assert_close(near, far)
+
+
+def test_gpt2_equals_transformers_with_copied_weights(gpt_config: Callable[..., Any]) -> None:
+    transformers = pytest.importorskip("transformers")
+    config = gpt_config("gpt2_124m", n_layer=2, n_embd=48, n_head=4, context=32)
+    torch.manual_seed(0)
+    ours = GPT(config).eval()
+    peer = transformers.GPT2LMHeadModel(
+        transformers.GPT2Config(
+            vocab_size=50, n_positions=32, n_embd=48, n_layer=2, n_head=4, bos_token_id=0, eos_token_id=0
+        )
+    ).eval()
+    state = {"transformer.wte.weight": ours.token_embedding.weight, "transformer.wpe.weight": ours.position_embedding.weight}
+    names = {"attention_norm": "ln_1", "attention.qkv": "attn.c_attn", "attention.out": "attn.c_proj", "mlp_norm": "ln_2"}
+    names |= {"mlp.up": "mlp.c_fc", "mlp.out": "mlp.c_proj"}
+    for i, block in enumerate(ours.blocks):
+        for name, theirs in names.items():
+            part = block.get_submodule(name)
+            weight = part.weight.T if isinstance(part, torch.nn.Linear) else part.weight  # GPT-2 stores Conv1D, (in, out)
+            state |= {f"transformer.h.{i}.{theirs}.weight": weight, f"transformer.h.{i}.{theirs}.bias": part.bias}
+    state |= {"transformer.ln_f.weight": ours.norm.weight, "transformer.ln_f.bias": ours.norm.bias}
+    assert peer.load_state_dict(state, strict=False).missing_keys in ([], ["lm_head.weight"])
+    ids = torch.randint(50, (2, 20))
+    with torch.no_grad():
+        torch.testing.assert_close(ours(ids), peer(ids).logits, atol=1e-5, rtol=1e-4)
+
+
+def test_a_fresh_model_knows_nothing(gpt_config: Callable[..., Any]) -> None:
+    torch.manual_seed(0)
+    logits = GPT(gpt_config("micro", vocab_size=500)).eval()(torch.randint(500, (4, 32)))
+    entropy = torch.distributions.Categorical(logits=logits).entropy().mean()
+    assert entropy > 0.98 * torch.tensor(500.0).log()
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"head_dim": None, "n_embd": 770, "n_head": 12}, "n_embd=770 is not divisible by model.n_head=12; try n_embd=768"),
+        ({"n_kv_head": 3, "n_head": 4}, "n_head=4 is not divisible by model.n_kv_head=3"),
+        ({"position": "rotari"}, "model.position='rotari' is unknown; choose one of learned, sinusoidal, rotary"),
+        ({"head_dim": 7}, "head_dim=7 is odd"),
+        ({"dropout": 1.0}, "dropout=1.0 is not allowed"),
+        ({"n_layer": 0}, "n_layer=0 is not allowed"),
+        ({"convolution": -1}, "convolution=-1 is not allowed"),
+    ],
+)
+def test_a_shape_that_cannot_be_is_refused_with_the_mend(
+    changes: dict[str, Any], says: str, gpt_config: Callable[..., Any]
+) -> None:
+    with pytest.raises(ValueError, match=says.replace("(", r"\(")):
+        gpt_config("micro", **changes)
+
+
+def test_a_text_longer_than_the_context_is_refused(gpt_config: Callable[..., Any]) -> None:
+    with pytest.raises(ValueError, match="given 65 tokens; its context holds 64"):
+        GPT(gpt_config("micro"))(torch.zeros(1, 65, dtype=torch.long))
