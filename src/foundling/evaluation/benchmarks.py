@@ -4,8 +4,7 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from torch import nn
-
+from foundling.evaluation.likelihood import LanguageModel
 from foundling.evaluation.minimal_pairs import Pair, minimal_pairs, read_pair
 from foundling.evaluation.multiple_choice import Question, multiple_choice, read_question
 from foundling.text.tokenizer import Tokenizer
@@ -35,7 +34,7 @@ def read_items(
 
 
 def score(
-    model: nn.Module,
+    model: LanguageModel,
     tokenizer: Tokenizer,
     items: Sequence[Any],
     benchmark: Mapping[str, Any],

@@ -6,11 +6,24 @@ forward pass. B rows, T tokens, C width, V vocabulary, N positions asked for.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 LOGITS_AT_ONCE = 2**25  # 128 MiB of float32: a large vocabulary is scored some positions at a time
+
+
+class LanguageModel(Protocol):
+    """Any causal network in evaluation mode; its `config` has `context` and `vocab_size`."""
+
+    config: Any
+
+    def __call__(self, ids: Tensor) -> Tensor:
+        """Logits (B, T, V) for ids (B, T)."""
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Its weights, whose device the ids go to."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +66,7 @@ class Row:
     reads: list[tuple[int, int, int]]
 
 
-def log_likelihoods(model: nn.Module, requests: Sequence[Request], batch_tokens: int) -> Likelihoods:
+def log_likelihoods(model: LanguageModel, requests: Sequence[Request], batch_tokens: int) -> Likelihoods:
     """Score every request; a batch holds at most `batch_tokens` tokens, padding included, or a single row.
 
     What is longer than the model's context loses its beginning and is counted.
@@ -76,7 +89,7 @@ def log_likelihoods(model: nn.Module, requests: Sequence[Request], batch_tokens:
 
 
 @torch.inference_mode()
-def log_probabilities(model: nn.Module, ids: Tensor, places: Tensor, targets: Tensor) -> Tensor:
+def log_probabilities(model: LanguageModel, ids: Tensor, places: Tensor, targets: Tensor) -> Tensor:
     """Log-probability (N,) of each target (N,) at its place (N,), given as row * T + position in ids (B, T).
 
     The head, the dearest layer of a small model, sees only the places asked for when the model offers `hidden` and
@@ -84,15 +97,16 @@ def log_probabilities(model: nn.Module, ids: Tensor, places: Tensor, targets: Te
     """
     device = next((p.device for p in model.parameters()), ids.device)
     ids, places, targets = ids.to(device), places.to(device), targets.to(device)
-    apart = hasattr(model, "hidden") and hasattr(model, "head")
-    states = (model.hidden(ids) if apart else model(ids)).flatten(0, 1)  # (B*T, C) or (B*T, V)
+    network: Any = model
+    apart = hasattr(network, "hidden") and hasattr(network, "head")
+    states = (network.hidden(ids) if apart else network(ids)).flatten(0, 1)  # (B*T, C) or (B*T, V)
     # Several targets may be read at one place (choices of one token): it goes through the head once.
     places, place_of = torch.unique(places, return_inverse=True)  # (P,), (N,)
     scores = torch.empty(len(targets), dtype=torch.float64, device=device)
     step = max(1, LOGITS_AT_ONCE // model.config.vocab_size)
     for start in range(0, len(places), step):
         chosen = states[places[start : start + step]]  # (P, C) or (P, V)
-        logits = (model.head(chosen) if apart else chosen).float()  # (P, V)
+        logits = (network.head(chosen) if apart else chosen).float()  # (P, V)
         here = (place_of >= start) & (place_of < start + step)  # (N,)
         rows = place_of[here] - start
         scores[here] = (logits[rows, targets[here]] - logits.logsumexp(-1)[rows]).double()

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
-
 from foundling.evaluation.accuracy import accuracy, by_kind
-from foundling.evaluation.likelihood import Request, log_likelihoods
+from foundling.evaluation.likelihood import LanguageModel, Request, log_likelihoods
 from foundling.evaluation.multiple_choice import picks
 from foundling.text.tokenizer import Tokenizer
 
@@ -35,7 +33,7 @@ def read_pair(record: dict[str, Any]) -> Pair:
 
 
 def minimal_pairs(
-    model: nn.Module, tokenizer: Tokenizer, pairs: Sequence[Pair], *, batch_tokens: int, seed: int
+    model: LanguageModel, tokenizer: Tokenizer, pairs: Sequence[Pair], *, batch_tokens: int, seed: int
 ) -> dict[str, Any]:
     """Accuracy over all pairs and by kind, with intervals, by the log-probability of the whole sentence."""
     sentences = [sentence for pair in pairs for sentence in (pair.good, pair.bad)]

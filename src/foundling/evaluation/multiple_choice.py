@@ -8,10 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch import nn
-
 from foundling.evaluation.accuracy import accuracy, by_kind
-from foundling.evaluation.likelihood import Request, log_likelihoods
+from foundling.evaluation.likelihood import LanguageModel, Request, log_likelihoods
 from foundling.text.tokenizer import Tokenizer
 
 # Padding and batch order move a float32 sum by less than this; such a difference is a tie and must not decide.
@@ -58,7 +56,7 @@ def read_question(record: dict[str, Any], query: str, choices: str, gold: str) -
 
 
 def multiple_choice(
-    model: nn.Module,
+    model: LanguageModel,
     tokenizer: Tokenizer,
     questions: Sequence[Question],
     *,
@@ -109,7 +107,7 @@ class Judged:
 
 
 def judge(
-    model: nn.Module,
+    model: LanguageModel,
     tokenizer: Tokenizer,
     questions: Sequence[Question],
     template: str,
@@ -131,8 +129,11 @@ def judge(
         for row, question in zip(raw, questions, strict=True)
     ]
     golds = [question.gold for question in questions]
-    right = [[p == gold for p, gold in zip(picks(rows, seed), golds, strict=True)] for rows in (raw, per_character)]
-    return Judged(*right, scored.cut)
+
+    def right(rows: list[list[float]]) -> list[bool]:
+        return [pick == gold for pick, gold in zip(picks(rows, seed), golds, strict=True)]
+
+    return Judged(right(raw), right(per_character), scored.cut)
 
 
 def continuation(tokenizer: Tokenizer, query: str, choice: str) -> Request:

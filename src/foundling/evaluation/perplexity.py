@@ -1,14 +1,14 @@
 """How well a model predicts held-out text: a stream of token ids in, loss, perplexity and bits per byte out."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
-from foundling.evaluation.likelihood import log_probabilities
+from foundling.evaluation.likelihood import LanguageModel, log_probabilities
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class HeldOut:
         return self.nats / math.log(2) / self.bytes
 
 
-def held_out(model: nn.Module, ids: np.ndarray, text_bytes: int, batch_tokens: int) -> HeldOut:
+def held_out(model: LanguageModel, ids: np.ndarray, text_bytes: int, batch_tokens: int) -> HeldOut:
     """Read `ids` (N,), a memory map is fine, in windows of the model's context side by side: N-1 targets, each once.
 
     The first token of a window is predicted from one token only, so the loss is a little above that of a sliding
@@ -65,3 +65,28 @@ def together(parts: Iterable[HeldOut]) -> HeldOut:
     """The same over several texts, each token weighing the same."""
     parts = list(parts)
     return HeldOut(sum(p.nats for p in parts), sum(p.tokens for p in parts), sum(p.bytes for p in parts))
+
+
+def held_out_metrics(
+    model: LanguageModel, texts: Mapping[str, tuple[np.ndarray, int]], batch_tokens: int
+) -> dict[str, Any]:
+    """Metrics of texts (name to ids and bytes of UTF-8) together and, where there are several, one by one.
+
+    A text of fewer than two tokens has nothing to predict and is left out; when that leaves none, ValueError.
+    """
+    found = {
+        name: held_out(model, ids, text_bytes, batch_tokens)
+        for name, (ids, text_bytes) in texts.items()
+        if len(ids) > 1 or len(texts) == 1
+    }
+    metrics = _metrics(together(found.values()))
+    return metrics if len(found) == 1 else metrics | {"sources": {name: _metrics(part) for name, part in found.items()}}
+
+
+def _metrics(paid: HeldOut) -> dict[str, Any]:
+    return {
+        "val/loss": paid.loss,
+        "val/perplexity": paid.perplexity,
+        "val/bits_per_byte": paid.bits_per_byte,
+        "tokens": paid.tokens,
+    }

@@ -1,0 +1,136 @@
+"""Curves as figures: rows of plots/*.csv in, SVG that follows the page's light or dark out, or PNG.
+
+Equal rows give equal bytes.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Row = Mapping[str, Any]
+
+INK = "#24292f"  # on the PNG's white; in the SVG it becomes the page's own text colour
+COLOURS = ("#1f86c7", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9", "#7f7f7f")  # after Okabe and Ito (2008)
+SUMMARY_KINDS = ("all", "mean_of_kinds")
+STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "foundling",  # ids that do not change from run to run
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.2,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    **{f"{part}.color": INK for part in ("text", "xtick", "ytick", "grid")},
+    **{f"axes.{part}": INK for part in ("edgecolor", "labelcolor")},
+}
+
+
+def loss_curves(training: Sequence[Row], validation: Sequence[Row]) -> "Figure":
+    """Training and validation loss, in nats per token, against training tokens."""
+    with _style():
+        figure = _figure(7.2, 3.2)
+        axes = figure.subplots()
+        axes.plot(
+            _column(training, "tokens"), _column(training, "train/loss"), color=COLOURS[0], lw=0.9, label="training"
+        )
+        tokens, losses = _column(validation, "tokens"), _column(validation, "val/loss")
+        axes.plot(tokens, losses, color=COLOURS[1], marker="o", ms=3, label="validation, whole split")
+        axes.set(xlabel="training tokens", ylabel="loss (nats per token)")
+        axes.xaxis.set_major_formatter(_engineering())
+        axes.legend()
+        return figure
+
+
+def emergence(rows: Sequence[Row], title: str) -> "Figure":
+    """A benchmark's accuracy by kind with 95 % bands and chance, against training tokens and validation loss."""
+    with _style():
+        figure = _figure(7.6, 3.5)
+        by_tokens, by_loss = figure.subplots(1, 2, sharey=True)
+        kinds = list(dict.fromkeys(row["kind"] for row in rows))
+        shown = [kind for kind in kinds if kind not in SUMMARY_KINDS] or kinds
+        for kind, colour in zip(shown, _cycle(len(shown)), strict=True):
+            these = [row for row in rows if row["kind"] == kind]
+            for axes, x in ((by_tokens, "tokens"), (by_loss, "val/loss")):
+                ordered = sorted(these, key=lambda row, x=x: row[x])  # type: ignore[misc]
+                places = _column(ordered, x)
+                axes.fill_between(
+                    places, _column(ordered, "low"), _column(ordered, "high"), color=colour, alpha=0.16, lw=0
+                )
+                axes.plot(
+                    places, _column(ordered, "accuracy"), color=colour, marker="o", ms=3, label=kind.replace("_", " ")
+                )
+        chance = next(row["chance"] for row in rows)
+        for axes in (by_tokens, by_loss):
+            axes.axhline(chance, color=INK, lw=1, ls=(0, (4, 3)), label="chance")
+        smallest = min((row["tokens"] for row in rows if row["tokens"] > 0), default=1)
+        by_tokens.set_xscale("symlog", linthresh=smallest, linscale=0.4)  # logarithmic, but with a place for zero
+        by_tokens.set_xlim(left=0)
+        by_tokens.set_xticks(
+            [0, *(10.0**e for e in range(1, 16) if smallest < 10**e <= max(row["tokens"] for row in rows))]
+        )
+        by_tokens.xaxis.set_major_formatter(_engineering())
+        by_tokens.set(xlabel="training tokens (log)", ylabel="accuracy", ylim=(0, 1.02))
+        by_tokens.yaxis.set_major_formatter(_percent())
+        by_loss.set(xlabel="validation loss (falling)")
+        by_loss.invert_xaxis()
+        figure.suptitle(title, fontsize=10)
+        figure.legend(*by_tokens.get_legend_handles_labels(), loc="outside lower center", ncols=min(7, len(shown) + 1))
+        return figure
+
+
+def as_svg(figure: "Figure") -> str:
+    """The figure as an SVG element to stand in a page: no prolog, no date, text in the page's colour."""
+    file = io.StringIO()
+    with _style():
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    text = file.getvalue()
+    return text[text.index("<svg") :].replace(INK, "currentColor").strip()
+
+
+def as_png(figure: "Figure") -> bytes:
+    """The figure as a PNG on white, for a README."""
+    file = io.BytesIO()
+    with _style():
+        figure.savefig(file, format="png", dpi=160, facecolor="white", metadata={"Software": None})
+    return file.getvalue()
+
+
+def _style() -> AbstractContextManager[None]:
+    import matplotlib
+
+    return matplotlib.rc_context(STYLE)
+
+
+def _figure(width: float, height: float) -> "Figure":
+    """A figure of its own, in inches: pyplot would keep it and look for a screen."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _column(rows: Sequence[Row], name: str) -> list[float]:
+    return [row[name] for row in rows]
+
+
+def _cycle(count: int) -> list[str]:
+    return [COLOURS[i % len(COLOURS)] for i in range(count)]
+
+
+def _engineering() -> Any:
+    from matplotlib.ticker import EngFormatter
+
+    return EngFormatter(sep="")
+
+
+def _percent() -> Any:
+    from matplotlib.ticker import PercentFormatter
+
+    return PercentFormatter(1.0, decimals=0)

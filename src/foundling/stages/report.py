@@ -1,0 +1,61 @@
+"""Put everything that was measured on one page: report/index.html."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from foundling.artifacts import atomic_folder, read_json
+from foundling.config import recipe
+from foundling.reporting.figures import as_png, emergence
+from foundling.reporting.page import Material, by_benchmark, page, words
+
+METRICS, PLOTS = Path("metrics"), Path("plots")
+
+
+def run(config: DictConfig, out: Path) -> None:
+    """Write the page, and the first emergence curve as a picture for a README."""
+    material = Material(
+        config=recipe(config),
+        data=read_json(METRICS / "data.json"),
+        pretrain=read_json(METRICS / "pretrain.json"),
+        run=read_json(METRICS / "pretrain_run.json"),
+        evaluate=read_json(METRICS / "evaluate.json"),
+        training=_read_csv(PLOTS / "pretrain.csv"),
+        validation=_read_csv(PLOTS / "validation.csv"),
+        emergence=_read_csv(PLOTS / "emergence.csv"),
+        samples=_read_jsonl(PLOTS / "samples.jsonl"),
+        training_samples=_read_jsonl(PLOTS / "training_samples.jsonl"),
+    )
+    with atomic_folder(out / "report") as folder:
+        (folder / "index.html").write_text(page(material), encoding="utf-8", newline="\n")
+        for name, rows in list(by_benchmark(material.emergence).items())[:1]:
+            (folder / "emergence.png").write_bytes(as_png(emergence(rows, words(name))))
+
+
+def _read_csv(path: Path) -> list[dict[str, Any]]:
+    """Rows with their numbers as numbers."""
+    with _open(path) as file:
+        return [{name: _number(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+
+def _read_jsonl(path: Path) -> list[dict[str, Any]]:
+    with _open(path) as file:
+        return [json.loads(line) for line in file]
+
+
+def _open(path: Path) -> Any:
+    if not path.is_file():
+        raise ValueError(f"{path} is missing; run the stage that makes it (`dvc repro` runs all that are needed)")
+    return open(path, encoding="utf-8", newline="")
+
+
+def _number(value: str) -> float | int | str:
+    for kind in (int, float):
+        try:
+            return kind(value)
+        except ValueError:
+            continue
+    return value

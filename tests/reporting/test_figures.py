@@ -1,0 +1,27 @@
+"""Figures equal themselves to the byte and hold what they were given."""
+
+import xml.etree.ElementTree as ET
+
+from foundling.reporting.figures import as_png, as_svg, emergence
+from foundling.reporting.page import Material
+
+
+def test_equal_rows_give_equal_bytes(material: Material) -> None:
+    first, second = (emergence(material.emergence, "fables") for _ in range(2))
+    assert as_svg(first) == as_svg(second)
+    assert as_png(first) == as_png(second)
+    assert as_png(first).startswith(b"\x89PNG")
+
+
+def test_the_curve_names_its_kinds_and_chance_and_is_sound_svg(material: Material) -> None:
+    svg = as_svg(emergence(material.emergence, "fables"))
+    words = {element.text for element in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")}
+    assert {"facts", "mention", "binding", "cause", "sentiment", "chance", "accuracy"} <= words
+
+
+def test_a_benchmark_without_kinds_shows_its_whole(material: Material) -> None:
+    rows = [row | {"kind": "all"} for row in material.emergence if row["kind"] == "facts"]
+    words = {
+        element.text for element in ET.fromstring(as_svg(emergence(rows, "x"))).iter("{http://www.w3.org/2000/svg}text")
+    }
+    assert "all" in words

@@ -1,0 +1,114 @@
+"""The report is one page that stands alone, shows what there is, and equals itself."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from foundling.reporting.page import Material, big, duration, page, percent
+
+VOID = {"meta", "br", "link", "img", "hr", "input"}
+
+
+class Reader(HTMLParser):
+    """Collects tags, visible text and whatever the page would load from elsewhere; fails on tags that do not close."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.loads: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+        self.loads += [
+            v for k, v in attrs if v and k in ("src", "href", "xlink:href", "data") and not v.startswith("#")
+        ]
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.text += data
+
+
+def read(html: str) -> Reader:
+    reader = Reader()
+    reader.feed(html)
+    reader.close()
+    assert not reader.open
+    return reader
+
+
+def test_the_page_parses_and_loads_nothing_from_elsewhere(material: Material) -> None:
+    html = page(material)
+    reader = read(html)
+    assert reader.loads == []
+    assert not reader.tags & {"script", "link", "iframe", "img"}
+    assert not re.search(r"@import|url\((?!#)", html)
+
+
+def test_equal_material_gives_equal_bytes(material: Material) -> None:
+    assert page(material) == page(material)
+
+
+def test_the_page_shows_results_beside_chance_rules_and_control(material: Material) -> None:
+    text = " ".join(read(page(material)).text.split())
+    for shown in (
+        "1.01 M",
+        "0.873",
+        "0.312",
+        "68.0 %",
+        "62.7 % – 73.3 %",
+        "first mentioned",
+        "without the story",
+        "89abcdef01",
+    ):
+        assert shown.replace("first mentioned", "firstmentioned").replace("without the", "withoutthe") in text
+    assert "3 texts were longer than the model's context" in text
+
+
+def test_what_a_model_writes_is_text_and_never_markup(material: Material) -> None:
+    wrote = "<script>alert(1)</script> & <b>bold"
+    html = page(replace(material, samples=[{"prompt": "", "text": wrote, "seed": 1}]))
+    assert wrote in read(html).text
+    assert "script" not in read(html).tags
+
+
+def test_what_is_missing_is_left_out(material: Material) -> None:
+    evaluate = {"held_out": material.evaluate["held_out"], "benchmarks": {}}
+    bare = replace(
+        material, evaluate=evaluate, emergence=[], samples=[], training_samples=[], training=[], validation=[], data={}
+    )
+    text = read(page(bare)).text
+    assert "What was built from what" in text
+    for heading in ("Emergence", "Benchmarks", "Samples", "Learning", "Data"):
+        assert heading not in text
+
+
+def test_figures_take_the_colours_of_the_page(material: Material) -> None:
+    svgs = re.findall(r"<svg.*?</svg>", page(material), flags=re.DOTALL)
+    assert len(svgs) == 2
+    assert all("currentColor" in svg and "#ffffff" not in svg for svg in svgs)
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"), [(999, "999"), (12_345, "12.3 k"), (1_012_480, "1.01 M"), (124e6, "124 M")]
+)
+def test_big_numbers(count: float, shown: str) -> None:
+    assert big(count) == shown
+
+
+def test_shares_and_times() -> None:
+    assert (percent(0.4567), percent(None)) == ("45.7 %", "")
+    assert [duration(s) for s in (9.4, 254.2, 7384)] == ["9 s", "4 min 14 s", "2 h 3 min"]
