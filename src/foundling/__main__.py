@@ -76,7 +76,9 @@ def _end(error: Exception) -> NoReturn:
     """One line for what the user can mend: our own ValueErrors, and the system's (no space, no permission)."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = bool(frames) and Path(frames[-1].filename).is_relative_to(PACKAGE)
-    if os.environ.get("FOUNDLING_TRACEBACK") or not (isinstance(error, OSError) or (isinstance(error, ValueError) and ours)):
+    if os.environ.get("FOUNDLING_TRACEBACK") or not (
+        isinstance(error, OSError) or (isinstance(error, ValueError) and ours)
+    ):
         traceback.print_exception(error)
     else:
         print(f"foundling: {' '.join(str(error).split())}", file=sys.stderr)
@@ -108,7 +110,15 @@ def _help(name: str, arguments: list[str]) -> str:
     sections = [section for section in (name, "runtime") if section in composed]
     shown = OmegaConf.to_yaml(OmegaConf.masked_copy(composed, sections)) if sections else ""
     return "\n".join(
-        [_docstring(name), "", "Groups (group=choice):", *choices, "", "Settings (section.value=…), as composed now:", shown]
+        [
+            _docstring(name),
+            "",
+            "Groups (group=choice):",
+            *choices,
+            "",
+            "Settings (section.value=…), as composed now:",
+            shown,
+        ]
     )
 
 

@@ -1,4 +1,4 @@
-"""How results reach the disk: written beside, fsynced, renamed, so that a final name holds a whole artifact or the old one."""
+"""How results reach the disk: written beside, fsynced, renamed; a final name holds a whole artifact, or the old one."""
 
 import hashlib
 import json
@@ -67,9 +67,13 @@ def read_json(path: Path | str) -> Any:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ValueError(f"{path} is missing; run the stage that makes it (`dvc repro` runs all that are needed)") from None
+        raise ValueError(
+            f"{path} is missing; run the stage that makes it (`dvc repro` runs all that are needed)"
+        ) from None
     except ValueError as error:
-        raise ValueError(f"{path} is no valid JSON ({error}); delete it and run the stage that makes it again") from None
+        raise ValueError(
+            f"{path} is no valid JSON ({error}); delete it and run the stage that makes it again"
+        ) from None
 
 
 def sha256(path: Path | str) -> str:

@@ -1,4 +1,4 @@
-"""The road of a config: conf/ and the selection in params.yaml become one composed config, the same for DVC, hand and sweep.
+"""The road of a config: conf/ and the selection in params.yaml become one composed config, for DVC, hand and sweep.
 
 Imports neither torch nor lightning; Hydra only where something is composed.
 """
@@ -51,7 +51,9 @@ def selected(arguments: list[str], path: Path = Path(SELECTION)) -> list[str]:
         raise ValueError(f"{path} holds {type(values).__name__}; it must be lines of `group: choice`, and `set: {{…}}`")
     single = values.pop("set", None) or {}
     if not isinstance(single, dict):
-        raise ValueError(f"{path}: `set` holds {single!r}; it must be nested values, as set: {{pretrain: {{max_steps: 9}}}}")
+        raise ValueError(
+            f"{path}: `set` holds {single!r}; it must be nested values, as set: {{pretrain: {{max_steps: 9}}}}"
+        )
     named = {_key(argument) for argument in arguments if _is_override(argument)}
     experiments = [a.partition("=")[2] for a in arguments if _is_override(a) and _key(a) == "experiment"]
     experiments = experiments or [values.get("experiment") or ""]
@@ -149,7 +151,9 @@ def _parse(arguments: list[str]) -> list["Override"]:
             parsed.append(parser.parse_override(argument))
         except HydraException as error:
             reason = str(error).splitlines()[0]
-            raise ValueError(f"{argument!r} cannot be read ({reason}); write key=value, quote what has spaces") from None
+            raise ValueError(
+                f"{argument!r} cannot be read ({reason}); write key=value, quote what has spaces"
+            ) from None
     return parsed
 
 
@@ -169,7 +173,9 @@ def _groups_of_experiment(name: str) -> set[str]:
     if not name or not file.is_file():
         return set()
     defaults = (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).get("defaults", [])
-    return {key.removeprefix("override").strip().lstrip("/") for line in defaults if isinstance(line, dict) for key in line}
+    return {
+        key.removeprefix("override").strip().lstrip("/") for line in defaults if isinstance(line, dict) for key in line
+    }
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

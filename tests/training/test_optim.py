@@ -54,7 +54,9 @@ def test_every_parameter_is_in_one_group_and_only_matrices_decay(gpt_config: Cal
     for optimizer in (adamw(network, 1e-3, (0.9, 0.99), 1e-8, 0.1), muon(network, **SETTINGS)):
         grouped = [id(p) for group in optimizer.param_groups for p in group["params"]]
         assert sorted(grouped) == sorted(id(p) for p in network.parameters())
-    decays = {id(p): g["weight_decay"] for g in adamw(network, 1e-3, (0.9, 0.99), 1e-8, 0.1).param_groups for p in g["params"]}
+    decays = {
+        id(p): g["weight_decay"] for g in adamw(network, 1e-3, (0.9, 0.99), 1e-8, 0.1).param_groups for p in g["params"]
+    }
     assert decays[id(network.token_embedding.weight)] == 0.1
     assert decays[id(network.norm.weight)] == 0.0
 

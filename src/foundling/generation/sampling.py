@@ -16,7 +16,9 @@ class Sampling:
 
     def __post_init__(self) -> None:
         if self.temperature < 0:
-            raise ValueError(f"temperature={self.temperature} is not allowed; 0 takes the likeliest token, 1 draws as trained")
+            raise ValueError(
+                f"temperature={self.temperature} is not allowed; 0 takes the likeliest token, 1 draws as trained"
+            )
         if self.top_k is not None and self.top_k < 1:
             raise ValueError(f"top_k={self.top_k} is not allowed; keep at least 1 token, or null for all")
         if self.top_p is not None and not 0 < self.top_p <= 1:
@@ -36,7 +38,7 @@ def sample(logits: Tensor, sampling: Sampling, random: torch.Generator | None = 
 def distribution(logits: Tensor, sampling: Sampling) -> Tensor:
     """The probabilities (B, V) that a token is drawn with, after temperature and both cuts.
 
-    top_k keeps the k likeliest (Fan et al. 2018), top_p the fewest that hold that much probability (Holtzman et al. 2020).
+    top_k keeps the k likeliest (Fan et al. 2018), top_p the fewest that hold that much (Holtzman et al. 2020).
     """
     logits = logits.float() / sampling.temperature
     if sampling.top_k is not None and sampling.top_k < logits.size(-1):

@@ -17,7 +17,7 @@ ATTENTION = ("fused", "reference")
 
 
 def causal_mask(t: int, s: int, device: torch.device) -> Tensor:
-    """Which of `s` sources each of the last `t` positions may see: (T, S), True where it may. Nobody sees the future."""
+    """Which of `s` sources each of the last `t` positions may see: (T, S), True where it may; never the future."""
     return torch.ones(t, s, dtype=torch.bool, device=device).tril(diagonal=s - t)
 
 
@@ -79,7 +79,7 @@ class Attention(nn.Module):
         cache: LayerCache | None = None,
         mask: Tensor | None = None,
     ) -> Tensor:
-        """Mix x (B, T, C) over time. `rotary` holds cos and sin (T, D) of the new positions; `mask` None means causal."""
+        """Mix x (B, T, C) over time; `rotary` holds cos and sin (T, D) of new positions; `mask` None is causal."""
         b, t, _ = x.shape
         heads = self.qkv(x).view(b, t, sum(self.sizes), self.head_dim).transpose(1, 2)  # (B, H + 2G, T, D)
         q, k, v = heads.split(self.sizes, dim=1)  # (B, H, T, D), (B, G, T, D), (B, G, T, D)

@@ -200,7 +200,7 @@ class GPT(nn.Module):
         return sum(p.numel() for p in self.parameters())
 
     def flops_per_token(self) -> float:
-        """Training's multiply-adds, counted as two, per token: 6 per weight, and attention's (Chowdhery et al. 2022, app. B)."""
+        """Floating-point operations to train on a token: 6 a weight, and attention (Chowdhery et al. 2022, app. B)."""
         config = self.config
         assert config.head_dim
         looked_up = self.position_embedding.weight.numel() if config.position == "learned" else 0
@@ -209,13 +209,14 @@ class GPT(nn.Module):
         return 6 * (self.parameter_count() - looked_up) + attention
 
     def _initialise(self) -> None:
-        """GPT-2's: N(0, 0.02), residual projections scaled by 1/√(2·layers); or those zero, so each block starts idle."""
+        """N(0, 0.02), residual projections scaled by 1/√(2·layers) as GPT-2, or zero: each block starts idle."""
         for module in self.modules():
             if isinstance(module, (nn.Linear, nn.Embedding)):
                 nn.init.normal_(module.weight, std=0.02)
             if isinstance(module, nn.Linear) and module.bias is not None:
                 nn.init.zeros_(module.bias)
         for block in self.blocks:
+            assert isinstance(block, Block)
             for projection in (block.attention.out, block.mlp.out):
                 if self.config.init == "zero_residual":
                     nn.init.zeros_(projection.weight)

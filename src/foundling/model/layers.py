@@ -66,13 +66,13 @@ class ShortConvolution(nn.Module):
 
 
 def sinusoids(context: int, width: int) -> Tensor:
-    """Fixed position vectors (context, C): sines on even and cosines on odd channels (Vaswani et al. 2017, section 3.5)."""
+    """Fixed position vectors (context, C): sines on even, cosines on odd channels (Vaswani et al. 2017, 3.5)."""
     angles = _angles(context, width, theta=10_000.0)  # (context, C/2)
     return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(1)  # (context, C)
 
 
 def rotary_tables(context: int, head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
-    """Cosines and sines (context, D) by which queries and keys are turned (Su et al. 2021), halves laid out as Llama does."""
+    """Cosines and sines (context, D) that turn queries and keys (Su et al. 2021), halves laid out as Llama does."""
     angles = _angles(context, head_dim, theta).repeat(1, 2)  # (context, D)
     return angles.cos(), angles.sin()
 

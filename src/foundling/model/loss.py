@@ -12,5 +12,7 @@ def next_token_loss(logits: Tensor, targets: Tensor, reduction: str = "mean") ->
     logits (B, T, V) and targets (B, T), where targets[b, t] is the token that follows position t. In float32 whatever
     the model computes in. reduction "mean" is per token, "sum" the total, "none" gives (B, T).
     """
-    flat = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORE_INDEX, reduction=reduction)
+    flat = F.cross_entropy(
+        logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORE_INDEX, reduction=reduction
+    )
     return flat.view_as(targets) if reduction == "none" else flat

@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from foundling.artifacts import atomic_file
 from foundling.config import COMPOSED, recipe
 
-HEAD = "# Made by `foundling compose` from conf/ and params.yaml: what this experiment is, to the last value. Do not edit.\n"
+HEAD = "# Made by `foundling compose` from conf/ and params.yaml: this experiment, to the last value. Do not edit.\n"
 
 
 def run(config: DictConfig, out: Path) -> None:

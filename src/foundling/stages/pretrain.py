@@ -63,7 +63,9 @@ def run(config: DictConfig, out: Path) -> float:
     inputs = [TOKENS / "meta.json", TOKENIZER]
     folder.save(out / "models/base", network, tokenizer, provenance(asked, inputs, parent, reached))
     _settle(scratch, out)
-    write_json(out / "metrics/pretrain.json", {**reached, "tokens": steps * per_step, "parameters": network.parameter_count()})
+    write_json(
+        out / "metrics/pretrain.json", {**reached, "tokens": steps * per_step, "parameters": network.parameter_count()}
+    )
     log_lineage(logger, out / "models/base", "model", "base", TOKENS / "meta.json", "tokens")
     seconds = {"training": recorder.seconds, "whole": time.perf_counter() - began}
     record = run_record(out / "models/base" / folder.WEIGHTS, seconds, recorder.tokens_per_second, finish(logger))

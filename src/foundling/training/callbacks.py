@@ -2,6 +2,7 @@
 
 import csv
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,9 @@ class Recorder(Callback):
     spent in steps alone, validation and snapshots not counted.
     """
 
-    def __init__(self, folder: Path, every: int, tokens_per_step: int, flops_per_token: float, peak_flops: float | None):
+    def __init__(
+        self, folder: Path, every: int, tokens_per_step: int, flops_per_token: float, peak_flops: float | None
+    ):
         self.train = Table(folder / "pretrain.csv", TRAIN_COLUMNS)
         self.validation = Table(folder / "validation.csv", VALIDATION_COLUMNS)
         self.every, self.tokens_per_step = every, tokens_per_step
@@ -104,7 +107,7 @@ class Recorder(Callback):
         self._publish(trainer, row | speed)
         self._resume_clock(trainer)
 
-    def _publish(self, trainer: Trainer, row: dict[str, float]) -> None:
+    def _publish(self, trainer: Trainer, row: Mapping[str, float]) -> None:
         self.latest |= row
         for logger in trainer.loggers:
             logger.log_metrics({k: v for k, v in row.items() if k != "step"}, step=int(row["step"]))
@@ -142,7 +145,9 @@ class Table:
         with open(path, "w", newline="") as file:
             csv.writer(file, lineterminator="\n").writerow(columns)
 
-    def add(self, row: dict[str, float]) -> None:
+    def add(self, row: Mapping[str, float]) -> None:
         """Append the row's columns, to six significant digits."""
         with open(self.path, "a", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerow([f"{row[c]:.6g}" if isinstance(row[c], float) else row[c] for c in self.columns])
+            csv.writer(file, lineterminator="\n").writerow(
+                [f"{row[c]:.6g}" if isinstance(row[c], float) else row[c] for c in self.columns]
+            )

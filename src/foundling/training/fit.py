@@ -66,7 +66,7 @@ def fit(
         default_root_dir=str(scratch),
     )
     # deterministic mode would also overwrite each new tensor with NaN first; our code reads none before it is written
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if steps > 0:
         trainer.fit(module, data)
     if module.validation.get("step") != steps:
@@ -75,7 +75,7 @@ def fit(
 
 
 def _precision(asked: str | int, accelerator: str) -> Any:
-    """`auto`: bfloat16 on a GPU that computes in it, else float32 (a CPU without native bfloat16 is ten times slower in it)."""
+    """`auto`: bfloat16 on a GPU that computes in it, else float32 (most CPUs only emulate bfloat16, slowly)."""
     if asked != "auto":
         return asked
     on_gpu = accelerator != "cpu" and torch.cuda.is_available()

@@ -31,7 +31,9 @@ class Snapshots(Callback):
         """The untrained model is one of them."""
         self._keep(trainer.global_step)
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Save once a due step is complete."""
         self._keep(trainer.global_step)
 
@@ -65,7 +67,7 @@ class Samples(Callback):
 
 
 def log_spaced(count: int, last: int) -> list[int]:
-    """0 and `count - 1` steps up to `last`, each a fixed factor (at most 2) after the one before; fewer if they coincide."""
+    """0 and `count - 1` steps up to `last`, each about twice the one before; fewer where they would coincide."""
     if count < 1 or last < 1:
         return []
     first = max(1, last // 2 ** max(1, count - 2))

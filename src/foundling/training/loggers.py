@@ -1,4 +1,4 @@
-"""Weights & Biases beside our own CSV: online where a key and a network are, else offline; it never asks and never waits."""
+"""Weights & Biases beside our own CSV: online where a key and a network are, else offline; it never asks or waits."""
 
 import logging
 import netrc
@@ -78,7 +78,7 @@ def log_lineage(logger: "WandbLogger | None", made: Path, kind: str, name: str, 
 
 
 def finish(logger: "WandbLogger | None") -> str | None:
-    """Close the run, so that the next job of a sweep has its own; returns its address, or its id when it was offline."""
+    """Close the run, so that the next job of a sweep has its own; returns its address, or its id offline."""
     if logger is None:
         return None
     run = logger.experiment

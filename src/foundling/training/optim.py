@@ -38,7 +38,8 @@ def muon(
     adamw_weight_decay: float,
 ) -> Optimizer:
     """Muon for the matrices inside the blocks, AdamW for embeddings, head, norms, biases and short convolutions."""
-    inner = {id(m.weight) for block in network.blocks for m in block.modules() if isinstance(m, nn.Linear)}  # type: ignore[union-attr]
+    blocks: Any = network.blocks
+    inner = {id(m.weight) for block in blocks for m in block.modules() if isinstance(m, nn.Linear)}
     parameters = [p for p in network.parameters() if p.requires_grad]
     matrices = sorted((p for p in parameters if id(p) in inner), key=lambda p: tuple(p.shape))
     groups: list[dict[str, Any]] = [
@@ -60,7 +61,7 @@ def muon(
 
 
 class Muon(Optimizer):
-    """Momentum, then each matrix's update made orthogonal: every direction moves at the same speed (Jordan et al. 2024).
+    """Momentum, then each matrix's update made orthogonal: every direction moves alike (Jordan et al. 2024).
 
     torch.optim.Muon does the same one matrix at a time in bfloat16, which most CPUs only emulate; here matrices of one
     shape go through as one batch in float32. Groups of kind "adamw" are updated by torch's own AdamW.
@@ -142,7 +143,7 @@ def cosine(max_steps: int, warmup: int, final: float) -> Schedule:
 
 
 def trapezoid(max_steps: int, warmup: int, decay: float, final: float) -> Schedule:
-    """Factor of the peak rate: linear up, flat, linear down to `final` over the last `decay` share (WSD, Hu et al. 2024)."""
+    """Factor of the peak rate: linear up, flat, linear down to `final` over the last `decay` (WSD, Hu et al. 2024)."""
     falling = max(1, round(decay * max_steps))
 
     def factor(step: int) -> float:

@@ -1,10 +1,9 @@
-"""A model is a folder: config.json, model.safetensors, tokenizer/ and provenance.json; in and out, checked by name and shape."""
+"""A model is a folder: config.json, model.safetensors, tokenizer/, provenance.json; checked by name and shape."""
 
 import dataclasses
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -18,7 +17,9 @@ TOKENIZER = "tokenizer"
 PROVENANCE = "provenance.json"
 
 
-def save(folder: Path, model: GPT, tokenizer: Tokenizer | None = None, provenance: dict[str, Any] | None = None) -> None:
+def save(
+    folder: Path, model: GPT, tokenizer: Tokenizer | None = None, provenance: dict[str, Any] | None = None
+) -> None:
     """Write the model whole or not at all. A snapshot along a training needs neither tokenizer nor provenance."""
     with atomic_folder(folder) as beside:
         write_json(beside / CONFIG, dataclasses.asdict(model.config))
@@ -63,7 +64,9 @@ def read_config(folder: Path) -> GPTConfig:
     fields = {field.name for field in dataclasses.fields(GPTConfig)}
     if not isinstance(values, dict) or set(values) != fields:
         odd = sorted(fields.symmetric_difference(values if isinstance(values, dict) else ()))
-        raise ValueError(f"{folder / CONFIG} is no model's config: {', '.join(odd)} missing or unknown; see docs/models.md")
+        raise ValueError(
+            f"{folder / CONFIG} is no model's config: {', '.join(odd)} missing or unknown; see docs/models.md"
+        )
     return GPTConfig(**values)
 
 
@@ -78,4 +81,3 @@ def _check(path: Path, found: dict[str, tuple[int, ...]], model: GPT) -> None:
     ]
     if faults:
         raise ValueError(f"{path} does not fit its {CONFIG}: {'; '.join(faults[:8])}")
-

@@ -39,7 +39,9 @@ def run_record(weights: Path, seconds: dict[str, float], tokens_per_second: floa
         "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")) if commit else None,
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads",
+        "device": torch.cuda.get_device_name()
+        if torch.cuda.is_available()
+        else f"CPU, {torch.get_num_threads()} threads",
         "seconds": {name: round(value, 1) for name, value in seconds.items()},
         "tokens_per_second": round(tokens_per_second),
         "wandb": wandb,

@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+import torch
+from foundling.data.shards import Source
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from foundling.data.language import TrainingWindows, ValidationWindows
+from foundling.model.loss import IGNORE_INDEX
+
+
+def source(length: int, name: str = "a", weight: float = 1.0, first: int = 0) -> Source:
+    return Source(name, weight, np.arange(first, first + length, dtype=np.uint16), bytes=length)
+
+
+def batches(
+    accumulate: int = 1, steps: int = 6, seed: int = 3, **world: int
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    windows = TrainingWindows([source(500), source(300, "b", 3.0, 1000)], 8, 12, accumulate, steps, seed)
+    windows.rank, windows.world = world.get("rank", 0), world.get("world", 1)
+    return [windows[i] for i in range(len(windows))]
+
+
+def test_targets_are_the_ids_that_follow() -> None:
+    for ids, targets in batches():
+        assert ids.shape == targets.shape == (12, 8)
+        assert torch.equal(ids[:, 1:], targets[:, :-1])
+        assert torch.equal(targets - ids, torch.ones_like(ids))  # the source counts up by one
+
+
+def test_a_batch_follows_from_seed_and_step_alone() -> None:
+    windows = TrainingWindows([source(500)], 8, 12, 1, 100, 3)
+    late = windows[57]
+    again = TrainingWindows([source(500)], 8, 12, 1, 100, 3)
+    for i in range(10):
+        again[i]
+    assert torch.equal(again[57][0], late[0])
+    assert not torch.equal(windows[58][0], late[0])
+    assert not torch.equal(TrainingWindows([source(500)], 8, 12, 1, 100, 4)[57][0], late[0])
+
+
+def rows(parts: list[tuple[torch.Tensor, torch.Tensor]]) -> list[list[int]]:
+    return sorted(row.tolist() for ids, _ in parts for row in ids)
+
+
+@pytest.mark.parametrize("accumulate", [2, 3, 4])
+def test_accumulation_and_more_processes_cut_the_same_batch(accumulate: int) -> None:
+    whole, cut = batches(), batches(accumulate)
+    shares = [
+        batches(accumulate, rank=r, world=3 if accumulate == 4 else 2) for r in range(3 if accumulate == 4 else 2)
+    ]
+    for step in range(6):
+        parts = cut[step * accumulate : (step + 1) * accumulate]
+        assert rows(parts) == rows([whole[step]])
+        shared = [part for share in shares for part in share[step * accumulate : (step + 1) * accumulate]]
+        assert rows(shared) == rows([whole[step]])
+
+
+def test_sources_are_drawn_by_their_weights_not_their_sizes() -> None:
+    drawn = torch.cat([ids[:, 0] for ids, _ in batches(steps=200)])
+    assert abs((drawn >= 1000).float().mean().item() - 0.75) < 0.03
+
+
+def test_every_place_can_be_drawn() -> None:
+    windows = TrainingWindows([source(12)], 8, 64, 1, 10, 0)
+    assert {int(i) for n in range(10) for i in windows[n][0][:, 0]} == {0, 1, 2, 3}
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    lengths=st.lists(st.integers(2, 60), min_size=1, max_size=3), context=st.integers(1, 20), batch=st.integers(1, 5)
+)
+def test_validation_targets_each_token_once(lengths: list[int], context: int, batch: int) -> None:
+    sources = [source(n, str(i), first=100 * i) for i, n in enumerate(lengths)]
+    windows = ValidationWindows(sources, context, batch)
+    seen = [t for i in range(len(windows)) for t in windows[i][1].flatten().tolist() if t != IGNORE_INDEX]
+    assert sorted(seen) == sorted(int(t) for s in sources for t in s.ids[1:])
+    for i in range(len(windows)):
+        ids, targets = windows[i]
+        assert torch.equal((targets - ids)[targets != IGNORE_INDEX].unique(), torch.tensor([1]))
+
+
+def test_a_corpus_shorter_than_a_window_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match="source 'a' has 8 training tokens; a window needs 9; give it more text or set"
+    ):
+        TrainingWindows([source(8)], 8, 4, 1, 1, 0)
+
+
+def test_a_batch_that_cannot_be_cut_evenly_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"batch_size=12 cannot be cut into pretrain\.accumulate=5 .*try batch_size=10"
+    ):
+        TrainingWindows([source(99)], 8, 12, 5, 1, 0)
+
+
+def test_an_empty_validation_split_is_refused() -> None:
+    with pytest.raises(ValueError, match="validation split holds no token"):
+        ValidationWindows([source(1)], 8, 4)

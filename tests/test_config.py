@@ -1,0 +1,147 @@
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from foundling import config
+
+
+@pytest.fixture
+def project(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project of its own: the real conf/ and params.yaml, to be changed at will."""
+    shutil.copytree(root / "conf", tmp_path / "conf")
+    shutil.copy(root / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def select(project: Path, **values: object) -> None:
+    (project / "params.yaml").write_text(yaml.safe_dump(values))
+
+
+def recipe(*arguments: str) -> dict:
+    return config.recipe(config.compose(config.with_selection(list(arguments))))
+
+
+def test_the_selection_chooses_groups_and_sets_values(project: Path) -> None:
+    select(project, model="small", set={"pretrain": {"max_steps": 7, "sample": {"prompt": "It's {a}, b=c"}}})
+    made = recipe()
+    assert made["model"]["n_layer"] == 6
+    assert made["pretrain"]["max_steps"] == 7
+    assert made["pretrain"]["sample"]["prompt"] == "It's {a}, b=c"
+
+
+def test_the_command_line_weighs_more_than_the_selection(project: Path) -> None:
+    select(project, model="small", set={"pretrain": {"max_steps": 7}})
+    made = recipe("model=micro", "pretrain.max_steps=8")
+    assert (made["model"]["n_layer"], made["pretrain"]["max_steps"]) == (2, 8)
+    assert "model=small" not in config.with_selection(["-m", "model=micro,nano"])
+
+
+def test_flags_stay_in_front_of_all_overrides(project: Path) -> None:
+    select(project, model="small")
+    assert config.with_selection(["-m", "seed=1,2"]) == ["-m", "model=small", "seed=1,2"]
+    assert config.with_selection(["--multirun"]) == ["--multirun", "model=small"]
+
+
+def test_an_experiment_replaces_the_selections_groups_but_not_its_values_or_the_command_line(project: Path) -> None:
+    (project / "conf/experiment").mkdir(exist_ok=True)
+    (project / "conf/experiment/tiny.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - override /model: micro\n  - _self_\npretrain:\n  max_steps: 3\n"
+    )
+    select(project, model="small", optimizer="adamw", set={"pretrain": {"batch_size": 2}})
+    made = recipe("experiment=tiny")
+    assert (made["model"]["n_layer"], made["pretrain"]["max_steps"], made["pretrain"]["batch_size"]) == (2, 3, 2)
+    assert "adamw" in made["pretrain"]["optimizer"]["_target_"]
+    assert recipe("experiment=tiny", "model=nano")["model"]["n_layer"] == 4
+    select(project, model="small", experiment="tiny")
+    assert recipe()["model"]["n_layer"] == 2
+
+
+def test_equal_settings_compose_to_equal_text_without_runtime_times_or_paths(project: Path) -> None:
+    made = recipe()
+    assert made == recipe("runtime.workers=3", "logger=none")
+    assert "runtime" not in made
+    assert str(project) not in yaml.safe_dump(made)
+
+
+@pytest.mark.parametrize(
+    ("argument", "says"),
+    [
+        ("modell=small", "modell is no value of the config and no group of conf/; did you mean model"),
+        ("model=smal", "model=smal is no choice of conf/model; did you mean small"),
+        ("model=nano,smal", "model=smal is no choice"),
+        ("pretrain.max_step=3", "pretrain.max_step is no value .* did you mean pretrain.max_steps"),
+        ("lr=1e-3", "did you mean .*pretrain.optimizer.lr"),
+        ("model.n_embd={", "cannot be read"),
+        ("pretrain.sample.promt=x", "did you mean pretrain.sample.prompt"),
+    ],
+)
+def test_what_is_unknown_is_refused_with_its_neighbours(project: Path, argument: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        config.check([argument])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["model=nano,small", "pretrain.optimizer.lr=1e-3,3e-4"],
+        ["+pretrain.note=x"],
+        ["hydra.sweep.dir=here"],
+        ["seed=range(1,4)"],
+        ["experiment=null"],
+        ["corpus.sources.0.weight=2"],
+    ],
+)
+def test_what_is_known_passes(project: Path, arguments: list[str]) -> None:
+    config.check(config.with_selection(arguments))
+
+
+def test_a_selection_that_is_no_mapping_is_refused(project: Path) -> None:
+    (project / "params.yaml").write_text("- model\n")
+    with pytest.raises(ValueError, match=r"params\.yaml holds list"):
+        config.selected([])
+    select(project, set="x")
+    with pytest.raises(ValueError, match="`set` holds 'x'"):
+        config.selected([])
+
+
+def test_outside_of_a_project_the_error_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"no conf/config\.yaml in .*run foundling in the root"):
+        config.compose([])
+
+
+CHOICES = [
+    f"{file.parent.name}={file.stem}"
+    for file in sorted((Path(__file__).parents[1] / "conf").glob("*/*.yaml"))
+    if file.parent.name != "hydra"
+]
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_every_shipped_choice_composes(root: Path, monkeypatch: pytest.MonkeyPatch, choice: str) -> None:
+    monkeypatch.chdir(root)
+    group = choice.partition("=")[0]
+    if group == "benchmark":
+        pytest.skip("benchmarks are composed by conf/evaluate")
+    assert config.recipe(config.compose([choice]))
+
+
+def test_help_compose_fetch_and_tokenize_import_neither_torch_nor_lightning(root: Path) -> None:
+    code = """
+import sys, runpy
+for name in ("compose", "fetch", "tokenizer", "tokenize"):
+    __import__(f"foundling.stages.{name}")
+sys.argv = ["foundling", "pretrain", "--help"]
+runpy.run_module("foundling", run_name="__main__")
+heavy = {"torch", "lightning", "wandb", "datasets", "sklearn", "matplotlib"} & set(sys.modules)
+assert not heavy, heavy
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Settings" in done.stdout
+    assert "max_steps" in done.stdout

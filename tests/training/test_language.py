@@ -1,0 +1,105 @@
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from foundling.data.shards import Source
+
+from foundling.data.language import LanguageData
+from foundling.model.gpt import GPT
+from foundling.training.fit import fit
+from foundling.training.language import LanguageModule
+from foundling.training.optim import adamw, trapezoid
+
+RUNTIME = {
+    "threads": None,
+    "progress": False,
+    "log_every": 2,
+    "deterministic": True,
+    "trainer": {"accelerator": "cpu", "devices": 1},
+}
+
+
+class TinyTokens:
+    """A text that counts up in circles, so that the next token is certain."""
+
+    train = [Source("circle", 1.0, np.arange(3000, dtype=np.uint16) % 10, 3000)]
+    validation = [Source("circle", 1.0, np.arange(207, dtype=np.uint16) % 10, 207)]
+
+
+def trained(make: Callable[..., Any], folder: Path, steps: int = 30, **changes: Any) -> tuple[LanguageModule, Any]:
+    recipe = {
+        "max_steps": steps,
+        "batch_size": 8,
+        "accumulate": 1,
+        "gradient_clip": 1.0,
+        "precision": "32-true",
+        "compile": False,
+        "validate_every": 10,
+        "seed": 1,
+    } | changes
+    torch.manual_seed(0)
+    network = GPT(make("micro", vocab_size=10, context=16, dropout=changes.get("dropout", 0.0)))
+    data = LanguageData(TinyTokens(), 16, recipe["batch_size"], recipe["accumulate"], steps, 1, workers=0)  # type: ignore[arg-type]
+    optimizer = partial(adamw, lr=1e-2, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.0)
+    module = LanguageModule(network, optimizer, trapezoid(steps, 5, 0.5, 0.0), data.validation_bytes)
+    return module, fit(module, data, recipe, RUNTIME, folder, recipe["batch_size"] * 16, [], None)
+
+
+def rows(file: Path) -> list[list[float]]:
+    return [[float(x) for x in line.split(",")] for line in file.read_text().splitlines()[1:]]
+
+
+def test_it_learns_and_leaves_its_curves(gpt_config: Callable[..., Any], tmp_path: Path) -> None:
+    module, recorder = trained(gpt_config, tmp_path, steps=60)
+    assert module.validation["val/loss"] < 0.1
+    assert module.validation["step"] == 60
+    curve = rows(tmp_path / "pretrain.csv")
+    assert [row[0] for row in curve] == [1, *range(2, 61, 2)]
+    assert curve[-1][1] == 60 * 8 * 16
+    assert curve[-1][2] < curve[0][2]
+    assert [row[0] for row in rows(tmp_path / "validation.csv")] == [10, 20, 30, 40, 50, 60]
+    assert recorder.tokens_per_second > 0
+
+
+def test_validation_covers_the_whole_split_and_counts_bits_per_byte(
+    gpt_config: Callable[..., Any], tmp_path: Path
+) -> None:
+    module, _ = trained(gpt_config, tmp_path, steps=7)
+    ids = torch.from_numpy(TinyTokens.validation[0].ids.astype(np.int64))
+    nats, count = 0.0, 0
+    with torch.no_grad():
+        for start in range(0, len(ids) - 1, 16):
+            window = ids[start : start + 17]
+            logits = module.network(window[None, :-1])[0]
+            nats += torch.nn.functional.cross_entropy(logits, window[1:], reduction="sum").item()
+            count += len(window) - 1
+    assert count == len(ids) - 1
+    assert module.validation["step"] == 7  # not a multiple of validate_every, and validated all the same
+    assert module.validation["val/loss"] == pytest.approx(nats / count, rel=1e-5)
+    assert module.validation["val/bits_per_byte"] == pytest.approx(nats / np.log(2) / 207, rel=1e-5)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+def test_equal_seeds_give_equal_weights_to_the_bit(
+    gpt_config: Callable[..., Any], tmp_path: Path, dropout: float
+) -> None:
+    first, second = (trained(gpt_config, tmp_path / n, 10, dropout=dropout)[0].network.state_dict() for n in "ab")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_accumulation_changes_nothing_but_the_rounding(gpt_config: Callable[..., Any], tmp_path: Path) -> None:
+    whole, cut = (trained(gpt_config, tmp_path / str(n), 20, accumulate=n)[0] for n in (1, 4))
+    assert whole.validation["val/loss"] == pytest.approx(cut.validation["val/loss"], abs=1e-4)
+    a, b = rows(tmp_path / "1/pretrain.csv"), rows(tmp_path / "4/pretrain.csv")
+    assert [r[0] for r in a] == [r[0] for r in b]
+    np.testing.assert_allclose([r[2] for r in a], [r[2] for r in b], atol=1e-4)
+
+
+def test_the_default_recipe_names_everything_that_fit_reads(root: Path) -> None:
+    recipe = yaml.safe_load((root / "conf/pretrain/default.yaml").read_text())
+    assert {"max_steps", "accumulate", "gradient_clip", "precision", "compile", "validate_every", "seed"} <= set(recipe)
