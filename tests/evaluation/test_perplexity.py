@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from foundling.evaluation.perplexity import held_out, together
+from foundling.evaluation.perplexity import held_out, held_out_metrics, together
 
 
 @pytest.mark.parametrize("length", [2, 12, 13, 14, 60, 61, 100])
@@ -44,3 +44,15 @@ def test_texts_together_weigh_by_tokens(model: nn.Module) -> None:
 def test_a_text_of_one_token_is_refused(uniform: nn.Module) -> None:
     with pytest.raises(ValueError, match="at least 2"):
         held_out(uniform, np.zeros(1, dtype=np.uint16), 1, 64)
+
+
+def test_sources_are_shown_one_by_one_and_an_empty_one_is_left_out(model: nn.Module) -> None:
+    ids = np.random.default_rng(0).integers(0, 128, 80).astype(np.uint16)
+    one = held_out_metrics(model, {"a": (ids, 100)}, 64)
+    assert "sources" not in one
+    three = held_out_metrics(model, {"a": (ids, 100), "b": (ids[:30], 40), "c": (ids[:1], 1)}, 64)
+    assert list(three["sources"]) == ["a", "b"]
+    assert three["sources"]["a"] == one
+    assert three["tokens"] == 79 + 29
+    with pytest.raises(ValueError, match="at least 2"):
+        held_out_metrics(model, {"a": (ids[:1], 1), "b": (ids[:0], 0)}, 64)

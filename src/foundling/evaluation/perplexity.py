@@ -74,11 +74,8 @@ def held_out_metrics(
 
     A text of fewer than two tokens has nothing to predict and is left out; when that leaves none, ValueError.
     """
-    found = {
-        name: held_out(model, ids, text_bytes, batch_tokens)
-        for name, (ids, text_bytes) in texts.items()
-        if len(ids) > 1 or len(texts) == 1
-    }
+    readable = {name: text for name, text in texts.items() if len(text[0]) > 1} or texts
+    found = {name: held_out(model, ids, text_bytes, batch_tokens) for name, (ids, text_bytes) in readable.items()}
     metrics = _metrics(together(found.values()))
     return metrics if len(found) == 1 else metrics | {"sources": {name: _metrics(part) for name, part in found.items()}}
 

@@ -1,0 +1,89 @@
+"""The report stage turns what the other stages left into one page, and says what is missing."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from foundling.stages.report import run
+
+CONFIG = {
+    "seed": 1,
+    "corpus": {"name": "fables", "sources": [{"name": "stories"}]},
+    "model": {"n_layer": 2, "n_head": 2, "n_embd": 32, "context": 64},
+    "pretrain": {"max_steps": 10, "init_from": "scratch"},
+    "evaluate": {"samples": {"temperature": 0.8, "top_k": 40, "top_p": None, "max_new_tokens": 20}},
+    "runtime": {"mirror": "a path that no page may show"},
+}
+PLACE = {"step": 10, "tokens": 5120}
+KIND = {"n": 40, "accuracy": 0.5, "low": 0.35, "high": 0.65, "chance": 0.25}
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the metrics and plots of a small run."""
+    monkeypatch.chdir(tmp_path)
+    json_files: dict[str, Any] = {
+        "data": {},
+        "pretrain": {"parameters": 50_000, "tokens": 5120, "val/loss": 3.0},
+        "pretrain_run": {
+            "weights_sha256": "ab" * 32,
+            "commit": None,
+            "dirty": None,
+            "python": "3.11",
+            "machine": "Linux",
+            "device": "CPU",
+            "seconds": {"training": 3.0, "whole": 4.0},
+            "tokens_per_second": 1700.0,
+            "wandb": None,
+        },
+        "evaluate": {
+            "held_out": {"val/loss": 3.0, "val/perplexity": 20.0, "val/bits_per_byte": 1.5, "tokens": 99},
+            "benchmarks": {"arc_easy": {"measure": "likelihood", "cut": 0, "kinds": {"all": KIND}}},
+        },
+    }
+    tables = {
+        "pretrain": [PLACE | {"train/loss": 3.1, "lr": 1e-3, "grad_norm": 0.5}],
+        "validation": [PLACE | {"val/loss": 3.0, "val/perplexity": 20.0, "val/bits_per_byte": 1.5}],
+        "emergence": [PLACE | {"val/loss": 3.0, "benchmark": "arc_easy", "kind": "all"} | KIND],
+    }
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "plots").mkdir()
+    for name, values in json_files.items():
+        (tmp_path / "metrics" / f"{name}.json").write_text(json.dumps(values))
+    for name, rows in tables.items():
+        with open(tmp_path / "plots" / f"{name}.csv", "w", newline="") as file:
+            table = csv.DictWriter(file, list(rows[0]))
+            table.writeheader()
+            table.writerows(rows)
+    for name in ("samples", "training_samples"):
+        sample = PLACE | {"prompt": "Once", "text": " there was a fox", "seed": 1}
+        (tmp_path / "plots" / f"{name}.jsonl").write_text(json.dumps(sample) + "\n")
+    return tmp_path
+
+
+def test_writes_the_page_and_the_picture_below_out(workspace: Path) -> None:
+    run(OmegaConf.create(CONFIG), workspace / "job")
+    html = (workspace / "job/report/index.html").read_text(encoding="utf-8")
+    assert "arc easy" in html
+    assert " there was a fox" in html
+    assert "no page may show" not in html
+    assert (workspace / "job/report/emergence.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_run_without_snapshots_has_no_picture(workspace: Path) -> None:
+    header = (workspace / "plots/emergence.csv").read_text().splitlines()[0]
+    (workspace / "plots/emergence.csv").write_text(header + "\n")
+    run(OmegaConf.create(CONFIG), Path())
+    assert [file.name for file in (workspace / "report").iterdir()] == ["index.html"]
+
+
+@pytest.mark.parametrize("missing", ["metrics/evaluate.json", "plots/validation.csv", "plots/samples.jsonl"])
+def test_a_missing_input_is_named(workspace: Path, missing: str) -> None:
+    (workspace / missing).unlink()
+    with pytest.raises(ValueError, match=f"{missing} is missing; run the stage"):
+        run(OmegaConf.create(CONFIG), Path())
+    assert not (workspace / "report").exists()
