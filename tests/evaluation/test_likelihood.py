@@ -1,6 +1,8 @@
 """The batched, shared, padded road to a log-probability equals the plain sum of conditionals."""
 
 import random
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -8,6 +10,7 @@ from torch import Tensor, nn
 
 from foundling.evaluation import likelihood
 from foundling.evaluation.likelihood import Request, log_likelihoods
+from foundling.model.gpt import GPT
 
 
 def plainly(model: nn.Module, request: Request) -> float:
@@ -84,3 +87,16 @@ def test_a_continuation_longer_than_the_context_counts_each_token_once(uniform: 
 def test_an_empty_side_is_refused(context: tuple[int, ...], continuation: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="at least one"):
         Request(context, continuation)
+
+
+@pytest.mark.parametrize("name", ["micro", "original"])
+def test_our_gpt_is_scored_as_plainly(name: str, gpt_config: Callable[..., Any]) -> None:
+    torch.manual_seed(0)
+    gpt = GPT(gpt_config(name, vocab_size=8, context=12, n_layer=2, n_embd=32)).eval()
+    for p in gpt.parameters():  # no weight may be idle, whatever the initialisation
+        torch.nn.init.normal_(p, std=0.2)
+    asked = [*requests(seed=5), Request(tuple(range(1, 8)) * 3, (7, 1))]
+    found = log_likelihoods(gpt, asked, 64)
+    plain = [plainly(gpt, Request(r.context[-(13 - len(r.continuation)) :], r.continuation)) for r in asked]
+    assert found.values == pytest.approx(plain, abs=1e-4)
+    assert found.cut == 1
