@@ -1,0 +1,88 @@
+"""Patterns in, sentences out: `[maybe]`, `(one|or other)` and `{slot}` written inside ordinary text.
+
+    say("{hi}the (key|lamp) is [still ]in the {place}", rng, {"hi": ["", "Ben, "], "place": ["well", "mill"]})
+
+A slot's values are patterns themselves. Within one sentence a slot keeps the value that it drew first, so `{name}`
+names the same person throughout; `{name2}` draws from the values of `name` too, and never draws what `{name}` holds.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from random import Random
+from zlib import crc32
+
+SPLITS = ("train", "validation", "test")
+Slots = Mapping[str, Sequence[str]]
+Node = str | tuple[str, tuple["Node", ...]]  # a text, or ("all" | "any" | "slot", parts)
+
+
+def split_of(*key: str) -> str:
+    """The split that a combination belongs to: 80 % train, 10 % validation, 10 % test, the same on every machine."""
+    share = crc32("\x1f".join(key).encode()) % 10
+    return "test" if share == 0 else "validation" if share == 1 else "train"
+
+
+def check_split(split: str) -> None:
+    """Raise ValueError unless `split` is one that we know."""
+    if split not in SPLITS:
+        raise ValueError(f"found split={split!r}; allowed are {', '.join(SPLITS)}; take one of them")
+
+
+def say(pattern: str, rng: Random, slots: Slots, bound: dict[str, str] | None = None) -> str:
+    """Draw one sentence from a pattern; `bound` holds slot values already settled and takes up those drawn here."""
+    return _draw(_parse(pattern), rng, slots, {} if bound is None else bound)
+
+
+def _draw(node: Node, rng: Random, slots: Slots, bound: dict[str, str]) -> str:
+    if isinstance(node, str):
+        return node
+    kind, parts = node
+    if kind == "all":
+        return "".join([_draw(part, rng, slots, bound) for part in parts])
+    if kind == "any":
+        return _draw(parts[rng.randrange(len(parts))], rng, slots, bound)
+    name = parts[0]
+    assert isinstance(name, str)
+    if name not in bound:
+        stem = name.rstrip("0123456789")
+        others = {bound[other] for other in bound if other.rstrip("0123456789") == stem}
+        value = _draw(_parse(rng.choice(slots[stem])), rng, slots, bound)
+        while value in others:
+            value = _draw(_parse(rng.choice(slots[stem])), rng, slots, bound)
+        bound[name] = value
+    return bound[name]
+
+
+@cache
+def _parse(pattern: str) -> Node:
+    node, end = _alternatives(pattern, 0, "")
+    assert end == len(pattern), f"unbalanced pattern: {pattern}"
+    return node
+
+
+def _alternatives(pattern: str, at: int, closing: str) -> tuple[Node, int]:
+    """Read up to `closing`; return the tree and the position after it."""
+    branches: list[list[Node]] = [[]]
+    while at < len(pattern) and (not closing or pattern[at] != closing):
+        mark = pattern[at]
+        if mark == "(":
+            inner, at = _alternatives(pattern, at + 1, ")")
+            branches[-1].append(inner)
+        elif mark == "[":
+            inner, at = _alternatives(pattern, at + 1, "]")
+            branches[-1].append(("any", ("", inner)))
+        elif mark == "{":
+            end = pattern.index("}", at)
+            branches[-1].append(("slot", (pattern[at + 1 : end],)))
+            at = end + 1
+        elif mark == "|" and closing:
+            branches.append([])
+            at += 1
+        else:
+            end = at + 1
+            while end < len(pattern) and pattern[end] not in "([{|)]":
+                end += 1
+            branches[-1].append(pattern[at:end])
+            at = end
+    trees: tuple[Node, ...] = tuple(parts[0] if len(parts) == 1 else ("all", tuple(parts)) for parts in branches)
+    return (trees[0] if len(trees) == 1 else ("any", trees)), at + len(closing)

@@ -1,0 +1,81 @@
+"""Messages: the same everywhere, disjoint by split, clear to a reader and beyond the reach of word pairs."""
+
+import hashlib
+from collections import Counter
+from itertools import islice
+
+import pytest
+
+from foundling.fables.message_scenes import HAM, HAM_TEST, SPAM, SPAM_TEST
+from foundling.fables.messages import messages
+
+
+def digest(records):
+    return hashlib.sha256("\n".join(f"{r['label']}\t{r['text']}" for r in records).encode()).hexdigest()[:16]
+
+
+def test_equal_seeds_give_equal_bytes_and_other_seeds_do_not():
+    assert digest(messages(1, 300, "train")) == "84718ef615b7aab1"
+    assert digest(messages(2, 300, "train")) != digest(messages(1, 300, "train"))
+
+
+def test_a_shorter_run_is_the_beginning_of_a_longer_one():
+    assert list(messages(3, 50, "test")) == list(islice(messages(3, 500, "test"), 50))
+
+
+def test_no_text_stands_in_two_splits():
+    texts = {split: {r["text"] for r in messages(4, 3000, split)} for split in ("train", "validation", "test")}
+    assert not texts["train"] & texts["test"]
+    assert not texts["train"] & texts["validation"]
+    assert not texts["validation"] & texts["test"]
+
+
+def test_some_phrasings_wait_for_the_test():
+    assert not set(SPAM + HAM) & set(SPAM_TEST + HAM_TEST)
+    seen = [any("lunch account is empty" in r["text"] for r in messages(5, 3000, split)) for split in ("train", "test")]
+    assert seen == [False, True]
+
+
+def test_classes_are_balanced_and_records_rarely_repeat():
+    records = list(messages(6, 4000, "train"))
+    labels = Counter(r["label"] for r in records)
+    assert set(labels) == {"spam", "ham"}
+    assert abs(labels["spam"] - 2000) < 150
+    assert len({r["text"] for r in records}) > 0.98 * len(records)
+    assert max(len(r["text"]) for r in records) < 250
+
+
+def test_telling_words_stand_in_both_classes():
+    words = {"spam": Counter(), "ham": Counter()}
+    for r in messages(7, 4000, "train"):
+        words[r["label"]].update(r["text"].lower().split())
+    for word in ("won", "parcel", "free", "fee", "code", "card", "click", "call", "account", "loan", "pay"):
+        few, many = sorted((words["spam"][word], words["ham"][word]))
+        assert few > many / 5, word
+
+
+def test_texts_hold_no_unfilled_slot():
+    for r in messages(8, 3000, "test"):
+        assert not set(r["text"]) & set("{}[]()|"), r["text"]
+        assert "  " not in r["text"]
+
+
+def test_an_unknown_split_is_refused():
+    with pytest.raises(ValueError, match="take one of them"):
+        next(messages(1, 1, "dev"))
+
+
+@pytest.mark.parametrize("tokens", [r"\w+", r"\w+|[^\w\s]"])
+def test_word_pairs_do_not_settle_it(tokens):
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import f1_score
+    from sklearn.naive_bayes import MultinomialNB
+
+    train, test = list(messages(1, 2000, "train")), list(messages(1, 1000, "test"))
+    vectors = TfidfVectorizer(ngram_range=(1, 2), token_pattern=tokens)
+    seen = vectors.fit_transform([r["text"] for r in train])
+    for classifier in (LogisticRegression(C=10, max_iter=1000), MultinomialNB()):
+        classifier.fit(seen, [r["label"] for r in train])
+        guesses = classifier.predict(vectors.transform([r["text"] for r in test]))
+        assert 0.80 < f1_score([r["label"] for r in test], guesses, pos_label="spam") < 0.96
