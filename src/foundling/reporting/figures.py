@@ -76,6 +76,7 @@ def emergence(rows: Sequence[Row], title: str) -> "Figure":
         by_tokens.set_xticks(
             [0, *(10.0**e for e in range(1, 16) if smallest < 10**e <= max(row["tokens"] for row in rows))]
         )
+        by_tokens.minorticks_off()
         by_tokens.xaxis.set_major_formatter(_engineering())
         by_tokens.set(xlabel="training tokens (log)", ylabel="accuracy", ylim=(0, 1.02))
         by_tokens.yaxis.set_major_formatter(_percent())

@@ -1,0 +1,140 @@
+"""The evaluate stage measures the base and each snapshot, and refuses a base that was made with other settings."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from foundling.artifacts import read_json, write_json
+from foundling.model.gpt import GPT
+from foundling.stages import evaluate
+from foundling.weights import folder
+
+RECORDS = [
+    {
+        "query": f"fox {i}",
+        "choices": ["den", "sea"],
+        "gold": i % 2,
+        "kind": "facts" if i % 3 else "cause",
+        "control": "x",
+    }
+    for i in range(12)
+]
+CONFIG: dict[str, Any] = {
+    "seed": 1,
+    "corpus": {"name": "tiny"},
+    "tokenizer": {"name": "char"},
+    "model": {"n_layer": 1},
+    "pretrain": {"max_steps": 4},
+    "evaluate": {
+        "seed": 1,
+        "batch_tokens": 256,
+        "limit": None,
+        "control": True,
+        "snapshots": True,
+        "benchmarks": {
+            "mine": {
+                "name": "mine",
+                "sources": [],
+                "scoring": "multiple_choice",
+                "fields": {"query": "query", "choices": "choices", "gold": "gold"},
+                "template": "{query}",
+                "normalised": False,
+            }
+        },
+        "samples": {
+            "prompts": ["fox"],
+            "count": 1,
+            "max_new_tokens": 4,
+            "temperature": 1.0,
+            "top_k": None,
+            "top_p": None,
+        },
+    },
+    "runtime": {"threads": None},
+}
+
+
+class Bytes:
+    """A tokenizer of bytes."""
+
+    end_of_text, fingerprint, vocab_size = 256, "bytes", 257
+
+    def encode(self, text: str) -> list[int]:
+        return list(text.encode())
+
+    def decode(self, ids: list[int]) -> str:
+        return bytes(i for i in ids if i < 256).decode(errors="replace")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpt_config: Callable[..., Any]) -> Path:
+    """A base model, two snapshots, tokens and one benchmark."""
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    for place in (evaluate.BASE, evaluate.SNAPSHOTS / "step-00000002", evaluate.SNAPSHOTS / "step-00000004"):
+        folder.save(place, GPT(gpt_config("original", vocab_size=257, context=32, n_layer=1, n_embd=32)))
+    write_json(evaluate.BASE / folder.PROVENANCE, {"config": CONFIG})
+    index = [{"step": step, "tokens": step * 64, "folder": f"step-{step:08d}"} for step in (2, 4)]
+    write_json(evaluate.SNAPSHOTS / "index.json", index)
+    text = np.frombuffer(b"the fox went home to its den. " * 20, dtype=np.uint8).astype(np.uint16)
+    tokens = SimpleNamespace(validation=[SimpleNamespace(name="tiny", ids=text, bytes=len(text))])
+
+    def records(place: Path, benchmark: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+        assert (place, benchmark["name"]) == (Path("data/raw/benchmarks/mine"), "mine")
+        return (("mine", record) for record in RECORDS)
+
+    monkeypatch.setattr(evaluate, "records", records)
+    monkeypatch.setattr(evaluate, "open_tokens", lambda place, fingerprint: tokens)
+    monkeypatch.setattr(evaluate.folder, "load", lambda place: (folder.load_model(place), Bytes()))
+    return tmp_path
+
+
+def test_writes_metrics_curve_and_samples_below_out(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluate.run(OmegaConf.create(CONFIG), workspace / "job")
+    metrics = read_json(workspace / "job/metrics/evaluate.json")
+    assert metrics["held_out"]["tokens"] == 599
+    assert set(metrics["benchmarks"]["mine"]["kinds"]) == {"all", "facts", "cause", "mean_of_kinds"}
+    assert "control" in metrics["benchmarks"]["mine"]["kinds"]["all"]
+    with open(workspace / "job/plots/emergence.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["step"], row["tokens"]) for row in rows if row["kind"] == "all"] == [("2", "128"), ("4", "256")]
+    assert len({row["val/loss"] for row in rows}) == 2
+    written = (workspace / "job/plots/samples.jsonl").read_text(encoding="utf-8")
+    samples = [json.loads(line) for line in written.splitlines()]
+    assert [sample["prompt"] for sample in samples] == ["fox"]
+    assert "mine" in capsys.readouterr().out
+
+
+def test_measures_the_same_twice(workspace: Path) -> None:
+    for job in ("one", "two"):
+        evaluate.run(OmegaConf.create(CONFIG), workspace / job)
+    for name in ("metrics/evaluate.json", "plots/emergence.csv", "plots/samples.jsonl"):
+        assert (workspace / "one" / name).read_bytes() == (workspace / "two" / name).read_bytes()
+
+
+def test_without_benchmarks_the_curve_is_empty(workspace: Path) -> None:
+    config = OmegaConf.create(CONFIG)
+    config.evaluate.benchmarks = {}
+    evaluate.run(config, Path())
+    assert read_json("metrics/evaluate.json")["benchmarks"] == {}
+    assert len(Path("plots/emergence.csv").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize(("section", "value"), [("model", {"n_layer": 2}), ("corpus", {"name": "books"})])
+def test_a_base_of_other_settings_is_refused(workspace: Path, section: str, value: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="dvc repro pretrain"):
+        evaluate.run(OmegaConf.create(CONFIG | {section: value}), Path())
+    assert not Path("metrics").exists()
+
+
+def test_other_evaluation_settings_are_no_reason_to_refuse(workspace: Path) -> None:
+    evaluate.run(OmegaConf.create(CONFIG | {"evaluate": CONFIG["evaluate"] | {"limit": 5, "snapshots": False}}), Path())
+    assert read_json("metrics/evaluate.json")["benchmarks"]["mine"]["kinds"]["all"]["n"] == 5
