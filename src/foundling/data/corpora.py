@@ -1,0 +1,161 @@
+"""Records to documents: cleaned, each text once, and split so that a document never changes sides.
+
+clean:
+  min_characters: 1   shorter documents are left out
+  deduplicate: true   a text that came before is left out, in whichever source it came
+split:
+  validation: 0.1     share of the documents that are held out
+  by: document        document | position: hold out whole documents, or the last part of each
+"""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain, groupby, islice
+from pathlib import Path
+from typing import Any
+
+from foundling.data.sources import records
+
+TRAIN, VALIDATION = "train", "validation"
+LINE_ENDS = re.compile("\r\n?")
+# all of Unicode's Cc but line end and tab; half of a surrogate pair, which no UTF-8 can hold
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text of a corpus: where it came from, which side it is on ("train" or "validation")."""
+
+    source: str
+    split: str
+    text: str
+
+
+@dataclass
+class Count:
+    """How much text there is, for the data table."""
+
+    documents: int = 0
+    characters: int = 0
+    words: int = 0
+    bytes: int = 0
+
+    def add(self, text: str) -> None:
+        """Count one document."""
+        self.documents += 1
+        self.characters += len(text)
+        self.words += len(text.split())
+        self.bytes += len(text.encode())
+
+
+def documents(folder: Path, corpus: Mapping[str, Any]) -> Iterator[Document]:
+    """Stream the corpus that sources.fetch() put into `folder`, source by source.
+
+    Memory holds the document at hand and a digest of 16 bytes for each one before. A source without a document, and a
+    corpus without a training or a validation document, raise ValueError at the end.
+    """
+    check(corpus)
+    share, by_position = float(corpus["split"]["validation"]), corpus["split"]["by"] == "position"
+    clean_up = corpus["clean"]
+    sources = {source["name"]: {**source, "text": source.get("text") or "text"} for source in corpus["sources"]}
+    seen: set[bytes] = set()
+    count = {TRAIN: 0, VALIDATION: 0}
+    empty = set(sources)
+    stream = records(folder, {**corpus, "sources": list(sources.values())})
+    for name, found in groupby(stream, key=lambda pair: pair[0]):
+        texts: Iterator[str] = (record[sources[name]["text"]] for _, record in found)
+        if sources[name].get("begins"):
+            texts = _joined(texts, sources[name]["begins"])
+        kept = _kept(texts, seen, clean_up["min_characters"], clean_up["deduplicate"])
+        for split, text in _split(kept, share, by_position):
+            empty.discard(name)
+            count[split] += 1
+            yield Document(name, split, text)
+    _refuse_empty(corpus, empty, count)
+
+
+def check(corpus: Mapping[str, Any]) -> None:
+    """Refuse weights and splits that mean nothing."""
+    for source in corpus["sources"]:
+        weight = source.get("weight", 1.0)
+        if not isinstance(weight, int | float) or not weight > 0:
+            raise ValueError(f"source {source['name']} has weight {weight!r}; allowed is a number above 0; mend it")
+    share, by = corpus["split"]["validation"], corpus["split"]["by"]
+    if not isinstance(share, int | float) or not 0 < share < 1:
+        raise ValueError(f"found corpus.split.validation={share!r}; allowed is a share between 0 and 1; try 0.1")
+    if by not in ("document", "position"):
+        raise ValueError(f"found corpus.split.by={by!r}; allowed are document and position; try document")
+
+
+def clean(text: str) -> str:
+    """The text in Unicode NFC, with "\\n" line ends and without control characters; clean text stays as it is."""
+    return unicodedata.normalize("NFC", CONTROLS.sub("", LINE_ENDS.sub("\n", text)))
+
+
+def split_of(digest: bytes, share: float) -> str:
+    """The side of a document, out of nothing but its own digest: whatever else the corpus holds, it stays there."""
+    return VALIDATION if int.from_bytes(digest[:8], "big") < share * 2**64 else TRAIN
+
+
+def cut(text: str, share: float) -> tuple[str, str]:
+    """Cut by position as nanoGPT does: the first int(n * 0.9) characters train, the rest validate."""
+    at = int(len(text) * (1 - share))
+    return text[:at], text[at:]
+
+
+def _kept(texts: Iterable[str], seen: set[bytes], shortest: int, deduplicate: bool) -> Iterator[tuple[str, bytes]]:
+    """Clean texts with their digests, without those too short or seen before."""
+    for text in map(clean, texts):
+        if len(text) < max(1, shortest):
+            continue
+        digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+        if deduplicate:
+            if digest in seen:
+                continue
+            seen.add(digest)
+        yield text, digest
+
+
+def _split(kept: Iterator[tuple[str, bytes]], share: float, by_position: bool) -> Iterator[tuple[str, str]]:
+    """(split, text) of one source's documents; one document alone is cut, as there is no other to hold out."""
+    first = list(islice(kept, 2))
+    alone = len(first) == 1
+    for text, digest in chain(first, kept):
+        if alone or by_position:
+            yield from (
+                (split, part) for split, part in zip((TRAIN, VALIDATION), cut(text, share), strict=True) if part
+            )
+        else:
+            yield split_of(digest, share), text
+
+
+def _joined(texts: Iterable[str], begins: str) -> Iterator[str]:
+    """Rows that are lines, joined to documents: one begins at each line that matches the pattern."""
+    starts = re.compile(begins)
+    lines: list[str] = []
+    for line in texts:
+        if lines and starts.search(line):
+            yield "".join(lines)
+            lines = []
+        lines.append(line)
+    if lines:
+        yield "".join(lines)
+
+
+def _refuse_empty(corpus: Mapping[str, Any], empty: set[str], count: Mapping[str, int]) -> None:
+    if empty:
+        raise ValueError(
+            f"source {', '.join(sorted(empty))} of corpus {corpus['name']} holds no document of at least "
+            f"{max(1, corpus['clean']['min_characters'])} characters that was not seen before; give it text, lower "
+            "corpus.clean.min_characters, or leave the source out"
+        )
+    for split, number in count.items():
+        if not number:
+            raise ValueError(
+                f"none of the {sum(count.values())} documents of corpus {corpus['name']} fell into {split}; at least "
+                "one is needed; set corpus.split.by=position to split each of them, change corpus.split.validation, or "
+                "add documents"
+            )
