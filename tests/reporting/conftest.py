@@ -21,6 +21,11 @@ def measured(accuracy: float, n: int, **more: float) -> dict[str, Any]:
     return {"n": n, "accuracy": accuracy, "low": accuracy - half, "high": accuracy + half, "chance": 0.25} | more
 
 
+def counted(source: str, split: str, tokens: int, share: float) -> dict[str, Any]:
+    counts = {"documents": tokens // 100, "characters": tokens * 4, "words": tokens, "tokens": tokens}
+    return {"source": source, "split": split, **counts, "characters_per_token": 4.0, "share": share}
+
+
 def emergence_rows() -> list[dict[str, Any]]:
     rows = []
     for step in (0, 8, 16, 31, 62, 125, 250, 500, 1000):
@@ -57,7 +62,14 @@ def material() -> Material:
                 "seed": 1,
             },
         },
-        data={},
+        data={
+            "vocab_size": 1500,
+            "rows": [
+                counted("stories", "train", 60_000, 0.75),
+                counted("stories", "validation", 3_000, 0.75),
+                counted("facts", "train", 2_000_000, 0.25),
+            ],
+        },
         pretrain={"val/loss": 0.873, "parameters": 1_012_480, "tokens": 4_096_000},
         run={
             "weights_sha256": "0123456789abcdef" * 4,

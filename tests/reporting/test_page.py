@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from foundling.reporting.page import Material, big, duration, page, percent
+from foundling.reporting.page import Material, big, duration, page, percent, sources
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}
 
@@ -78,6 +78,13 @@ def test_the_page_shows_results_beside_chance_rules_and_control(material: Materi
     assert "3 texts were longer than the model's context" in text
 
 
+def test_the_data_table_tells_how_often_each_source_is_read(material: Material) -> None:
+    stories, facts = sources(material.data, training_tokens=4_000_000)
+    assert (stories["source"], stories["epochs"], stories["held-out tokens"]) == ("stories", "50.00", "3,000")
+    assert (facts["source"], facts["epochs"], facts["held-out tokens"]) == ("facts", "0.50", "0")
+    assert "characters per token" in read(page(material)).text
+
+
 def test_what_a_model_writes_is_text_and_never_markup(material: Material) -> None:
     wrote = "<script>alert(1)</script> & <b>bold"
     html = page(replace(material, samples=[{"prompt": "", "text": wrote, "seed": 1}]))
@@ -88,7 +95,14 @@ def test_what_a_model_writes_is_text_and_never_markup(material: Material) -> Non
 def test_what_is_missing_is_left_out(material: Material) -> None:
     evaluate = {"held_out": material.evaluate["held_out"], "benchmarks": {}}
     bare = replace(
-        material, evaluate=evaluate, emergence=[], samples=[], training_samples=[], training=[], validation=[], data={}
+        material,
+        evaluate=evaluate,
+        emergence=[],
+        samples=[],
+        training_samples=[],
+        training=[],
+        validation=[],
+        data={"vocab_size": 9, "rows": []},
     )
     text = read(page(bare)).text
     assert "What was built from what" in text

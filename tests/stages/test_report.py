@@ -27,7 +27,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the metrics and plots of a small run."""
     monkeypatch.chdir(tmp_path)
     json_files: dict[str, Any] = {
-        "data": {},
+        "data": {"vocab_size": 300, "rows": []},
         "pretrain": {"parameters": 50_000, "tokens": 5120, "val/loss": 3.0},
         "pretrain_run": {
             "weights_sha256": "ab" * 32,

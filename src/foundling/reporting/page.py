@@ -43,7 +43,8 @@ def page(material: Material) -> str:
         title=f"{words(config['corpus']['name'])}, {big(material.pretrain['parameters'])} parameters",
         headline=headline(material),
         origin=origin(material),
-        sources=sources(material.data),
+        sources=sources(material.data, material.pretrain["tokens"]),
+        vocabulary=big(material.data["vocab_size"]),
         settings=settings(config),
         loss_figure=losses and as_svg(losses),
         emergence_figures=[as_svg(figure) for figure in figures],
@@ -120,9 +121,24 @@ def how_sampled(config: Mapping[str, Any]) -> str:
     return f"Unselected, temperature {ask['temperature']}{cuts}, {length}; prompts in colour."
 
 
-def sources(data: Mapping[str, Any]) -> list[dict[str, str]]:
-    """A row for each source of the corpus."""
-    return []
+def sources(data: Mapping[str, Any], training_tokens: int) -> list[dict[str, str]]:
+    """A row for each source of the corpus, by the names of the page's columns."""
+    held_out = {row["source"]: row["tokens"] for row in data["rows"] if row["split"] == "validation"}
+    return [
+        {
+            "source": row["source"],
+            "documents": big(row["documents"]),
+            "characters": big(row["characters"]),
+            "words": big(row["words"]),
+            "tokens": big(row["tokens"]),
+            "characters per token": f"{row['characters_per_token']:.2f}",
+            "held-out tokens": big(held_out.get(row["source"], 0)),
+            "share": percent(row["share"]),
+            "epochs": f"{row['share'] * training_tokens / row['tokens']:.2f}",
+        }
+        for row in data["rows"]
+        if row["split"] == "train"
+    ]
 
 
 def by_benchmark(rows: Sequence[Row]) -> dict[str, list[Row]]:
