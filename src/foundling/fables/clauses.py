@@ -1,4 +1,4 @@
-"""What a sentence says before it has a language; english.py, german.py and french.py put phrases and clauses in words."""
+"""What a sentence says before it has a language; english.py, german.py and french.py put it in words."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A clause in French words: agreement, elision (l'ours), contraction (du, au), ne … pas, the past with its auxiliary."""
+"""A clause in French words: agreement, elision (l'ours), contraction (du, au), ne … pas, the past tense."""
 
 from foundling.fables.clauses import Clause, Phrase, Where
 from foundling.fables.translations import Adjective, Noun

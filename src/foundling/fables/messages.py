@@ -14,8 +14,8 @@ from foundling.fables.phrasing import check_split, say, split_of
 UNSEEN = 3  # one test message in so many has a phrasing that nobody trains on
 SHORT_FORMS = {
     "you": "u", "your": "ur", "are": "r", "for": "4", "to": "2", "please": "pls", "tonight": "2nite",
-    "tomorrow": "tmrw", "thanks": "thx", "because": "cos", "before": "b4", "and": "&", "see": "c", "today": "2day", "people": "ppl",
-    "text": "txt", "message": "msg", "with": "w", "be": "b", "weekend": "wkend",
+    "tomorrow": "tmrw", "thanks": "thx", "because": "cos", "before": "b4", "and": "&", "see": "c", "today": "2day",
+    "people": "ppl", "text": "txt", "message": "msg", "with": "w", "be": "b", "weekend": "wkend",
 }  # fmt: skip
 
 

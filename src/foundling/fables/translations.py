@@ -3,12 +3,12 @@
 Each table has one word a line: English | German | French. What the tables hold is only what a rule cannot derive:
 
 - nouns: `fox foxes | m Fuchs Füchse | m renard renards`, gender first; `weak` German nouns take their plural's form in
-  every case but the nominative (der Löwe, den Löwen); a star at the French gender marks an h without elision (le hibou).
+  every case but the nominative (der Löwe, den Löwen); a star at the French gender: no elision (le hibou).
 - places: in front of each noun its preposition, `in forest | in m Wald Wälder | dans f forêt forêts`.
 - adjectives: `old older | alt älter | before vieux vieille vieil`, with the comparatives (colours have none) and the
   place before or after the French noun; the third French form stands before a vowel (le vieil ours).
 - verbs: `see sees saw | sieht sehen sah sahen | voit voient vu`, the German and French forms for one and for many; the
-  French past is the participle (with `être` in front where the auxiliary is être) or, for lasting states, two imperfect forms.
+  French past is the participle (behind `être` where that is the auxiliary) or, for lasting states, two imperfect forms.
 """
 
 from dataclasses import dataclass
