@@ -7,13 +7,14 @@ from random import Random
 import pytest
 
 from foundling.fables import translations as t
+from foundling.fables.clause_kinds import combination, reason
 from foundling.fables.clauses import Clause, Phrase, Where
 from foundling.fables.english import english
 from foundling.fables.french import french
 from foundling.fables.french import phrase as french_phrase
 from foundling.fables.german import ACCUSATIVE, DATIVE, NOMINATIVE, german
 from foundling.fables.german import phrase as german_phrase
-from foundling.fables.pairs import _reason, combination, pairs
+from foundling.fables.pairs import pairs
 
 NOUNS = {noun.english[0]: noun for noun in t.ANIMALS + t.PEOPLE + t.CHILDREN + t.THINGS + t.FOOD}
 PLACES = {place.noun.english[0]: place for place in t.PLACES}
@@ -225,7 +226,7 @@ def test_gold_sentences(clause, first, second, third):
 
 def test_a_reason_sends_the_german_verb_to_the_end_and_takes_the_noun_s_gender():
     clause = say("the mouse", "be", quality=QUALITIES["sad"])
-    reasons = [_reason(Random(seed), clause) for seed in range(30)]
+    reasons = [reason(Random(seed), clause) for seed in range(30)]
     lack = next(one for one in reasons if one.direct and one.negated)
     lack = replace(lack, direct=np("an apple"))
     because = replace(clause, because=lack)
