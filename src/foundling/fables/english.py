@@ -1,7 +1,7 @@
 """A clause in English words: do-support, a and an, word order."""
 
 from foundling.fables.clauses import Clause, Phrase, Where
-from foundling.fables.translations import BE, Adjective
+from foundling.fables.translations import BE, Adjective, Verb
 
 
 def english(clause: Clause) -> str:
@@ -66,3 +66,9 @@ def _do(clause: Clause) -> str:
 
 def _join(*words: str) -> str:
     return " ".join(word for word in words if word)
+
+
+def finite_forms(verb: Verb) -> list[tuple[str, str]]:
+    """The forms that agree with their subject, for one and for many."""
+    base, third, _ = verb.english
+    return [("is", "are"), ("was", "were"), ("does", "do")] + ([] if verb is BE else [(third, base)])
