@@ -30,8 +30,10 @@ def download(url: str, path: Path, sha256: str | None) -> None:
         raise ValueError(f"the server answers {str(error).partition(' for url')[0]}") from None
     except requests.Timeout:
         raise ValueError(f"no answer within {TIMEOUT} s") from None
-    except requests.RequestException as error:
-        broken = isinstance(error, requests.exceptions.ChunkedEncodingError)
-        raise ValueError(f"broke off {TRIES} times" if broken else "cannot connect") from None
-    except ValueError:
-        raise ValueError("wrong checksum") from None
+    except requests.exceptions.ChunkedEncodingError:
+        raise ValueError(f"broke off {TRIES} times") from None
+    except requests.RequestException:
+        raise ValueError("cannot connect") from None
+    except ValueError as error:  # pooch's, which ends in: expected … but got ….
+        found = str(error).partition("known hash: ")[2].partition(".")[0]
+        raise ValueError(f"wrong checksum: {found}" if found else str(error)) from None

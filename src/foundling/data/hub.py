@@ -9,6 +9,7 @@ A source's `hub` says which rows:
     limit       so many rows, the first ones
 """
 
+import sys
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -21,6 +22,8 @@ def rows(hub: Mapping[str, Any], mirror: Path | None) -> Iterator[dict[str, Any]
     """Yield the rows; whatever keeps them away is one ValueError. `mirror`/hub/<id> stands in for the hub."""
     import datasets
 
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
     copy = mirror / "hub" / hub["id"] if mirror else None
     here = copy is not None and copy.is_dir()
     place = {"path": str(copy)} if here else {"path": hub["id"], "revision": hub.get("revision")}

@@ -63,7 +63,9 @@ class ValidationWindows(Dataset[tuple[Tensor, Tensor]]):
         self.context, self.batch_size = context, batch_size
         self.windows = [(s.ids, start) for s in sources for start in range(0, len(s.ids) - 1, context)]
         if not self.windows:
-            raise ValueError("the validation split holds no token to predict; add documents or raise corpus.split.validation")
+            raise ValueError(
+                "the validation split holds no token to predict; add documents or raise corpus.split.validation"
+            )
         self.rank, self.world = 0, 1
 
     def __len__(self) -> int:
@@ -82,7 +84,7 @@ class ValidationWindows(Dataset[tuple[Tensor, Tensor]]):
 
 
 def as_batch(windows: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Cut windows (B, T + 1) into ids and the ids that follow them; padding (IGNORE_INDEX) becomes id 0 on the left side."""
+    """Cut windows (B, T + 1) into ids and the ids that follow; padding (IGNORE_INDEX) becomes id 0 on the left side."""
     whole = torch.from_numpy(windows.astype(np.int64))
     return whole[:, :-1].clamp(min=0), whole[:, 1:].contiguous()
 

@@ -2,16 +2,17 @@
 
 A dataset config (a corpus, a benchmark) lists its sources; each takes its data from exactly one of
 
-    files     named files: {mirror, path, url, sha256, note}; tried in that order, the mirror folder first
+    files     named files, each looked for in the mirror, on disk and at its URL (data/places.py)
     path      the user's own file, folder or glob
     hub       a dataset of the Hugging Face hub (data/hub.py)
     generate  a generator of the embedded world: {name, …} (fables/)
 
 How its files are written (`format`, `columns`, `encoding`, …) is told in data/formats.py. `text` names the field that
-holds the text; `weight` and `begins` are read in data/corpora.py.
+holds the text; `members` is a glob of the names to take out of an archive; `weight` and `begins` are read in
+data/corpora.py.
 """
 
-import glob
+import inspect
 import json
 import logging
 import shutil
@@ -22,15 +23,14 @@ from typing import Any
 
 from foundling.artifacts import fingerprint, read_json, sha256, write_json
 from foundling.data.archives import extract, is_archive
-from foundling.data.download import download
 from foundling.data.formats import FORMATS, format_of, read
 from foundling.data.hub import KEYS as HUB_KEYS
 from foundling.data.hub import rows
+from foundling.data.places import FILE_KEYS, locate, name_of, on_disk
 
 log = logging.getLogger(__name__)
 META = "meta.json"
 ORIGINS = ("files", "path", "hub", "generate")
-FILE_KEYS = ("mirror", "path", "url", "sha256", "note")
 READING = ("format", "text", "columns", "header", "quoting", "encoding", "errors", "members")
 SOURCE_KEYS = ("name", "weight", *ORIGINS, *READING, "begins")
 
@@ -94,7 +94,7 @@ def check(dataset: Mapping[str, Any]) -> None:
             )
     for source in sources:
         where = f"source {source['name']} of {name}"
-        _known(source, SOURCE_KEYS, where)
+        _known(source, SOURCE_KEYS, where, ["name"])
         origins = [origin for origin in ORIGINS if source.get(origin)]
         if len(origins) != 1:
             raise ValueError(
@@ -102,15 +102,20 @@ def check(dataset: Mapping[str, Any]) -> None:
                 "is needed" + ("; for your own texts set corpus.path=my_texts" if not origins else "")
             )
         if source.get("hub"):
-            _known(source["hub"], HUB_KEYS, f"hub of {where}")
+            _known(source["hub"], HUB_KEYS, f"hub of {where}", ["id"])
+        if source.get("generate"):
+            _known(source["generate"], None, f"generate of {where}", ["name"])
         for file in source.get("files") or []:
-            _known(file, FILE_KEYS, f"a file of {where}")
+            _known(file, FILE_KEYS, f"a file of {where}", ["mirror", "path", "url"])
 
 
-def _known(values: Mapping[str, Any], allowed: Iterable[str], where: str) -> None:
+def _known(values: Mapping[str, Any], allowed: Iterable[str] | None, where: str, any_of: Iterable[str]) -> None:
+    """Refuse settings that nobody reads, and the lack of each of `any_of`."""
     for key in values:
-        if key not in allowed:
-            raise ValueError(f"{where} has a setting {key!r}; allowed are {', '.join(allowed)}")
+        if allowed is not None and key not in allowed:
+            raise ValueError(f"{where} has a setting {key!r}; allowed are {', '.join(allowed)}; mend it")
+    if not any(values.get(key) for key in any_of):
+        raise ValueError(f"{where} lacks {' or '.join(any_of)}; set it")
 
 
 def _fingerprints(dataset: Mapping[str, Any]) -> dict[str, str]:
@@ -125,41 +130,39 @@ def _bring(source: Mapping[str, Any], place: Path, mirror: Path | None) -> list[
         return _write_rows(_generated(**source["generate"]), place)
     if source.get("hub"):
         return _write_rows(rows(source["hub"], mirror), place)
-    names: list[str] = []
+    if source.get("path"):
+        found = on_disk(source["path"], lambda name: is_archive(name.name) or _wanted(name, source))
+        return [name for file, inner in found for name in _settle(file, inner, source, place)]
+    names = []
     with TemporaryDirectory(dir=place.parent) as scratch:
-        if source.get("path"):
-            for file, name in _on_disk(str(source["path"]), source):
-                names += _settle(file, name, source, place, names)
-        for file in source.get("files") or []:
-            path = _locate(file, source["name"], Path(scratch), mirror)
-            names += _settle(path, Path(_name(file)), source, place, names)
+        for file in source["files"]:
+            path = locate(file, Path(scratch), mirror)
+            names += _settle(path, Path(name_of(file)), source, place)
+            if not file.get("sha256"):
+                log.warning(f"fetch: {path.name} came unchecked; write `sha256: {sha256(path)}` to it in the config")
     return names
 
 
-def _settle(file: Path, name: Path, source: Mapping[str, Any], place: Path, taken: list[str]) -> list[str]:
+def _settle(file: Path, name: Path, source: Mapping[str, Any], place: Path) -> list[str]:
     """Copy a file to its place, or unpack an archive there; returns the new names."""
+    goal = place / (name.with_name(name.name.partition(".")[0]) if is_archive(name.name) else name)
+    if goal.exists():
+        raise ValueError(f"source {source['name']} has two files named {name}; put them into sources of their own")
     if is_archive(name.name):
-        inner = name.parent / name.name.partition(".")[0]
-        if (place / inner).exists():
-            raise ValueError(
-                f"source {source['name']} has two archives named {inner}; put them into sources of their own"
-            )
-        found = extract(file, place / inner, lambda member: _wanted(member, source))
+        found = extract(file, goal, lambda member: _wanted(member, source))
         if not found:
             raise ValueError(
                 f"archive {name} holds no file that can be read; allowed are {', '.join(FORMATS)}; set `members` (a "
                 f"glob of names inside it) or `format` of source {source['name']}"
             )
-        return [(inner / member).as_posix() for member in found]
-    if name.as_posix() in taken:
-        raise ValueError(f"source {source['name']} has two files named {name}; put them into sources of their own")
+        return [(goal / member).relative_to(place).as_posix() for member in found]
     if not source.get("format") and format_of(name) is None:
         raise ValueError(
             f"found {name} in source {source['name']}, whose suffix names no format; allowed are {', '.join(FORMATS)}, "
             "each also with .gz or .zst; rename it or set `format` of the source"
         )
-    (place / name).parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(file, place / name)
+    goal.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(file, goal)
     return [name.as_posix()]
 
 
@@ -170,92 +173,22 @@ def _wanted(name: Path, source: Mapping[str, Any]) -> bool:
     return bool(source.get("format")) or format_of(name) is not None
 
 
-def _on_disk(pattern: str, source: Mapping[str, Any]) -> Iterator[tuple[Path, Path]]:
-    """The user's files as (file, name below the source's folder), sorted by name."""
-    path = Path(pattern).expanduser()
-    if path.is_file():
-        yield path, Path(path.name)
-        return
-    if path.is_dir():
-        root, found = path, list(path.rglob("*"))
-    else:
-        fixed = []
-        for part in path.parts:
-            if glob.has_magic(part):
-                break
-            fixed.append(part)
-        root = Path(*fixed)
-        found = [Path(file) for file in glob.glob(str(path), recursive=True)] if glob.has_magic(pattern) else []
-    files = sorted(
-        (file.relative_to(root), file)
-        for file in found
-        if file.is_file() and (_wanted(file.relative_to(root), source) or is_archive(file.name))
-    )
-    if not files:
-        raise ValueError(
-            f"found no text at {pattern} (source {source['name']}); allowed is a file, a folder or a glob of "
-            f"{', '.join(FORMATS)} files, each also .gz or .zst, seen from {Path.cwd()}; mend its path"
-        )
-    yield from ((file, name) for name, file in files)
-
-
-def _locate(file: Mapping[str, Any], source: str, scratch: Path, mirror: Path | None) -> Path:
-    """The first of a file's places that has it with the right bytes."""
-    expected, tried = file.get("sha256"), []
-    for place in (mirror / file["mirror"] if mirror and file.get("mirror") else None, file.get("path")):
-        if place:
-            path = Path(place).expanduser()
-            problem = _problem(path, expected)
-            if problem is None:
-                return path
-            tried.append(f"{path} ({problem})")
-    urls = file.get("url") or []
-    for url in [urls] if isinstance(urls, str) else urls:
-        path = scratch / _name(file)
-        try:
-            download(url, path, expected)
-            return path
-        except ValueError as error:
-            tried.append(f"{url} ({error})")
-    if mirror is None and file.get("mirror"):
-        tried.insert(0, "no mirror (FOUNDLING_MIRROR and runtime.mirror are not set)")
-    goal = f"{mirror or '<mirror>'}/{file['mirror']}" if file.get("mirror") else str(file.get("path") or "its `path`")
-    raise ValueError(
-        f"source {source} did not come: tried {', '.join(tried)}; mend: put the file{_hashed(expected)} at {goal}"
-        + (" and set FOUNDLING_MIRROR (or runtime.mirror) to that mirror folder" if mirror is None else "")
-        + (f"; {file['note']}" if file.get("note") else "")
-    )
-
-
-def _name(file: Mapping[str, Any]) -> str:
-    """A file's name in its source's folder; it follows from the config, not from the place that had it."""
-    urls = file.get("url") or []
-    url = urls if isinstance(urls, str) else next(iter(urls), "")
-    return Path(file.get("mirror") or file.get("path") or url.partition("?")[0]).name
-
-
-def _problem(path: Path, expected: str | None) -> str | None:
-    """Why a file on disk cannot be taken, or None."""
-    if not path.is_file():
-        return "not there"
-    found = sha256(path) if expected else None
-    return None if found == expected else f"wrong checksum: found sha256 {found}, expected {expected}"
-
-
-def _hashed(expected: str | None) -> str:
-    return f" with sha256 {expected}" if expected else ""
-
-
 def _generated(name: str, **settings: Any) -> Iterator[dict[str, Any]]:
     from foundling.fables.generators import GENERATORS
 
     if name not in GENERATORS:
         raise ValueError(f"found generator {name!r}; allowed are {', '.join(GENERATORS)}; mend `generate.name`")
+    try:
+        inspect.signature(GENERATORS[name]).bind(**settings)
+    except TypeError as error:
+        raise ValueError(f"found generate settings {settings} for {name}: {error}; mend them in its source") from None
     return GENERATORS[name](**settings)
 
 
 def _write_rows(found: Iterable[Mapping[str, Any]], place: Path) -> list[str]:
+    from tqdm import tqdm
+
     with open(place / "rows.jsonl", "w", encoding="utf-8", newline="\n") as file:
-        for row in found:
+        for row in tqdm(found, desc=place.name, unit=" records", disable=None):  # None: only on a terminal
             file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
     return ["rows.jsonl"]

@@ -1,0 +1,22 @@
+"""Whether an input was made with the settings that this run asks for."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+def require(made_with: Mapping[str, Any], config: Mapping[str, Any], what: str, mend: str) -> None:
+    """Compare the sections that an input was made with to the composed ones; the first difference raises ValueError."""
+    for name, section in made_with.items():
+        for key, made, asked in _differences(section, config.get(name), name):
+            raise ValueError(f"{what} was made with {key}={made!r}, and this run asks for {key}={asked!r}; {mend}")
+
+
+def _differences(made: Any, asked: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(made, Mapping) and isinstance(asked, Mapping):
+        for name in dict.fromkeys((*made, *asked)):
+            yield from _differences(made.get(name), asked.get(name), f"{key}.{name}")
+    elif isinstance(made, list) and isinstance(asked, list) and len(made) == len(asked):
+        for number, pair in enumerate(zip(made, asked, strict=True)):
+            yield from _differences(*pair, f"{key}.{number}")
+    elif made != asked:
+        yield key, made, asked

@@ -1,0 +1,174 @@
+"""Each format and compression gives back what was written, as a stream, and says where a file is bad."""
+
+import csv
+import gzip
+import io
+import json
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from foundling.data.formats import format_of, read
+
+ROWS = [{"text": "Zoë said\n“hi”", "label": "a,b"}, {"text": "\ttab, \"quotes\" and 'more'", "label": "ß"}]
+
+
+def _table(rows: list[dict[str, str]], delimiter: str) -> str:
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, ["text", "label"], delimiter=delimiter, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+WRITTEN = {
+    "jsonl": "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS),
+    "json": json.dumps(ROWS, indent=1),
+    "csv": _table(ROWS, ","),
+    "tsv": _table(ROWS, "\t"),
+}
+
+
+def _write(path: Path, data: bytes) -> Path:
+    if path.suffix == ".gz":
+        data = gzip.compress(data)
+    elif path.suffix == ".zst":
+        import zstandard
+
+        data = zstandard.compress(data)
+    path.write_bytes(data)
+    return path
+
+
+def _records(path: Path, **source: Any) -> list[dict[str, Any]]:
+    return [record for _, record in read(path, source)]
+
+
+@pytest.mark.parametrize("compression", ["", ".gz", ".zst"])
+@pytest.mark.parametrize("name", list(WRITTEN))
+def test_records_come_back_in_each_format_and_compression(tmp_path: Path, name: str, compression: str) -> None:
+    path = _write(tmp_path / f"data.{name}{compression}", WRITTEN[name].encode())
+    assert format_of(path) == name
+    assert _records(path) == ROWS
+
+
+@pytest.mark.parametrize("compression", ["", ".gz", ".zst"])
+@pytest.mark.parametrize("name", ["txt", "md"])
+def test_a_text_file_is_one_record_unchanged(tmp_path: Path, name: str, compression: str) -> None:
+    text = "# Ünïcode\r\nline two\u2028still two\n\n"
+    assert _records(_write(tmp_path / f"a.{name}{compression}", text.encode())) == [{"text": text}]
+
+
+def test_lines_are_records_by_themselves(tmp_path: Path) -> None:
+    path = _write(tmp_path / "train.en.gz", "A dog.\r\nTwo\u2028cats.\nno end".encode())
+    assert _records(path, format="lines") == [{"text": "A dog."}, {"text": "Two\u2028cats."}, {"text": "no end"}]
+
+
+def test_parquet_rows_come_back(tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    rows = [{"text": f"row {at}", "at": at} for at in range(1000)]
+    parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    assert _records(tmp_path / "a.parquet") == rows
+
+
+def test_a_table_without_header_or_quoting_is_read_by_its_column_names(tmp_path: Path) -> None:
+    path = tmp_path / "sms.tsv"
+    path.write_text('ham\t"Quoted" start\nspam\tWIN a "prize\n')
+    rows = _records(path, columns=["label", "text"], header=False, quoting=False)
+    assert rows == [{"label": "ham", "text": '"Quoted" start'}, {"label": "spam", "text": 'WIN a "prize'}]
+
+
+def test_column_names_replace_those_of_a_header(tmp_path: Path) -> None:
+    path = tmp_path / "bank.csv"
+    path.write_text("text,category\nhello,greeting\n")
+    assert _records(path, columns=["text", "label"]) == [{"text": "hello", "label": "greeting"}]
+
+
+def test_a_document_may_be_a_long_csv_field_and_a_json_object_may_span_chunks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"text": "x" * 200_000, "label": "y"}] * 2
+    (tmp_path / "a.csv").write_text(_table(rows, ","))
+    (tmp_path / "a.json").write_text(json.dumps(rows))
+    monkeypatch.setattr("foundling.data.formats.CHUNK", 1000)
+    assert _records(tmp_path / "a.csv") == _records(tmp_path / "a.json") == rows
+
+
+def test_a_byte_order_mark_is_no_text_and_other_encodings_can_be_named(tmp_path: Path) -> None:
+    (tmp_path / "bom.txt").write_bytes(b"\xef\xbb\xbfHi")
+    (tmp_path / "wide.jsonl").write_bytes('{"text": "é"}\n{"text": "ü"}\n'.encode("utf-16"))
+    assert _records(tmp_path / "bom.txt") == [{"text": "Hi"}]
+    assert _records(tmp_path / "wide.jsonl", encoding="utf-16") == [{"text": "é"}, {"text": "ü"}]
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz", "txt", "jsonl.zst"])
+def test_bytes_of_another_encoding_are_named_with_their_place(tmp_path: Path, suffix: str) -> None:
+    good = b'{"text": "fine"}\n' * 3000
+    path = _write(tmp_path / f"a.{suffix}", good + b'{"text": "caf\xe9 au lait"}\n')
+    with pytest.raises(ValueError, match=rf"0xe9 at byte {len(good) + 13} of .*a\.{suffix}.*errors: replace"):
+        _records(path)
+    assert "caf\ufffd au lait" in _records(path, errors="replace")[-1]["text"]
+    assert "café au lait" in _records(path, encoding="latin-1")[-1]["text"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("a.jsonl", b'{"text": "a"}\n\n{"text": \n', r"a\.jsonl:3 is no JSON"),
+        ("a.jsonl", b'{"text": "a"}\n["b"]\n', r"a\.jsonl:2 holds a list; allowed are objects"),
+        ("a.json", b'[{"text": "a"}, {"text": oops}]', r"a\.json is no JSON behind its object 1"),
+        ("a.json", b'[{"text": "a"}, {"text": "b"', r"a\.json is no JSON behind its object 1"),
+        ("a.json", b'[{"text": "a"},', r"a\.json is cut or damaged"),
+        ("a.json", b'["a", "b"]', r"a\.json:1 holds a str"),
+        ("a.csv", b"a,b\n1,2\n1,2,3\n", r"a\.csv:3 has 3 fields; its columns are the 2 a, b"),
+        ("a.csv", b'a,b\n1,"2', r"a\.csv:2 cannot be read.*quoting: false"),
+        ("a.parquet", b"PAR1 nothing", r"a\.parquet is cut or damaged"),
+        ("a.pdf", b"", r"found a\.pdf of format None; allowed are txt, md"),
+    ],
+)
+def test_a_bad_file_is_one_clear_error(tmp_path: Path, name: str, data: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(ValueError, match=message) as caught:
+        _records(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_table_without_header_needs_names(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("1,2\n")
+    with pytest.raises(ValueError, match=r"has no header; name its columns"):
+        _records(tmp_path / "a.csv", header=False)
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+@pytest.mark.parametrize("damage", ["cut", "other"])
+def test_a_packed_file_that_is_cut_or_damaged_is_refused(tmp_path: Path, suffix: str, damage: str) -> None:
+    path = _write(tmp_path / f"a.jsonl{suffix}", "".join(f'{{"text": "{at**9}"}}\n' for at in range(5000)).encode())
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2] if damage == "cut" else b"no such format" * 9)
+    with pytest.raises(ValueError, match=rf"a\.jsonl{suffix} is cut or damaged"):
+        _records(path)
+
+
+def test_a_file_of_several_packed_parts_is_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"text": "a"}\n') + gzip.compress(b'{"text": "b"}\n'))
+    assert len(_records(path)) == 2
+
+
+def test_a_large_file_is_streamed(tmp_path: Path) -> None:
+    path = tmp_path / "big.jsonl.gz"
+    line = json.dumps({"text": "word " * 1000}) + "\n"
+    with gzip.open(path, "wt", compresslevel=1) as file:
+        for _ in range(6000):  # 30 MB of text
+            file.write(line)
+    next(read(path, {}))  # imports are not what is measured
+    tracemalloc.start()
+    characters = sum(len(record["text"]) for _, record in read(path, {}))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert characters == 30_000_000
+    assert peak < 1_000_000
