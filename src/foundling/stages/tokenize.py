@@ -1,0 +1,45 @@
+"""Encode the corpus into shards of token ids in data/tokens, and count what came out."""
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from foundling.artifacts import write_json
+from foundling.config import section
+from foundling.data.corpora import documents
+from foundling.data.shards import write
+from foundling.text.tokenizer import Tokenizer
+
+CORPUS, TOKENIZER = Path("data/raw/corpus"), Path("data/tokenizer")
+COLUMNS = ("source", "split", "documents", "characters", "words", "tokens", "characters/token", "share")
+WIDTH = 110
+
+
+def run(config: DictConfig, out: Path) -> None:
+    """Write data/tokens and metrics/data.json, and print the table."""
+    corpus = section(config, "corpus")
+    made_with = {"corpus": corpus, "tokenizer": section(config, "tokenizer")}
+    weights = {source["name"]: float(source.get("weight", 1.0)) for source in corpus["sources"]}
+    tokenizer = Tokenizer.load(TOKENIZER)
+    meta = write(documents(CORPUS, corpus), tokenizer, out / "data/tokens", weights, made_with, config.tokenizer.dtype)
+    total = sum(weights.values())
+    rows = [
+        {column: shard[column] for column in COLUMNS[:6]}
+        | {"characters_per_token": round(shard["characters"] / shard["tokens"], 4), "share": round(shard["weight"] / total, 4)}
+        for shard in meta["shards"]
+    ]
+    write_json(out / "metrics/data.json", {"vocab_size": tokenizer.vocab_size, "rows": rows})
+    Console(width=WIDTH).print(_table(corpus["name"], rows))
+
+
+def _table(title: str, rows: list[dict[str, Any]]) -> Table:
+    table = Table(title=f"corpus {title}", box=SIMPLE)
+    for column in COLUMNS:
+        table.add_column(column, justify="left" if column in ("source", "split") else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(f"{value:,}" if isinstance(value, int | float) else str(value) for value in row.values()))
+    return table

@@ -1,0 +1,42 @@
+"""Train a tokenizer on the corpus, or take GPT-2's, into data/tokenizer."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from foundling.config import section
+from foundling.data.corpora import TRAIN, documents
+from foundling.text.tokenizer import Tokenizer, characters, gpt2, train_bpe
+
+log = logging.getLogger(__name__)
+CORPUS = Path("data/raw/corpus")
+
+
+def run(config: DictConfig, out: Path) -> None:
+    """Make the tokenizer that conf/tokenizer asks for; a BPE sees the training split alone, characters the whole text."""
+    settings, corpus = section(config, "tokenizer"), section(config, "corpus")
+    kind, specials = settings["kind"], settings["specials"]
+    tokenizer: Tokenizer
+    if kind == "bpe":
+        texts = (d.text for d in documents(CORPUS, corpus) if d.split == TRAIN)
+        tokenizer = train_bpe(_first(texts, settings["train_megabytes"]), settings["vocab_size"], specials)
+    elif kind == "char":
+        tokenizer = characters((d.text for d in documents(CORPUS, corpus)), specials)
+    elif kind == "gpt2":
+        tokenizer = gpt2(Path(config.runtime.mirror) if config.runtime.mirror else None, specials)
+    else:
+        raise ValueError(f"tokenizer.kind={kind!r} is unknown; choose bpe, gpt2 or char")
+    tokenizer.save(out / "data/tokenizer")
+    log.info(f"tokenizer: {kind} of {tokenizer.vocab_size:,} tokens -> {out / 'data/tokenizer'}")
+
+
+def _first(texts: Iterator[str], megabytes: float) -> Iterator[str]:
+    """Texts until there are so many megabytes (of characters)."""
+    left = megabytes * 1e6
+    for text in texts:
+        if left <= 0:
+            return
+        left -= len(text)
+        yield text

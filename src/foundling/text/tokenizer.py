@@ -1,0 +1,135 @@
+"""Strings to ids and back, on tiktoken: one type for a BPE trained here, GPT-2's vocabulary, and characters."""
+
+import base64
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import tiktoken
+
+from foundling.artifacts import atomic_folder, fingerprint, read_json, sha256, write_json
+
+END_OF_TEXT = "<|endoftext|>"
+# GPT-2's pattern: contractions, words with their space, numbers, punctuation, white space (Radford et al. 2019)
+GPT2_PATTERN = r"""'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"""
+CHARACTER_PATTERN = r"(?s:.)"
+GPT2_FILE = "gpt2_bpe/gpt2.tiktoken"
+GPT2_SHA256 = "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930"
+SETTINGS, RANKS = "tokenizer.json", "tokens.tiktoken"
+
+
+class Tokenizer:
+    """A vocabulary: `ranks` maps each token's bytes to its id, specials follow with the next ids, end-of-text first."""
+
+    def __init__(self, ranks: dict[bytes, int], pattern: str, specials: Sequence[str] = (END_OF_TEXT,)) -> None:
+        if END_OF_TEXT not in specials:
+            raise ValueError(f"the special tokens {list(specials)} lack {END_OF_TEXT}; it ends each document, so add it")
+        self.pattern, self.specials, self.ranks = pattern, list(specials), ranks
+        self.special_ids = {name: len(ranks) + i for i, name in enumerate(specials)}
+        self.encoding = tiktoken.Encoding("foundling", pat_str=pattern, mergeable_ranks=ranks, special_tokens=self.special_ids)
+        self.end_of_text = self.special_ids[END_OF_TEXT]
+        self.vocab_size = len(ranks) + len(specials)
+        self._characters = None if pattern != CHARACTER_PATTERN else {token.decode() for token in ranks}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Equal for tokenizers that give equal ids."""
+        tokens = [token.hex() for token in sorted(self.ranks, key=self.ranks.__getitem__)]
+        return fingerprint({"tokens": tokens, "pattern": self.pattern, "specials": self.specials})
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text; whatever it says, it never becomes a special token."""
+        return self.encode_batch([text], threads=1)[0]
+
+    def encode_batch(self, texts: list[str], threads: int) -> list[list[int]]:
+        """Ids of many texts, by several threads."""
+        if self._characters is not None:
+            for text in texts:
+                if unknown := set(text) - self._characters:
+                    raise ValueError(
+                        f"the character {min(unknown)!r} is not in this character vocabulary of {len(self.ranks)}; "
+                        "leave it out, or use tokenizer=bpe, which can write any text"
+                    )
+        return self.encoding.encode_ordinary_batch(texts, num_threads=threads)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of ids; bytes that are no whole character become U+FFFD."""
+        return self.encoding.decode(list(ids), errors="replace")
+
+    def decode_bytes(self, ids: Sequence[int]) -> bytes:
+        """Bytes of ids."""
+        return self.encoding.decode_bytes(list(ids))
+
+    def save(self, folder: Path) -> None:
+        """Write two files: the tokens in tiktoken's format, pattern and specials as JSON."""
+        with atomic_folder(folder) as beside:
+            ordered = sorted(self.ranks.items(), key=lambda item: item[1])
+            (beside / RANKS).write_text("".join(f"{base64.b64encode(t).decode()} {i}\n" for t, i in ordered))
+            write_json(beside / SETTINGS, {"pattern": self.pattern, "specials": self.specials, "vocab_size": self.vocab_size})
+
+    @classmethod
+    def load(cls, folder: Path) -> "Tokenizer":
+        """Read what `save` wrote."""
+        settings = read_json(folder / SETTINGS)
+        try:
+            tokenizer = cls(read_ranks(folder / RANKS), settings["pattern"], settings["specials"])
+        except (KeyError, TypeError, OSError) as error:
+            raise ValueError(f"{folder} is no tokenizer ({error!r}); make it again with `dvc repro tokenizer`") from None
+        return tokenizer
+
+
+def train_bpe(texts: Iterable[str], vocab_size: int, specials: Sequence[str] = (END_OF_TEXT,)) -> Tokenizer:
+    """Byte-pair encoding (Sennrich et al. 2016) of bytes: 256 to begin with, then the most frequent pair, again and again."""
+    from tokenizers import Regex
+    from tokenizers import Tokenizer as Trained
+    from tokenizers.models import BPE
+    from tokenizers.pre_tokenizers import ByteLevel, Sequence as Steps, Split
+    from tokenizers.trainers import BpeTrainer
+
+    if vocab_size < 256 + len(specials):
+        raise ValueError(f"tokenizer.vocab_size={vocab_size} is too small; 256 bytes and {len(specials)} special token(s) must fit")
+    model = Trained(BPE())
+    model.pre_tokenizer = Steps([Split(Regex(GPT2_PATTERN), "isolated"), ByteLevel(add_prefix_space=False, use_regex=False)])
+    alphabet = sorted(ByteLevel.alphabet())
+    trainer = BpeTrainer(vocab_size=vocab_size - len(specials), initial_alphabet=alphabet, show_progress=False)
+    model.train_from_iterator(texts, trainer)
+    to_byte = _byte_alphabet()
+    ranks = {bytes(to_byte[c] for c in token): i for token, i in model.get_vocab().items()}
+    return Tokenizer(ranks, GPT2_PATTERN, specials)
+
+
+def gpt2(mirror: Path | None, specials: Sequence[str] = (END_OF_TEXT,)) -> Tokenizer:
+    """GPT-2's vocabulary of 50,257: from the mirror, else by tiktoken from OpenAI's server."""
+    file = mirror / GPT2_FILE if mirror else None
+    if file and file.is_file():
+        if sha256(file) != GPT2_SHA256:
+            raise ValueError(f"{file} has not the expected sha256 {GPT2_SHA256}; copy it to the mirror again")
+        return Tokenizer(read_ranks(file), GPT2_PATTERN, specials)
+    try:
+        return Tokenizer(tiktoken.get_encoding("gpt2")._mergeable_ranks, GPT2_PATTERN, specials)
+    except Exception as error:
+        raise ValueError(
+            f"GPT-2's vocabulary is neither at {file or 'a mirror (FOUNDLING_MIRROR is not set)'} nor to be downloaded "
+            f"({type(error).__name__}); put gpt2.tiktoken into <mirror>/{GPT2_FILE}, or use tokenizer=bpe"
+        ) from None
+
+
+def characters(texts: Iterable[str], specials: Sequence[str] = (END_OF_TEXT,)) -> Tokenizer:
+    """One token for each character that occurs, in code-point order."""
+    found: set[str] = set()
+    for text in texts:
+        found.update(text)
+    return Tokenizer({c.encode(): i for i, c in enumerate(sorted(found))}, CHARACTER_PATTERN, specials)
+
+
+def read_ranks(file: Path) -> dict[bytes, int]:
+    """tiktoken's format: a token's bytes in base64, a space, its id."""
+    lines = (line.split() for line in file.read_text().splitlines() if line)
+    return {base64.b64decode(token): int(rank) for token, rank in lines}
+
+
+def _byte_alphabet() -> dict[str, int]:
+    """The printable characters by which the tokenizers library writes the 256 bytes, as GPT-2 did."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(b): b for b in printable} | {chr(256 + i): b for i, b in enumerate(others)}
