@@ -115,6 +115,13 @@ def test_outside_of_a_project_the_error_says_so(tmp_path: Path, monkeypatch: pyt
         config.compose([])
 
 
+def test_a_commands_own_settings_need_no_section_and_no_quotes(project: Path) -> None:
+    arguments = config.addressed("generate", ["prompt=It's {a}, b=c", "model=models/x", "count=2", "seed=3"])
+    made = config.compose(arguments)
+    assert made.generate.prompt == "It's {a}, b=c"
+    assert (made.generate.model, made.generate.count, made.generate.seed) == ("models/x", 2, 3)
+
+
 CHOICES = [
     f"{file.parent.name}={file.stem}"
     for file in sorted((Path(__file__).parents[1] / "conf").glob("*/*.yaml"))

@@ -50,8 +50,7 @@ def _run(name: str, arguments: list[str]) -> None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    arguments = config.with_selection(arguments)
-    config.check(arguments)
+    arguments = _arguments(name, arguments)
     run = _load(name)
 
     def task(composed: "DictConfig") -> Any:
@@ -64,6 +63,15 @@ def _run(name: str, arguments: list[str]) -> None:
 
     sys.argv = [f"foundling {name}", *arguments, f"hydra.job.name={name}"]
     hydra.main(version_base="1.3", config_path=str(config.conf_folder()), config_name="config")(task)()
+
+
+def _arguments(name: str, arguments: list[str]) -> list[str]:
+    """The command line behind the selection, with every key and choice checked."""
+    if COMMANDS[name] == "commands":
+        arguments = config.addressed(name, arguments)
+    arguments = config.with_selection(arguments)
+    config.check(arguments)
+    return arguments
 
 
 def _load(name: str) -> Callable[["DictConfig", Path], Any]:
@@ -103,9 +111,7 @@ def _help(name: str, arguments: list[str]) -> str:
     """What the command does, the groups with their choices, and the sections that it reads as they are composed now."""
     from omegaconf import OmegaConf
 
-    arguments = config.with_selection(arguments)
-    config.check(arguments)
-    composed = config.compose(arguments)
+    composed = config.compose(_arguments(name, arguments))
     choices = [f"  {group}: {', '.join(names)}" for group, names in config.groups().items()]
     sections = [section for section in (name, "runtime") if section in composed]
     shown = OmegaConf.to_yaml(OmegaConf.masked_copy(composed, sections)) if sections else ""

@@ -69,6 +69,20 @@ def with_selection(arguments: list[str]) -> list[str]:
     return arguments[:first] + selected(arguments) + arguments[first:]
 
 
+def addressed(command: str, arguments: list[str]) -> list[str]:
+    """Let a command's own settings be named without their section: `prompt=It's, …` becomes generate.prompt, quoted."""
+    file = conf_folder() / command / "default.yaml"
+    own = yaml.safe_load(file.read_text(encoding="utf-8"))
+    done = []
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if equals and key in own:
+            done.append(f"{command}.{key}={_literal(value) if isinstance(own[key], str) else value}")
+        else:
+            done.append(argument)
+    return done
+
+
 def compose(overrides: list[str]) -> "DictConfig":
     """Compose conf/ with overrides; whatever does not fit is a ValueError of one line."""
     from hydra import compose as hydra_compose

@@ -12,7 +12,9 @@ def qkv(groups: int, t: int = 7, s: int = 7) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize("groups", [4, 2, 1])
 @pytest.mark.parametrize("sizes", [(7, 7), (3, 7), (1, 7)])
-def test_the_fused_path_equals_the_written_out_one_in_outputs_and_gradients(groups: int, sizes: tuple[int, int]) -> None:
+def test_the_fused_path_equals_the_written_out_one_in_outputs_and_gradients(
+    groups: int, sizes: tuple[int, int]
+) -> None:
     plain, fast = qkv(groups, *sizes), qkv(groups, *sizes)
     a, b = reference_attention(*plain), fused_attention(*fast)
     torch.testing.assert_close(a, b)

@@ -80,13 +80,23 @@ def test_gpt2_equals_transformers_with_copied_weights(gpt_config: Callable[..., 
             vocab_size=50, n_positions=32, n_embd=48, n_layer=2, n_head=4, bos_token_id=0, eos_token_id=0
         )
     ).eval()
-    state = {"transformer.wte.weight": ours.token_embedding.weight, "transformer.wpe.weight": ours.position_embedding.weight}
-    names = {"attention_norm": "ln_1", "attention.qkv": "attn.c_attn", "attention.out": "attn.c_proj", "mlp_norm": "ln_2"}
+    state = {
+        "transformer.wte.weight": ours.token_embedding.weight,
+        "transformer.wpe.weight": ours.position_embedding.weight,
+    }
+    names = {
+        "attention_norm": "ln_1",
+        "attention.qkv": "attn.c_attn",
+        "attention.out": "attn.c_proj",
+        "mlp_norm": "ln_2",
+    }
     names |= {"mlp.up": "mlp.c_fc", "mlp.out": "mlp.c_proj"}
     for i, block in enumerate(ours.blocks):
         for name, theirs in names.items():
             part = block.get_submodule(name)
-            weight = part.weight.T if isinstance(part, torch.nn.Linear) else part.weight  # GPT-2 stores Conv1D, (in, out)
+            weight = (
+                part.weight.T if isinstance(part, torch.nn.Linear) else part.weight
+            )  # GPT-2 stores Conv1D, (in, out)
             state |= {f"transformer.h.{i}.{theirs}.weight": weight, f"transformer.h.{i}.{theirs}.bias": part.bias}
     state |= {"transformer.ln_f.weight": ours.norm.weight, "transformer.ln_f.bias": ours.norm.bias}
     assert peer.load_state_dict(state, strict=False).missing_keys in ([], ["lm_head.weight"])
@@ -105,7 +115,10 @@ def test_a_fresh_model_knows_nothing(gpt_config: Callable[..., Any]) -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"head_dim": None, "n_embd": 770, "n_head": 12}, "n_embd=770 is not divisible by model.n_head=12; try n_embd=768"),
+        (
+            {"head_dim": None, "n_embd": 770, "n_head": 12},
+            "n_embd=770 is not divisible by model.n_head=12; try n_embd=768",
+        ),
         ({"n_kv_head": 3, "n_head": 4}, "n_head=4 is not divisible by model.n_kv_head=3"),
         ({"position": "rotari"}, "model.position='rotari' is unknown; choose one of learned, sinusoidal, rotary"),
         ({"head_dim": 7}, "head_dim=7 is odd"),

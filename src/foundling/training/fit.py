@@ -97,5 +97,7 @@ def _quiet() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     # windows are cut in microseconds: more worker processes would only cost memory
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    # Lightning 2.6 calls what the newest torch renames
+    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
     # our samplers go by index, so a distributed one is neither wanted nor needed
     warnings.filterwarnings("ignore", message=".*use_distributed_sampler.*")

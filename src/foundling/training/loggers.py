@@ -41,6 +41,7 @@ def make_wandb(settings: dict[str, Any], recipe: dict[str, Any], job: str, folde
         mode = "offline"
         log.warning("W&B: online was asked for, but there is no key (WANDB_API_KEY or `wandb login`); logging offline")
     os.environ.setdefault("WANDB_SILENT", "true")
+    logging.getLogger("wandb").setLevel(logging.ERROR)
     from lightning.pytorch.loggers import WandbLogger
 
     return WandbLogger(

@@ -1,0 +1,70 @@
+"""A project of its own in which the whole pipeline has run once, on a corpus of a few pages."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from omegaconf import OmegaConf
+
+TINY = {
+    "corpus": "fables",
+    "tokenizer": "bpe",
+    "model": "micro",
+    "optimizer": "muon",
+    "evaluate": "default",
+    "set": {
+        "corpus": {"sources": [{"name": "fables", "weight": 1.0, "generate": {"name": "stories", "seed": 1, "megabytes": 0.2}}]},
+        "tokenizer": {"vocab_size": 600},
+        "pretrain": {"max_steps": 12, "batch_size": 8, "validate_every": 6, "snapshots": 3},
+        "evaluate": {"limit": 40},
+    },
+}
+
+
+class Project:
+    """A folder with conf/, params.yaml and dvc.yaml, and the two commands that one runs in it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def run(self, *command: str, succeeds: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a program of the environment in the project, offline."""
+        programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        environment = os.environ | {"PATH": programs, "WANDB_MODE": "disabled", "DVC_NO_ANALYTICS": "1", "COLUMNS": "120"}
+        environment.pop("FOUNDLING_MIRROR", None)
+        done = subprocess.run(command, cwd=self.path, env=environment, capture_output=True, text=True)
+        if succeeds:
+            assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        return done
+
+    def select(self, changes: dict[str, object] | None = None) -> None:
+        """Write params.yaml: the tiny selection with changes, their keys dotted."""
+        selection = OmegaConf.create(TINY)
+        for key, value in (changes or {}).items():
+            OmegaConf.update(selection, key, value)
+        (self.path / "params.yaml").write_text(OmegaConf.to_yaml(selection))
+
+    def outdated(self) -> set[str]:
+        """Compose, then ask DVC which stages would run."""
+        self.run("dvc", "repro", "--quiet", "compose")
+        listed = yaml.safe_load(self.run("dvc", "status", "--json").stdout)
+        return set(listed)
+
+
+@pytest.fixture(scope="session")
+def project(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The project after one `dvc repro`."""
+    path = tmp_path_factory.mktemp("project")
+    for name in ("conf", "src"):
+        shutil.copytree(root / name, path / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    for name in ("dvc.yaml", ".dvcignore"):
+        shutil.copy(root / name, path)
+    made = Project(path)
+    made.select()
+    made.run("dvc", "init", "--no-scm", "--quiet")
+    made.run("dvc", "repro")
+    return made

@@ -1,0 +1,51 @@
+"""The house's floors, and dvc.yaml's deps, held against the real imports."""
+
+from pathlib import Path
+
+import grimp
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+# The road of a config carries values that DVC hashes themselves, so a change of the road alone re-trains nothing.
+ROAD = {"foundling.config"}
+
+
+@pytest.fixture(scope="session")
+def graph() -> grimp.ImportGraph:
+    return grimp.build_graph("foundling", cache_dir=None)
+
+
+def file_of(module: str) -> Path:
+    path = ROOT / "src" / module.replace(".", "/")
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def source_deps(name: str) -> list[Path]:
+    stage = STAGES[name].get("do", STAGES[name])
+    return [ROOT / dep for dep in stage["deps"] if dep.startswith("src/")]
+
+
+@pytest.mark.parametrize("name", [name for name in STAGES if name != "compose"])
+def test_a_stages_deps_are_exactly_the_modules_it_imports(name: str, graph: grimp.ImportGraph) -> None:
+    stage = f"foundling.stages.{name}"
+    modules = (graph.find_upstream_modules(stage) | {stage}) - ROAD
+    needed = {file_of(module) for module in modules if not file_of(module).name == "__init__.py"}
+    named = {file for dep in source_deps(name) for file in ([dep] if dep.is_file() else dep.rglob("*.py"))}
+    named = {file for file in named if file.name != "__init__.py"}
+    assert {str(f.relative_to(ROOT)) for f in needed} == {str(f.relative_to(ROOT)) for f in named}
+
+
+def test_stages_are_short() -> None:
+    for file in (ROOT / "src/foundling/stages").glob("*.py"):
+        import ast
+
+        for node in ast.parse(file.read_text()).body:
+            if isinstance(node, ast.FunctionDef):
+                assert (node.end_lineno or 0) - node.lineno < 50, f"{file.name}: {node.name}"
+
+
+def test_stage_file_section_and_block_share_a_name() -> None:
+    files = {file.stem for file in (ROOT / "src/foundling/stages").glob("*.py")} - {"__init__"}
+    assert files == set(STAGES)
