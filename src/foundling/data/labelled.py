@@ -62,7 +62,7 @@ def labelled(folder: Path, recipe: Mapping[str, Any]) -> Labelled:
     if by not in ("stratified", "source"):
         raise ValueError(f"found classify.split.by={by!r}; allowed are stratified and source; try stratified")
     random = np.random.Generator(np.random.Philox(key=recipe["seed"]))
-    kept, contradicting = (_distinct(found, by) if recipe["deduplicate"] else (found, 0))
+    kept, contradicting = _distinct(found, by) if recipe["deduplicate"] else (found, 0)
     splits = (_stratified if by == "stratified" else _given)(kept, recipe, random)
     labels = _labels(splits, recipe["label_names"])
     counts = {"read": len(found), "duplicates": len(found) - len(kept), "contradicting": contradicting}
@@ -149,9 +149,7 @@ def _balanced(examples: Sequence[Example], random: np.random.Generator) -> list[
     return [those[i] for those in groups.values() for i in sorted(random.permutation(len(those))[:fewest])]
 
 
-def _cut(
-    examples: Sequence[Example], share: float, random: np.random.Generator
-) -> tuple[list[Example], list[Example]]:
+def _cut(examples: Sequence[Example], share: float, random: np.random.Generator) -> tuple[list[Example], list[Example]]:
     """(the rest, the share) of each label's examples; the rest keeps at least one of each."""
     rest, taken = [], []
     for those in _by_label(examples).values():

@@ -28,6 +28,7 @@ class ClassificationModule(LightningModule):
     """
 
     measures = ("val/loss", "val/accuracy")
+    class_weights: Tensor | None
 
     def __init__(
         self,
