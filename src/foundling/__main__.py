@@ -22,9 +22,11 @@ COMMANDS = {
     "tokenizer": "stages",
     "tokenize": "stages",
     "pretrain": "stages",
+    "classify": "stages",
     "evaluate": "stages",
     "report": "stages",
     "generate": "commands",
+    "predict": "commands",
 }
 
 
