@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from foundling.data.classification import encode
 from foundling.data.formats import format_of, read
 from foundling.evaluation.classification import probabilities
+from foundling.model.classifier import Classifier, ClassifierConfig
 from foundling.weights import folder
 
 STANDARD_INPUT = "-"
@@ -22,7 +23,7 @@ def run(config: DictConfig, out: Path) -> None:
     ask = config.predict
     if not ask.text and ask.file == STANDARD_INPUT and sys.stdin.isatty():
         raise ValueError('nothing to read: give text="…", file=texts.txt, or texts on standard input, one a line')
-    model, tokenizer = folder.load_classifier(Path(ask.model))
+    model, tokenizer = folder.load_as(Path(ask.model), Classifier, ClassifierConfig)
     labels = model.config.labels
     texts = [ask.text] if ask.text else list(_texts(ask.file, ask.column))
     began = time.perf_counter()
@@ -49,15 +50,16 @@ def run(config: DictConfig, out: Path) -> None:
 
 def _texts(file: str, column: str) -> Iterator[str]:
     """The texts of a file or of standard input, each checked."""
+    where = "standard input" if file == STANDARD_INPUT else file
     for line, record in _rows(file, column):
         text = record.get(column)
         if text is None:
             raise ValueError(
-                f"{file}:{line} has no column {column!r} (found {', '.join(map(str, record))}); set column to the one "
+                f"{where}:{line} has no column {column!r} (found {', '.join(map(str, record))}); set column to the one "
                 "that holds the text"
             )
         if not str(text).strip():
-            raise ValueError(f"{file}:{line} is an empty text; write one, or take the line out")
+            raise ValueError(f"{where}:{line} is an empty text; write one, or take the line out")
         yield str(text)
 
 

@@ -37,6 +37,7 @@ from foundling.weights.provenance import provenance, run_record
 
 Network = TypeVar("Network", GPT, Classifier)
 BASE, TEXTS, TOKENS = Path("models/base"), Path("data/raw/classify"), Path("data/tokens")
+WIDTH = 110
 PLACES = {"train.csv": "plots/classify.csv", "validation.csv": "plots/classify_validation.csv"}
 
 
@@ -84,7 +85,7 @@ def run(config: DictConfig, out: Path) -> float:
     seconds = {"training": recorder.seconds, "whole": time.perf_counter() - began}
     record = run_record(made / folder.WEIGHTS, seconds, recorder.tokens_per_second, finish(logger))
     write_json(out / "metrics/classify_run.json", record)
-    Console().print(summary(metrics))
+    Console(width=WIDTH).print(summary(metrics))
     return reached["val/loss"]
 
 
@@ -98,7 +99,7 @@ def _train(
     batches = {name: settings[name] for name in ("batch_size", "bucket", "seed")}
     data = ClassificationData(rows[TRAIN], rows[VALIDATION], steps=steps, workers=runtime["workers"], **batches)
     module = ClassificationModule(
-        network,
+        network.train(),
         instantiate(config.classify.optimizer, _partial_=True),
         instantiate(config.classify.schedule, max_steps=steps),
         head_rate=settings["head_rate"],
