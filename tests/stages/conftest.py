@@ -17,7 +17,9 @@ TINY = {
     "optimizer": "muon",
     "evaluate": "default",
     "set": {
-        "corpus": {"sources": [{"name": "fables", "weight": 1.0, "generate": {"name": "stories", "seed": 1, "megabytes": 0.2}}]},
+        "corpus": {
+            "sources": [{"name": "fables", "weight": 1.0, "generate": {"name": "stories", "seed": 1, "megabytes": 0.2}}]
+        },
         "tokenizer": {"vocab_size": 600},
         "pretrain": {"max_steps": 12, "batch_size": 8, "validate_every": 6, "snapshots": 3},
         "evaluate": {"limit": 40},
@@ -34,7 +36,12 @@ class Project:
     def run(self, *command: str, succeeds: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a program of the environment in the project, offline."""
         programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        environment = os.environ | {"PATH": programs, "WANDB_MODE": "disabled", "DVC_NO_ANALYTICS": "1", "COLUMNS": "120"}
+        environment = os.environ | {
+            "PATH": programs,
+            "WANDB_MODE": "disabled",
+            "DVC_NO_ANALYTICS": "1",
+            "COLUMNS": "120",
+        }
         environment.pop("FOUNDLING_MIRROR", None)
         done = subprocess.run(command, cwd=self.path, env=environment, capture_output=True, text=True)
         if succeeds:

@@ -31,7 +31,7 @@ def source_deps(name: str) -> list[Path]:
 def test_a_stages_deps_are_exactly_the_modules_it_imports(name: str, graph: grimp.ImportGraph) -> None:
     stage = f"foundling.stages.{name}"
     modules = (graph.find_upstream_modules(stage) | {stage}) - ROAD
-    needed = {file_of(module) for module in modules if not file_of(module).name == "__init__.py"}
+    needed = {file_of(module) for module in modules if file_of(module).name != "__init__.py"}
     named = {file for dep in source_deps(name) for file in ([dep] if dep.is_file() else dep.rglob("*.py"))}
     named = {file for file in named if file.name != "__init__.py"}
     assert {str(f.relative_to(ROOT)) for f in needed} == {str(f.relative_to(ROOT)) for f in named}

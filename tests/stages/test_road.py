@@ -14,7 +14,8 @@ def test_one_repro_makes_every_artifact(project) -> None:
     places = [out["path"] for stage in listed.values() for out in stage.get("outs", [])]
     assert set(listed) == {"compose", "fetch@corpus", "fetch@benchmarks", "tokenizer", *AFTER_TOKENIZE}
     assert all((project.path / place).exists() for place in places)
-    losses = [float(row["train/loss"]) for row in csv.DictReader(open(project.path / "plots/pretrain.csv"))]
+    with open(project.path / "plots/pretrain.csv") as file:
+        losses = [float(row["train/loss"]) for row in csv.DictReader(file)]
     assert losses[-1] < losses[0]
     metrics = json.loads((project.path / "metrics/evaluate.json").read_text())
     reached = json.loads((project.path / "metrics/pretrain.json").read_text())

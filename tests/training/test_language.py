@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from foundling.data.shards import Source
 
 from foundling.data.language import LanguageData
+from foundling.data.shards import Source
 from foundling.model.gpt import GPT
 from foundling.training.fit import fit
 from foundling.training.language import LanguageModule
