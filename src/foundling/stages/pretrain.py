@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 TOKENS, TOKENIZER = Path("data/tokens"), Path("data/tokenizer")
 PLACES = {
     "snapshots": "models/snapshots",
-    "pretrain.csv": "plots/pretrain.csv",
+    "train.csv": "plots/pretrain.csv",
     "validation.csv": "plots/validation.csv",
     "training_samples.jsonl": "plots/training_samples.jsonl",
 }
@@ -66,7 +66,7 @@ def run(config: DictConfig, out: Path) -> float:
     write_json(
         out / "metrics/pretrain.json", {**reached, "tokens": steps * per_step, "parameters": network.parameter_count()}
     )
-    log_lineage(logger, out / "models/base", "model", "base", TOKENS / "meta.json", "tokens")
+    log_lineage(logger, out / "models/base", "model", "base", TOKENS / "meta.json", "tokens", "tokens")
     seconds = {"training": recorder.seconds, "whole": time.perf_counter() - began}
     record = run_record(out / "models/base" / folder.WEIGHTS, seconds, recorder.tokens_per_second, finish(logger))
     write_json(out / "metrics/pretrain_run.json", record)

@@ -2,23 +2,28 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from foundling.artifacts import atomic_folder, read_json, write_json
-from foundling.model.gpt import GPT, GPTConfig, meta_gpt
+from foundling.model.classifier import Classifier, ClassifierConfig
+from foundling.model.gpt import GPT, GPTConfig
 from foundling.text.tokenizer import Tokenizer
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 TOKENIZER = "tokenizer"
 PROVENANCE = "provenance.json"
+CONFIGS: dict[type, type] = {GPT: GPTConfig, Classifier: ClassifierConfig}  # a kind of model and its shape
+
+Model = TypeVar("Model", GPT, Classifier)
 
 
 def save(
-    folder: Path, model: GPT, tokenizer: Tokenizer | None = None, provenance: dict[str, Any] | None = None
+    folder: Path, model: GPT | Classifier, tokenizer: Tokenizer | None = None, provenance: dict[str, Any] | None = None
 ) -> None:
     """Write the model whole or not at all. A snapshot along a training needs neither tokenizer nor provenance."""
     with atomic_folder(folder) as beside:
@@ -41,9 +46,15 @@ def load(folder: Path) -> tuple[GPT, Tokenizer]:
     return model, tokenizer
 
 
-def load_model(folder: Path) -> GPT:
+def load_classifier(folder: Path) -> tuple[Classifier, Tokenizer]:
+    """Read a classifier with its tokenizer, on the CPU, in evaluation mode."""
+    return load_model(folder, Classifier), Tokenizer.load(folder / TOKENIZER)
+
+
+def load_model(folder: Path, kind: type[Model] = GPT) -> Model:  # type: ignore[assignment]
     """Read a model alone. Missing, extra and misshapen tensors are named before any memory is taken."""
-    model = meta_gpt(read_config(folder))
+    with torch.device("meta"):
+        model = kind(read_config(folder, CONFIGS[kind]))
     path = folder / WEIGHTS
     if not path.is_file():
         raise ValueError(f"{path} is missing; run the stage that makes it (`dvc repro` runs all that are needed)")
@@ -58,19 +69,25 @@ def load_model(folder: Path) -> GPT:
     return model.eval()
 
 
-def read_config(folder: Path) -> GPTConfig:
-    """The model's shape from config.json; unknown and missing fields are named."""
-    values = read_json(folder / CONFIG)
-    fields = {field.name for field in dataclasses.fields(GPTConfig)}
-    if not isinstance(values, dict) or set(values) != fields:
-        odd = sorted(fields.symmetric_difference(values if isinstance(values, dict) else ()))
+def read_config(folder: Path, kind: Any = GPTConfig) -> Any:
+    """A model's shape from config.json, as the dataclass `kind`; unknown and missing fields are named."""
+    return _as(kind, read_json(folder / CONFIG), folder / CONFIG)
+
+
+def _as(kind: Any, values: Any, path: Path) -> Any:
+    """Values as the dataclass `kind`, whose fields may be dataclasses themselves."""
+    fields = {field.name: field.type for field in dataclasses.fields(kind)}
+    if not isinstance(values, dict) or set(values) != set(fields):
+        odd = sorted(set(fields).symmetric_difference(values if isinstance(values, dict) else ()))
         raise ValueError(
-            f"{folder / CONFIG} is no model's config: {', '.join(odd)} missing or unknown; see docs/models.md"
+            f"{path} is no {kind.__name__.removesuffix('Config')}'s config: {', '.join(odd)} missing or unknown; "
+            "see docs/models.md"
         )
-    return GPTConfig(**values)
+    nested = {name: _as(fields[name], values[name], path) for name in fields if dataclasses.is_dataclass(fields[name])}
+    return kind(**values | nested)
 
 
-def _check(path: Path, found: dict[str, tuple[int, ...]], model: GPT) -> None:
+def _check(path: Path, found: dict[str, tuple[int, ...]], model: torch.nn.Module) -> None:
     wanted = {name: tuple(t.shape) for name, t in model.state_dict().items()}
     faults = [f"{name} is missing" for name in wanted if name not in found]
     faults += [f"{name} is not of this model" for name in found if name not in wanted]
