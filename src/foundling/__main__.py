@@ -22,9 +22,11 @@ COMMANDS = {
     "tokenizer": "stages",
     "tokenize": "stages",
     "pretrain": "stages",
+    "instruct": "stages",
     "evaluate": "stages",
     "report": "stages",
     "generate": "commands",
+    "chat": "commands",
 }
 
 

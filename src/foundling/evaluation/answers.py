@@ -1,7 +1,10 @@
-"""How well a model answers: conversations whose answers are known in; what it says, and how much of it is right, out."""
+"""How well a model answers: conversations whose answers are known in; what it says, and how much is right, out."""
 
+import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from rich.table import Table
 
 from foundling.data.conversations import Example
 from foundling.evaluation.accuracy import accuracy, by_kind
@@ -27,6 +30,21 @@ def by_rules(example: Example, answer: str) -> bool:
 
 
 CHECKS: dict[str, Callable[[Example, str], bool]] = {"exact": exact, "fables": by_rules}
+
+
+def measure(
+    model: GPT,
+    tokenizer: Tokenizer,
+    template: Template,
+    examples: Sequence[Example],
+    settings: Mapping[str, Any],
+    batch_tokens: int,
+) -> tuple[dict[str, Any], list[Answered]]:
+    """All that is measured of a model's answers, and the answers; settings as `instruct.test`."""
+    asked = {name: settings[name] for name in ("checks", "max_new_tokens", "batch_size")}
+    answered = ask(model, tokenizer, template, examples, **asked)
+    loss = answer_loss(model, tokenizer, template, examples, batch_tokens)
+    return {"answer_loss": loss, "rouge_l": interval(rouge_l(answered)), "kinds": marks(answered)}, answered
 
 
 def ask(
@@ -118,29 +136,41 @@ def interval(values: Sequence[float]) -> dict[str, float]:
     return {"mean": mean, "low": float(found.confidence_interval.low), "high": float(found.confidence_interval.high)}
 
 
-def chosen(examples: Sequence[Example], limit: int | None, seed: int) -> list[Example]:
+def choose(examples: Sequence[Example], limit: int | None, seed: int) -> list[Example]:
     """All of them, or `limit` drawn by the seed, in their order."""
-    import random
-
     if limit is None or limit >= len(examples):
         return list(examples)
     return [examples[i] for i in sorted(random.Random(seed).sample(range(len(examples)), limit))]
 
 
-def shown(answered: Sequence[Answered], count: int) -> list[int]:
-    """Which answers to show: the first of each kind, then the second, up to `count`."""
-    turns: dict[Any, int] = {}
-    order = []
-    for i, one in enumerate(answered):
-        turns[one["kind"]] = turns.get(one["kind"], 0) + 1
-        order.append((turns[one["kind"]], i))
-    return [i for _, i in sorted(order)[:count]]
-
-
-def beside(base: Sequence[Answered], tuned: Sequence[Answered]) -> list[Mapping[str, Any]]:
+def beside(base: Sequence[Answered], tuned: Sequence[Answered]) -> list[dict[str, Any]]:
     """A row for each prompt: what the base says beside what the tuned model says."""
     return [
         {name: after[name] for name in ("kind", "prompt", "expected", "answer", "right", "stopped")}
         | {"base": before["answer"], "base_right": before["right"]}
         for before, after in zip(base, tuned, strict=True)
     ]
+
+
+def summary(metrics: Mapping[str, Any]) -> Table:
+    """One row for each kind: right answers of the tuned model, with their interval, and of the base."""
+    base, tuned = metrics["base"], metrics["tuned"]
+    caption = f"answer loss {base['answer_loss']:.3f} -> {tuned['answer_loss']:.3f} nats a token"
+    for name, before in base["knows"]["benchmarks"].items():
+        caption += f"; {name} {before['accuracy']:.1%} -> {tuned['knows']['benchmarks'][name]['accuracy']:.1%}"
+    table = Table("kind", "n", "right", "95 %", "base", "exact", "ends", "ROUGE-L", "chrF", caption=caption)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for kind, found in tuned["kinds"].items():
+        shares = (f"{found[name]:.1%}" for name in ("exact", "stopped"))
+        table.add_row(
+            str(kind),
+            f"{found['n']:,}",
+            f"{found['accuracy']:.1%}",
+            f"{found['low']:.1%} – {found['high']:.1%}",
+            f"{base['kinds'][kind]['accuracy']:.1%}",
+            *shares,
+            f"{found['rouge_l']:.3f}",
+            f"{found['chrf']:.1f}",
+        )
+    return table

@@ -25,9 +25,9 @@ def knows(
     size = len(tokenizer.decode_bytes(text.tolist()))
     paid = held_out_metrics(model, {"held_out": (text, size)}, batch_tokens)
     found = {
-        name: score(
-            model, tokenizer, questions[name], benchmark, control=False, batch_tokens=batch_tokens, seed=seed
-        )["kinds"]["all"]
+        name: score(model, tokenizer, questions[name], benchmark, control=False, batch_tokens=batch_tokens, seed=seed)[
+            "kinds"
+        ]["all"]
         for name, benchmark in benchmarks.items()
     }
     return {"val/loss": paid["val/loss"], "val/perplexity": paid["val/perplexity"], "benchmarks": found}
