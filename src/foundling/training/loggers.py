@@ -41,8 +41,10 @@ def make_wandb(settings: dict[str, Any], recipe: dict[str, Any], job: str, folde
         mode = "offline"
         log.warning("W&B: online was asked for, but there is no key (WANDB_API_KEY or `wandb login`); logging offline")
     os.environ.setdefault("WANDB_SILENT", "true")
-    logging.getLogger("wandb").setLevel(logging.ERROR)
+    import wandb
     from lightning.pytorch.loggers import WandbLogger
+
+    wandb.setup()  # silent from here on: it would warn of an argument that Lightning still passes
 
     return WandbLogger(
         project=settings["project"],
