@@ -58,7 +58,7 @@ def selected(arguments: list[str], path: Path = Path(SELECTION)) -> list[str]:
     experiments = [a.partition("=")[2] for a in arguments if _is_override(a) and _key(a) == "experiment"]
     experiments = experiments or [values.get("experiment") or ""]
     taken = named.union(*(_groups_of_experiment(name) for e in experiments for name in e.split(",")))
-    lines = [(group, choice) for group, choice in values.items() if group not in taken]
+    lines = [(group, choice) for group, choice in values.items() if group not in taken and choice is not None]
     lines += [(key, value) for key, value in _flat(single) if key not in named]
     return [f"{key}={_literal(value)}" for key, value in lines]
 
