@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from foundling.data.sources import records
-from foundling.text.prompts import ASSISTANT, SYSTEM, USER, Message, Template
+from foundling.text.prompts import ASSISTANT, ROLES, SYSTEM, USER, Message, Template
 
 log = logging.getLogger(__name__)
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
@@ -118,7 +118,10 @@ def _listed(
         raise _missing(record, "messages", fields, place, "a list of messages")
     messages = []
     for number, one in enumerate(listed, 1):
-        role, text = (_field(one, name, fields, f"message {number} of {place}") for name in ("role", "content"))
+        where = f"message {number} of {place}"
+        role, text = (_field(one, name, fields, where) for name in ("role", "content"))
+        if SPEAKERS.get(role, role) not in ROLES:
+            raise ValueError(f"{where} has the role {role!r}; allowed are {', '.join((*ROLES, *SPEAKERS))}; mend it")
         messages.append(Message(SPEAKERS.get(role, role), text))
     while messages and messages[-1].role != ASSISTANT:
         messages.pop()  # what stays unanswered teaches nothing
