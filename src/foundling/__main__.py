@@ -23,10 +23,12 @@ COMMANDS = {
     "tokenize": "stages",
     "pretrain": "stages",
     "classify": "stages",
+    "instruct": "stages",
     "evaluate": "stages",
     "report": "stages",
     "generate": "commands",
     "predict": "commands",
+    "chat": "commands",
 }
 
 

@@ -48,8 +48,6 @@ def summary(metrics: Mapping[str, Any]) -> Table:
     models = metrics["models"]
     labels = list(models[OURS]["labels"])
     two = len(labels) == 2
-    before, after = metrics["forgetting"]["before"], metrics["forgetting"]["after"]
-    caption = None if before is None else f"held-out loss of the base {before:.4f}, after tuning {after:.4f}"
     table = Table(
         "model",
         "texts",
@@ -59,7 +57,7 @@ def summary(metrics: Mapping[str, Any]) -> Table:
         *(["ROC-AUC"] if two else []),
         "classifier ahead by",
         title=f"{metrics['dataset']}, test split",
-        caption=caption,
+        caption=forgetting_in_words(metrics["forgetting"]),
     )
     for column in table.columns[1:]:
         column.justify = "right"
@@ -76,6 +74,17 @@ def summary(metrics: Mapping[str, Any]) -> Table:
             in_words(ahead) if ahead else "",
         )
     return table
+
+
+def forgetting_in_words(forgetting: Mapping[str, Any]) -> str:
+    """What the trunk lost of the base's own text and benchmarks, in a sentence."""
+    before, after = forgetting["before"], forgetting["after"]
+    parts = [f"held-out loss {before['val/loss']:.4f} → {after['val/loss']:.4f}"]
+    parts += [
+        f"{name} {found['accuracy']:.1%} → {after['benchmarks'][name]['accuracy']:.1%}"
+        for name, found in before["benchmarks"].items()
+    ]
+    return f"the base before and after tuning: {', '.join(parts)}"
 
 
 def in_words(ahead: Mapping[str, float]) -> str:

@@ -61,13 +61,6 @@ def held_out(model: LanguageModel, ids: np.ndarray, text_bytes: int, batch_token
     return HeldOut(nats, targets_in_all, text_bytes)
 
 
-def opening_loss(model: LanguageModel, texts: Mapping[str, np.ndarray], tokens: int, batch_tokens: int) -> float | None:
-    """Nats per token over the first `tokens` tokens of the texts (name to ids), each giving its share; 0 reads none."""
-    share = tokens // max(1, len(texts))
-    opened = [ids[: share + 1] for ids in texts.values() if min(share + 1, len(ids)) > 1]
-    return together(held_out(model, ids, 1, batch_tokens) for ids in opened).loss if opened else None
-
-
 def together(parts: Iterable[HeldOut]) -> HeldOut:
     """The same over several texts, each token weighing the same."""
     parts = list(parts)

@@ -68,18 +68,18 @@ def _record(rng: Random, kind: str, split: str, asked: bool, turn: int) -> dict[
     """A record of this kind, or None if what was drawn gives none; `turn` says which candidate is to be the answer."""
     tale = told(rng, rng.choice(KINDS[kind]), split)
     if asked and tale.questions:
-        story, last = " ".join(tale.sentences), rng.choice(tale.questions)
-        before = story
+        last = rng.choice(tale.questions)
+        before = _unanswered(tale.sentences, last)
     else:
         at = rng.randrange(len(tale.sentences))
-        before, last = " ".join(tale.sentences[:at]), tale.sentences[at]
+        before, last = tale.sentences[:at], tale.sentences[at]
     marks = list(MARK.finditer(last))
     if not marks:
         return None
     mark = rng.choice(marks)
     category, gold = mark[1], mark[2]
     control = plain(last[: mark.start()])
-    query = plain(f"{before} {control}").strip()
+    query = plain(" ".join([*before, control])).strip()
     group = next(group for group in GROUPS[category] if gold in group)
     words = WORD.findall(query)
     named = [word for word in dict.fromkeys(words) if word in group]
@@ -112,3 +112,10 @@ def _record(rng: Random, kind: str, split: str, asked: bool, turn: int) -> dict[
         "last": choices.index(max(spoken, key=places.__getitem__)) if spoken else None,
         "control": control.strip() if kind != "facts" else query,
     }
+
+
+def _unanswered(sentences: list[str], question: str) -> list[str]:
+    """The tale up to where it says itself what the question asks for, if it is not to be read but to be inferred."""
+    inferred = [mark[0] for mark in MARK.finditer(question) if mark[1] not in TOLD]
+    until = [at for at, sentence in enumerate(sentences) if any(mark in sentence for mark in inferred)]
+    return sentences[: min(until, default=len(sentences))]

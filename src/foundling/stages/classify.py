@@ -17,10 +17,12 @@ from foundling.data.classification import ClassificationData, Encoded, batches_p
 from foundling.data.labelled import TEST, TRAIN, VALIDATION, Labelled, labelled
 from foundling.data.lineage import require_base
 from foundling.data.shards import open_tokens
+from foundling.data.sources import records
 from foundling.evaluation.baselines import baselines
+from foundling.evaluation.benchmarks import read_items
 from foundling.evaluation.classification import Answers, answers, probabilities
 from foundling.evaluation.comparison import OURS, ZERO_SHOT, compare, summary, write_tables
-from foundling.evaluation.perplexity import opening_loss
+from foundling.evaluation.forgetting import knows
 from foundling.evaluation.zero_shot import zero_shot
 from foundling.model import lora
 from foundling.model.classifier import Classifier, ClassifierConfig
@@ -36,7 +38,8 @@ from foundling.weights import folder
 from foundling.weights.provenance import provenance, run_record
 
 Network = TypeVar("Network", GPT, Classifier)
-BASE, TEXTS, TOKENS = Path("models/base"), Path("data/raw/classify"), Path("data/tokens")
+BASE, TEXTS = Path("models/base"), Path("data/raw/classify")
+TOKENS, BENCHMARKS = Path("data/tokens"), Path("data/raw/benchmarks")
 WIDTH = 110
 PLACES = {"train.csv": "plots/classify.csv", "validation.csv": "plots/classify_validation.csv"}
 
@@ -51,8 +54,7 @@ def run(config: DictConfig, out: Path) -> float:
     trunk, tokenizer = folder.load(BASE)
     texts = labelled(TEXTS, settings)
     rows, cut = encode_splits(tokenizer, texts, trunk.config.context, settings["keep"])
-    held_out = {s.name: s.ids for s in open_tokens(TOKENS, tokenizer.fingerprint).validation}
-    before = _forgotten(trunk, held_out, settings)
+    before = _knows(trunk, tokenizer, config)
     others = _untuned(trunk, tokenizer, texts, settings)
 
     network = Classifier(ClassifierConfig(trunk.config, tuple(texts.labels), settings["keep"]), trunk)
@@ -68,7 +70,7 @@ def run(config: DictConfig, out: Path) -> float:
         "texts": texts.counts | {split: len(examples) for split, examples in texts.splits.items()} | {"cut": cut},
         "training": {"train": settings["train"], "parameters": size, "steps": recorder.steps, "best": reached},
         "models": compare(rows[TEST].labels, texts.labels, given),
-        "forgetting": {"before": before, "after": _forgotten(network.trunk, held_out, settings)},
+        "forgetting": {"before": before, "after": _knows(network.trunk, tokenizer, config)},
     }
     made = out / "models/classifier"
     inputs = [BASE / folder.WEIGHTS, TEXTS]
@@ -129,9 +131,17 @@ def _untuned(trunk: GPT, tokenizer: Tokenizer, texts: Labelled, settings: dict[s
     return given
 
 
-def _forgotten(trunk: GPT, held_out: dict[str, Any], settings: dict[str, Any]) -> float | None:
-    """The trunk's loss on the base's own held-out text, in nats per token."""
-    return opening_loss(_on_device(trunk), held_out, settings["held_out_tokens"], settings["batch_tokens"])
+def _knows(trunk: GPT, tokenizer: Tokenizer, config: DictConfig) -> dict[str, Any]:
+    """What the trunk knows of the base's own held-out text and benchmarks."""
+    settings, evaluate = section(config, "classify"), section(config, "evaluate")
+    held_out = open_tokens(TOKENS, tokenizer.fingerprint).validation[0].ids[: settings["forgetting"]["tokens"]]
+    limit = settings["forgetting"]["questions"]
+    questions = {
+        name: read_items((r for _, r in records(BENCHMARKS / name, one)), one, limit, evaluate["seed"])
+        for name, one in evaluate["benchmarks"].items()
+    }
+    measured = {"batch_tokens": settings["batch_tokens"], "seed": settings["seed"]}
+    return knows(_on_device(trunk), tokenizer, held_out, questions, evaluate["benchmarks"], **measured)
 
 
 def _on_device(network: Network) -> Network:

@@ -1,4 +1,4 @@
-"""Fetch the corpus, the benchmarks and the labelled texts into data/raw, each file checked by its SHA-256."""
+"""Fetch the corpus, the benchmarks and the tunings' datasets into data/raw, each file checked by its SHA-256."""
 
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ def run(config: DictConfig, out: Path) -> None:
         "corpus": {".": section(config, "corpus")},
         "benchmarks": section(config, "evaluate")["benchmarks"],
         "classify": {".": section(config, "classify")["dataset"]},
+        "instruct": {".": section(config, "instruct")["dataset"]},
     }
     wanted = config.fetch.dataset
     if wanted not in (*datasets, "all"):
