@@ -28,6 +28,8 @@ def run(config: DictConfig, out: Path) -> None:
         emergence=_read_csv(PLOTS / "emergence.csv"),
         samples=_read_jsonl(PLOTS / "samples.jsonl"),
         training_samples=_read_jsonl(PLOTS / "training_samples.jsonl"),
+        instruct=read_json(METRICS / "instruct.json"),
+        answers=_read_jsonl(PLOTS / "answers.jsonl"),
     )
     with atomic_folder(out / "report") as folder:
         (folder / "index.html").write_text(page(material), encoding="utf-8", newline="\n")
