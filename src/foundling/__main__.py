@@ -27,6 +27,7 @@ COMMANDS = {
     "report": "stages",
     "generate": "commands",
     "chat": "commands",
+    "seeds": "commands",
 }
 
 
