@@ -30,6 +30,11 @@ class ClassifierConfig:
         if self.keep not in KEEPS:
             raise ValueError(f"classify.keep={self.keep!r} is unknown; choose one of {', '.join(KEEPS)}")
 
+    @property
+    def vocab_size(self) -> int:
+        """How many tokens the trunk knows."""
+        return self.trunk.vocab_size
+
 
 class Classifier(nn.Module):
     """A GPT trunk with a head for labels, which begins at zero: at first all labels are equally likely."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from foundling.reporting.classify import classify_part
 from foundling.reporting.figures import Row, as_svg, emergence, loss_curves
 from foundling.reporting.instruct import instruct_part
 
@@ -22,6 +23,9 @@ class Material:
     emergence: Sequence[Row]  # plots/emergence.csv
     samples: Sequence[Row]  # plots/samples.jsonl
     training_samples: Sequence[Row]  # plots/training_samples.jsonl
+    classify: Mapping[str, Any] = field(default_factory=dict)  # metrics/classify.json
+    classify_answers: Sequence[Row] = ()  # plots/classify_answers.csv
+    classify_roc: Sequence[Row] = ()  # plots/classify_roc.csv
     instruct: Mapping[str, Any] = field(default_factory=dict)  # metrics/instruct.json
     answers: Sequence[Row] = ()  # plots/answers.jsonl
 
@@ -52,6 +56,7 @@ def page(material: Material) -> str:
         loss_figure=losses and as_svg(losses),
         emergence_figures=[as_svg(figure) for figure in figures],
         benchmarks=material.evaluate["benchmarks"],
+        classify=classify_part(material.classify, material.classify_answers, material.classify_roc),
         instruct=instruct_part(material.instruct, material.answers),
         samples=material.samples,
         how_sampled=how_sampled(config),

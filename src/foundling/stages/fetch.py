@@ -17,6 +17,7 @@ def run(config: DictConfig, out: Path) -> None:
     datasets: dict[str, dict[str, dict[str, Any]]] = {
         "corpus": {".": section(config, "corpus")},
         "benchmarks": section(config, "evaluate")["benchmarks"],
+        "classify": {".": section(config, "classify")["dataset"]},
         "instruct": {".": section(config, "instruct")["dataset"]},
     }
     wanted = config.fetch.dataset

@@ -72,8 +72,7 @@ class Recorder(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Keep the loss; after the last part of a step that is due, write the row."""
-        # Lightning has divided the loss by the number of parts
-        self._losses.append(outputs["loss"].detach() * trainer.accumulate_grad_batches)
+        self._losses.append(outputs["loss"].detach())
         step = trainer.global_step
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return

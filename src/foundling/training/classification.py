@@ -4,9 +4,10 @@ Beside it, by weight, the next-token loss on the same texts: an auxiliary task t
 lets it learn how these texts are written (Radford et al. 2018, 3.2).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from lightning import LightningModule
 from torch import Tensor, nn
@@ -102,7 +103,19 @@ def scale_rate(optimizer: Optimizer, parameters: Iterable[nn.Parameter], factor:
             optimizer.add_param_group({**group, "params": those, "lr": group["lr"] * factor})
 
 
-def balancing_weights(labels: Tensor, count: int) -> Tensor:
-    """Weights (K,) that give each label the same say: N / (K · n_k), as scikit-learn's class_weight="balanced"."""
-    frequency = torch.bincount(labels, minlength=count)
-    return len(labels) / (count * frequency.clamp(min=1).float())
+def class_weights(asked: str | Mapping[str, float] | None, labels: Sequence[str], ids: np.ndarray) -> Tensor | None:
+    """Weights (K,) of the labels, or None: all alike. `ids` (N,) are the training texts' labels.
+
+    balanced: N / (K · n_k), so that each label has the same say, as in scikit-learn; {label: weight}: 1 for the others.
+    """
+    if asked is None:
+        return None
+    if asked == "balanced":
+        return torch.from_numpy(len(ids) / (len(labels) * np.bincount(ids, minlength=len(labels)))).float()
+    unknown = [label for label in asked if label not in labels] if isinstance(asked, Mapping) else [asked]
+    if unknown or not isinstance(asked, Mapping):
+        raise ValueError(
+            f"classify.class_weights names {unknown[0]!r}; allowed are null, balanced, or a weight for some of the "
+            f"labels {', '.join(labels)}"
+        )
+    return torch.tensor([float(asked.get(label, 1.0)) for label in labels])
