@@ -29,6 +29,7 @@ COMMANDS = {
     "generate": "commands",
     "predict": "commands",
     "chat": "commands",
+    "seeds": "commands",
 }
 
 

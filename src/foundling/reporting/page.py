@@ -6,6 +6,7 @@ from typing import Any
 
 from foundling.reporting.classify import classify_part
 from foundling.reporting.figures import Row, as_svg, emergence, loss_curves
+from foundling.reporting.instruct import instruct_part
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Material:
     classify: Mapping[str, Any] = field(default_factory=dict)  # metrics/classify.json
     classify_answers: Sequence[Row] = ()  # plots/classify_answers.csv
     classify_roc: Sequence[Row] = ()  # plots/classify_roc.csv
+    instruct: Mapping[str, Any] = field(default_factory=dict)  # metrics/instruct.json
+    answers: Sequence[Row] = ()  # plots/answers.jsonl
 
 
 def page(material: Material) -> str:
@@ -54,6 +57,7 @@ def page(material: Material) -> str:
         emergence_figures=[as_svg(figure) for figure in figures],
         benchmarks=material.evaluate["benchmarks"],
         classify=classify_part(material.classify, material.classify_answers, material.classify_roc),
+        instruct=instruct_part(material.instruct, material.answers),
         samples=material.samples,
         how_sampled=how_sampled(config),
         young_samples=material.training_samples,

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import shutil
 import time
 from pathlib import Path
@@ -13,11 +12,11 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from rich.console import Console
 
-from foundling.artifacts import atomic_file, read_json, write_json
+from foundling.artifacts import atomic_file, settle, write_json
 from foundling.config import recipe, section
 from foundling.data.conversations import TEST, Example, conversations
 from foundling.data.instruction import InstructionData, Reading
-from foundling.data.lineage import require
+from foundling.data.lineage import require_base
 from foundling.data.shards import open_tokens
 from foundling.data.sources import records
 from foundling.evaluation.answers import beside, choose, measure, summary
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 BASE, CHAT, RAW = Path("models/base"), Path("models/chat"), Path("data/raw/instruct")
 TOKENS, BENCHMARKS = Path("data/tokens"), Path("data/raw/benchmarks")
-SHAPED_BY = ("corpus", "tokenizer", "model", "pretrain")
 PLACES = {"train.csv": "plots/instruct.csv", "validation.csv": "plots/instruct_validation.csv"}
 
 
@@ -50,9 +48,7 @@ def run(config: DictConfig, out: Path) -> float:
     """Train, save, ask, record; returns the share of right answers, which a sweeper may maximise."""
     began = time.perf_counter()
     asked, settings = recipe(config), section(config, "instruct")
-    made_with = read_json(BASE / folder.PROVENANCE)["config"]
-    shaped_by = {name: made_with[name] for name in SHAPED_BY}
-    require(shaped_by, asked, str(BASE), "run `dvc repro pretrain` first, or drop that setting")
+    require_base(BASE, asked)
     if config.runtime.threads:
         torch.set_num_threads(config.runtime.threads)
     reach(settings["judge"])
@@ -68,7 +64,7 @@ def run(config: DictConfig, out: Path) -> float:
     write_json(out / "metrics/instruct.json", {"dataset": settings["dataset"]["name"], "examples": counts, **metrics})
     with atomic_file(out / "plots/answers.jsonl") as file:
         file.writelines(json.dumps(answer, ensure_ascii=False) + "\n" for answer in answers)
-    _settle(out / "scratch/instruct", out)
+    settle(out / "scratch/instruct", out, PLACES)
     if logger is not None:
         logger.log_metrics({"test/right": metrics["tuned"]["kinds"]["all"]["accuracy"]})
     log_lineage(logger, out / CHAT, "model", "chat", BASE, "model", "base")
@@ -139,11 +135,3 @@ def _measure(
         )
         metrics[name]["judge"] = judge(answers[name], settings["judge"], seed)
     return metrics, beside(answers["base"], answers["tuned"])
-
-
-def _settle(scratch: Path, out: Path) -> None:
-    """Give what grew along the training its final names."""
-    for name, place in PLACES.items():
-        (out / place).parent.mkdir(parents=True, exist_ok=True)
-        os.replace(scratch / name, out / place)
-    shutil.rmtree(scratch)

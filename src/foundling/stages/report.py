@@ -31,6 +31,8 @@ def run(config: DictConfig, out: Path) -> None:
         classify=read_json(METRICS / "classify.json"),
         classify_answers=_read_csv(PLOTS / "classify_answers.csv", numbers=("probability",)),
         classify_roc=_read_csv(PLOTS / "classify_roc.csv"),
+        instruct=read_json(METRICS / "instruct.json"),
+        answers=_read_jsonl(PLOTS / "answers.jsonl"),
     )
     with atomic_folder(out / "report") as folder:
         (folder / "index.html").write_text(page(material), encoding="utf-8", newline="\n")
