@@ -6,13 +6,15 @@ import json
 import pytest
 import yaml
 
-AFTER_TOKENIZE = {"tokenize", "pretrain", "evaluate", "report"}
+AFTER_PRETRAIN = {"classify", "instruct", "evaluate", "report"}
+AFTER_TOKENIZE = {"tokenize", "pretrain", *AFTER_PRETRAIN}
+FETCHED = {"fetch@corpus", "fetch@benchmarks", "fetch@classify", "fetch@instruct"}
 
 
 def test_one_repro_makes_every_artifact(project) -> None:
     listed = yaml.safe_load((project.path / "dvc.lock").read_text())["stages"]
     places = [out["path"] for stage in listed.values() for out in stage.get("outs", [])]
-    assert set(listed) == {"compose", "fetch@corpus", "fetch@benchmarks", "tokenizer", *AFTER_TOKENIZE}
+    assert set(listed) == {"compose", *FETCHED, "tokenizer", *AFTER_TOKENIZE}
     assert all((project.path / place).exists() for place in places)
     with open(project.path / "plots/pretrain.csv") as file:
         losses = [float(row["train/loss"]) for row in csv.DictReader(file)]
@@ -33,12 +35,16 @@ def test_a_second_repro_does_nothing(project) -> None:
         ("set.corpus.split.validation", 0.2, {"tokenizer", *AFTER_TOKENIZE}),
         ("set.corpus.sources.0.generate.seed", 2, {"fetch@corpus", "tokenizer", *AFTER_TOKENIZE}),
         ("set.tokenizer.vocab_size", 500, {"tokenizer", *AFTER_TOKENIZE}),
-        ("model", "llama", {"pretrain", "evaluate", "report"}),
-        ("optimizer", "adamw", {"pretrain", "evaluate", "report"}),
-        ("schedule", "cosine", {"pretrain", "evaluate", "report"}),
-        ("set.pretrain.max_steps", 13, {"pretrain", "evaluate", "report"}),
+        ("model", "llama", {"pretrain", *AFTER_PRETRAIN}),
+        ("optimizer", "adamw", {"pretrain", *AFTER_PRETRAIN}),
+        ("schedule", "cosine", {"pretrain", *AFTER_PRETRAIN}),
+        ("set.pretrain.max_steps", 13, {"pretrain", *AFTER_PRETRAIN}),
         ("set.evaluate.samples.temperature", 0.1, {"evaluate", "report"}),
-        ("evaluate", "held_out", {"fetch@benchmarks", "evaluate", "report"}),
+        ("evaluate", "held_out", {"fetch@benchmarks", *AFTER_PRETRAIN}),
+        ("set.classify.epochs", 2, {"classify", "report"}),
+        ("set.classify.train", "lora", {"classify", "report"}),
+        ("set.classify.dataset.sources.0.generate.count", 100, {"fetch@classify", "classify", "report"}),
+        ("set.predict.top", 2, set()),
         ("set.runtime.log_every", 7, set()),
         ("set.runtime.logger.project", "other", set()),
         ("set.generate.temperature", 0.1, set()),
