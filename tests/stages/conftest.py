@@ -34,6 +34,18 @@ TINY = {
             "forgetting": {"questions": 10, "tokens": 500},
         },
         "evaluate": {"limit": 40},
+        "instruct": {
+            "dataset": {
+                "sources": [
+                    {"name": name, "generate": {"name": "instructions", "seed": 1, "count": count, "split": name}}
+                    for name, count in (("train", 200), ("validation", 20), ("test", 26))
+                ]
+            },
+            "max_steps": 6,
+            "validate_every": 3,
+            "test": {"max_new_tokens": 4},
+            "forgetting": {"questions": 10, "tokens": 500},
+        },
     },
 }
 
