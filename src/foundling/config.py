@@ -43,8 +43,8 @@ def groups() -> dict[str, list[str]]:
 def selected(arguments: list[str], path: Path = Path(SELECTION)) -> list[str]:
     """The selection as Hydra overrides, without what weighs more: the command line's keys, and the experiment's groups.
 
-    A line of the selection names a group's choice (none where it is null), `set` holds single values. An experiment is a set of choices of its
-    own, so it replaces the selection's lines for the groups that it names; `set` comes on top of it.
+    A line of the selection names a group's choice (none where it is null), `set` holds single values. An experiment is
+    a set of choices of its own, so it replaces the selection's lines for the groups that it names; `set` comes on top.
     """
     values = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
     if not isinstance(values, dict):
