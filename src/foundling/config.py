@@ -186,14 +186,19 @@ def _choices(override: "Override") -> Iterator[str]:
 
 
 def _groups_of_experiment(name: str) -> set[str]:
-    """The groups that conf/experiment/<name>.yaml chooses itself (`- override /model: small` in its defaults)."""
+    """The groups that conf/experiment/<name>.yaml chooses itself (`- override /model: small` in its defaults).
+
+    Those of an experiment that it builds on (`- books`) count as well.
+    """
     file = conf_folder() / "experiment" / f"{name}.yaml"
     if not name or not file.is_file():
         return set()
     defaults = (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).get("defaults", [])
-    return {
+    below = [_groups_of_experiment(line) for line in defaults if isinstance(line, str) and line != "_self_"]
+    own = {
         key.removeprefix("override").strip().lstrip("/") for line in defaults if isinstance(line, dict) for key in line
     }
+    return own.union(*below)
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
