@@ -16,11 +16,11 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 import yaml
-from foundling.data.shards import Source
 from rich.console import Console
 from rich.table import Table
 
 from foundling.data.language import LanguageData
+from foundling.data.shards import Source
 from foundling.model.gpt import GPT, GPTConfig
 from foundling.model.loss import next_token_loss
 from foundling.training.fit import fit

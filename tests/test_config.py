@@ -61,6 +61,13 @@ def test_an_experiment_replaces_the_selections_groups_but_not_its_values_or_the_
     assert recipe()["model"]["n_layer"] == 2
 
 
+def test_an_experiment_may_build_on_another(project: Path) -> None:
+    select(project, corpus="fables", model="small", instruct="fables")
+    books, bank = (recipe(f"experiment={name}") for name in ("books", "bank_assistant"))
+    assert bank["instruct"]["dataset"]["name"] == "bank"
+    assert all(bank[name] == books[name] for name in ("corpus", "tokenizer", "model", "pretrain"))
+
+
 def test_equal_settings_compose_to_equal_text_without_runtime_times_or_paths(project: Path) -> None:
     made = recipe()
     assert made == recipe("runtime.workers=3", "logger=none")
@@ -78,6 +85,9 @@ def test_equal_settings_compose_to_equal_text_without_runtime_times_or_paths(pro
         ("lr=1e-3", "did you mean .*pretrain.optimizer.lr"),
         ("model.n_embd={", "cannot be read"),
         ("pretrain.sample.promt=x", "did you mean pretrain.sample.prompt"),
+        ("pretrain.max_steps=many", "pretrain.max_steps=many is not allowed; pretrain.max_steps is a number, as 1000"),
+        ("pretrain.compile=1", "pretrain.compile is true or false, as False"),
+        ("model.dropout={a: 1}", "model.dropout is a number"),
     ],
 )
 def test_what_is_unknown_is_refused_with_its_neighbours(project: Path, argument: str, says: str) -> None:
@@ -94,6 +104,7 @@ def test_what_is_unknown_is_refused_with_its_neighbours(project: Path, argument:
         ["seed=range(1,4)"],
         ["experiment=null"],
         ["corpus.sources.0.weight=2"],
+        ["pretrain.max_steps=1e3", "runtime.progress=false", "model.n_kv_head=null", "pretrain.seed=${seed}"],
     ],
 )
 def test_what_is_known_passes(project: Path, arguments: list[str]) -> None:
@@ -122,6 +133,7 @@ def test_a_commands_own_settings_need_no_section_and_no_quotes(project: Path) ->
     assert (made.generate.model, made.generate.count, made.generate.seed) == ("models/x", 2, 3)
 
 
+PARTS = ("benchmark", "documents")
 CHOICES = [
     f"{file.parent.name}={file.stem}"
     for file in sorted((Path(__file__).parents[1] / "conf").glob("*/*.yaml"))
@@ -133,9 +145,8 @@ CHOICES = [
 def test_every_shipped_choice_composes(root: Path, monkeypatch: pytest.MonkeyPatch, choice: str) -> None:
     monkeypatch.chdir(root)
     group = choice.partition("=")[0]
-    if group == "benchmark":
-        pytest.skip("benchmarks are composed by conf/evaluate")
-    assert config.recipe(config.compose([choice]))
+    part = choice.replace("=", "@part=") if group in PARTS else None  # what other choices are built of
+    assert config.recipe(config.compose([f"+{part}" if part else choice]))
 
 
 def test_help_compose_fetch_and_tokenize_import_neither_torch_nor_lightning(root: Path) -> None:

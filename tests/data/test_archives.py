@@ -72,7 +72,7 @@ def test_a_name_that_leads_outside_is_refused(
     archive = make(tmp_path / name, (hostile, None, b"evil"))
     with pytest.raises(ValueError, match=r"lies outside of the folder"):
         extract(archive, tmp_path / "in/out", _everything)
-    assert not [path for path in tmp_path.rglob("*evil*")]
+    assert not list(tmp_path.rglob("*evil*"))
     assert not Path("/tmp/foundling_evil.txt").exists()
 
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from foundling.data.shards import Source
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foundling.data.language import TrainingWindows, ValidationWindows
+from foundling.data.shards import Source
 from foundling.model.loss import IGNORE_INDEX
 
 

@@ -104,7 +104,9 @@ def _dtype(asked: str, vocab_size: int) -> str:
     if asked not in ("auto", "uint16", "uint32"):
         raise ValueError(f"tokenizer.dtype={asked!r} is unknown; choose auto, uint16 or uint32")
     if asked == "uint16" and vocab_size > 1 << 16:
-        raise ValueError(f"tokenizer.dtype=uint16 holds 65,536 ids and the vocabulary has {vocab_size:,}; take uint32 or auto")
+        raise ValueError(
+            f"tokenizer.dtype=uint16 holds 65,536 ids and the vocabulary has {vocab_size:,}; take uint32 or auto"
+        )
     return asked if asked != "auto" else "uint16" if vocab_size <= 1 << 16 else "uint32"
 
 

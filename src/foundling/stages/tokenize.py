@@ -29,7 +29,10 @@ def run(config: DictConfig, out: Path) -> None:
     total = sum(weights.values())
     rows = [
         {column: shard[column] for column in COLUMNS[:6]}
-        | {"characters_per_token": round(shard["characters"] / shard["tokens"], 4), "share": round(shard["weight"] / total, 4)}
+        | {
+            "characters_per_token": round(shard["characters"] / shard["tokens"], 4),
+            "share": round(shard["weight"] / total, 4),
+        }
         for shard in meta["shards"]
     ]
     write_json(out / "metrics/data.json", {"vocab_size": tokenizer.vocab_size, "rows": rows})

@@ -15,7 +15,7 @@ CORPUS = Path("data/raw/corpus")
 
 
 def run(config: DictConfig, out: Path) -> None:
-    """Make the tokenizer that conf/tokenizer asks for; a BPE sees the training split alone, characters the whole text."""
+    """Make what conf/tokenizer asks for; a BPE sees the training split alone, characters are the whole text's."""
     settings, corpus = section(config, "tokenizer"), section(config, "corpus")
     kind, specials = settings["kind"], settings["specials"]
     tokenizer: Tokenizer

@@ -23,10 +23,14 @@ class Tokenizer:
 
     def __init__(self, ranks: dict[bytes, int], pattern: str, specials: Sequence[str] = (END_OF_TEXT,)) -> None:
         if END_OF_TEXT not in specials:
-            raise ValueError(f"the special tokens {list(specials)} lack {END_OF_TEXT}; it ends each document, so add it")
+            raise ValueError(
+                f"the special tokens {list(specials)} lack {END_OF_TEXT}, which ends each document; add it"
+            )
         self.pattern, self.specials, self.ranks = pattern, list(specials), ranks
         self.special_ids = {name: len(ranks) + i for i, name in enumerate(specials)}
-        self.encoding = tiktoken.Encoding("foundling", pat_str=pattern, mergeable_ranks=ranks, special_tokens=self.special_ids)
+        self.encoding = tiktoken.Encoding(
+            "foundling", pat_str=pattern, mergeable_ranks=ranks, special_tokens=self.special_ids
+        )
         self.end_of_text = self.special_ids[END_OF_TEXT]
         self.vocab_size = len(ranks) + len(specials)
         self._characters = None if pattern != CHARACTER_PATTERN else {token.decode() for token in ranks}
@@ -65,7 +69,9 @@ class Tokenizer:
         with atomic_folder(folder) as beside:
             ordered = sorted(self.ranks.items(), key=lambda item: item[1])
             (beside / RANKS).write_text("".join(f"{base64.b64encode(t).decode()} {i}\n" for t, i in ordered))
-            write_json(beside / SETTINGS, {"pattern": self.pattern, "specials": self.specials, "vocab_size": self.vocab_size})
+            write_json(
+                beside / SETTINGS, {"pattern": self.pattern, "specials": self.specials, "vocab_size": self.vocab_size}
+            )
 
     @classmethod
     def load(cls, folder: Path) -> "Tokenizer":
@@ -74,22 +80,29 @@ class Tokenizer:
         try:
             tokenizer = cls(read_ranks(folder / RANKS), settings["pattern"], settings["specials"])
         except (KeyError, TypeError, OSError) as error:
-            raise ValueError(f"{folder} is no tokenizer ({error!r}); make it again with `dvc repro tokenizer`") from None
+            raise ValueError(
+                f"{folder} is no tokenizer ({error!r}); make it again with `dvc repro tokenizer`"
+            ) from None
         return tokenizer
 
 
 def train_bpe(texts: Iterable[str], vocab_size: int, specials: Sequence[str] = (END_OF_TEXT,)) -> Tokenizer:
-    """Byte-pair encoding (Sennrich et al. 2016) of bytes: 256 to begin with, then the most frequent pair, again and again."""
+    """Byte-pair encoding (Sennrich et al. 2016) of bytes: 256, then again and again the commonest pair."""
     from tokenizers import Regex
     from tokenizers import Tokenizer as Trained
     from tokenizers.models import BPE
-    from tokenizers.pre_tokenizers import ByteLevel, Sequence as Steps, Split
+    from tokenizers.pre_tokenizers import ByteLevel, Split
+    from tokenizers.pre_tokenizers import Sequence as Steps
     from tokenizers.trainers import BpeTrainer
 
     if vocab_size < 256 + len(specials):
-        raise ValueError(f"tokenizer.vocab_size={vocab_size} is too small; 256 bytes and {len(specials)} special token(s) must fit")
+        raise ValueError(
+            f"tokenizer.vocab_size={vocab_size} is too small; 256 bytes and {len(specials)} special token(s) must fit"
+        )
     model = Trained(BPE())
-    model.pre_tokenizer = Steps([Split(Regex(GPT2_PATTERN), "isolated"), ByteLevel(add_prefix_space=False, use_regex=False)])
+    model.pre_tokenizer = Steps(
+        [Split(Regex(GPT2_PATTERN), "isolated"), ByteLevel(add_prefix_space=False, use_regex=False)]
+    )
     alphabet = sorted(ByteLevel.alphabet())
     trainer = BpeTrainer(vocab_size=vocab_size - len(specials), initial_alphabet=alphabet, show_progress=False)
     model.train_from_iterator(texts, trainer)
