@@ -12,7 +12,6 @@ MEET = (
 PUT = (
     "{x} (hid|put|left|kept|laid) the {xo} {xp}.",
     "{x} (hid|put|left|dropped|forgot) {xhis} {xo} {xp}.",
-    "{x} had {xan} and (hid|put|left) it {xp}.",
     "{x}'s {xo} (was|lay) {xp}.",
     "~{x} brought {xan} and laid it {xp}.",
     "~{x} forgot the {xo} {xp}.",
@@ -23,11 +22,12 @@ LATER = (
     "{later} it was time to go.",
 )
 FIND = (
-    "{x} (looked for|wanted|needed|asked for) the {xo}. it was [still ]{xp?}.",
     "{x} found the {xo} {xp?}.",
     "{x} went back and found the {xo} {xp?}.",
+    "{x} came and saw the {xo} {xp?}.",
     "the {xo} was [still ]{xp?}.",
-    "{x}'s {xo} was [still ]{xp?}.",
+    "{x}'s {xo} (was|lay) {xp?}.",
+    "{x} (looked for|wanted|needed) the {xo}. it was {xp?}.",
     '{x} said, "my {xo} is {xp?}."',
     '"where is my {xo}?" asked {x}. It was {xp?}.',
     "~in the end {x} saw the {xo} {xp?}.",
@@ -78,16 +78,17 @@ def lost_and_found(teller: Teller) -> Lines:
 
 
 STAY = (
-    "{x} (worked|slept|sat|waited|sang|rested) {xp}.",
     "{x} was {xp}.",
-    "{x} (stayed|was alone) {xp}.",
+    "{x} (worked|slept|sat|waited|sang|rested) {xp}.",
+    "{x} had work to do {xp}.",
     "~{x} had a rest {xp}.",
 )
 SEEK = (
-    "{x} was still {xp?}.",
-    "{x} stayed {xp?} until the evening.",
+    "{x} was [still ]{xp?}.",
+    "{later} {x} was [still ]{xp?}.",
+    "{x} stayed {xp?} (all day|until the evening).",
+    "they (found|met|saw) {x} {xp?}.",
     '"where is {x}?" they asked. {xhe} was {xp?}.',
-    "they found {x} {xp?}.",
     "they looked for {x} {xp?}.",
     "~in the end they met {x} {xp?}.",
 )

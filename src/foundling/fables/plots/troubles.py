@@ -11,16 +11,16 @@ TOGETHER = (
 FEEL = (
     "{x} was [{very} ]{xf}.",
     "{x} felt [{very} ]{xf}.",
-    "{x} was {xf} (that day|that morning|again).",
-    "{x} was {xf} because of the {xo}.",
+    "{x} was {xf} (that day|that morning|again|because of the {xo}).",
     "~that day {x} was {xf}.",
 )
 STILL = (
     "{x} was still {xf?}.",
+    "{later} {x} was [still ]{xf?}.",
     "{x} was {xf?} all day.",
+    "{x} felt {xf?} until the evening.",
     '{x} said, "I am {very} {xf?}."',
     "everybody saw that {x} was {xf?}.",
-    "{x} told them all that {xhe} was {xf?}.",
     "~nobody knew why {x} was {xf?}.",
     "~at night {x} was still {very} {xf?}.",
 )
