@@ -152,7 +152,7 @@ def test_all_generators_are_there_and_yield_records() -> None:
         "stories": {"seed": 1, "megabytes": 0.01},
         "pairs": {"seed": 1, "count": 3, "language": "german", "split": "train"},
     }
-    assert set(GENERATORS) == {"stories", "continuations", "questions", "messages", "instructions", "pairs"}
+    assert {"stories", "continuations", "questions", "messages", "instructions", "pairs"} <= set(GENERATORS)
     for name, make in GENERATORS.items():
         made = list(islice(make(**settings.get(name, {"seed": 1, "count": 3, "split": "train"})), 3))
         assert len(made) == 3

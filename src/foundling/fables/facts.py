@@ -69,7 +69,7 @@ elephant | in the jungle | leaves | grey | trumpets | wise
 snake | in the desert | eggs | green | hisses | sly
 swan | on the lake | reeds | white | hisses | vain
 bee | in the garden | honey | yellow | hums | busy
-ant | in the forest | seeds | black | crackles | patient
+ant | in the forest | seeds | black | rustles | patient
 beaver | by the river | bark | brown | whistles | busy
 badger | in the forest | worms | grey | snorts | grumpy
 camel | in the desert | leaves | yellow | grunts | calm

@@ -165,7 +165,7 @@ PEACE = (
 )
 SORRY = (
     "{y} said sorry and gave the {xo?} back.",
-    "then {y} gave {xhim} the {xo?} again.",
+    "then {y} gave {xhim} the {xo?} back.",
     "~so {y} came back with the {xo?}.",
 )
 MENDED = (

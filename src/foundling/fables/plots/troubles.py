@@ -28,7 +28,7 @@ FEELER = (
     "the one who was {xf} was {x?}.",
     "the one who felt {xf} was {x?}.",
     '"why are you {xf}?" they asked {x?}.',
-    "~the one who said that was {xf} was {x?}.",
+    "~the friend who was {xf} was {x?}.",
 )
 ASK_HOW = (
     "how did {x} feel? {xhe} was {xf?}.",
@@ -159,7 +159,7 @@ MOODS = {
     "sad": (
         "{x} lost the {xo} for ever.", "{x}'s best friend went away.", "{x} broke {xhis} (best|new|beautiful) {xo}.",
         "{x}'s {xo} fell into the sea.", "nobody wanted to play with {x}.",
-        "~{x}'s (brother|sister) went away.", "~{x} broke the {xo} for ever.",
+        "~{x}'s (brother|sister) went away.", "~{x} lost {xhis} best {xo}.",
     ),
     "angry": (
         "somebody took {x}'s {xo} and laughed.", "somebody lied to {x}.", "somebody pushed {x} into the bushes.",
