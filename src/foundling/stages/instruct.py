@@ -90,7 +90,7 @@ def _tune(
     template = template_of(settings["template"])
     reading = Reading(template, settings["loss_on"], settings["learn_end"], network.config.context, settings["keep"])
     steps, seed = settings["max_steps"], settings["seed"]
-    batches = {name: settings[name] for name in ("batch_size", "bucket", "packing", "seed")}
+    batches = {name: settings[name] for name in ("turns", "batch_size", "bucket", "packing", "seed")}
     data = InstructionData(splits, tokenizer, reading, steps=steps, workers=runtime["workers"], **batches)
     if settings["method"] == "lora":
         lora.wrap(network, **settings["lora"], seed=seed)
