@@ -6,7 +6,7 @@ Padding stands to the right of each row's end and is no target.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -16,9 +16,9 @@ from lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from foundling.data.conversations import TRAIN, VALIDATION, Example
+from foundling.data.conversations import TRAIN, VALIDATION, Example, together
 from foundling.model.loss import IGNORE_INDEX
-from foundling.text.prompts import SYSTEM, Rendered, Template, render
+from foundling.text.prompts import Rendered, Template, render
 from foundling.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
@@ -154,13 +154,6 @@ class OrderedBatches(Dataset[tuple[Tensor, ...]]):
     def __getitem__(self, index: int) -> tuple[Tensor, ...]:
         """(ids, targets), both (B, T)."""
         return as_batch([[row] for row in self.batches[index]], apart=False)
-
-
-def together(examples: Sequence[Example]) -> Example:
-    """Examples as the turns of one, under the first one's system text."""
-    first, *others = examples
-    later = (message for example in others for message in example.messages if message.role != SYSTEM)
-    return replace(first, messages=(*first.messages, *later))
 
 
 def pack(sizes: np.ndarray, room: int, seed: int, window: int = 512) -> list[list[int]]:
