@@ -96,7 +96,7 @@ def _tune(
         lora.wrap(network, **settings["lora"], seed=seed)
     optimizer = instantiate(config.instruct.optimizer, _partial_=True)
     schedule = instantiate(config.instruct.schedule, max_steps=steps)
-    module = LanguageModule(network.train(), optimizer, schedule, data.validation_bytes)
+    module = LanguageModule(network.train(), optimizer, schedule, data.validation_bytes, masked=True)
     trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
     per_step = data.training.tokens_per_step()
     log.info(
