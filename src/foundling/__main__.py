@@ -25,6 +25,7 @@ COMMANDS = {
     "evaluate": "stages",
     "report": "stages",
     "generate": "commands",
+    "export": "commands",
 }
 
 

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from foundling.artifacts import atomic_folder, read_json, write_json
 from foundling.model.gpt import GPT, GPTConfig, meta_gpt
 from foundling.text.tokenizer import Tokenizer
+from foundling.weights.names import check
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
@@ -49,7 +50,8 @@ def load_model(folder: Path) -> GPT:
         raise ValueError(f"{path} is missing; run the stage that makes it (`dvc repro` runs all that are needed)")
     try:
         with safe_open(path, framework="pt") as file:
-            _check(path, {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}, model)  # noqa: SIM118
+            found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            check(str(path), found, {name: tuple(t.shape) for name, t in model.state_dict().items()})
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(f"{path} is no whole safetensors file ({error}); make it again with `dvc repro`") from None
@@ -68,16 +70,3 @@ def read_config(folder: Path) -> GPTConfig:
             f"{folder / CONFIG} is no model's config: {', '.join(odd)} missing or unknown; see docs/models.md"
         )
     return GPTConfig(**values)
-
-
-def _check(path: Path, found: dict[str, tuple[int, ...]], model: GPT) -> None:
-    wanted = {name: tuple(t.shape) for name, t in model.state_dict().items()}
-    faults = [f"{name} is missing" for name in wanted if name not in found]
-    faults += [f"{name} is not of this model" for name in found if name not in wanted]
-    faults += [
-        f"{name} has shape {found[name]}, {wanted[name]} is expected"
-        for name in wanted
-        if name in found and found[name] != wanted[name]
-    ]
-    if faults:
-        raise ValueError(f"{path} does not fit its {CONFIG}: {'; '.join(faults[:8])}")

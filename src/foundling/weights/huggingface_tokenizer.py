@@ -1,0 +1,54 @@
+"""Our tokenizer as Hugging Face's files: tokenizer.json, tokenizer_config.json; AutoTokenizer gives the same ids."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from foundling.artifacts import write_json
+from foundling.text.merges import merges, printable
+from foundling.text.tokenizer import CHARACTER_PATTERN, END_OF_TEXT, Tokenizer
+
+TOKENIZER, SETTINGS, TEMPLATE = "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"
+
+
+def write_tokenizer(folder: Path, tokenizer: Tokenizer, context: int, template: str | None) -> None:
+    """Write the files; `template` is the chat template in Jinja, for a model that has learned to chat.
+
+    What a text says never becomes a special token (`split_special_tokens`), as in Foundling; but a chat template writes
+    its special tokens as text, so with one transformers must look for them, in what a user says too.
+    """
+    settings: dict[str, Any] = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": context,
+        "clean_up_tokenization_spaces": False,
+        "split_special_tokens": template is None,
+    }
+    settings |= {f"{role}_token": END_OF_TEXT for role in ("bos", "eos", "pad")}
+    if template is not None:
+        settings["chat_template"] = template
+        (folder / TEMPLATE).write_text(template, encoding="utf-8")
+    write_json(folder / TOKENIZER, json.loads(_library(tokenizer).to_str()))
+    write_json(folder / SETTINGS, settings)
+
+
+def _library(tokenizer: Tokenizer) -> Any:
+    """The tokenizer in Hugging Face's library."""
+    from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers
+    from tokenizers import Tokenizer as Library
+
+    if tokenizer.pattern == CHARACTER_PATTERN:
+        library = Library(models.WordLevel({token.decode(): rank for token, rank in tokenizer.ranks.items()}))
+        library.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+        library.decoder = decoders.Fuse()
+    else:
+        pairs = [(printable(left), printable(right)) for left, right in merges(tokenizer.ranks)]
+        library = Library(models.BPE({printable(token): rank for token, rank in tokenizer.ranks.items()}, pairs))
+        library.pre_tokenizer = pre_tokenizers.Sequence(
+            [
+                pre_tokenizers.Split(Regex(tokenizer.pattern), "isolated"),
+                pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+            ]
+        )
+        library.decoder = decoders.ByteLevel()
+    library.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in tokenizer.specials])
+    return library

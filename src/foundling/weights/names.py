@@ -1,0 +1,95 @@
+"""Our tensors under another format's names: one table a format, read in both directions.
+
+An entry says which of their tensors hold one of ours, and in which order. From it follow views of our tensors that
+are laid out as theirs: loading copies into the views, exporting copies out of them, so the two cannot drift apart.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from foundling.model.gpt import GPT, GPTConfig, meta_gpt
+
+SHOWN = 8  # faults in one message
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where one of our tensors is in another format; {i} stands for the layer."""
+
+    ours: str
+    theirs: tuple[str, ...]  # one name, or those of query, key and value, which we keep stacked
+    transposed: bool = False  # theirs is (in, out), as in TensorFlow
+    interleaved: bool = False  # the two halves of each rotary pair are neighbours in their queries and keys
+
+
+Table = tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """One of their tensors: its name, its shape, and where it is in ours (a view whose order is theirs)."""
+
+    name: str
+    shape: tuple[int, ...]
+    view: Tensor
+
+
+def places(table: Table, config: GPTConfig, state: Mapping[str, Tensor]) -> Iterator[Place]:
+    """All of their tensors, as far as we have them (no output head when it is tied, no biases without bias)."""
+    assert config.head_dim
+    assert config.n_kv_head
+    half = config.head_dim // 2
+    stacked = [heads * config.head_dim for heads in (config.n_head, config.n_kv_head, config.n_kv_head)]
+    for entry in table:
+        for i in range(config.n_layer if "{i}" in entry.ours else 1):
+            ours = state.get(entry.ours.format(i=i))
+            if ours is None:
+                continue
+            parts = torch.split(ours, stacked) if len(entry.theirs) == 3 else (ours,)  # (H·D, C), (G·D, C), (G·D, C)
+            for number, (name, part) in enumerate(zip(entry.theirs, parts, strict=True)):
+                view = part.T if entry.transposed and part.dim() == 2 else part
+                shape = tuple(view.shape)
+                if entry.interleaved and number < 2:  # (heads, 2, D/2, …) -> (heads, D/2, 2, …)
+                    view = view.view(-1, 2, half, *shape[1:]).transpose(1, 2)
+                yield Place(name.format(i=i), shape, view)
+
+
+def load(
+    table: Table, config: GPTConfig, found: Mapping[str, tuple[int, ...]], read: Callable[[str], Tensor], where: str
+) -> GPT:
+    """A GPT of their tensors, in float32, on the CPU, in evaluation mode.
+
+    `found` gives the shape of each tensor there, `read` one tensor of any float type and any shape of that size. Before
+    any memory is taken, ValueError names what is missing, extra and misshapen.
+    """
+    model = meta_gpt(config)
+    check(where, found, {place.name: place.shape for place in places(table, config, model.state_dict())})
+    model.to_empty(device="cpu")
+    with torch.no_grad():
+        for place in places(table, config, model.state_dict()):
+            place.view.copy_(read(place.name).view(place.view.shape))
+    model.make_tables()
+    return model.eval()
+
+
+def give(table: Table, config: GPTConfig, state: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """Their name and their tensor, contiguous, for all of ours."""
+    for place in places(table, config, state):
+        yield place.name, place.view.reshape(place.shape).contiguous()
+
+
+def check(where: str, found: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]]) -> None:
+    """Compare shapes by name; ValueError names what is missing, extra and misshapen."""
+    faults = [f"{name} is missing" for name in wanted if name not in found]
+    faults += [f"{name} is not of this model" for name in found if name not in wanted]
+    faults += [
+        f"{name} has shape {found[name]}, {shape} is expected"
+        for name, shape in wanted.items()
+        if found.get(name, shape) != shape
+    ]
+    if faults:
+        more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
+        raise ValueError(f"{where} does not fit its config: {'; '.join(faults[:SHOWN])}{more}")
