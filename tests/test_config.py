@@ -122,6 +122,7 @@ def test_a_commands_own_settings_need_no_section_and_no_quotes(project: Path) ->
     assert (made.generate.model, made.generate.count, made.generate.seed) == ("models/x", 2, 3)
 
 
+PARTS = ("benchmark", "documents")
 CHOICES = [
     f"{file.parent.name}={file.stem}"
     for file in sorted((Path(__file__).parents[1] / "conf").glob("*/*.yaml"))
@@ -133,9 +134,8 @@ CHOICES = [
 def test_every_shipped_choice_composes(root: Path, monkeypatch: pytest.MonkeyPatch, choice: str) -> None:
     monkeypatch.chdir(root)
     group = choice.partition("=")[0]
-    if group == "benchmark":
-        pytest.skip("benchmarks are composed by conf/evaluate")
-    assert config.recipe(config.compose([choice]))
+    part = choice.replace("=", "@part=") if group in PARTS else None  # what other choices are built of
+    assert config.recipe(config.compose([f"+{part}" if part else choice]))
 
 
 def test_help_compose_fetch_and_tokenize_import_neither_torch_nor_lightning(root: Path) -> None:

@@ -43,7 +43,7 @@ def groups() -> dict[str, list[str]]:
 def selected(arguments: list[str], path: Path = Path(SELECTION)) -> list[str]:
     """The selection as Hydra overrides, without what weighs more: the command line's keys, and the experiment's groups.
 
-    A line of the selection names a group's choice, `set` holds single values. An experiment is a set of choices of its
+    A line of the selection names a group's choice (none where it is null), `set` holds single values. An experiment is a set of choices of its
     own, so it replaces the selection's lines for the groups that it names; `set` comes on top of it.
     """
     values = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
@@ -58,15 +58,18 @@ def selected(arguments: list[str], path: Path = Path(SELECTION)) -> list[str]:
     experiments = [a.partition("=")[2] for a in arguments if _is_override(a) and _key(a) == "experiment"]
     experiments = experiments or [values.get("experiment") or ""]
     taken = named.union(*(_groups_of_experiment(name) for e in experiments for name in e.split(",")))
-    lines = [(group, choice) for group, choice in values.items() if group not in taken]
+    lines = [(group, choice) for group, choice in values.items() if group not in taken and choice is not None]
     lines += [(key, value) for key, value in _flat(single) if key not in named]
     return [f"{key}={_literal(value)}" for key, value in lines]
 
 
 def with_selection(arguments: list[str]) -> list[str]:
     """Put the selection in front of the command line's first override (behind flags such as -m, as argparse wants)."""
+    chosen = selected(arguments)
+    # Hydra cannot take a choice back; without the line, conf/config.yaml's own null holds
+    arguments = [argument for argument in arguments if argument != "experiment=null"]
     first = next((i for i, argument in enumerate(arguments) if _is_override(argument)), len(arguments))
-    return arguments[:first] + selected(arguments) + arguments[first:]
+    return arguments[:first] + chosen + arguments[first:]
 
 
 def addressed(command: str, arguments: list[str]) -> list[str]:
@@ -77,7 +80,8 @@ def addressed(command: str, arguments: list[str]) -> list[str]:
     for argument in arguments:
         key, equals, value = argument.partition("=")
         if equals and key in own:
-            done.append(f"{command}.{key}={_literal(value) if isinstance(own[key], str) else value}")
+            is_text = isinstance(own[key], str) and not own[key].startswith("${")
+            done.append(f"{command}.{key}={_literal(value) if is_text else value}")
         else:
             done.append(argument)
     return done

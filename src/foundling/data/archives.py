@@ -27,7 +27,9 @@ def extract(archive: Path, folder: Path, wanted: Callable[[Path], bool]) -> list
     """
     try:
         found = _unzip(archive, folder, wanted) if archive.suffix == ".zip" else _untar(archive, folder, wanted)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the system's (a full disk), not the archive's
+            raise
         raise ValueError(f"archive {archive.name} cannot be unpacked ({error}); fetch or pack it again") from None
     return sorted(found)
 
