@@ -4,6 +4,7 @@ Written for GPT-2, Llama and Qwen3, in f32, f16 or q8_0 (blocks of 32 numbers in
 the package gguf.
 """
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,4 +159,5 @@ def _library() -> Any:
         import gguf
     except ImportError:
         raise ValueError("GGUF needs the package gguf; mend: pip install 'foundling[gguf]'") from None
+    logging.getLogger("gguf").setLevel(logging.WARNING)  # it tells each file that it writes
     return gguf
