@@ -17,22 +17,24 @@ llama_cpp = pytest.importorskip("xllamacpp")
 requests = pytest.importorskip("requests")
 SHAPES = ("gpt2", "gpt2_without_bias", "gpt2_with_sinusoids", "llama", "llama_with_bias", "qwen3")
 PROMPT = "The fox and the "
-HARD = [
-    "<|endoftext|>",
-    "<|user|>",
-    "👩‍👧",
-    "🎉",
-    "\r\n",
-    "\n\n",
-    "\t",
-    "  ",
-    "e\u0301",
+HARD = ["<|endoftext|>", "<|user|>", "👩\u200d👧", "🎉", "\r\n", "\n\n", "\t", "  ", "e\u0301"]
+HARD += [
     "日本語",
     "العربية",
     "हिन्दी",
     "\u200d",
+    "\u00a0",
+    "don't",
+    "'ll",
+    "x²",
+    "½",
+    "１２",
+    "http://a.b/c?d=e",
+    "ﬁ",
+    "İ",
+    "\ufeff",
+    "\u3000",
 ]
-HARD += ["\u00a0", "don't", "'ll", "x²", "½", "１２", "http://a.b/c?d=e", "ﬁ", "İ", "\ufeff", "\u3000"]
 
 
 class LlamaCpp:

@@ -10,7 +10,7 @@ from foundling.artifacts import read_json, write_json
 from foundling.model.gpt import GPT
 from foundling.text.prompts import TEMPLATES
 from foundling.text.tokenizer import Tokenizer
-from foundling.weights import huggingface
+from foundling.weights import huggingface, huggingface_export
 from foundling.weights.huggingface_config import read_config
 
 transformers = pytest.importorskip("transformers")
@@ -51,7 +51,7 @@ def test_transformers_computes_what_we_exported(
     shape: str, any_model: Callable[[str], GPT], tokenizer: Tokenizer, tmp_path: Path, greedy: Callable[..., list[int]]
 ) -> None:
     model = any_model(shape)
-    huggingface.export(tmp_path / "out", model, tokenizer)
+    huggingface_export.export(tmp_path / "out", model, tokenizer)
     peer, found = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "out", output_loading_info=True)
     assert not any(found.values()), found
     ids = torch.randint(500, (2, 80), generator=torch.Generator().manual_seed(0))
@@ -66,7 +66,7 @@ def test_what_we_exported_comes_back(
     shape: str, any_model: Callable[[str], GPT], tokenizer: Tokenizer, tmp_path: Path
 ) -> None:
     model = any_model(shape)
-    huggingface.export(tmp_path / "out", model, tokenizer)
+    huggingface_export.export(tmp_path / "out", model, tokenizer)
     back = read(tmp_path / "out")
     ids = torch.randint(500, (2, 80), generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(back(ids), model(ids), atol=1e-5, rtol=1e-5)
@@ -101,7 +101,7 @@ def test_half_precision_goes_out_and_comes_back_as_float32(
     precision: str, dtype: torch.dtype, make_model: Callable[[str], GPT], tokenizer: Tokenizer, tmp_path: Path
 ) -> None:
     model = make_model("qwen3")
-    huggingface.export(tmp_path / "out", model, tokenizer, precision=precision)
+    huggingface_export.export(tmp_path / "out", model, tokenizer, precision=precision)
     peer = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "out")
     back = read(tmp_path / "out")
     assert peer.dtype == dtype
@@ -115,7 +115,7 @@ def test_a_chat_template_and_special_tokens_go_along(
     from foundling.text.prompts import Message, prompt
 
     template = TEMPLATES["phi3"]
-    huggingface.export(tmp_path / "out", make_model("llama"), tokenizer, template)
+    huggingface_export.export(tmp_path / "out", make_model("llama"), tokenizer, template)
     theirs = transformers.AutoTokenizer.from_pretrained(tmp_path / "out")
     said = [{"role": "user", "content": "Who sleeps?"}, {"role": "assistant", "content": "The lion."}]
     said += [{"role": "user", "content": "Why?"}]
@@ -127,7 +127,7 @@ def test_a_chat_template_and_special_tokens_go_along(
 
 @pytest.fixture
 def saved(make_model: Callable[[str], GPT], tokenizer: Tokenizer, tmp_path: Path) -> Path:
-    huggingface.export(tmp_path / "out", make_model("llama"), tokenizer)
+    huggingface_export.export(tmp_path / "out", make_model("llama"), tokenizer)
     return tmp_path / "out"
 
 
@@ -205,7 +205,7 @@ def test_old_files_of_gpt2_with_masks_and_without_prefix_are_read(
     make_model: Callable[[str], GPT], tokenizer: Tokenizer, tmp_path: Path
 ) -> None:
     model = make_model("gpt2")
-    huggingface.export(tmp_path / "out", model, tokenizer)
+    huggingface_export.export(tmp_path / "out", model, tokenizer)
     path = tmp_path / "out/model.safetensors"
     state = {name.removeprefix("transformer."): tensor for name, tensor in load_file(path).items()}
     save_file(state | {"h.0.attn.bias": torch.ones(1, 1, 96, 96, dtype=torch.uint8)}, path)
@@ -218,7 +218,7 @@ def test_a_model_without_counterpart_is_refused_by_field_with_the_mend(
 ) -> None:
     model = GPT(gpt_config(name, tokenizer.vocab_size, n_layer=1))
     with pytest.raises(ValueError, match="no counterpart") as error:
-        huggingface.export(tmp_path / "out", model, tokenizer)
+        huggingface_export.export(tmp_path / "out", model, tokenizer)
     for part in (
         "model.mlp='relu2' (qwen3 has 'swiglu')",
         "model.convolution=3 (qwen3 has 0)",

@@ -11,28 +11,9 @@ from foundling.weights.huggingface_tokenizer import write_tokenizer
 transformers = pytest.importorskip("transformers")
 # what goes wrong elsewhere: special tokens written out, parts of them, emoji of several code points, line ends of all
 # systems, accents apart from their letters, scripts without spaces, invisible characters, what NFC would change
-HARD = [
-    "<|endoftext|>",
-    "<|user|>",
-    "<|",
-    "|>",
-    "endoftext",
-    "<|endoftext|",
-    "👩‍👩‍👧‍👦",
-    "🏳️‍🌈",
-    "🎉",
-    "\r\n",
-    "\n\n",
-    "\t",
-    "  ",
-]
+HARD = ["<|endoftext|>", "<|user|>", "<|", "|>", "endoftext", "<|endoftext", "👩\u200d👩\u200d👧", "🏳\ufe0f\u200d🌈"]
+HARD += ["🎉", "\r\n", "\n\n", "\t", "  ", "e\u0301", "é", "Å", "日本語", "中文。", "한국어"]
 HARD += [
-    "e\u0301",
-    "é",
-    "Å",
-    "日本語",
-    "中文。",
-    "한국어",
     "العربية",
     "हिन्दी",
     "\u200d",
@@ -40,8 +21,6 @@ HARD += [
     "\u3000",
     "\ufeff",
     "\0",
-]
-HARD += [
     "don't",
     "'ll",
     "'S",
@@ -51,12 +30,8 @@ HARD += [
     "３",
     "http://a.b/c?d=e",
     "\u0378",
-    "\ud7ff",
-    "\U0010ffff",
-    "ﬁ",
-    "ẞ",
-    "İ",
 ]
+HARD += ["\ud7ff", "\U0010ffff", "ﬁ", "ẞ", "İ"]
 TEXTS = st.lists(st.one_of(st.sampled_from(HARD), st.text(max_size=8)), max_size=12).map("".join)
 FUZZ = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

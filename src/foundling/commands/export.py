@@ -6,9 +6,9 @@ from omegaconf import DictConfig
 
 from foundling.artifacts import read_json
 from foundling.text.prompts import Template, template_of
-from foundling.weights import folder, gguf, huggingface
+from foundling.weights import folder, gguf, huggingface_export
 
-FORMATS = {"huggingface": tuple(huggingface.PRECISIONS), "gguf": gguf.PRECISIONS}
+FORMATS = {"huggingface": tuple(huggingface_export.PRECISIONS), "gguf": gguf.PRECISIONS}
 CHAT = "chat.json"
 
 
@@ -30,7 +30,7 @@ def run(config: DictConfig, out: Path) -> None:
         gguf.export(goal, model, tokenizer, template, ask.precision, source.name)
         use = f"llama-cli -m {goal}/*.gguf, or ollama create {source.name} -f {goal}/Modelfile"
     else:
-        huggingface.export(goal, model, tokenizer, template, ask.precision)
+        huggingface_export.export(goal, model, tokenizer, template, ask.precision)
         use = f'transformers.AutoModelForCausalLM.from_pretrained("{goal}")'
     size = sum(file.stat().st_size for file in goal.iterdir())
     print(f"{source} -> {goal} ({size / 1e6:.1f} MB, {ask.precision})\nload it with {use}")

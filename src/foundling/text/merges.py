@@ -2,10 +2,6 @@
 
 from itertools import pairwise
 
-from foundling.text.tokenizer import byte_alphabet
-
-_CHARACTERS = {byte: character for character, byte in byte_alphabet().items()}
-
 
 def merges(ranks: dict[bytes, int]) -> list[tuple[bytes, bytes]]:
     """The pair that each token beyond single bytes was merged of, in the order in which they were learned.
@@ -21,11 +17,6 @@ def merges(ranks: dict[bytes, int]) -> list[tuple[bytes, bytes]]:
                 raise ValueError(f"the token {token!r} is no merge of two tokens before it; no byte-pair vocabulary")
             pairs.append((parts[0], parts[1]))
     return pairs
-
-
-def printable(token: bytes) -> str:
-    """A token's bytes as the characters that stand for them in GPT-2's files."""
-    return "".join(_CHARACTERS[byte] for byte in token)
 
 
 def _merge(token: bytes, ranks: dict[bytes, int], below: int) -> list[bytes]:

@@ -106,7 +106,7 @@ def train_bpe(texts: Iterable[str], vocab_size: int, specials: Sequence[str] = (
     alphabet = sorted(ByteLevel.alphabet())
     trainer = BpeTrainer(vocab_size=vocab_size - len(specials), initial_alphabet=alphabet, show_progress=False)
     model.train_from_iterator(texts, trainer)
-    to_byte = byte_alphabet()
+    to_byte = _byte_alphabet()
     ranks = {bytes(to_byte[c] for c in token): i for token, i in model.get_vocab().items()}
     return Tokenizer(ranks, GPT2_PATTERN, specials)
 
@@ -141,8 +141,16 @@ def read_ranks(file: Path) -> dict[bytes, int]:
     return {base64.b64decode(token): int(rank) for token, rank in lines}
 
 
-def byte_alphabet() -> dict[str, int]:
+def printable(token: bytes) -> str:
+    """A token's bytes as the characters that stand for them in GPT-2's files."""
+    return "".join(_PRINTABLE[byte] for byte in token)
+
+
+def _byte_alphabet() -> dict[str, int]:
     """The printable characters by which the tokenizers library writes the 256 bytes, as GPT-2 did."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
     return {chr(b): b for b in printable} | {chr(256 + i): b for i, b in enumerate(others)}
+
+
+_PRINTABLE = {byte: character for character, byte in _byte_alphabet().items()}

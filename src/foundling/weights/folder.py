@@ -1,6 +1,7 @@
 """A model is a folder: config.json, model.safetensors, tokenizer/, provenance.json; checked by name and shape."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,12 @@ from safetensors.torch import save_file
 from foundling.artifacts import atomic_folder, read_json, write_json
 from foundling.model.gpt import GPT, GPTConfig, meta_gpt
 from foundling.text.tokenizer import Tokenizer
-from foundling.weights.names import check
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 TOKENIZER = "tokenizer"
 PROVENANCE = "provenance.json"
+SHOWN = 8  # faults in one message
 
 
 def save(
@@ -70,3 +71,22 @@ def read_config(folder: Path) -> GPTConfig:
             f"{folder / CONFIG} is no model's config: {', '.join(odd)} missing or unknown; see docs/models.md"
         )
     return GPTConfig(**values)
+
+
+def check(where: str, found: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]]) -> None:
+    """Compare shapes by name; ValueError names what is missing, extra and misshapen."""
+    faults = [f"{name} is missing" for name in wanted if name not in found]
+    faults += [f"{name} is not of this model" for name in found if name not in wanted]
+    faults += [
+        f"{name} has shape {found[name]}, {shape} is expected"
+        for name, shape in wanted.items()
+        if found.get(name, shape) != shape
+    ]
+    if faults:
+        raise ValueError(f"{where} does not fit its config: {listed(faults)}")
+
+
+def listed(faults: Sequence[str], separator: str = "; ") -> str:
+    """The first faults in one line, and how many more there are."""
+    more = [f"and {len(faults) - SHOWN} more"] if len(faults) > SHOWN else []
+    return separator.join([*faults[:SHOWN], *more])

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from foundling.artifacts import atomic_folder
 from foundling.model.gpt import GPT, GPTConfig
-from foundling.text.merges import merges, printable
+from foundling.text.merges import merges
 from foundling.text.prompts import ASSISTANT, ROLES, Template, jinja
-from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer
+from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer, printable
 from foundling.weights.architectures import portable
 from foundling.weights.names import Entry, Table, give
 

@@ -1,31 +1,19 @@
-"""Hugging Face's folders: config.json and safetensors, for GPT-2, Llama and Qwen3, read and written.
-
-transformers loads what is written here by AutoModelForCausalLM, without code of ours.
-"""
+"""Hugging Face's safetensors of GPT-2, Llama and Qwen3: their names, and how they are read into our GPT."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from foundling.artifacts import atomic_folder, read_json, write_json
+from foundling.artifacts import read_json
 from foundling.model.gpt import GPT, GPTConfig
-from foundling.text.prompts import Template, jinja
-from foundling.text.tokenizer import Tokenizer
-from foundling.weights.architectures import portable
-from foundling.weights.huggingface_config import CONFIG, write_config
-from foundling.weights.huggingface_tokenizer import write_tokenizer
-from foundling.weights.names import Entry, Table, give, load
+from foundling.weights.huggingface_config import CONFIG
+from foundling.weights.names import Entry, Table, load
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 DTYPES = ("F32", "F16", "BF16")
-CLASSES = {"gpt2": "GPT2LMHeadModel", "llama": "LlamaForCausalLM", "qwen3": "Qwen3ForCausalLM"}
-PRECISIONS = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
-GENERATION = "generation_config.json"
 
 
 def _layer(ours: str, theirs: str, bias: bool = True, transposed: bool = False) -> Table:
@@ -154,22 +142,3 @@ def _require_tied(places: dict[str, tuple[Path, str]], embedding: str, folder: P
             f"{folder}: tie_word_embeddings is true, but {HEAD} differs from {embedding}; set it to false in {CONFIG} "
             "if the head is a layer of its own"
         )
-
-
-def export(
-    folder: Path, model: GPT, tokenizer: Tokenizer, template: Template | None = None, precision: str = "f32"
-) -> None:
-    """Write a folder that transformers' AutoModelForCausalLM and AutoTokenizer load."""
-    architecture, config, state = portable(model)
-    prefix, kind = PREFIXES[architecture.name], PRECISIONS[precision]
-    values = write_config(architecture.name, config, tokenizer.end_of_text, str(kind).removeprefix("torch."))
-    tensors = {
-        name if name == HEAD else prefix + name: tensor.to(kind)
-        for name, tensor in give(TABLES[architecture.name], config, state)
-    }
-    with atomic_folder(folder) as beside:
-        write_json(beside / CONFIG, {"architectures": [CLASSES[architecture.name]], **values})
-        save_file(tensors, beside / WEIGHTS, metadata={"format": "pt"})
-        write_tokenizer(beside, tokenizer, config.context, jinja(template) if template else None)
-        tokens = {f"{role}_token_id": tokenizer.end_of_text for role in ("bos", "eos", "pad")}
-        write_json(beside / GENERATION, {**tokens, "do_sample": True, "temperature": 0.8})

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from foundling.artifacts import write_json
-from foundling.text.merges import merges, printable
-from foundling.text.tokenizer import CHARACTER_PATTERN, END_OF_TEXT, Tokenizer
+from foundling.text.merges import merges
+from foundling.text.tokenizer import CHARACTER_PATTERN, END_OF_TEXT, Tokenizer, printable
 
 TOKENIZER, SETTINGS, TEMPLATE = "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"
 

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from foundling.model.gpt import GPT, GPTConfig, meta_gpt
-
-SHOWN = 8  # faults in one message
+from foundling.weights.folder import check
 
 
 @dataclass(frozen=True)
@@ -79,17 +78,3 @@ def give(table: Table, config: GPTConfig, state: Mapping[str, Tensor]) -> Iterat
     """Their name and their tensor, contiguous, for all of ours."""
     for place in places(table, config, state):
         yield place.name, place.view.reshape(place.shape).contiguous()
-
-
-def check(where: str, found: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]]) -> None:
-    """Compare shapes by name; ValueError names what is missing, extra and misshapen."""
-    faults = [f"{name} is missing" for name in wanted if name not in found]
-    faults += [f"{name} is not of this model" for name in found if name not in wanted]
-    faults += [
-        f"{name} has shape {found[name]}, {shape} is expected"
-        for name, shape in wanted.items()
-        if found.get(name, shape) != shape
-    ]
-    if faults:
-        more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
-        raise ValueError(f"{where} does not fit its config: {'; '.join(faults[:SHOWN])}{more}")

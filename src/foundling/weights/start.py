@@ -51,8 +51,8 @@ def _published(path: Path, model: dict[str, Any], tokenizer: Tokenizer) -> GPT:
         name, config = huggingface_config.read_config(path, own)
     if unlike := differences(model, config):
         raise ValueError(
-            f"{path} has another shape than this run asks for: {', '.join(unlike)}; choose the model that it is "
-            "(model=gpt2_124m …, docs/models.md) or set these values"
+            f"{path} has another shape than this run asks for: {folder.listed(unlike, ', ')}; choose the model that it "
+            "is (model=gpt2_124m …, docs/models.md) or set these values"
         )
     require_same(path, tokenizer, config.vocab_size)
     if config.position == "rotary":

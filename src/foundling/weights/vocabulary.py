@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from foundling.artifacts import read_json
-from foundling.text.merges import printable
-from foundling.text.tokenizer import Tokenizer
+from foundling.text.tokenizer import Tokenizer, printable
 
 
 def require_same(folder: Path, tokenizer: Tokenizer, vocab_size: int) -> None:
@@ -17,7 +16,7 @@ def require_same(folder: Path, tokenizer: Tokenizer, vocab_size: int) -> None:
     theirs = _vocabulary(folder)
     ours = {printable(token): rank for token, rank in tokenizer.ranks.items()} | tokenizer.special_ids
     if theirs and (unlike := [token for token in ours if theirs.get(token, ours[token]) != ours[token]]):
-        first = unlike[0]
+        first = min(unlike, key=ours.__getitem__)
         raise ValueError(
             f"{first!r} is token {ours[first]} of data/tokenizer and {theirs[first]} of the model in {folder}; "
             f"{len(unlike):,} tokens differ: tokenize with the model's own vocabulary (tokenizer=gpt2 for GPT-2)"
