@@ -72,7 +72,7 @@ def read_json(path: Path | str) -> Any:
         ) from None
     except ValueError as error:
         raise ValueError(
-            f"{path} is no valid JSON ({error}); delete it and run the stage that makes it again"
+            f"{path} is no valid JSON ({error}); delete it and run `dvc repro`, which makes it again"
         ) from None
 
 

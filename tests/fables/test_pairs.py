@@ -268,7 +268,7 @@ def test_every_word_of_the_test_is_trained_on():
     assert len(words[1] - words[0]) <= 3
 
 
-@pytest.mark.parametrize(("language", "pin"), [("german", "121a581619a0aa06"), ("french", "14491c0a46eb2c5c")])
+@pytest.mark.parametrize(("language", "pin"), [("german", "cf6b4f04e29583f6"), ("french", "eb0ea51790b18906")])
 def test_equal_seeds_give_equal_bytes(language, pin):
     lines = [f"{r['source']}\t{r['target']}" for r in pairs(1, 300, language, "train")]
     assert hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16] == pin

@@ -175,6 +175,13 @@ badger badgers | m Dachs Dachse | m blaireau blaireaux
 camel camels | n Kamel Kamele | m chameau chameaux
 zebra zebras | n Zebra Zebras | m zèbre zèbres
 otter otters | m Otter Otter | f loutre loutres
+tiger tigers | m Tiger Tiger | m tigre tigres
+parrot parrots | m Papagei Papageien | m perroquet perroquets
+heron herons | m Reiher Reiher | m* héron hérons
+crane cranes | m Kranich Kraniche | f grue grues
+gull gulls | f Möwe Möwen | f mouette mouettes
+penguin penguins | m Pinguin Pinguine | m pingouin pingouins
+seal seals | m Seehund Seehunde | m phoque phoques
 """)
 
 PEOPLE = _nouns("""

@@ -1,0 +1,19 @@
+"""The generators of the embedded world by name, as `generate: {name, …}` of a dataset config asks for them."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from foundling.fables.benchmark import continuations, questions
+from foundling.fables.instructions import instructions
+from foundling.fables.messages import messages
+from foundling.fables.pairs import pairs
+from foundling.fables.stories import stories
+
+GENERATORS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
+    "stories": stories,
+    "continuations": continuations,
+    "questions": questions,
+    "messages": messages,
+    "instructions": instructions,
+    "pairs": pairs,
+}

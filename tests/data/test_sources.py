@@ -1,0 +1,187 @@
+"""Sources come from mirror, disk, URL, hub or generator, checked; what does not come is one error with the mend."""
+
+import gzip
+import hashlib
+import http.server
+import json
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from foundling.artifacts import read_json
+from foundling.data import download
+from foundling.data.sources import fetch, records
+
+TEXT = b"The lion is in the forest.\n" * 40
+SHA256 = hashlib.sha256(TEXT).hexdigest()
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """A web server on this machine that can break off, count and answer by path."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.asked: list[str] = []
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        if "missing" in self.path:
+            self.send_error(404)
+            return
+        breaks = "broken" in self.path or ("flaky" in self.path and len(self.server.asked) < 3)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(TEXT)))
+        self.end_headers()
+        self.wfile.write(TEXT[:100] if breaks else TEXT)
+
+    def log_message(self, *arguments: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
+    monkeypatch.setattr(download, "TIMEOUT", 2)
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+def dataset(**source: Any) -> dict[str, Any]:
+    return {"name": "test", "sources": [{"name": "one", "text": "text", **source}]}
+
+
+def texts(folder: Path, config: dict[str, Any]) -> list[str]:
+    return [record["text"] for _, record in records(folder, config)]
+
+
+def test_the_mirror_is_looked_in_before_any_download(tmp_path: Path, server: Server) -> None:
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror/lion.txt").write_bytes(TEXT)
+    config = dataset(files=[{"mirror": "lion.txt", "url": f"{server.url}/lion.txt", "sha256": SHA256}])
+    fetch(config, tmp_path / "with", tmp_path / "mirror")
+    assert server.asked == []
+    fetch(config, tmp_path / "without", None)
+    assert server.asked == ["/lion.txt"]
+    assert texts(tmp_path / "with", config) == texts(tmp_path / "without", config) == [TEXT.decode()]
+    assert (tmp_path / "with/meta.json").read_bytes() == (tmp_path / "without/meta.json").read_bytes()
+    assert read_json(tmp_path / "with/meta.json")["sources"]["one"][0]["sha256"] == SHA256
+
+
+def test_a_broken_download_is_tried_again(tmp_path: Path, server: Server) -> None:
+    fetch(dataset(files=[{"url": f"{server.url}/flaky.txt", "sha256": SHA256}]), tmp_path / "raw", None)
+    assert (tmp_path / "raw/one/flaky.txt").read_bytes() == TEXT
+    assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "sha256", "says"),
+    [
+        ("/missing.txt", SHA256, "the server answers 404"),
+        ("/broken.txt", SHA256, "broke off 3 times"),
+        ("/lion.txt", "0" * 64, f"wrong checksum: expected {'0' * 64} but got {SHA256}"),
+    ],
+)
+def test_what_does_not_come_is_one_error_with_each_place_tried(
+    tmp_path: Path, server: Server, path: str, sha256: str, says: str
+) -> None:
+    file = {"mirror": "lion.txt", "url": server.url + path, "sha256": sha256, "note": "see docs/data.md"}
+    with pytest.raises(ValueError, match=says) as refusal:
+        fetch(dataset(files=[file]), tmp_path / "raw", None)
+    told = str(refusal.value)
+    assert "no mirror" in told
+    assert "set FOUNDLING_MIRROR" in told
+    assert "see docs/data.md" in told
+    assert "\n" not in told
+    assert not [file for file in (tmp_path / "raw").rglob("*") if file.is_file()]
+
+
+def test_a_host_that_cannot_be_reached_is_named(tmp_path: Path, server: Server) -> None:
+    with pytest.raises(ValueError, match=r"http://127.0.0.1:1/lion.txt \(cannot connect\)"):
+        fetch(dataset(files=[{"url": "http://127.0.0.1:1/lion.txt", "sha256": SHA256}]), tmp_path / "raw", None)
+
+
+def test_a_file_of_the_mirror_with_a_wrong_checksum_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "lion.txt").write_bytes(TEXT + b"!")
+    with pytest.raises(ValueError, match=f"wrong checksum: expected {SHA256}"):
+        fetch(dataset(files=[{"mirror": "lion.txt", "sha256": SHA256}]), tmp_path / "raw", tmp_path)
+
+
+def test_the_users_own_folder_glob_and_archive_hold_the_same_texts(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    (own / "b").mkdir(parents=True)
+    (own / "a.md").write_text("# one")
+    (own / "b/c.txt.gz").write_bytes(gzip.compress(b"two"))
+    (own / "picture.png").write_bytes(b"no text")
+    (own / ".hidden.txt").write_text("no")
+    with zipfile.ZipFile(tmp_path / "own.zip", "w") as archive:
+        for name in ("a.md", "b/c.txt.gz", "picture.png"):
+            archive.write(own / name, name)
+    for number, path in enumerate((own, f"{own}/**/*", tmp_path / "own.zip")):
+        config = dataset(path=str(path))
+        fetch(config, tmp_path / str(number), None)
+        assert texts(tmp_path / str(number), config) == ["# one", "two"]
+
+
+def test_a_hub_dataset_comes_from_its_copy_in_the_mirror(tmp_path: Path) -> None:
+    copy = tmp_path / "mirror/hub/someone/stories"
+    copy.mkdir(parents=True)
+    rows = [{"text": f"story {i}", "more": i} for i in range(9)]
+    (copy / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for streaming in (False, True):
+        hub = {"id": "someone/stories", "columns": ["text"], "limit": 4, "streaming": streaming}
+        fetch(dataset(hub=hub), tmp_path / f"raw{streaming}", tmp_path / "mirror")
+        found = [record for _, record in records(tmp_path / f"raw{streaming}", dataset(hub=hub))]
+        assert found == [{"text": f"story {i}"} for i in range(4)]
+
+
+def test_an_unreachable_hub_says_where_a_copy_would_be_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datasets.load_dataset", lambda **_: (_ for _ in ()).throw(ConnectionError("no network")))
+    with pytest.raises(ValueError, match=r"tried the hub \(no network\).*put its files at .*/hub/someone/stories"):
+        fetch(dataset(hub={"id": "someone/stories"}), tmp_path / "raw", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ({}, "no place to come from; exactly one of files, path, hub, generate"),
+        ({"path": "x", "hub": {"id": "y"}}, "has path and hub; exactly one"),
+        ({"path": "nowhere"}, "found nothing at nowhere"),
+        ({"path": "x", "wieght": 2}, "has a setting 'wieght'; allowed are"),
+        ({"hub": {"id": "y", "splt": "train"}}, "has a setting 'splt'"),
+        ({"generate": {"name": "myths"}}, "found generator 'myths'; allowed are"),
+        ({"generate": {"name": "messages", "sed": 1}}, "mend them in its source"),
+        ({"files": [{"sha256": SHA256}]}, "lacks mirror or path or url"),
+    ],
+)
+def test_a_source_that_cannot_be_fetched_is_refused(tmp_path: Path, source: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        fetch(dataset(**source), tmp_path / "raw", None)
+
+
+def test_a_row_without_the_text_field_is_named(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"text": "one"}\n{"txt": "two"}\n')
+    config = dataset(path=str(tmp_path / "rows.jsonl"))
+    fetch(config, tmp_path / "raw", None)
+    with pytest.raises(ValueError, match=r"rows.jsonl:2 has no text field 'text' \(found only txt\)"):
+        texts(tmp_path / "raw", config)
+
+
+def test_a_folder_that_was_fetched_from_elsewhere_is_refused(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.txt").write_text(name)
+    fetch(dataset(path=str(tmp_path / "a.txt")), tmp_path / "raw", None)
+    with pytest.raises(ValueError, match="was fetched with other sources .* run `dvc repro fetch` first"):
+        texts(tmp_path / "raw", dataset(path=str(tmp_path / "b.txt")))

@@ -1,0 +1,149 @@
+"""A user's mistake ends in one line that says what was found and what to do, exit code 1, and nothing half made."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from foundling.__main__ import main
+
+FILES = ["corpus=files", "corpus.path=mine"]
+
+
+@pytest.fixture
+def workspace(project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the project that has run, to be spoiled."""
+    for name in ("conf", "data", "metrics"):
+        shutil.copytree(project.path / name, tmp_path / name)
+    shutil.copytree(project.path / "models/base", tmp_path / "models/base")
+    shutil.copy(project.path / "params.yaml", tmp_path)
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FOUNDLING_MIRROR", raising=False)
+    return tmp_path
+
+
+def told(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
+    """Run the command, which must fail, and give its one line."""
+    monkeypatch.setattr("sys.argv", ["foundling", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 1
+    lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("foundling: ")]
+    assert len(lines) == 1
+    assert not list(Path().rglob("*.part"))
+    return lines[0]
+
+
+def write(path: str, text: bytes) -> None:
+    Path(path).write_bytes(text)
+
+
+MISTAKES = {
+    "an empty corpus": (
+        lambda: write("mine/a.txt", b" \n"),
+        ["fetch", "tokenizer"],
+        [*FILES, "corpus.clean.min_characters=5"],
+        "holds no document of at least 5 characters",
+    ),
+    "bytes that are no UTF-8": (
+        lambda: write("mine/a.txt", b"The li\xf6n"),
+        ["fetch", "tokenizer"],
+        FILES,
+        r"found byte 0xf6 at byte 6 of data/raw/corpus/files/a.txt, no utf-8",
+    ),
+    "a row without text": (
+        lambda: write("mine/a.jsonl", b'{"text": "a"}\n{"body": "b"}\n'),
+        ["fetch", "tokenizer"],
+        FILES,
+        r"a.jsonl:2 has no text field 'text' \(found only body\)",
+    ),
+    "a folder without files": (lambda: None, ["fetch"], FILES, "found nothing at mine"),
+    "no path": (lambda: None, ["fetch"], ["corpus=files"], "for your own texts set corpus.path"),
+    "a corpus shorter than a window": (
+        lambda: write("mine/a.txt", b"The lion is in the forest. " * 4),
+        ["fetch", "tokenizer", "tokenize", "pretrain"],
+        [*FILES, "tokenizer=char"],
+        "training tokens; a window needs",
+    ),
+    "a width that no heads share": (
+        lambda: None,
+        ["pretrain"],
+        ["model.n_embd=33"],
+        "n_embd=33 is not divisible by model.n_head",
+    ),
+    "a batch that cannot be cut": (
+        lambda: None,
+        ["pretrain"],
+        ["pretrain.accumulate=3"],
+        "pretrain.batch_size=8 cannot be cut into pretrain.accumulate=3 equal parts; try batch_size=9",
+    ),
+    "a stage without its input": (
+        lambda: shutil.rmtree("data/tokens"),
+        ["pretrain"],
+        [],
+        r"data/tokens/meta.json is missing; run the stage that makes it \(`dvc repro`",
+    ),
+    "another tokenizer than the tokens'": (
+        lambda: None,
+        ["pretrain"],
+        ["tokenizer.vocab_size=700"],
+        "data/tokens was made with tokenizer.vocab_size=600, and this run asks for .*700; run `dvc repro tokenize`",
+    ),
+    "another model than the base": (
+        lambda: None,
+        ["evaluate"],
+        ["model.n_layer=3"],
+        "models/base was made with model.n_layer=2, and this run asks for model.n_layer=3",
+    ),
+    "a prompt for no model": (
+        lambda: None,
+        ["generate"],
+        ["model=models/none"],
+        "models/none/config.json is missing",
+    ),
+    "an unknown value": (lambda: None, ["pretrain"], ["pretrain.max_step=3"], "did you mean pretrain.max_steps"),
+    "an unknown choice": (lambda: None, ["pretrain"], ["model=smal"], "did you mean small"),
+    "a word for a number": (
+        lambda: None,
+        ["pretrain"],
+        ["pretrain.max_steps=many"],
+        "pretrain.max_steps='many' is no whole number",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_line(workspace: Path, capfd, monkeypatch: pytest.MonkeyPatch, mistake: str) -> None:
+    spoil, (*before, last), overrides, says = MISTAKES[mistake]
+    spoil()
+    for stage in before:
+        monkeypatch.setattr("sys.argv", ["foundling", stage, *overrides])
+        main()
+    capfd.readouterr()
+    import re
+
+    line = told(capfd, monkeypatch, last, *overrides)
+    assert re.search(says, line), line
+
+
+def test_an_unknown_command_names_the_near_one(workspace: Path, capfd, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "'pretain' is no command; did you mean pretrain?" in told(capfd, monkeypatch, "pretain")
+
+
+def test_a_sweep_runs_in_folders_of_its_own(workspace: Path, capfd, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = (workspace / "models/base/model.safetensors").read_bytes()
+    arguments = ["foundling", "pretrain", "-m", "seed=1,2", "pretrain.max_steps=2"]
+    monkeypatch.setattr("sys.argv", arguments)
+    main()
+    made = sorted((workspace / "multirun/pretrain").glob("*/*/metrics/pretrain.json"))
+    assert [path.parts[-3] for path in made] == ["0", "1"]
+    losses = [json.loads(path.read_text())["val/loss"] for path in made]
+    assert losses[0] != losses[1]
+    assert (workspace / "models/base/model.safetensors").read_bytes() == before
+
+
+def test_a_sweep_whose_inputs_were_made_otherwise_refuses(workspace: Path, capfd, monkeypatch) -> None:
+    line = told(capfd, monkeypatch, "pretrain", "-m", "tokenizer.vocab_size=700,800")
+    assert "run `dvc repro tokenize` first" in line
