@@ -23,6 +23,8 @@ class LanguageModule(LightningModule):
     `validation_bytes` is the size of the validation text in bytes, for bits per byte.
     """
 
+    measures = ("val/loss", "val/perplexity", "val/bits_per_byte")
+
     def __init__(
         self, network: nn.Module, optimizer: Callable[[nn.Module], Optimizer], schedule: Schedule, validation_bytes: int
     ) -> None:
