@@ -42,9 +42,10 @@ def test_each_format_is_a_folder_and_the_user_is_told_how_it_is_loaded(
 
 def test_the_chat_template_is_the_one_that_the_model_was_taught(ask: Callable[..., None], tmp_path: Path) -> None:
     template = tmp_path / "exports/chat-huggingface/chat_template.jinja"
-    write_json(tmp_path / "models/chat/chat.json", {"template": "phi3"})
+    write_json(tmp_path / "models/chat/chat.json", {"template": "phi3", "system": "You tell of animals."})
     ask()
     assert "<|user|>" in template.read_text()
+    assert "You tell of animals." in template.read_text()
     ask(template="alpaca")
     assert "### Instruction" in template.read_text()
     ask(template="none")

@@ -68,7 +68,7 @@ def read_config(folder: Path, own: dict[str, Any]) -> tuple[str, GPTConfig]:
     return name, GPTConfig(**shape | {ours: values[theirs] for ours, theirs in FIELDS[name].items()} | own)
 
 
-def write_config(name: str, config: GPTConfig, end_of_text: int, dtype: str) -> dict[str, Any]:
+def write_config(name: str, config: GPTConfig, dtype: str) -> dict[str, Any]:
     """config.json for a model of that architecture."""
     values = {theirs: getattr(config, ours) for ours, theirs in FIELDS[name].items()}
     values |= {theirs: allowed[0] for theirs, allowed in ALLOWED[name].items()}
@@ -79,8 +79,7 @@ def write_config(name: str, config: GPTConfig, end_of_text: int, dtype: str) -> 
         values |= {"rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta}}
     if name == "llama":
         values["mlp_bias"] = config.bias
-    tokens = dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"), end_of_text)
-    return {"model_type": name, "dtype": dtype, **values, **tokens}
+    return {"model_type": name, "dtype": dtype, **values}
 
 
 def _rope(values: dict[str, Any]) -> dict[str, Any]:

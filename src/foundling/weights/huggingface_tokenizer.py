@@ -9,6 +9,7 @@ from foundling.text.merges import merges
 from foundling.text.tokenizer import CHARACTER_PATTERN, END_OF_TEXT, Tokenizer, printable
 
 TOKENIZER, SETTINGS, TEMPLATE = "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"
+PADDING = "<|padding|>"
 
 
 def write_tokenizer(folder: Path, tokenizer: Tokenizer, context: int, template: str | None) -> None:
@@ -17,17 +18,40 @@ def write_tokenizer(folder: Path, tokenizer: Tokenizer, context: int, template: 
     What a text says never becomes a special token (`split_special_tokens`), as in Foundling; but a chat template writes
     its special tokens as text, so with one transformers must look for them, in what a user says too.
     """
-    settings: dict[str, Any] = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "model_max_length": context,
-        "clean_up_tokenization_spaces": False,
-        "split_special_tokens": template is None,
-    }
-    settings |= {f"{role}_token": END_OF_TEXT for role in ("bos", "eos", "pad")}
+    settings = _settings(context) | {"split_special_tokens": template is None}
     if template is not None:
         settings["chat_template"] = template
         (folder / TEMPLATE).write_text(template, encoding="utf-8")
-    write_json(folder / TOKENIZER, json.loads(_library(tokenizer).to_str()))
+    _write(folder, _library(tokenizer), settings)
+
+
+def write_classifier_tokenizer(folder: Path, tokenizer: Tokenizer, context: int, keep: str) -> None:
+    """Write the files for a classifier: a text stands between two end-of-text tokens, and one more token pads.
+
+    Padding needs an id of its own, the next one: transformers looks for the last token that is no padding.
+    """
+    from tokenizers import AddedToken, processors
+
+    library = _library(tokenizer)
+    library.add_special_tokens([AddedToken(PADDING, special=True, normalized=False)])
+    framed = f"{END_OF_TEXT} $A {END_OF_TEXT}"
+    library.post_processor = processors.TemplateProcessing(framed, None, [(END_OF_TEXT, tokenizer.end_of_text)])
+    side = "right" if keep == "beginning" else "left"
+    _write(folder, library, _settings(context) | {"pad_token": PADDING, "truncation_side": side})
+
+
+def _settings(context: int) -> dict[str, Any]:
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": context,
+        "clean_up_tokenization_spaces": False,
+        "split_special_tokens": True,
+        **dict.fromkeys(("bos_token", "eos_token", "pad_token"), END_OF_TEXT),
+    }
+
+
+def _write(folder: Path, library: Any, settings: dict[str, Any]) -> None:
+    write_json(folder / TOKENIZER, json.loads(library.to_str()))
     write_json(folder / SETTINGS, settings)
 
 
