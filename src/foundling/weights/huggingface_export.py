@@ -95,6 +95,6 @@ def _fold_bias(model: Classifier, state: dict[str, Tensor]) -> None:
     left = bias - weight @ moved
     if (left - left.mean()).abs().max() > EQUAL:
         raise ValueError(
-            "the classifier's head has a bias, which transformers' has not; a base with LayerNorm (model=gpt2_124m) can "
-            "take it into its last norm, one with RMSNorm (llama, qwen3) cannot: tune a classifier on such a base"
+            "the classifier's head has a bias, which transformers' has not; a base with LayerNorm (model=gpt2_124m) "
+            "can take it into its last norm, one with RMSNorm (llama, qwen3) cannot: tune a classifier on such a base"
         )
