@@ -12,7 +12,7 @@ AFTER_TOKENIZE = {"tokenize", "pretrain", "evaluate", "report"}
 def test_one_repro_makes_every_artifact(project) -> None:
     listed = yaml.safe_load((project.path / "dvc.lock").read_text())["stages"]
     places = [out["path"] for stage in listed.values() for out in stage.get("outs", [])]
-    assert set(listed) == {"compose", "fetch@corpus", "fetch@benchmarks", "fetch@weights", "tokenizer", *AFTER_TOKENIZE}
+    assert set(listed) == {"compose", "fetch@corpus", "fetch@benchmarks", "weights", "tokenizer", *AFTER_TOKENIZE}
     assert all((project.path / place).exists() for place in places)
     with open(project.path / "plots/pretrain.csv") as file:
         losses = [float(row["train/loss"]) for row in csv.DictReader(file)]
@@ -34,7 +34,7 @@ def test_a_second_repro_does_nothing(project) -> None:
         ("set.corpus.sources.0.generate.seed", 2, {"fetch@corpus", "tokenizer", *AFTER_TOKENIZE}),
         ("set.tokenizer.vocab_size", 500, {"tokenizer", *AFTER_TOKENIZE}),
         ("model", "llama", {"pretrain", "evaluate", "report"}),
-        ("weights", "openai_124m", {"fetch@weights", "pretrain", "evaluate", "report"}),
+        ("weights", "openai_124m", {"weights", "pretrain", "evaluate", "report"}),
         ("optimizer", "adamw", {"pretrain", "evaluate", "report"}),
         ("schedule", "cosine", {"pretrain", "evaluate", "report"}),
         ("set.pretrain.max_steps", 13, {"pretrain", "evaluate", "report"}),

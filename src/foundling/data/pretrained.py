@@ -26,7 +26,7 @@ def fetch_weights(weights: Mapping[str, Any], folder: Path, mirror: Path | None)
     if weights["hub"]:
         _from_hub(weights["hub"], folder, mirror)
     if came := [file for file in folder.iterdir() if file.is_file()]:
-        log.info(f"fetch: weights: {len(came)} files, {sum(file.stat().st_size for file in came) / 1e6:,.1f} MB")
+        log.info(f"weights: {len(came)} files, {sum(file.stat().st_size for file in came) / 1e6:,.1f} MB")
 
 
 def _from_hub(hub: Mapping[str, Any], folder: Path, mirror: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""Fetch the corpus, the benchmarks, the tunings' datasets and pretrained weights into data/raw, each file checked."""
+"""Fetch the corpus, the benchmarks and the tunings' datasets into data/raw, each file checked by its SHA-256."""
 
 from pathlib import Path
 from typing import Any
@@ -7,10 +7,9 @@ from omegaconf import DictConfig
 
 from foundling.artifacts import atomic_folder
 from foundling.config import section
-from foundling.data.pretrained import fetch_weights
 from foundling.data.sources import fetch
 
-RAW, WEIGHTS = Path("data/raw"), "weights"
+RAW = Path("data/raw")
 
 
 def run(config: DictConfig, out: Path) -> None:
@@ -22,14 +21,10 @@ def run(config: DictConfig, out: Path) -> None:
         "instruct": {".": section(config, "instruct")["dataset"]},
     }
     wanted = config.fetch.dataset
-    if wanted not in (*datasets, WEIGHTS, "all"):
-        allowed = ", ".join((*datasets, WEIGHTS))
-        raise ValueError(f"found fetch.dataset={wanted}; allowed are {allowed}, all; try fetch.dataset=all")
+    if wanted not in (*datasets, "all"):
+        raise ValueError(f"found fetch.dataset={wanted}; allowed are {', '.join(datasets)}, all; try fetch.dataset=all")
     mirror = Path(config.runtime.mirror).expanduser() if config.runtime.mirror else None
-    for name in datasets if wanted == "all" else {wanted} & {*datasets}:
+    for name in datasets if wanted == "all" else [wanted]:
         with atomic_folder(out / RAW / name) as folder:
             for place, dataset in datasets[name].items():
                 fetch(dataset, folder / place, mirror)
-    if wanted in (WEIGHTS, "all"):
-        with atomic_folder(out / RAW / WEIGHTS) as folder:
-            fetch_weights(section(config, WEIGHTS), folder, mirror)
