@@ -5,13 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
 from foundling.artifacts import atomic_folder, read_json, write_json
-from foundling.model.gpt import GPT, GPTConfig
+from foundling.model.gpt import GPT, GPTConfig, weightless
 from foundling.text.tokenizer import Tokenizer
 
 WEIGHTS = "model.safetensors"
@@ -63,7 +62,7 @@ def load_model(folder: Path) -> GPT:
 
 
 def _read(folder: Path, kind: type[Model], shape: type) -> Model:
-    with torch.device("meta"):
+    with weightless():
         model = kind(read_config(folder, shape))
     path = folder / WEIGHTS
     if not path.is_file():

@@ -36,24 +36,28 @@ class Place:
     view: Tensor
 
 
-def places(table: Table, config: GPTConfig, state: Mapping[str, Tensor]) -> Iterator[Place]:
-    """All of their tensors, as far as we have them (no output head when it is tied, no biases without bias)."""
-    assert config.head_dim
-    assert config.n_kv_head
-    half = config.head_dim // 2
-    stacked = [heads * config.head_dim for heads in (config.n_head, config.n_kv_head, config.n_kv_head)]
+def fitted(table: Table, config: GPTConfig, state: Mapping[str, Tensor]) -> Iterator[tuple[str, list[Place]]]:
+    """Each of our tensors that the table knows and `state` has (no output head when it is tied), with its places."""
     for entry in table:
         for i in range(config.n_layer if "{i}" in entry.ours else 1):
-            ours = state.get(entry.ours.format(i=i))
-            if ours is None:
-                continue
-            parts = torch.split(ours, stacked) if len(entry.theirs) == 3 else (ours,)  # (H·D, C), (G·D, C), (G·D, C)
-            for number, (name, part) in enumerate(zip(entry.theirs, parts, strict=True)):
-                view = part.T if entry.transposed and part.dim() == 2 else part
-                shape = tuple(view.shape)
-                if entry.interleaved and number < 2:  # (heads, 2, D/2, …) -> (heads, D/2, 2, …)
-                    view = view.view(-1, 2, half, *shape[1:]).transpose(1, 2)
-                yield Place(name.format(i=i), shape, view)
+            name = entry.ours.format(i=i)
+            if name in state:
+                yield name, _places(entry, config, i, state[name])
+
+
+def _places(entry: Entry, config: GPTConfig, layer: int, ours: Tensor) -> list[Place]:
+    assert config.head_dim
+    assert config.n_kv_head
+    stacked = [heads * config.head_dim for heads in (config.n_head, config.n_kv_head, config.n_kv_head)]
+    parts = torch.split(ours, stacked) if len(entry.theirs) == 3 else (ours,)  # (H·D, C), (G·D, C), (G·D, C)
+    places = []
+    for number, (name, part) in enumerate(zip(entry.theirs, parts, strict=True)):
+        view = part.T if entry.transposed and part.dim() == 2 else part
+        shape = tuple(view.shape)
+        if entry.interleaved and number < 2:  # (heads, 2, D/2, …) -> (heads, D/2, 2, …)
+            view = view.view(-1, 2, config.head_dim // 2, *shape[1:]).transpose(1, 2)
+        places.append(Place(name.format(i=layer), shape, view))
+    return places
 
 
 def load(
@@ -61,20 +65,35 @@ def load(
 ) -> GPT:
     """A GPT of their tensors, in float32, on the CPU, in evaluation mode.
 
-    `found` gives the shape of each tensor there, `read` one tensor of any float type and any shape of that size. Before
-    any memory is taken, ValueError names what is missing, extra and misshapen.
+    `found` gives the shape of each tensor there, `read` one tensor of any float type and any shape of that size; a
+    tensor that is laid out as ours is taken as it is, without a copy. Before any of them is read, ValueError names what
+    is missing, extra and misshapen.
     """
     model = meta_gpt(config)
-    check(where, found, {place.name: place.shape for place in places(table, config, model.state_dict())})
-    model.to_empty(device="cpu")
-    with torch.no_grad():
-        for place in places(table, config, model.state_dict()):
-            place.view.copy_(read(place.name).view(place.view.shape))
+    wanted = model.state_dict()
+    check(where, found, {one.name: one.shape for _, places in fitted(table, config, wanted) for one in places})
+    apart = {
+        n: torch.empty(wanted[n].shape)
+        for n, places in fitted(table, config, wanted)
+        if places[0].view is not wanted[n]
+    }
+    state = {}
+    for name, places in fitted(table, config, wanted | apart):
+        for place in places:
+            theirs = read(place.name).view(place.view.shape)
+            if name not in apart:
+                state[name] = theirs.float()
+            elif theirs.dim() == 2:  # row by row of ours, which torch does faster
+                place.view.T.copy_(theirs.T)
+            else:
+                place.view.copy_(theirs)
+    model.load_state_dict(state | apart, assign=True)
     model.make_tables()
     return model.eval()
 
 
 def give(table: Table, config: GPTConfig, state: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     """Their name and their tensor, contiguous, for all of ours."""
-    for place in places(table, config, state):
-        yield place.name, place.view.reshape(place.shape).contiguous()
+    for _, places in fitted(table, config, state):
+        for place in places:
+            yield place.name, place.view.reshape(place.shape).contiguous()
