@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from foundling.data.conversations import TEST, TRAIN, VALIDATION, Example, conversations
-from foundling.data.sources import fetch
+from foundling.data.fetching import fetch
 from foundling.text.prompts import ASSISTANT, SYSTEM, TEMPLATES, USER, Message
 
 Read = Callable[..., dict[str, list[Example]]]
