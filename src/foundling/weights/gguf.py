@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 PRECISIONS = ("f32", "f16", "q8_0")
 # how llama.cpp cuts text into words (its LLAMA_VOCAB_PRE_TYPEs), by our pattern
-PATTERNS = {GPT2_PATTERN: "gpt-2"}
+QWEN2_PATTERN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+PATTERNS = {GPT2_PATTERN: "gpt-2", QWEN2_PATTERN: "qwen2"}
 POSITIONS = "position_embd.weight"
 
 

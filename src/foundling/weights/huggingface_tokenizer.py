@@ -57,7 +57,7 @@ def _write(folder: Path, library: Any, settings: dict[str, Any]) -> None:
 
 def _library(tokenizer: Tokenizer) -> Any:
     """The tokenizer in Hugging Face's library."""
-    from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers
+    from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers
     from tokenizers import Tokenizer as Library
 
     if tokenizer.pattern == CHARACTER_PATTERN:
@@ -74,5 +74,7 @@ def _library(tokenizer: Tokenizer) -> Any:
             ]
         )
         library.decoder = decoders.ByteLevel()
+    if tokenizer.normal_form:
+        library.normalizer = getattr(normalizers, tokenizer.normal_form)()
     library.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in tokenizer.specials])
     return library
