@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
@@ -66,8 +67,8 @@ def is_checkpoint(folder: Path) -> bool:
 def load_model(folder: Path, name: str, config: GPTConfig) -> GPT:
     """Read the folder's safetensors, one file or shards, as a model of architecture `name`.
 
-    A tensor is read from a file that is opened for it alone: what is mapped to memory then is never more than that
-    tensor, so a load takes hardly more than the weights themselves.
+    A matrix is read from a file that is opened for it alone: what is mapped to memory then is never more than that
+    matrix and what is taken as it is, so a load takes hardly more than the weights themselves.
     """
     files = _files(folder)
     prefix = PREFIXES[name]
@@ -80,8 +81,12 @@ def load_model(folder: Path, name: str, config: GPTConfig) -> GPT:
         _require_tied(places, TABLES[name][0].theirs[0], folder)
         del shapes[HEAD]
 
+    vectors: dict[Path, Any] = {path: safe_open(path, framework="pt") for path in files}
+
     def read(short: str) -> Tensor:
         path, tensor = places[short]
+        if len(shapes[short]) == 1:
+            return vectors[path].get_tensor(tensor)
         with safe_open(path, framework="pt") as file:
             return file.get_tensor(tensor)
 

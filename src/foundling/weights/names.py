@@ -71,12 +71,10 @@ def load(
     """
     model = meta_gpt(config)
     wanted = model.state_dict()
-    check(where, found, {one.name: one.shape for _, places in fitted(table, config, wanted) for one in places})
-    apart = {
-        n: torch.empty(wanted[n].shape)
-        for n, places in fitted(table, config, wanted)
-        if places[0].view is not wanted[n]
-    }
+    named = list(fitted(table, config, wanted))
+    check(where, found, {one.name: one.shape for _, places in named for one in places})
+    # what is not laid out as ours is put together in memory of its own
+    apart = {name: torch.empty(wanted[name].shape) for name, places in named if places[0].view is not wanted[name]}
     state = {}
     for name, places in fitted(table, config, wanted | apart):
         for place in places:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from foundling.model.gpt import GPT, GPTConfig
+from foundling.model.gpt import GPT, GPTConfig, meta_gpt
 from foundling.text.tokenizer import Tokenizer
 from foundling.weights import folder, huggingface, huggingface_config, openai
 from foundling.weights.architectures import OWN, differences
@@ -57,4 +57,18 @@ def _published(path: Path, model: dict[str, Any], tokenizer: Tokenizer) -> GPT:
     require_same(path, tokenizer, config.vocab_size)
     if config.position == "rotary":
         config = replace(config, context=model["context"])
-    return openai.load_model(path, config) if name == "openai" else huggingface.load_model(path, name, config)
+    network = openai.load_model(path, config) if name == "openai" else huggingface.load_model(path, name, config)
+    return _without_spare_ids(network, tokenizer.vocab_size)
+
+
+def _without_spare_ids(network: GPT, vocab_size: int) -> GPT:
+    """The same model without the ids that no text has, with which some checkpoints round up their vocabulary."""
+    if vocab_size == network.config.vocab_size:
+        return network
+    state = network.state_dict()
+    for name in {"token_embedding.weight", "output.weight"} & {*state}:
+        state[name] = state[name][:vocab_size].clone()  # (V, C)
+    cut = meta_gpt(replace(network.config, vocab_size=vocab_size))
+    cut.load_state_dict(state, assign=True)
+    cut.make_tables()
+    return cut
