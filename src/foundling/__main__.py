@@ -19,6 +19,7 @@ PACKAGE = Path(__file__).parent
 COMMANDS = {
     "compose": "stages",
     "fetch": "stages",
+    "weights": "stages",
     "tokenizer": "stages",
     "tokenize": "stages",
     "pretrain": "stages",
@@ -30,6 +31,7 @@ COMMANDS = {
     "predict": "commands",
     "chat": "commands",
     "seeds": "commands",
+    "export": "commands",
 }
 
 

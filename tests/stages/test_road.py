@@ -15,7 +15,7 @@ def test_one_repro_makes_every_artifact(project) -> None:
     listed = yaml.safe_load((project.path / "dvc.lock").read_text())["stages"]
     places = [out["path"] for stage in listed.values() for out in stage.get("outs", [])]
     fetched = {f"fetch@{name}" for name in ("corpus", "benchmarks", *TUNED)}
-    assert set(listed) == {"compose", *fetched, "tokenizer", *AFTER_TOKENIZE}
+    assert set(listed) == {"compose", *fetched, "weights", "tokenizer", *AFTER_TOKENIZE}
     assert all((project.path / place).exists() for place in places)
     with open(project.path / "plots/pretrain.csv") as file:
         losses = [float(row["train/loss"]) for row in csv.DictReader(file)]
@@ -37,6 +37,7 @@ def test_a_second_repro_does_nothing(project) -> None:
         ({"set.corpus.megabytes": 0.3}, {"fetch@corpus", "tokenizer", "tokenize"}),
         ({"set.tokenizer.vocab_size": 500}, {"tokenizer", "tokenize"}),
         ({"model": "llama"}, {"pretrain"}),
+        ({"weights": "openai_124m"}, {"weights", "pretrain"}),
         ({"optimizer": "adamw"}, {"pretrain"}),
         ({"schedule": "cosine"}, {"pretrain"}),
         ({"set.pretrain.max_steps": 13}, {"pretrain"}),
@@ -47,7 +48,7 @@ def test_a_second_repro_does_nothing(project) -> None:
         ({"set.evaluate.samples.temperature": 0.1}, {"evaluate"}),
         ({"evaluate": "held_out"}, {"fetch@benchmarks", *TUNED, "evaluate"}),
         ({"set.runtime.log_every": 7, "set.runtime.logger.project": "other", "set.generate.temperature": 0.1}, set()),
-        ({"set.predict.top": 2, "set.chat.temperature": 0.1}, set()),
+        ({"set.predict.top": 2, "set.chat.temperature": 0.1, "set.export.format": "gguf"}, set()),
     ],
     ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
 )
