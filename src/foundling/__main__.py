@@ -30,6 +30,9 @@ COMMANDS = {
     "predict": "commands",
     "chat": "commands",
     "seeds": "commands",
+    "plan": "commands",
+    "verify": "commands",
+    "rebuild": "commands",
 }
 
 
