@@ -34,10 +34,11 @@ def run(config: DictConfig, out: Path) -> None:
     stage, record = record_of(model)
     made = read_json(model / PROVENANCE)
     clone = CLONES / record["commit"][:10]
-    git, stages = commands(stage, record, clone)
+    git, stages, settings = commands(stage, record, clone)
     python = f"Python {record['python']}, " + ", ".join(f"{n} {v}" for n, v in made.get("versions", {}).items())
     told = [f"# made on {record['machine']}, {record['device']}; {python}", *map(shlex.join, git), f"cd {clone}"]
-    told += ["make .venv/.run && source .venv/bin/activate", *map(shlex.join, stages)]
+    told.append("make .venv/.run && source .venv/bin/activate")
+    told.append(f"for stage in {' '.join(stages)}; do foundling $stage {shlex.join(settings)} || break; done")
     told.append(f'echo "{record["weights_sha256"]}  {_place(stage)}/{WEIGHTS}" | sha256sum --check')
     print("\n".join(told))
     if record["dirty"]:
@@ -45,7 +46,7 @@ def run(config: DictConfig, out: Path) -> None:
     for parent in (made.get("parent") or {}) if stage == "pretrain" else ():
         log.warning(f"rebuild: it began from {parent}, which must be there, relative to the clone")
     if config.rebuild.run:
-        _carry_out(git, stages, clone, made.get("versions", {}))
+        _carry_out(git, [[name, *settings] for name in stages], clone, made.get("versions", {}))
         _compare(model, clone / _place(stage))
 
 
@@ -66,16 +67,15 @@ def record_of(model: Path) -> tuple[str, dict[str, Any]]:
     )
 
 
-def commands(stage: str, record: dict[str, Any], clone: Path) -> tuple[list[list[str]], list[list[str]]]:
-    """git's commands, and the stages' with the settings that the selection of that commit does not hold."""
+def commands(stage: str, record: dict[str, Any], clone: Path) -> tuple[list[list[str]], list[str], list[str]]:
+    """git's commands, the stages in order, and the settings of all that the selection of that commit does not hold."""
     git = [
         ["git", "clone", "--quiet", "--no-checkout", ".", str(clone)],
         ["git", "-C", str(clone), "checkout", "--quiet", record["commit"]],
     ]
     committed = _selection(record["commit"])
     settings = [override for override in record["overrides"] if override not in committed]
-    stages = dict.fromkeys((*BEFORE, stage))
-    return git, [["foundling", name, *settings] for name in stages]
+    return git, list(dict.fromkeys((*BEFORE, stage))), settings
 
 
 def _selection(commit: str) -> list[str]:
@@ -99,7 +99,7 @@ def _carry_out(git: list[list[str]], stages: list[list[str]], clone: Path, versi
     environment = os.environ | {"PYTHONPATH": str((clone / "src").absolute())}
     for command in git:
         _execute(command, Path(), environment)
-    for _, *arguments in stages:
+    for arguments in stages:
         _execute([sys.executable, "-m", "foundling", *arguments], clone, environment)
 
 

@@ -38,12 +38,13 @@ def _of_model(model: Path) -> Iterator[Link]:
     record = model / PROVENANCE
     made = _recorded(record)
     parents = {Path(path): recorded for path, recorded in (made.get("parent") or {}).items()}
-    for parent, recorded in parents.items():
+    for parent in parents:
         if (parent / PROVENANCE).is_file():
             yield from _of_model(parent)
-        yield _link(parent, recorded, record)
     for path, recorded in made.get("inputs", {}).items():
         yield from _of_input(Path(path), recorded, record)
+    for parent, recorded in parents.items():
+        yield _link(parent, recorded, record)
     for name, recorded in made["files"].items():
         yield _link(model / name, recorded, record)
     known = {*made["files"], PROVENANCE, CARD}
@@ -81,8 +82,11 @@ def _tokenizer(model: Path, parents: Mapping[Path, str], made: Mapping[str, Any]
     others = [parent / TOKENIZER for parent in parents]
     others += [Path(path) for path in made.get("inputs", {}) if Path(path).name == TOKENIZER]
     for other in others:
-        if own.is_dir() and other.is_dir() and Tokenizer.load(own).fingerprint != Tokenizer.load(other).fingerprint:
-            yield Link(own, model / PROVENANCE, f"is another tokenizer than {other}")
+        try:
+            alike = Tokenizer.load(own).fingerprint == Tokenizer.load(other).fingerprint
+        except ValueError:  # files that are missing or damaged have links of their own
+            continue
+        yield Link(own, model / PROVENANCE, None if alike else f"is another tokenizer than {other}")
 
 
 def _link(path: Path, recorded: str, record: Path) -> Link:
