@@ -61,6 +61,13 @@ def test_an_experiment_replaces_the_selections_groups_but_not_its_values_or_the_
     assert recipe()["model"]["n_layer"] == 2
 
 
+def test_an_experiment_may_build_on_another(project: Path) -> None:
+    select(project, corpus="fables", model="small", instruct="fables")
+    books, bank = (recipe(f"experiment={name}") for name in ("books", "bank_assistant"))
+    assert bank["instruct"]["dataset"]["name"] == "bank"
+    assert all(bank[name] == books[name] for name in ("corpus", "tokenizer", "model", "pretrain"))
+
+
 def test_equal_settings_compose_to_equal_text_without_runtime_times_or_paths(project: Path) -> None:
     made = recipe()
     assert made == recipe("runtime.workers=3", "logger=none")
@@ -78,6 +85,9 @@ def test_equal_settings_compose_to_equal_text_without_runtime_times_or_paths(pro
         ("lr=1e-3", "did you mean .*pretrain.optimizer.lr"),
         ("model.n_embd={", "cannot be read"),
         ("pretrain.sample.promt=x", "did you mean pretrain.sample.prompt"),
+        ("pretrain.max_steps=many", "pretrain.max_steps=many is not allowed; pretrain.max_steps is a number, as 1000"),
+        ("pretrain.compile=1", "pretrain.compile is true or false, as False"),
+        ("model.dropout={a: 1}", "model.dropout is a number"),
     ],
 )
 def test_what_is_unknown_is_refused_with_its_neighbours(project: Path, argument: str, says: str) -> None:
@@ -94,6 +104,7 @@ def test_what_is_unknown_is_refused_with_its_neighbours(project: Path, argument:
         ["seed=range(1,4)"],
         ["experiment=null"],
         ["corpus.sources.0.weight=2"],
+        ["pretrain.max_steps=1e3", "runtime.progress=false", "model.n_kv_head=null", "pretrain.seed=${seed}"],
     ],
 )
 def test_what_is_known_passes(project: Path, arguments: list[str]) -> None:

@@ -14,7 +14,7 @@ split:
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,13 @@ def conversations(folder: Path, recipe: Mapping[str, Any], template: Template) -
     sizes = ", ".join(f"{len(examples):,} {split}" for split, examples in splits.items())
     log.info(f"instruct: {sizes}; {dropped:,} dropped from train, which validation or test ask as well")
     return splits
+
+
+def together(examples: Sequence[Example]) -> Example:
+    """Examples as the turns of one conversation under the first one's system text; it asks what the last one asks."""
+    first, *others = examples
+    later = (message for example in others for message in example.messages if message.role != SYSTEM)
+    return replace(examples[-1], messages=(*first.messages, *later))
 
 
 def _examples(folder: Path, recipe: Mapping[str, Any], template: Template) -> Iterator[Example]:

@@ -16,6 +16,7 @@ Row = Mapping[str, Any]
 
 INK = "#24292f"  # on the PNG's white; in the SVG it becomes the page's own text colour
 COLOURS = ("#1f86c7", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9", "#7f7f7f")  # after Okabe and Ito (2008)
+LOSS_TICKS = (0.3, 0.5, 0.7, 1, 1.5, 2, 3, 4, 5, 7, 10)
 FEW_LABELS = 12  # so many labels have room for their names and counts
 SUMMARY_KINDS = ("all", "mean_of_kinds")
 STYLE: dict[Any, Any] = {
@@ -57,7 +58,7 @@ def emergence(rows: Sequence[Row], title: str) -> "Figure":
         figure = _figure(7.6, 3.5)
         by_tokens, by_loss = figure.subplots(1, 2, sharey=True)
         kinds = list(dict.fromkeys(row["kind"] for row in rows))
-        shown = [kind for kind in kinds if kind not in SUMMARY_KINDS] or kinds
+        shown = [kind for kind in kinds if kind not in SUMMARY_KINDS and "/" not in kind] or kinds
         for kind, colour in zip(shown, _cycle(len(shown)), strict=True):
             these = [row for row in rows if row["kind"] == kind]
             for axes, x in ((by_tokens, "tokens"), (by_loss, "val/loss")):
@@ -82,7 +83,12 @@ def emergence(rows: Sequence[Row], title: str) -> "Figure":
         by_tokens.xaxis.set_major_formatter(_engineering())
         by_tokens.set(xlabel="training tokens (log)", ylabel="accuracy", ylim=(0, 1.02))
         by_tokens.yaxis.set_major_formatter(_percent())
-        by_loss.set(xlabel="validation loss (falling)")
+        losses = _column(rows, "val/loss")
+        by_loss.set_xscale("log")  # most is learned over the last few tenths
+        by_loss.set_xticks([loss for loss in LOSS_TICKS if min(losses) <= loss <= max(losses)])
+        by_loss.minorticks_off()
+        by_loss.xaxis.set_major_formatter("{x:g}")
+        by_loss.set(xlabel="validation loss (nats per token, log, falling)")
         by_loss.invert_xaxis()
         figure.suptitle(title, fontsize=10)
         figure.legend(*by_tokens.get_legend_handles_labels(), loc="outside lower center", ncols=min(7, len(shown) + 1))
@@ -122,7 +128,7 @@ def confusion(rows: Sequence[Row], labels: Sequence[str]) -> "Figure":
 def roc(rows: Sequence[Row], titles: Mapping[str, str]) -> "Figure":
     """Each model's share found against its share of false alarms, from the strictest threshold to the mildest."""
     with _style():
-        figure = _figure(5.6, 3.6)
+        figure = _figure(7.2, 3.4)
         axes = figure.subplots()
         models = list(dict.fromkeys(row["model"] for row in rows))
         for model, colour in zip(models, _cycle(len(models)), strict=True):
@@ -136,7 +142,7 @@ def roc(rows: Sequence[Row], titles: Mapping[str, str]) -> "Figure":
         axes.set(xlabel="false alarms", ylabel="found", xlim=(-0.01, 1), ylim=(0, 1.01), title="ROC")
         axes.xaxis.set_major_formatter(_percent())
         axes.yaxis.set_major_formatter(_percent())
-        axes.legend(loc="lower right")
+        figure.legend(loc="outside right center")
         return figure
 
 

@@ -14,7 +14,8 @@ import pytest
 
 from foundling.artifacts import read_json
 from foundling.data import download
-from foundling.data.sources import fetch, records
+from foundling.data.fetching import fetch
+from foundling.data.sources import records
 
 TEXT = b"The lion is in the forest.\n" * 40
 SHA256 = hashlib.sha256(TEXT).hexdigest()
@@ -183,5 +184,5 @@ def test_a_folder_that_was_fetched_from_elsewhere_is_refused(tmp_path: Path) -> 
     for name in ("a", "b"):
         (tmp_path / f"{name}.txt").write_text(name)
     fetch(dataset(path=str(tmp_path / "a.txt")), tmp_path / "raw", None)
-    with pytest.raises(ValueError, match="was fetched with other sources .* run `dvc repro fetch` first"):
+    with pytest.raises(ValueError, match=r"was fetched with other sources .* run `dvc repro fetch` first"):
         texts(tmp_path / "raw", dataset(path=str(tmp_path / "b.txt")))
