@@ -221,6 +221,12 @@ def activation_bytes(shape: Shape, tokens: int, precision: str, checkpointed: bo
     return float(tokens * (layers + head))
 
 
+def parts_that_fit(shape: Shape, windows: int, precision: str, memory: float) -> int | None:
+    """The least number of equal parts of a device's windows whose activations fit into `memory` bytes; None: none."""
+    one = activation_bytes(shape, shape.context, precision, checkpointed=False)
+    return next((n for n in range(1, windows + 1) if windows % n == 0 and windows // n * one <= memory), None)
+
+
 def bill(flops: float, hardware: Hardware, precision: str) -> Bill:
     """Time, energy and price of so many operations."""
     seconds = flops / hardware.speed(precision)

@@ -62,6 +62,23 @@ def test_a_model_that_does_not_fit_here_asks_for_its_hardware(capsys: Any, monke
         planned(capsys, "model=nano")
 
 
+def test_what_does_not_fit_is_told_with_what_would(capsys: Any, caplog: Any) -> None:
+    large = ["hardware=a100", "model=gpt2_1558m", "tokenizer=gpt2"]
+    planned(capsys, *large)
+    assert caplog.messages == ["plan: this does not fit into memory; with 2 times the pretrain.accumulate it does"]
+    caplog.clear()
+    planned(capsys, *large, "pretrain.accumulate=2")
+    assert not caplog.messages
+    planned(capsys, *large, "hardware.memory=23e9")
+    assert "the activations of a single window do not fit" in caplog.text
+
+
+@pytest.mark.parametrize("tokens", ["many", "0", "-1"])
+def test_tokens_are_a_number(capsys: Any, tokens: str) -> None:
+    with pytest.raises(ValueError, match="it must be a positive number"):
+        planned(capsys, f"tokens={tokens}", "hardware=a100")
+
+
 def test_epochs_and_validation_count_where_the_tokens_are_this_configs(capsys: Any) -> None:
     made = config.recipe(config.compose([]))
     shards = [{"split": "train", "tokens": 1_024_000}, {"split": "validation", "tokens": 81_920}]

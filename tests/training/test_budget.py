@@ -57,7 +57,7 @@ def test_a_run_within_its_means_is_not_spoken_of_and_not_touched(network: GPT, c
 def test_a_run_that_takes_too_long_is_announced(network: GPT, caplog: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(budget, "measure", lambda *_, **__: Speed(60.0, 1))
     said = warned(caplog, network, {"max_steps": 3000}, {})
-    assert said.startswith("pretrain: 3,000 steps will take about 50.0 hours, more than runtime.budget_hours=24;")
+    assert said.startswith("pretrain: 3,000 steps will take about 50 hours, more than runtime.budget_hours=24;")
 
 
 def test_without_a_budget_nothing_is_timed(network: GPT, caplog: Any, monkeypatch: pytest.MonkeyPatch) -> None:

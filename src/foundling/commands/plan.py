@@ -49,7 +49,7 @@ def run(config: DictConfig, out: Path) -> None:
     console.print(both)
     console.print(_training(work, shape, total, speed, hardware.devices))
     if sum(state.values()) + held[0] > memory:
-        log.warning(_too_large(sum(state.values()), held, memory, hardware))
+        log.warning(_too_large(shape, precision, sum(state.values()), memory, work, hardware))
     budget = config.runtime.budget_hours
     if budget is not None and total.seconds > budget * HOUR:
         log.warning(f"plan: {_time(total.seconds)} is more than runtime.budget_hours={budget}")
@@ -74,6 +74,8 @@ def _vocabulary(config: DictConfig) -> int:
 
 def _work(config: DictConfig, shape: Shape, devices: int) -> Work:
     settings, ask = section(config, "pretrain"), config.plan
+    if ask.tokens is not None and (not isinstance(ask.tokens, int | float) or ask.tokens <= 0):
+        raise ValueError(f"found plan.tokens={ask.tokens!r}; it must be a positive number, as 2.5e9, or null")
     per_step = settings["batch_size"] * shape.context
     steps = settings["max_steps"] if ask.tokens is None else math.ceil(ask.tokens / per_step)
     tokens = steps * per_step if ask.tokens is None else float(ask.tokens)
@@ -204,16 +206,17 @@ def _training(work: Work, shape: Shape, total: costs.Bill, speed: str, devices: 
     return table
 
 
-def _too_large(state: float, held: list[float], memory: float, hardware: Hardware) -> str:
-    if state + held[1] <= memory:
-        return "plan: this does not fit into memory; it would with checkpointing, or with a higher pretrain.accumulate"
-    if state < memory:
-        return "plan: this does not fit into memory; take smaller parts with a higher pretrain.accumulate"
-    least = math.ceil(state / memory)
-    return (
-        f"plan: weights, gradients and optimizer do not fit into a device of this hardware ({hardware.name}); shared "
-        f"out, they need at least {least:,} of them"
-    )
+def _too_large(shape: Shape, precision: str, state: float, memory: float, work: Work, hardware: Hardware) -> str:
+    """What does not fit into a device, and what would."""
+    if state > memory:
+        return (
+            f"plan: weights, gradients and optimizer do not fit into a device of this hardware ({hardware.name}); "
+            f"shared out, they need at least {math.ceil(state / memory):,} of them"
+        )
+    parts = costs.parts_that_fit(shape, work.windows, precision, memory - state)
+    if parts is None:
+        return "plan: the activations of a single window do not fit; take a smaller model or a shorter model.context"
+    return f"plan: this does not fit into memory; with {parts} times the pretrain.accumulate it does"
 
 
 def _gib(size: float) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-from foundling.costs import HOUR, Shape, activation_bytes, free_memory, precision_of, state_bytes
+from foundling.costs import HOUR, Shape, activation_bytes, free_memory, parts_that_fit, precision_of, state_bytes
 from foundling.model.gpt import GPT
 from foundling.training.calibration import measure
 
@@ -42,7 +42,7 @@ def warn(
     if needed > free:
         log.warning(
             f"pretrain: about {needed / GIB:,.1f} GiB of memory are needed and {free / GIB:,.1f} are free; "
-            + _mend(shape, settings, devices, precision, free - state)
+            + _mend(parts_that_fit(shape, windows, precision, free - state), settings["accumulate"])
         )
     elif runtime["budget_hours"] is not None:
         clone = copy.deepcopy(network).to("cuda" if on_gpu else "cpu")
@@ -52,19 +52,16 @@ def warn(
         hours = speed.seconds * settings["max_steps"] / HOUR
         if hours > runtime["budget_hours"]:
             log.warning(
-                f"pretrain: {settings['max_steps']:,} steps will take about {hours:,.1f} hours, more than "
+                f"pretrain: {settings['max_steps']:,} steps will take about {hours:,.3g} hours, more than "
                 f"runtime.budget_hours={runtime['budget_hours']}; take fewer steps, a smaller model or a higher budget"
             )
 
 
-def _mend(shape: Shape, settings: dict[str, Any], devices: int, precision: str, left: float) -> str:
-    """The least accumulation that fits into `left` bytes and divides the batch, or that none does."""
-    one = activation_bytes(shape, shape.context, precision, checkpointed=False)
-    batch = settings["batch_size"]
-    for parts in range(settings["accumulate"], batch + 1):
-        if batch % parts == 0 and math.ceil(batch / parts / devices) * one < left:
-            return f"try pretrain.accumulate={parts}, which computes the same in smaller parts"
-    return "take a smaller model, a shorter model.context or a larger machine"
+def _mend(parts: int | None, accumulate: int) -> str:
+    """What makes it fit: the accumulation whose parts do, or something else where none does."""
+    if parts is None:
+        return "take a smaller model, a shorter model.context or a larger machine"
+    return f"try pretrain.accumulate={parts * accumulate}, which computes the same in smaller parts"
 
 
 def _devices(asked: int | str) -> int:
