@@ -32,6 +32,9 @@ COMMANDS = {
     "chat": "commands",
     "seeds": "commands",
     "export": "commands",
+    "plan": "commands",
+    "verify": "commands",
+    "rebuild": "commands",
 }
 
 

@@ -26,6 +26,20 @@ def test_one_repro_makes_every_artifact(project) -> None:
     assert not list(project.path.rglob("*.part"))
 
 
+def test_the_base_is_intact_from_the_raw_text_on_until_a_byte_is_changed(project) -> None:
+    assert "models/base is intact: " in project.run("foundling", "verify", "model=models/base").stdout
+    text = project.path / "data/raw/corpus/fables/rows.jsonl"
+    kept = text.read_bytes()
+    try:
+        text.chmod(0o644)
+        text.write_bytes(kept + b"\n")
+        done = project.run("foundling", "verify", "model=models/base", succeeds=False)
+    finally:
+        text.write_bytes(kept)
+    assert done.returncode == 1
+    assert "is not intact: data/raw/corpus/fables/rows.jsonl is not what data/raw/corpus/meta.json" in done.stderr
+
+
 def test_a_second_repro_does_nothing(project) -> None:
     assert project.outdated() == set()
 
