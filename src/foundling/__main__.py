@@ -22,9 +22,14 @@ COMMANDS = {
     "tokenizer": "stages",
     "tokenize": "stages",
     "pretrain": "stages",
+    "classify": "stages",
+    "instruct": "stages",
     "evaluate": "stages",
     "report": "stages",
     "generate": "commands",
+    "predict": "commands",
+    "chat": "commands",
+    "seeds": "commands",
 }
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -74,6 +74,17 @@ def read_json(path: Path | str) -> Any:
         raise ValueError(
             f"{path} is no valid JSON ({error}); delete it and run `dvc repro`, which makes it again"
         ) from None
+
+
+def settle(scratch: Path, out: Path, places: Mapping[str, str]) -> None:
+    """Give what grew in `scratch` its final names below `out`, and remove the rest."""
+    for name, place in places.items():
+        final = out / place
+        final.parent.mkdir(parents=True, exist_ok=True)
+        if final.is_dir():
+            shutil.rmtree(final)
+        os.replace(scratch / name, final)
+    shutil.rmtree(scratch)
 
 
 def sha256(path: Path | str) -> str:

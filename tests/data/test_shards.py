@@ -21,9 +21,7 @@ def tokenizer() -> Tokenizer:
 
 
 def stream() -> list[Document]:
-    return [
-        Document(source, split, text) for source in ("a", "b") for split in (TRAIN, VALIDATION) for text in TEXTS
-    ]
+    return [Document(source, split, text) for source in ("a", "b") for split in (TRAIN, VALIDATION) for text in TEXTS]
 
 
 def made(folder: Path, tokenizer: Tokenizer, dtype: str = "auto") -> dict[str, Any]:

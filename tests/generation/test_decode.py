@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import torch
 
-from foundling.generation.decode import generate
+from foundling.generation.decode import complete, generate
 from foundling.generation.sampling import GREEDY, Sampling
 from foundling.model.gpt import GPT
 
@@ -42,3 +42,22 @@ def test_equal_seeds_write_equal_texts_and_others_do_not(model: GPT) -> None:
 def test_nothing_to_go_on_from_is_refused(model: GPT) -> None:
     with pytest.raises(ValueError, match="nothing to go on from"):
         list(generate(model, [], 5, GREEDY))
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 64])
+def test_many_at_once_equal_each_alone_also_beyond_the_context(model: GPT, batch_size: int) -> None:
+    lengths = [3, 5, 3, 1, 5, 3, 30, 30, 3, 9, 3]
+    prompts = [
+        torch.randint(50, (n,), generator=torch.Generator().manual_seed(i)).tolist() for i, n in enumerate(lengths)
+    ]
+    stop = list(generate(model, prompts[0], 9, GREEDY))[6]
+    done = complete(model, prompts, 50, stop, batch_size)
+    alone = [list(generate(model, prompt, 50, GREEDY, end_of_text=stop)) for prompt in prompts]
+    assert [one.ids for one in done] == alone
+    assert [one.stopped for one in done] == [len(ids) < 50 for ids in alone]
+    assert {one.stopped for one in done} == {True, False} or all(one.stopped for one in done)
+
+
+def test_nothing_to_complete_is_nothing(model: GPT) -> None:
+    assert complete(model, [], 5, 0, 8) == []
+    assert complete(model, [[1]], 0, 0, 8)[0].ids == []

@@ -137,3 +137,17 @@ def test_a_shape_that_cannot_be_is_refused_with_the_mend(
 def test_a_text_longer_than_the_context_is_refused(gpt_config: Callable[..., Any]) -> None:
     with pytest.raises(ValueError, match="given 65 tokens; its context holds 64"):
         GPT(gpt_config("micro"))(torch.zeros(1, 65, dtype=torch.long))
+
+
+@pytest.mark.parametrize("name", ["micro", "char", "llama", "original"])
+def test_texts_that_share_a_row_are_read_as_if_each_stood_alone(gpt_config, name: str) -> None:
+    torch.manual_seed(0)
+    model = GPT(gpt_config(name, context=24, n_layer=2)).eval()
+    for p in model.parameters():
+        torch.nn.init.normal_(p, std=0.3)
+    texts = [torch.randint(50, (1, length)) for length in (1, 7, 2, 9)]
+    segments = torch.cat([torch.full_like(text, number) for number, text in enumerate(texts)], dim=1)
+    packed = model(torch.cat(texts, dim=1), segments=segments)
+    alone = torch.cat([model(text) for text in texts], dim=1)
+    torch.testing.assert_close(packed, alone, atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(model(torch.cat(texts, dim=1)), alone, atol=1e-2)

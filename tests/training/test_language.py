@@ -58,7 +58,7 @@ def test_it_learns_and_leaves_its_curves(gpt_config: Callable[..., Any], tmp_pat
     module, recorder = trained(gpt_config, tmp_path, steps=60)
     assert module.validation["val/loss"] < 0.1
     assert module.validation["step"] == 60
-    curve = rows(tmp_path / "pretrain.csv")
+    curve = rows(tmp_path / "train.csv")
     assert [row[0] for row in curve] == [1, *range(2, 61, 2)]
     assert curve[-1][1] == 60 * 8 * 16
     assert curve[-1][2] < curve[0][2]
@@ -95,7 +95,7 @@ def test_equal_seeds_give_equal_weights_to_the_bit(
 def test_accumulation_changes_nothing_but_the_rounding(gpt_config: Callable[..., Any], tmp_path: Path) -> None:
     whole, cut = (trained(gpt_config, tmp_path / str(n), 20, accumulate=n)[0] for n in (1, 4))
     assert whole.validation["val/loss"] == pytest.approx(cut.validation["val/loss"], abs=1e-4)
-    a, b = rows(tmp_path / "1/pretrain.csv"), rows(tmp_path / "4/pretrain.csv")
+    a, b = rows(tmp_path / "1/train.csv"), rows(tmp_path / "4/train.csv")
     assert [r[0] for r in a] == [r[0] for r in b]
     np.testing.assert_allclose([r[2] for r in a], [r[2] for r in b], atol=1e-4)
 

@@ -58,5 +58,5 @@ def test_a_cut_file_a_missing_one_and_a_foreign_config_are_refused(saved: Path) 
     with pytest.raises(ValueError, match=r"model\.safetensors is missing; run the stage"):
         folder.load_model(saved)
     write_json(saved / "config.json", read_json(saved / "config.json") | {"n_heads": 3})
-    with pytest.raises(ValueError, match="no model's config: n_heads missing or unknown"):
+    with pytest.raises(ValueError, match="no GPT's config: n_heads missing or unknown"):
         folder.load_model(saved)

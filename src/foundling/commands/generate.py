@@ -5,6 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from foundling.generation.assistant import pieces
 from foundling.generation.decode import generate
 from foundling.generation.sampling import Sampling
 from foundling.weights import folder
@@ -18,12 +19,7 @@ def run(config: DictConfig, out: Path) -> None:
     ids = tokenizer.encode(ask.prompt) if ask.prompt else [tokenizer.end_of_text]
     for number in range(ask.count):
         print(ask.prompt, end="", flush=True)
-        written: list[int] = []
-        shown = ""
-        for token in generate(model, ids, ask.max_new_tokens, sampling, tokenizer.end_of_text, ask.seed + number):
-            written.append(token)
-            text = tokenizer.decode(written)
-            if not text.endswith("�"):  # a character whose last bytes are still to come
-                print(text[len(shown) :], end="", flush=True)
-                shown = text
+        written = generate(model, ids, ask.max_new_tokens, sampling, tokenizer.end_of_text, ask.seed + number)
+        for piece in pieces(tokenizer, written):
+            print(piece, end="", flush=True)
         print("\n" if number + 1 < ask.count else "", file=sys.stdout)

@@ -1,7 +1,12 @@
 """Whether an input was made with the settings that this run asks for."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
+
+from foundling.artifacts import read_json
+
+SHAPED_BY = ("corpus", "tokenizer", "model", "pretrain")  # the sections that make a base model what it is
 
 
 def require(made_with: Mapping[str, Any], config: Mapping[str, Any], what: str, mend: str) -> None:
@@ -9,6 +14,13 @@ def require(made_with: Mapping[str, Any], config: Mapping[str, Any], what: str, 
     for name, section in made_with.items():
         for key, made, asked in _differences(section, config.get(name), name):
             raise ValueError(f"{what} was made with {key}={made!r}, and this run asks for {key}={asked!r}; {mend}")
+
+
+def require_base(base: Path, config: Mapping[str, Any]) -> None:
+    """Refuse a base model that was made with other settings than this run asks for."""
+    made_with = read_json(base / "provenance.json")["config"]
+    shaped_by = {name: made_with[name] for name in SHAPED_BY}
+    require(shaped_by, config, str(base), "run `dvc repro pretrain` first, or drop that setting")
 
 
 def _differences(made: Any, asked: Any, key: str) -> Iterator[tuple[str, Any, Any]]:

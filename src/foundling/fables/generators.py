@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from foundling.fables.airline import airline
 from foundling.fables.benchmark import continuations, questions
 from foundling.fables.instructions import instructions
 from foundling.fables.messages import messages
@@ -16,4 +17,5 @@ GENERATORS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
     "messages": messages,
     "instructions": instructions,
     "pairs": pairs,
+    "airline": airline,
 }

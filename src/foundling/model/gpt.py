@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from foundling.model.attention import ATTENTION, Attention
+from foundling.model.attention import ATTENTION, Attention, causal_mask
 from foundling.model.kv_cache import KVCache, LayerCache
 from foundling.model.layers import (
     MLP,
@@ -121,11 +121,16 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(
-        self, x: Tensor, rotary: tuple[Tensor, Tensor] | None, cache: LayerCache | None, mask: Tensor | None
+        self,
+        x: Tensor,
+        rotary: tuple[Tensor, Tensor] | None,
+        cache: LayerCache | None,
+        mask: Tensor | None,
+        segments: Tensor | None = None,
     ) -> Tensor:
         """Refine x (B, T, C)."""
         if self.convolution is not None:
-            x = self.convolution(x, cache)
+            x = self.convolution(x, cache, segments)
         x = x + self.dropout(self.attention(self.attention_norm(x), rotary, cache, mask))
         return x + self.dropout(self.mlp(self.mlp_norm(x)))
 
@@ -150,15 +155,28 @@ class GPT(nn.Module):
         self.output = None if config.tied else nn.Linear(config.n_embd, config.vocab_size, bias=False)
         self._initialise()
 
-    def forward(self, ids: Tensor, cache: KVCache | None = None, mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        ids: Tensor,
+        cache: KVCache | None = None,
+        mask: Tensor | None = None,
+        segments: Tensor | None = None,
+    ) -> Tensor:
         """Logits (B, T, V) for ids (B, T): at each position, over the token that follows it."""
-        return self.head(self.hidden(ids, cache, mask))
+        return self.head(self.hidden(ids, cache, mask, segments))
 
-    def hidden(self, ids: Tensor, cache: KVCache | None = None, mask: Tensor | None = None) -> Tensor:
+    def hidden(
+        self,
+        ids: Tensor,
+        cache: KVCache | None = None,
+        mask: Tensor | None = None,
+        segments: Tensor | None = None,
+    ) -> Tensor:
         """The last layer's normed vectors (B, T, C). With a cache, `ids` are only the tokens that it has not seen.
 
-        mask (T, S) or (B, 1, T, S) is True where a position may look, None means causal. More than `context` tokens
-        raise ValueError.
+        mask (T, S) or (B, 1, T, S) is True where a position may look, None means causal. segments (B, T) numbers the
+        texts that share a row: each is read as if it stood alone (not with a cache or a mask). More than `context`
+        tokens raise ValueError.
         """
         start = cache.length if cache is not None else 0
         end = start + ids.size(1)
@@ -167,17 +185,23 @@ class GPT(nn.Module):
                 f"the model was given {end} tokens; its context holds {self.config.context}; "
                 "shorten the text or set a longer model.context before pretraining"
             )
+        places: slice | Tensor = slice(start, end)
+        if segments is not None:
+            assert cache is None
+            assert mask is None
+            places, mask = apart(segments)
         x = self.token_embedding(ids)  # (B, T, C)
         rotary = None
         if self.config.position == "learned":
-            x = x + self.position_embedding.weight[start:end]
+            x = x + self.position_embedding.weight[places]
         elif self.config.position == "sinusoidal":
-            x = x + self.sinusoids[start:end]
+            x = x + self.sinusoids[places]
         else:
-            rotary = self.rotary_cos[start:end], self.rotary_sin[start:end]
+            cos, sin = self.rotary_cos[places], self.rotary_sin[places]  # (T, D) or (B, T, D)
+            rotary = (cos, sin) if segments is None else (cos.unsqueeze(1), sin.unsqueeze(1))
         x = self.dropout(x)
         for i, block in enumerate(self.blocks):
-            x = block(x, rotary, cache.layers[i] if cache is not None else None, mask)
+            x = block(x, rotary, cache.layers[i] if cache is not None else None, mask, segments)
         return self.norm(x)
 
     def head(self, hidden: Tensor) -> Tensor:
@@ -222,6 +246,19 @@ class GPT(nn.Module):
                     nn.init.zeros_(projection.weight)
                 else:
                     nn.init.normal_(projection.weight, std=0.02 / math.sqrt(2 * self.config.n_layer))
+
+
+def apart(segments: Tensor) -> tuple[Tensor, Tensor]:
+    """For texts side by side in a row, segments (B, T): each token's place in its own text, and whom it may see.
+
+    Places (B, T) count from 0; the mask (B, 1, T, T) is causal within a text.
+    """
+    t = segments.size(1)
+    index = torch.arange(t, device=segments.device)
+    first = F.pad(segments[:, 1:] != segments[:, :-1], (1, 0), value=True)  # (B, T)
+    start = torch.where(first, index, 0).cummax(dim=1).values  # (B, T)
+    same = segments[:, None, :, None] == segments[:, None, None, :]  # (B, 1, T, T)
+    return index - start, same & causal_mask(t, t, segments.device)
 
 
 def meta_gpt(config: GPTConfig) -> GPT:

@@ -51,8 +51,11 @@ class ShortConvolution(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(reach, width))
 
-    def forward(self, x: Tensor, cache: LayerCache | None = None) -> Tensor:
-        """Blend x (B, T, C) with its past, which a cache holds beyond the first of the new tokens."""
+    def forward(self, x: Tensor, cache: LayerCache | None = None, segments: Tensor | None = None) -> Tensor:
+        """Blend x (B, T, C) with its past, which a cache holds beyond the first of the new tokens.
+
+        With segments (B, T) a token blends in those of its own segment alone.
+        """
         reach, t = self.weight.size(0), x.size(1)
         if cache is None or cache.recent is None:
             past = F.pad(x, (0, 0, reach, 0))  # (B, reach + T, C)
@@ -61,7 +64,11 @@ class ShortConvolution(nn.Module):
         if cache is not None:
             cache.recent = past[:, -reach:]  # (B, reach, C)
         for k in range(1, reach + 1):
-            x = torch.addcmul(x, past[:, reach - k : reach - k + t], self.weight[k - 1])  # (B, T, C)
+            before = past[:, reach - k : reach - k + t]  # (B, T, C), the token k places back
+            if segments is not None:
+                own = F.pad(segments[:, k:] == segments[:, :-k], (min(k, t), 0))  # (B, T)
+                before = before * own.unsqueeze(-1)
+            x = torch.addcmul(x, before, self.weight[k - 1])  # (B, T, C)
         return x
 
 
@@ -78,7 +85,7 @@ def rotary_tables(context: int, head_dim: int, theta: float) -> tuple[Tensor, Te
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turn x (B, H, T, D) by its positions' angles, (T, D); scores then depend on distances alone."""
+    """Turn x (B, H, T, D) by its positions' angles, (T, D) or (B, 1, T, D); scores then depend on distances alone."""
     left, right = x.chunk(2, dim=-1)
     return x * cos + torch.cat((-right, left), dim=-1) * sin
 

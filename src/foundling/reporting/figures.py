@@ -4,6 +4,7 @@ Equal rows give equal bytes.
 """
 
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ Row = Mapping[str, Any]
 
 INK = "#24292f"  # on the PNG's white; in the SVG it becomes the page's own text colour
 COLOURS = ("#1f86c7", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9", "#7f7f7f")  # after Okabe and Ito (2008)
+FEW_LABELS = 12  # so many labels have room for their names and counts
 SUMMARY_KINDS = ("all", "mean_of_kinds")
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text
@@ -84,6 +86,57 @@ def emergence(rows: Sequence[Row], title: str) -> "Figure":
         by_loss.invert_xaxis()
         figure.suptitle(title, fontsize=10)
         figure.legend(*by_tokens.get_legend_handles_labels(), loc="outside lower center", ncols=min(7, len(shown) + 1))
+        return figure
+
+
+def confusion(rows: Sequence[Row], labels: Sequence[str]) -> "Figure":
+    """Which label (row) was taken for which (column): the share of each row as colour, counts where there is room."""
+    from matplotlib.patches import Rectangle
+
+    place = {label: i for i, label in enumerate(labels)}
+    counts = Counter((place[row["actual"]], place[row["predicted"]]) for row in rows)
+    totals = Counter(place[row["actual"]] for row in rows)
+    few = len(labels) <= FEW_LABELS
+    with _style():
+        figure = _figure(2.6 + 0.75 * len(labels), 1.2 + 0.55 * len(labels)) if few else _figure(6.4, 6.0)
+        axes = figure.subplots()
+        for (actual, predicted), count in counts.items():
+            share = count / totals[actual]
+            colour = COLOURS[0] if actual == predicted else COLOURS[1]
+            axes.add_patch(Rectangle((predicted, actual), 1, 1, facecolor=colour, alpha=0.08 + 0.62 * share, lw=0))
+            if few:
+                axes.text(predicted + 0.5, actual + 0.5, f"{count:,}", ha="center", va="center")
+        axes.set(xlim=(0, len(labels)), ylim=(len(labels), 0), xlabel="predicted", ylabel="actual")
+        axes.grid(visible=False)
+        ticks = [i + 0.5 for i in range(len(labels))] if few else []
+        names = [label.replace("_", " ") for label in labels] if few else []
+        axes.set_xticks(
+            ticks, names, rotation=0 if len(labels) <= 4 else 45, ha="center" if len(labels) <= 4 else "right"
+        )
+        axes.set_yticks(ticks, names)
+        axes.tick_params(length=0)
+        axes.set_title("Which label was taken for which" + ("" if few else f" ({len(labels)} labels)"))
+        return figure
+
+
+def roc(rows: Sequence[Row], titles: Mapping[str, str]) -> "Figure":
+    """Each model's share found against its share of false alarms, from the strictest threshold to the mildest."""
+    with _style():
+        figure = _figure(5.6, 3.6)
+        axes = figure.subplots()
+        models = list(dict.fromkeys(row["model"] for row in rows))
+        for model, colour in zip(models, _cycle(len(models)), strict=True):
+            these = [row for row in rows if row["model"] == model]
+            width = 2.2 if model == models[0] else 1.2
+            found = _column(these, "true_positive_rate")
+            axes.plot(
+                _column(these, "false_positive_rate"), found, color=colour, lw=width, label=titles.get(model, model)
+            )
+        axes.plot([0, 1], [0, 1], color=INK, lw=1, ls=(0, (4, 3)), label="chance")
+        axes.set(xlabel="false alarms", ylabel="found", xlim=(-0.01, 1), ylim=(0, 1.01), title="ROC")
+        axes.xaxis.set_major_formatter(_percent())
+        axes.yaxis.set_major_formatter(_percent())
+        axes.legend(loc="lower right")
         return figure
 
 

@@ -1,10 +1,12 @@
 """The report: what was asked for and what was measured in, one self-contained HTML page out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from foundling.reporting.classify import classify_part
 from foundling.reporting.figures import Row, as_svg, emergence, loss_curves
+from foundling.reporting.instruct import instruct_part
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,11 @@ class Material:
     emergence: Sequence[Row]  # plots/emergence.csv
     samples: Sequence[Row]  # plots/samples.jsonl
     training_samples: Sequence[Row]  # plots/training_samples.jsonl
+    classify: Mapping[str, Any] = field(default_factory=dict)  # metrics/classify.json
+    classify_answers: Sequence[Row] = ()  # plots/classify_answers.csv
+    classify_roc: Sequence[Row] = ()  # plots/classify_roc.csv
+    instruct: Mapping[str, Any] = field(default_factory=dict)  # metrics/instruct.json
+    answers: Sequence[Row] = ()  # plots/answers.jsonl
 
 
 def page(material: Material) -> str:
@@ -49,6 +56,8 @@ def page(material: Material) -> str:
         loss_figure=losses and as_svg(losses),
         emergence_figures=[as_svg(figure) for figure in figures],
         benchmarks=material.evaluate["benchmarks"],
+        classify=classify_part(material.classify, material.classify_answers, material.classify_roc),
+        instruct=instruct_part(material.instruct, material.answers),
         samples=material.samples,
         how_sampled=how_sampled(config),
         young_samples=material.training_samples,

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from foundling.artifacts import atomic_file, read_json, write_json
 from foundling.config import recipe, section
-from foundling.data.lineage import require
+from foundling.data.lineage import require_base
 from foundling.data.shards import open_tokens
 from foundling.data.sources import records
 from foundling.evaluation.benchmarks import read_items, score
@@ -23,14 +23,11 @@ from foundling.weights import folder
 log = logging.getLogger(__name__)
 BASE, SNAPSHOTS = Path("models/base"), Path("models/snapshots")
 TOKENS, BENCHMARKS = Path("data/tokens"), Path("data/raw/benchmarks")
-SHAPED_BY = ("corpus", "tokenizer", "model", "pretrain")
 
 
 def run(config: DictConfig, out: Path) -> None:
     """Score the base model and its snapshots on the same questions; write metrics, emergence curve and samples."""
-    made_with = read_json(BASE / folder.PROVENANCE)["config"]
-    shaped_by = {name: made_with[name] for name in SHAPED_BY}
-    require(shaped_by, recipe(config), str(BASE), "run `dvc repro pretrain` first, or drop that setting")
+    require_base(BASE, recipe(config))
     settings, threads = section(config, "evaluate"), config.runtime.threads
     batch_tokens, seed = settings["batch_tokens"], settings["seed"]
     if threads:

@@ -1,6 +1,7 @@
-"""Fetch the corpus and the benchmarks into data/raw, each file checked by its SHA-256."""
+"""Fetch the corpus, the benchmarks and the tunings' datasets into data/raw, each file checked by its SHA-256."""
 
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
@@ -8,19 +9,22 @@ from foundling.artifacts import atomic_folder
 from foundling.config import section
 from foundling.data.sources import fetch
 
-CORPUS, BENCHMARKS = Path("data/raw/corpus"), Path("data/raw/benchmarks")
+RAW = Path("data/raw")
 
 
 def run(config: DictConfig, out: Path) -> None:
-    """Fetch what `fetch.dataset` names: the corpus, the benchmarks, or all."""
+    """Fetch what `fetch.dataset` names, or all."""
+    datasets: dict[str, dict[str, dict[str, Any]]] = {
+        "corpus": {".": section(config, "corpus")},
+        "benchmarks": section(config, "evaluate")["benchmarks"],
+        "classify": {".": section(config, "classify")["dataset"]},
+        "instruct": {".": section(config, "instruct")["dataset"]},
+    }
     wanted = config.fetch.dataset
-    if wanted not in ("corpus", "benchmarks", "all"):
-        raise ValueError(f"found fetch.dataset={wanted}; allowed are corpus, benchmarks, all; try fetch.dataset=all")
+    if wanted not in (*datasets, "all"):
+        raise ValueError(f"found fetch.dataset={wanted}; allowed are {', '.join(datasets)}, all; try fetch.dataset=all")
     mirror = Path(config.runtime.mirror).expanduser() if config.runtime.mirror else None
-    if wanted != "benchmarks":
-        with atomic_folder(out / CORPUS) as folder:
-            fetch(section(config, "corpus"), folder, mirror)
-    if wanted != "corpus":
-        with atomic_folder(out / BENCHMARKS) as folder:
-            for name, benchmark in section(config, "evaluate")["benchmarks"].items():
-                fetch(benchmark, folder / name, mirror)
+    for name in datasets if wanted == "all" else [wanted]:
+        with atomic_folder(out / RAW / name) as folder:
+            for place, dataset in datasets[name].items():
+                fetch(dataset, folder / place, mirror)

@@ -1,7 +1,6 @@
 """Raise the base model on data/tokens by next-token prediction, into models/base."""
 
 import logging
-import os
 import shutil
 import time
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from foundling.artifacts import write_json
+from foundling.artifacts import settle, write_json
 from foundling.config import recipe, section
 from foundling.data.language import LanguageData
 from foundling.data.lineage import require
@@ -27,7 +26,7 @@ log = logging.getLogger(__name__)
 TOKENS, TOKENIZER = Path("data/tokens"), Path("data/tokenizer")
 PLACES = {
     "snapshots": "models/snapshots",
-    "pretrain.csv": "plots/pretrain.csv",
+    "train.csv": "plots/pretrain.csv",
     "validation.csv": "plots/validation.csv",
     "training_samples.jsonl": "plots/training_samples.jsonl",
 }
@@ -62,24 +61,13 @@ def run(config: DictConfig, out: Path) -> float:
     parent = None if settings["init_from"] == SCRATCH else Path(settings["init_from"])
     inputs = [TOKENS / "meta.json", TOKENIZER]
     folder.save(out / "models/base", network, tokenizer, provenance(asked, inputs, parent, reached))
-    _settle(scratch, out)
+    settle(scratch, out, PLACES)
     write_json(
         out / "metrics/pretrain.json", {**reached, "tokens": steps * per_step, "parameters": network.parameter_count()}
     )
-    log_lineage(logger, out / "models/base", "model", "base", TOKENS / "meta.json", "tokens")
+    log_lineage(logger, out / "models/base", "model", "base", TOKENS / "meta.json", "tokens", "tokens")
     seconds = {"training": recorder.seconds, "whole": time.perf_counter() - began}
     record = run_record(out / "models/base" / folder.WEIGHTS, seconds, recorder.tokens_per_second, finish(logger))
     write_json(out / "metrics/pretrain_run.json", record)
     log.info(f"pretrain: val/loss {reached['val/loss']:.4f} after {seconds['whole']:.0f} s -> {out / 'models/base'}")
     return reached["val/loss"]
-
-
-def _settle(scratch: Path, out: Path) -> None:
-    """Give what grew along the training its final names."""
-    for name, place in PLACES.items():
-        final = out / place
-        final.parent.mkdir(parents=True, exist_ok=True)
-        if final.is_dir():
-            shutil.rmtree(final)
-        os.replace(scratch / name, final)
-    shutil.rmtree(scratch)

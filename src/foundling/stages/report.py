@@ -28,6 +28,11 @@ def run(config: DictConfig, out: Path) -> None:
         emergence=_read_csv(PLOTS / "emergence.csv"),
         samples=_read_jsonl(PLOTS / "samples.jsonl"),
         training_samples=_read_jsonl(PLOTS / "training_samples.jsonl"),
+        classify=read_json(METRICS / "classify.json"),
+        classify_answers=_read_csv(PLOTS / "classify_answers.csv", numbers=("probability",)),
+        classify_roc=_read_csv(PLOTS / "classify_roc.csv"),
+        instruct=read_json(METRICS / "instruct.json"),
+        answers=_read_jsonl(PLOTS / "answers.jsonl"),
     )
     with atomic_folder(out / "report") as folder:
         (folder / "index.html").write_text(page(material), encoding="utf-8", newline="\n")
@@ -35,10 +40,11 @@ def run(config: DictConfig, out: Path) -> None:
             (folder / "emergence.png").write_bytes(as_png(emergence(rows, words(name))))
 
 
-def _read_csv(path: Path) -> list[dict[str, Any]]:
-    """Rows with their numbers as numbers."""
+def _read_csv(path: Path, numbers: tuple[str, ...] | None = None) -> list[dict[str, Any]]:
+    """Rows with their numbers as numbers, or those of the columns `numbers` alone where others hold text."""
     with _open(path) as file:
-        return [{name: _number(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        rows = csv.DictReader(file)
+        return [{k: _number(v) if numbers is None or k in numbers else v for k, v in row.items()} for row in rows]
 
 
 def _read_jsonl(path: Path) -> list[dict[str, Any]]:

@@ -11,8 +11,8 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
 from torch import nn
 
+TRAIN_FILE, VALIDATION_FILE = "train.csv", "validation.csv"
 TRAIN_COLUMNS = ("step", "tokens", "train/loss", "lr", "grad_norm")
-VALIDATION_COLUMNS = ("step", "tokens", "val/loss", "val/perplexity", "val/bits_per_byte")
 STRIDE = 1_000_003  # a prime between the seeds of two runs, so that their batches do not share seeds
 
 
@@ -35,10 +35,16 @@ class Recorder(Callback):
     """
 
     def __init__(
-        self, folder: Path, every: int, tokens_per_step: int, flops_per_token: float, peak_flops: float | None
+        self,
+        folder: Path,
+        every: int,
+        tokens_per_step: int,
+        measures: tuple[str, ...],
+        flops_per_token: float,
+        peak_flops: float | None,
     ):
-        self.train = Table(folder / "pretrain.csv", TRAIN_COLUMNS)
-        self.validation = Table(folder / "validation.csv", VALIDATION_COLUMNS)
+        self.train = Table(folder / TRAIN_FILE, TRAIN_COLUMNS)
+        self.validation = Table(folder / VALIDATION_FILE, ("step", "tokens", *measures))
         self.every, self.tokens_per_step = every, tokens_per_step
         self.flops_per_token, self.peak_flops = flops_per_token, peak_flops
         self.latest: dict[str, float] = {}

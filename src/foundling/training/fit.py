@@ -7,18 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import Callback, LightningDataModule, Trainer
+from lightning import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.fabric.utilities.throughput import get_available_flops
 from lightning.pytorch.loggers import Logger
 
 from foundling.training.callbacks import Bar, Recorder, SeedEachBatch
-from foundling.training.language import LanguageModule
 
 log = logging.getLogger(__name__)
 
 
 def fit(
-    module: LanguageModule,
+    module: LightningModule,
     data: LightningDataModule,
     recipe: dict[str, Any],
     runtime: dict[str, Any],
@@ -27,18 +26,21 @@ def fit(
     callbacks: list[Callback],
     logger: Logger | None,
 ) -> Recorder:
-    """Train for `recipe["max_steps"]`, then make sure that the last step is validated.
+    """Train for `recipe["max_steps"]`, or until a callback stops it, then make sure that the last step is validated.
 
-    recipe holds max_steps, accumulate, gradient_clip, precision, compile, validate_every, seed; runtime the trainer's
-    device and what is shown. Curves grow in `scratch`. Returns the recorder, which knows the speed.
+    The module has a `network`, and leaves each validation's values, named by `measures`, in `validation`. recipe holds
+    max_steps, accumulate, gradient_clip, precision, compile, validate_every, seed; runtime the trainer's device and
+    what is shown. Curves grow in `scratch`. Returns the recorder, which knows the speed.
     """
     _quiet()
     if runtime["threads"]:
         torch.set_num_threads(runtime["threads"])
     precision = _precision(recipe["precision"], runtime["trainer"]["accelerator"])
-    network: Any = module.network
+    trained: Any = module
+    network = trained.network
+    peak = _peak_flops(precision, runtime)
     recorder = Recorder(
-        scratch, runtime["log_every"], tokens_per_step, network.flops_per_token(), _peak_flops(precision, runtime)
+        scratch, runtime["log_every"], tokens_per_step, trained.measures, network.flops_per_token(), peak
     )
     steps, accumulate = recipe["max_steps"], recipe["accumulate"]
     show = sys.stderr.isatty() if runtime["progress"] == "auto" else bool(runtime["progress"])
@@ -69,7 +71,7 @@ def fit(
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if steps > 0:
         trainer.fit(module, data)
-    if module.validation.get("step") != steps:
+    if trained.validation.get("step") != trainer.global_step:
         trainer.validate(module, data, verbose=False)
     return recorder
 

@@ -1,4 +1,4 @@
-"""Next-token prediction as a LightningModule: pretraining, and any tuning whose batches are (ids, targets)."""
+"""Next-token prediction as a LightningModule: pretraining, and tuning on batches whose targets are masked."""
 
 import math
 from collections.abc import Callable
@@ -13,15 +13,17 @@ from torch.optim.lr_scheduler import LambdaLR
 from foundling.model.loss import IGNORE_INDEX, next_token_loss
 from foundling.training.optim import Schedule
 
-Batch = tuple[Tensor, Tensor]
+Batch = tuple[Tensor, ...]  # ids, targets and, where texts share a row, segments; each (B, T)
 
 
 class LanguageModule(LightningModule):
-    """Train `network` on (ids, targets), both (B, T); validate by summing over the whole split.
+    """Train `network` on (ids, targets[, segments]), each (B, T); validate by summing over the whole split.
 
     `optimizer` makes the optimizer of a network, `schedule` gives the factor of its rates at a step,
     `validation_bytes` is the size of the validation text in bytes, for bits per byte.
     """
+
+    measures = ("val/loss", "val/perplexity", "val/bits_per_byte")
 
     def __init__(
         self, network: nn.Module, optimizer: Callable[[nn.Module], Optimizer], schedule: Schedule, validation_bytes: int
@@ -35,8 +37,7 @@ class LanguageModule(LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Mean loss over the batch's tokens, in nats."""
-        ids, targets = batch
-        return next_token_loss(self.network(ids), targets)
+        return next_token_loss(self._logits(batch), batch[1])
 
     def on_validation_epoch_start(self) -> None:
         """Begin the sums anew."""
@@ -44,8 +45,8 @@ class LanguageModule(LightningModule):
 
     def validation_step(self, batch: Batch, index: int) -> None:
         """Add a batch's surprise and its number of targets."""
-        ids, targets = batch
-        total = next_token_loss(self.network(ids), targets, reduction="sum")
+        targets = batch[1]
+        total = next_token_loss(self._logits(batch), targets, reduction="sum")
         count = (targets != IGNORE_INDEX).sum()
         self.sums += torch.stack((total, count)).to(self.sums)
 
@@ -60,6 +61,10 @@ class LanguageModule(LightningModule):
             "val/perplexity": math.exp(min(loss, 700.0)),
             "val/bits_per_byte": nats / math.log(2) / self.validation_bytes,
         }
+
+    def _logits(self, batch: Batch) -> Tensor:
+        ids, _, *segments = batch
+        return self.network(ids, segments=segments[0]) if segments else self.network(ids)
 
     def configure_optimizers(self) -> Any:
         """The optimizer, with the schedule stepped once an optimizer step."""

@@ -58,10 +58,13 @@ def make_wandb(settings: dict[str, Any], recipe: dict[str, Any], job: str, folde
     )
 
 
-def log_lineage(logger: "WandbLogger | None", made: Path, kind: str, name: str, source: Path, source_name: str) -> None:
-    """Log the folder `made` as an artifact that was made from the file `source`.
+def log_lineage(
+    logger: "WandbLogger | None", made: Path, kind: str, name: str, source: Path, source_kind: str, source_name: str
+) -> None:
+    """Log the folder `made` as an artifact that was made from `source`, a file or a folder.
 
-    Offline no artifact can be looked up, so the source's sha256 stands in the run's config as well.
+    What another run has logged already, W&B knows by its content, so that the two runs are joined. Offline no artifact
+    can be looked up, so the source's sha256 stands in the run's config as well.
     """
     if logger is None:
         return
@@ -69,8 +72,8 @@ def log_lineage(logger: "WandbLogger | None", made: Path, kind: str, name: str, 
 
     run = logger.experiment
     run.config.update({f"inputs/{source_name}": sha256(source)})
-    parent = wandb.Artifact(source_name, type="tokens")
-    parent.add_file(str(source))
+    parent = wandb.Artifact(source_name, type=source_kind)
+    (parent.add_dir if source.is_dir() else parent.add_file)(str(source))
     child = wandb.Artifact(name, type=kind, metadata={source_name: sha256(source)})
     child.add_dir(str(made))
     if run.offline:

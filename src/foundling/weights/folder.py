@@ -2,13 +2,15 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import nn
 
 from foundling.artifacts import atomic_folder, read_json, write_json
-from foundling.model.gpt import GPT, GPTConfig, meta_gpt
+from foundling.model.gpt import GPT, GPTConfig
 from foundling.text.tokenizer import Tokenizer
 
 WEIGHTS = "model.safetensors"
@@ -16,13 +18,19 @@ CONFIG = "config.json"
 TOKENIZER = "tokenizer"
 PROVENANCE = "provenance.json"
 
+Model = TypeVar("Model", bound=nn.Module)
+
 
 def save(
-    folder: Path, model: GPT, tokenizer: Tokenizer | None = None, provenance: dict[str, Any] | None = None
+    folder: Path, model: nn.Module, tokenizer: Tokenizer | None = None, provenance: dict[str, Any] | None = None
 ) -> None:
-    """Write the model whole or not at all. A snapshot along a training needs neither tokenizer nor provenance."""
+    """Write the model whole or not at all. A snapshot along a training needs neither tokenizer nor provenance.
+
+    Any module will do whose `config` is a dataclass that it can be built from.
+    """
+    config: Any = model.config
     with atomic_folder(folder) as beside:
-        write_json(beside / CONFIG, dataclasses.asdict(model.config))
+        write_json(beside / CONFIG, dataclasses.asdict(config))
         save_file({name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}, beside / WEIGHTS)
         if tokenizer is not None:
             tokenizer.save(beside / TOKENIZER)
@@ -31,19 +39,30 @@ def save(
 
 
 def load(folder: Path) -> tuple[GPT, Tokenizer]:
-    """Read a model with its tokenizer, on the CPU, in evaluation mode; refuse a pair that does not belong together."""
-    model, tokenizer = load_model(folder), Tokenizer.load(folder / TOKENIZER)
-    if tokenizer.vocab_size > model.config.vocab_size:
+    """Read a GPT with its tokenizer, on the CPU, in evaluation mode; refuse a pair that does not belong together."""
+    return load_as(folder, GPT, GPTConfig)
+
+
+def load_as(folder: Path, kind: type[Model], shape: type) -> tuple[Model, Tokenizer]:
+    """The same of any kind of model, which is built from the dataclass `shape`."""
+    model, tokenizer = _read(folder, kind, shape), Tokenizer.load(folder / TOKENIZER)
+    vocabulary = model.config.vocab_size  # type: ignore[union-attr]
+    if tokenizer.vocab_size > vocabulary:  # type: ignore[operator]
         raise ValueError(
-            f"{folder / TOKENIZER} has {tokenizer.vocab_size} tokens and {folder / CONFIG} {model.config.vocab_size}; "
+            f"{folder / TOKENIZER} has {tokenizer.vocab_size} tokens and {folder / CONFIG} {vocabulary}; "
             "they are of different models: run `dvc repro` to build the folder anew"
         )
     return model, tokenizer
 
 
 def load_model(folder: Path) -> GPT:
-    """Read a model alone. Missing, extra and misshapen tensors are named before any memory is taken."""
-    model = meta_gpt(read_config(folder))
+    """Read a GPT alone. Missing, extra and misshapen tensors are named before any memory is taken."""
+    return _read(folder, GPT, GPTConfig)
+
+
+def _read(folder: Path, kind: type[Model], shape: type) -> Model:
+    with torch.device("meta"):
+        model = kind(read_config(folder, shape))
     path = folder / WEIGHTS
     if not path.is_file():
         raise ValueError(f"{path} is missing; run the stage that makes it (`dvc repro` runs all that are needed)")
@@ -54,23 +73,29 @@ def load_model(folder: Path) -> GPT:
     except SafetensorError as error:
         raise ValueError(f"{path} is no whole safetensors file ({error}); make it again with `dvc repro`") from None
     model.load_state_dict(state, assign=True)
-    model.make_tables()
+    model.make_tables()  # type: ignore[operator]
     return model.eval()
 
 
-def read_config(folder: Path) -> GPTConfig:
-    """The model's shape from config.json; unknown and missing fields are named."""
-    values = read_json(folder / CONFIG)
-    fields = {field.name for field in dataclasses.fields(GPTConfig)}
-    if not isinstance(values, dict) or set(values) != fields:
-        odd = sorted(fields.symmetric_difference(values if isinstance(values, dict) else ()))
+def read_config(folder: Path, shape: Any = GPTConfig) -> Any:
+    """A model's shape from config.json, as the dataclass `shape`; unknown and missing fields are named."""
+    return _as(shape, read_json(folder / CONFIG), folder / CONFIG)
+
+
+def _as(kind: Any, values: Any, path: Path) -> Any:
+    """Values as the dataclass `kind`, whose fields may be dataclasses themselves."""
+    fields = {field.name: field.type for field in dataclasses.fields(kind)}
+    if not isinstance(values, dict) or set(values) != set(fields):
+        odd = sorted(set(fields).symmetric_difference(values if isinstance(values, dict) else ()))
         raise ValueError(
-            f"{folder / CONFIG} is no model's config: {', '.join(odd)} missing or unknown; see docs/models.md"
+            f"{path} is no {kind.__name__.removesuffix('Config')}'s config: {', '.join(odd[:6])} missing or unknown; "
+            "see docs/models.md"
         )
-    return GPTConfig(**values)
+    nested = {name: _as(fields[name], values[name], path) for name in fields if dataclasses.is_dataclass(fields[name])}
+    return kind(**values | nested)
 
 
-def _check(path: Path, found: dict[str, tuple[int, ...]], model: GPT) -> None:
+def _check(path: Path, found: dict[str, tuple[int, ...]], model: nn.Module) -> None:
     wanted = {name: tuple(t.shape) for name, t in model.state_dict().items()}
     faults = [f"{name} is missing" for name in wanted if name not in found]
     faults += [f"{name} is not of this model" for name in found if name not in wanted]

@@ -1,0 +1,92 @@
+"""Over the jobs of a sweep: each metric's mean with its 95 % interval, as a table.
+
+The interval is Student's t over the jobs (Student 1908), so it tells how much the seeds scatter, not the questions.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from foundling.artifacts import read_json
+
+WIDTH = 110
+
+
+def run(config: DictConfig, out: Path) -> None:
+    """Print the table."""
+    sweep = Path(config.seeds.sweep) if config.seeds.sweep else newest(Path("multirun"))
+    jobs = read_jobs(sweep)
+    named = [name for name in jobs[0] if any(fnmatchcase(name, pattern) for pattern in config.seeds.metrics)]
+    common = [name for name in named if all(name in job for job in jobs)]
+    if not common:
+        raise ValueError(
+            f"the {len(jobs)} jobs of {sweep} share no metric {' or '.join(config.seeds.metrics)}; "
+            f"allowed are names as {', '.join(list(jobs[0])[:4])}; mend seeds.metrics"
+        )
+    Console(width=WIDTH).print(table(f"{sweep}, {len(jobs)} jobs", {n: [job[n] for job in jobs] for n in common}))
+
+
+def newest(folder: Path) -> Path:
+    """The sweep that was begun last: multirun/<command>/<time>."""
+    sweeps = sorted(folder.glob("*/*/"), key=lambda place: place.name)
+    if not sweeps:
+        raise ValueError(f"{folder} holds no sweep; run one, as `foundling instruct -m instruct.seed=1,2,3`")
+    return sweeps[-1]
+
+
+def read_jobs(sweep: Path) -> list[dict[str, float]]:
+    """Each job's metrics by dotted names, in the order of the jobs; fewer than two raise ValueError."""
+    folders = sorted((job for job in sweep.glob("*/") if (job / "metrics").is_dir()), key=lambda job: _number(job.name))
+    if len(folders) < 2:
+        raise ValueError(
+            f"found {len(folders)} jobs with metrics in {sweep}; an interval needs at least 2; name a sweep"
+        )
+    return [
+        {
+            name: value
+            for file in sorted((job / "metrics").glob("*.json"))
+            for name, value in _flat(read_json(file), file.stem)
+        }
+        for job in folders
+    ]
+
+
+def interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Mean, and the ends of its 95 % interval by Student's t."""
+    import numpy as np
+    from scipy.stats import sem, t
+
+    mean = float(np.mean(values))
+    half = float(t.ppf(0.975, len(values) - 1) * sem(values))
+    return mean, mean - half, mean + half
+
+
+def table(title: str, metrics: Mapping[str, Sequence[float]]) -> Table:
+    """A row for each metric: mean, interval, and the value of each job."""
+    made = Table("metric", "mean", "95 %", "jobs", title=title, box=SIMPLE)
+    for column in made.columns[:3]:
+        column.no_wrap = True
+    for column in made.columns[1:]:
+        column.justify = "right"
+    for name, values in metrics.items():
+        mean, low, high = interval(values)
+        made.add_row(name, f"{mean:.4f}", f"{low:.4f} – {high:.4f}", " ".join(f"{value:.4f}" for value in values))
+    return made
+
+
+def _flat(value: Any, name: str) -> Iterator[tuple[str, float]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _flat(inner, f"{name}.{key}")
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield name, float(value)
+
+
+def _number(name: str) -> tuple[int, str]:
+    return (int(name), "") if name.isdigit() else (10**9, name)

@@ -1,0 +1,181 @@
+"""Conversations: a dataset's records in, examples in the splits train, validation and test out.
+
+fields               which field of a record holds what
+  instruction, input, output    a triple; `input: null` where there is none
+  messages, role, content       or, with `messages`, a list of messages, each with these two fields
+  kind               groups the results; null: none
+answers: null        where `output` is a label: what the assistant says for each, {label: text}
+split:
+  by: drawn          drawn: by the seed | source: the sources named train, validation and test are the splits
+  validation: 0.05   shares of all examples; by source, of those in train where no source brings validation
+  test: 0.1
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from foundling.data.sources import records
+from foundling.text.prompts import ASSISTANT, ROLES, SYSTEM, USER, Message, Template
+
+log = logging.getLogger(__name__)
+TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
+SPEAKERS = {"human": USER, "gpt": ASSISTANT, "bot": ASSISTANT}  # other names of the roles
+
+
+@dataclass(frozen=True)
+class Example:
+    """A conversation that ends with an answer, its kind, its record as it was read, and its source."""
+
+    messages: tuple[Message, ...]
+    kind: str | None
+    record: Mapping[str, Any]
+    source: str
+
+    @property
+    def asked(self) -> tuple[Message, ...]:
+        """All but the answer."""
+        return self.messages[:-1]
+
+    @property
+    def answer(self) -> str:
+        """What the assistant is to say."""
+        return self.messages[-1].text.strip()
+
+
+def conversations(folder: Path, recipe: Mapping[str, Any], template: Template) -> dict[str, list[Example]]:
+    """Read what sources.fetch() put into `folder` and split it; what training shares with the others is dropped.
+
+    A record that lacks a field, an answer without a text, and an empty split raise ValueError that names the row or
+    the setting.
+    """
+    found = list(_examples(folder, recipe, template))
+    by = recipe["split"]["by"]
+    if by not in ("drawn", "source"):
+        raise ValueError(f"found instruct.split.by={by!r}; allowed are drawn and source; try drawn")
+    random = np.random.Generator(np.random.Philox(key=recipe["seed"]))
+    splits = (_drawn if by == "drawn" else _given)(found, recipe["split"], random)
+    held_out = {example.asked for split in (VALIDATION, TEST) for example in splits[split]}
+    kept = [example for example in splits[TRAIN] if example.asked not in held_out]
+    dropped, splits[TRAIN] = len(splits[TRAIN]) - len(kept), kept
+    for split, examples in splits.items():
+        if not examples:
+            raise ValueError(
+                f"the split {split} of {recipe['dataset']['name']} is empty; raise instruct.split.{split}, "
+                "or give the dataset more records"
+            )
+    sizes = ", ".join(f"{len(examples):,} {split}" for split, examples in splits.items())
+    log.info(f"instruct: {sizes}; {dropped:,} dropped from train, which validation or test ask as well")
+    return splits
+
+
+def _examples(folder: Path, recipe: Mapping[str, Any], template: Template) -> Iterator[Example]:
+    fields, answers = recipe["fields"], recipe["answers"]
+    rows: Counter[str] = Counter()
+    for source, record in records(folder, recipe["dataset"]):
+        rows[source] += 1
+        place = f"row {rows[source]} of source {source}"
+        read = _listed if fields.get("messages") else _triple
+        messages = read(record, fields, answers, template, place)
+        if recipe["system"] and messages[0].role != SYSTEM:
+            messages = [Message(SYSTEM, recipe["system"]), *messages]
+        kind = _field(record, "kind", fields, place) if fields.get("kind") else None
+        yield Example(tuple(messages), kind, record, source)
+
+
+def _triple(
+    record: Mapping[str, Any],
+    fields: Mapping[str, Any],
+    answers: Mapping[str, str] | None,
+    template: Template,
+    place: str,
+) -> list[Message]:
+    instruction = _field(record, "instruction", fields, place)
+    given = _field(record, "input", fields, place) if fields.get("input") else ""
+    output = _field(record, "output", fields, place)
+    if not instruction.strip() and not given.strip():
+        raise ValueError(f"{place} has an empty instruction; write one, or take the row out")
+    if answers is not None and output not in answers:
+        raise ValueError(
+            f"{place} has {fields['output']} {output!r}, for which instruct.answers has no text; add one, or mend it"
+        )
+    output = answers[output] if answers is not None else output
+    if not output.strip():
+        raise ValueError(f"{place} has an empty answer; write one, or take the row out")
+    return [Message(USER, template.asks(instruction.strip(), given.strip())), Message(ASSISTANT, output)]
+
+
+def _listed(
+    record: Mapping[str, Any], fields: Mapping[str, Any], answers: object, template: Template, place: str
+) -> list[Message]:
+    listed = record.get(fields["messages"])
+    if not isinstance(listed, list) or not all(isinstance(one, Mapping) for one in listed):
+        raise _missing(record, "messages", fields, place, "a list of messages")
+    messages = []
+    for number, one in enumerate(listed, 1):
+        where = f"message {number} of {place}"
+        role, text = (_field(one, name, fields, where) for name in ("role", "content"))
+        if SPEAKERS.get(role, role) not in ROLES:
+            raise ValueError(f"{where} has the role {role!r}; allowed are {', '.join((*ROLES, *SPEAKERS))}; mend it")
+        messages.append(Message(SPEAKERS.get(role, role), text))
+    while messages and messages[-1].role != ASSISTANT:
+        messages.pop()  # what stays unanswered teaches nothing
+    if not messages or not messages[-1].text.strip():
+        raise ValueError(f"{place} has no answer of the assistant; add one, or take the row out")
+    return messages
+
+
+def _field(record: Mapping[str, Any], name: str, fields: Mapping[str, Any], place: str) -> str:
+    value = record.get(fields[name])
+    if value is None and fields[name] in record and name == "input":
+        return ""
+    if not isinstance(value, str):
+        raise _missing(record, name, fields, place, "a text")
+    return value
+
+
+def _missing(record: Mapping[str, Any], name: str, fields: Mapping[str, Any], place: str, what: str) -> ValueError:
+    found = f"a {type(record[fields[name]]).__name__}" if fields[name] in record else ", ".join(map(str, record))
+    none = " (null: there is none)" if name in ("input", "kind") else ""
+    return ValueError(
+        f"{place} has no field {fields[name]!r} with {what} (found {found or 'nothing'}); mend the row, or set "
+        f"instruct.fields.{name} to the field that holds it{none}"
+    )
+
+
+def _drawn(
+    examples: Sequence[Example], split: Mapping[str, Any], random: np.random.Generator
+) -> dict[str, list[Example]]:
+    """Shares of the shuffled examples; at least one of each where there are enough."""
+    shares = {name: split[name] for name in (VALIDATION, TEST)}
+    if min(shares.values()) <= 0 or sum(shares.values()) >= 1:
+        raise ValueError(f"found instruct.split with {shares}; allowed are shares above 0 that leave some for training")
+    order = random.permutation(len(examples))
+    test, validation = (max(1, round(shares[name] * len(examples))) for name in (TEST, VALIDATION))
+    parts = np.split(order, [test, test + validation])
+    return {name: [examples[i] for i in part] for name, part in zip((TEST, VALIDATION, TRAIN), parts, strict=True)}
+
+
+def _given(
+    examples: Sequence[Example], split: Mapping[str, Any], random: np.random.Generator
+) -> dict[str, list[Example]]:
+    """Each source is the split that its name says; a validation that no source brings is drawn from train."""
+    splits: dict[str, list[Example]] = {name: [] for name in SPLITS}
+    for example in examples:
+        if example.source not in splits:
+            raise ValueError(
+                f"found a source named {example.source!r}; with instruct.split.by=source the sources are named "
+                f"{', '.join(SPLITS)}; rename it, or set instruct.split.by=drawn"
+            )
+        splits[example.source].append(example)
+    if not splits[VALIDATION]:
+        order = random.permutation(len(splits[TRAIN]))
+        size = round(split[VALIDATION] * len(order))
+        parts = {VALIDATION: order[:size], TRAIN: order[size:]}
+        splits |= {name: [splits[TRAIN][i] for i in part] for name, part in parts.items()}
+    return splits

@@ -1,0 +1,208 @@
+"""Batches for instruction tuning: (ids, targets), both (B, T), whose targets are the answers' tokens alone.
+
+A row is one conversation, or several that are packed into one; then a third tensor, segments (B, T), keeps them apart.
+Padding stands to the right of each row's end and is no target.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from lightning import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from foundling.data.conversations import TRAIN, VALIDATION, Example
+from foundling.model.loss import IGNORE_INDEX
+from foundling.text.prompts import Template, render
+from foundling.text.tokenizer import Tokenizer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a model reads (T,) and what is to follow each token (T,), IGNORE_INDEX where the loss does not count."""
+
+    ids: np.ndarray
+    targets: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How conversations become rows; as in conf/instruct."""
+
+    template: Template
+    loss_on: str
+    learn_end: bool
+    context: int
+    keep: str  # what of a conversation that is longer than the context: its beginning or its end
+
+    def __post_init__(self) -> None:
+        if self.keep not in ("beginning", "end"):
+            raise ValueError(f"found instruct.keep={self.keep!r}; allowed are beginning and end; try end")
+
+    def rows(self, examples: Sequence[Example], tokenizer: Tokenizer, split: str) -> list[Row]:
+        """Encode; what is too long is cut, and what then has nothing to learn is left out. The log counts both."""
+        rows, cut = [], 0
+        for example in examples:
+            done = render(example.messages, self.template, tokenizer, loss_on=self.loss_on, end=self.learn_end)
+            ids = np.array(done.ids, dtype=np.int64)
+            targets = np.where(done.learned, ids, IGNORE_INDEX)
+            if len(ids) > self.context + 1:
+                cut += 1
+                kept = slice(None, self.context + 1) if self.keep == "beginning" else slice(-self.context - 1, None)
+                ids, targets = ids[kept], targets[kept]
+            if (targets[1:] != IGNORE_INDEX).any():
+                rows.append(Row(ids[:-1], targets[1:]))
+        if cut:
+            log.warning(
+                f"instruct: {cut:,} of {len(examples):,} conversations in {split} are longer than the context of "
+                f"{self.context} tokens and keep their {self.keep}; {len(examples) - len(rows):,} have no answer left"
+            )
+        if not rows:
+            raise ValueError(
+                f"no conversation of the split {split} has an answer within the context of {self.context} tokens; "
+                "set instruct.keep=end, or tune a base with a longer model.context"
+            )
+        return rows
+
+
+class TrainingBatches(Dataset[tuple[Tensor, ...]]):
+    """Item s is the batch of step s: a function of (seed, s), whatever was read before.
+
+    Each epoch is shuffled anew; `bucket` neighbouring batches share out their rows by length, so that little is padded,
+    and then come in random order. With `packing` a row holds as many conversations as fit into `context`.
+    """
+
+    def __init__(
+        self, rows: Sequence[Row], batch_size: int, bucket: int, packing: bool, context: int, steps: int, seed: int
+    ) -> None:
+        if batch_size < 1 or bucket < 1:
+            raise ValueError(f"found instruct.batch_size={batch_size}, instruct.bucket={bucket}; both are at least 1")
+        self.rows, self.seed, self.steps, self.packing = rows, seed, steps, packing
+        sizes = np.array([len(row) for row in rows])
+        self.groups = pack(sizes, context, seed) if packing else [[i] for i in range(len(rows))]
+        self.lengths = np.array([sizes[group].sum() for group in self.groups])
+        self.batch_size, self.bucket = min(batch_size, len(self.groups)), bucket
+        self.per_epoch = -(-len(self.groups) // self.batch_size)
+        self.plan = lru_cache(maxsize=1)(self._plan)
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, step: int) -> tuple[Tensor, ...]:
+        """The batch of a step."""
+        epoch, place = divmod(step, self.per_epoch)
+        chosen = [self.groups[i] for i in self.plan(epoch)[place]]
+        return as_batch([[self.rows[i] for i in group] for group in chosen], apart=self.packing)
+
+    def tokens_per_step(self) -> int:
+        """Tokens of a batch on average, padding not counted."""
+        return round(self.lengths.sum() / self.per_epoch)
+
+    def _plan(self, epoch: int) -> list[np.ndarray]:
+        """All batches of an epoch, as indices of groups; each group is in exactly one."""
+        random = np.random.Generator(np.random.Philox(key=(self.seed << 64) + epoch))
+        order = random.permutation(len(self.groups))
+        buckets = np.arange(len(order)) // (self.batch_size * self.bucket)
+        order = order[np.lexsort((self.lengths[order], buckets))]
+        batches = np.array_split(order, self.per_epoch)
+        return [batches[i] for i in random.permutation(self.per_epoch)]
+
+
+class OrderedBatches(Dataset[tuple[Tensor, ...]]):
+    """A whole split by length, so that little is padded; order does not matter to a sum."""
+
+    def __init__(self, rows: Sequence[Row], batch_size: int) -> None:
+        ordered = sorted(rows, key=len)
+        self.batches = [ordered[start : start + batch_size] for start in range(0, len(ordered), batch_size)]
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, ...]:
+        """(ids, targets), both (B, T)."""
+        return as_batch([[row] for row in self.batches[index]], apart=False)
+
+
+def pack(sizes: np.ndarray, room: int, seed: int, window: int = 512) -> list[list[int]]:
+    """Put examples (by index) of these sizes together, at most `room` tokens a group: the fullest group that fits.
+
+    They are shuffled by the seed and packed, the longest first, `window` at a time: groups stay mixed, work linear.
+    """
+    order = np.random.Generator(np.random.Philox(key=seed)).permutation(len(sizes))
+    groups: list[list[int]] = []
+    for start in range(0, len(order), window):
+        open_groups: list[tuple[int, list[int]]] = []  # (tokens left, examples), the fullest first
+        for i in sorted(order[start : start + window], key=lambda i: -sizes[i]):
+            at = next((g for g, (left, _) in enumerate(open_groups) if left >= sizes[i]), len(open_groups))
+            left, group = open_groups.pop(at) if at < len(open_groups) else (room, [])
+            open_groups.append((left - int(sizes[i]), [*group, int(i)]))
+            open_groups.sort(key=lambda entry: entry[0])
+        groups += [group for _, group in open_groups]
+    return groups
+
+
+def as_batch(groups: Sequence[Sequence[Row]], *, apart: bool) -> tuple[Tensor, ...]:
+    """Rows to (ids, targets) and, when several share a row, segments, each (B, T); right of their end is padding."""
+    longest = max(sum(map(len, group)) for group in groups)
+    ids = np.zeros((len(groups), longest), dtype=np.int64)
+    targets = np.full_like(ids, IGNORE_INDEX)
+    segments = np.full_like(ids, -1)
+    for at, group in enumerate(groups):
+        end = sum(map(len, group))
+        ids[at, :end] = np.concatenate([row.ids for row in group])
+        targets[at, :end] = np.concatenate([row.targets for row in group])
+        segments[at, :end] = np.repeat(np.arange(len(group)), [len(row) for row in group])
+    tensors = (ids, targets, segments) if apart else (ids, targets)
+    return tuple(map(torch.from_numpy, tensors))
+
+
+class InstructionData(LightningDataModule):
+    """Training and validation batches of one dataset of conversations."""
+
+    def __init__(
+        self,
+        splits: dict[str, list[Example]],
+        tokenizer: Tokenizer,
+        reading: Reading,
+        *,
+        batch_size: int,
+        bucket: int,
+        packing: bool,
+        steps: int,
+        seed: int,
+        workers: int,
+    ) -> None:
+        super().__init__()
+        rows = {split: reading.rows(splits[split], tokenizer, split) for split in (TRAIN, VALIDATION)}
+        self.training = TrainingBatches(rows[TRAIN], batch_size, bucket, packing, reading.context, steps, seed)
+        self.validation = OrderedBatches(rows[VALIDATION], batch_size)
+        counted = [row.targets[row.targets != IGNORE_INDEX] for row in rows[VALIDATION]]
+        self.validation_bytes = sum(len(tokenizer.decode_bytes(ids.tolist())) for ids in counted)
+        self.workers = workers
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Batches by index, in order."""
+        return self._loader(self.training)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """The whole validation split."""
+        return self._loader(self.validation)
+
+    def _loader(self, batches: TrainingBatches | OrderedBatches) -> DataLoader[Any]:
+        return DataLoader(
+            batches,
+            batch_size=None,
+            sampler=range(len(batches)),
+            num_workers=self.workers,
+            pin_memory=torch.cuda.is_available(),
+        )

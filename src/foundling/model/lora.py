@@ -1,0 +1,87 @@
+"""Low-rank adaptation: a network's linear layers are wrapped from outside, trained, and merged back into plain ones.
+
+LoRA (Hu et al. 2021) leaves W as it is and learns a difference of low rank: y = W x + (alpha / rank) · B A x. B begins
+at zero, so that the wrapped network begins as the one it wraps. The network itself never learns of it.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class LoRALinear(nn.Module):
+    """A linear layer with its difference of low rank: (…, in) -> (…, out)."""
+
+    def __init__(
+        self, base: nn.Linear, rank: int, alpha: float, dropout: float, generator: torch.Generator | None = None
+    ) -> None:
+        super().__init__()
+        self.base = base
+        self.scale = alpha / rank
+        self.dropout = dropout
+        bound = 1 / math.sqrt(base.in_features)  # as nn.Linear's own weights begin
+        drawn = torch.empty(rank, base.in_features).uniform_(-bound, bound, generator=generator)
+        self.down = nn.Parameter(drawn.to(base.weight))  # A, (rank, in)
+        self.up = nn.Parameter(base.weight.new_zeros(base.out_features, rank))  # B, (out, rank)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """W x + b, plus scale · B A x; dropout falls on the difference's input alone."""
+        low = F.linear(F.dropout(x, self.dropout, self.training), self.down)  # (…, rank)
+        return self.base(x) + self.scale * F.linear(low, self.up)
+
+    @torch.no_grad()
+    def merged(self) -> nn.Linear:
+        """The plain layer that gives the same: W + scale · B A."""
+        self.base.weight += self.scale * (self.up @ self.down)
+        return self.base
+
+
+def wrap(
+    network: nn.Module, targets: Sequence[str], rank: int, alpha: float, dropout: float, seed: int
+) -> list[nn.Parameter]:
+    """Freeze `network` and wrap, in place, its linear layers that `targets` name; returns what is left to train.
+
+    A target is the end of a layer's dotted name: "qkv", or "attention.out" where "out" alone would name two. One that
+    names no layer raises ValueError.
+    """
+    if rank < 1 or alpha <= 0:
+        raise ValueError(f"found lora.rank={rank}, lora.alpha={alpha}; both must be positive; try rank=8, alpha=16")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"found lora.dropout={dropout}; it must be at least 0 and below 1; 0 switches it off")
+    linear = {name: module for name, module in network.named_modules() if isinstance(module, nn.Linear)}
+    for target in targets:
+        if not any(_named(name, target) for name in linear):
+            known = dict.fromkeys(".".join(name.split(".")[-2:]) for name in linear)
+            raise ValueError(f"lora.targets has {target!r}, no linear layer; allowed are {', '.join(known)}; mend it")
+    chosen = [name for name in linear if any(_named(name, target) for target in targets)]
+    if not chosen:
+        raise ValueError("lora.targets is empty; name the layers to adapt, as [attention.qkv, attention.out]")
+    network.requires_grad_(False)
+    generator = torch.Generator().manual_seed(seed)
+    for name in chosen:
+        _replace(network, name, LoRALinear(linear[name], rank, alpha, dropout, generator))
+    return [p for p in network.parameters() if p.requires_grad]
+
+
+def merge(network: nn.Module) -> None:
+    """Put plain layers back, in place, that compute what the wrapped ones did; all is trainable again."""
+    for name, layer in list(wrapped(network)):
+        _replace(network, name, layer.merged())
+    network.requires_grad_(True)
+
+
+def wrapped(network: nn.Module) -> Iterator[tuple[str, LoRALinear]]:
+    """The wrapped layers with their names."""
+    return ((name, module) for name, module in network.named_modules() if isinstance(module, LoRALinear))
+
+
+def _named(name: str, target: str) -> bool:
+    return name == target or name.endswith(f".{target}")
+
+
+def _replace(network: nn.Module, name: str, layer: nn.Module) -> None:
+    parent, _, last = name.rpartition(".")
+    setattr(network.get_submodule(parent), last, layer)

@@ -1,0 +1,149 @@
+"""Tune models/base to tell labels apart, and measure it beside what needs no tuning, into models/classifier."""
+
+import random
+import shutil
+import time
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from rich.console import Console
+
+from foundling.artifacts import settle, write_json
+from foundling.config import recipe, section
+from foundling.data.classification import ClassificationData, Encoded, batches_per_epoch, encode_splits
+from foundling.data.labelled import TEST, TRAIN, VALIDATION, Labelled, labelled
+from foundling.data.lineage import require_base
+from foundling.data.shards import open_tokens
+from foundling.data.sources import records
+from foundling.evaluation.baselines import baselines
+from foundling.evaluation.benchmarks import read_items
+from foundling.evaluation.classification import Answers, answers, probabilities
+from foundling.evaluation.comparison import OURS, ZERO_SHOT, compare, summary, write_tables
+from foundling.evaluation.forgetting import knows
+from foundling.evaluation.zero_shot import zero_shot
+from foundling.model import lora
+from foundling.model.classifier import Classifier, ClassifierConfig
+from foundling.model.gpt import GPT
+from foundling.text.tokenizer import Tokenizer
+from foundling.training.callbacks import Recorder
+from foundling.training.classification import ClassificationModule, class_weights
+from foundling.training.fit import fit
+from foundling.training.loggers import finish, log_lineage, make_wandb
+from foundling.training.stopping import KeepBest
+from foundling.training.trainable import choose_trainable
+from foundling.weights import folder
+from foundling.weights.provenance import provenance, run_record
+
+Network = TypeVar("Network", GPT, Classifier)
+BASE, TEXTS = Path("models/base"), Path("data/raw/classify")
+TOKENS, BENCHMARKS = Path("data/tokens"), Path("data/raw/benchmarks")
+WIDTH = 110
+PLACES = {"train.csv": "plots/classify.csv", "validation.csv": "plots/classify_validation.csv"}
+
+
+def run(config: DictConfig, out: Path) -> float:
+    """Train, compare, save, record; returns the validation loss, which a sweeper may minimise."""
+    began = time.perf_counter()
+    asked, settings, runtime = recipe(config), section(config, "classify"), section(config, "runtime")
+    require_base(BASE, asked)
+    if runtime["threads"]:
+        torch.set_num_threads(runtime["threads"])
+    trunk, tokenizer = folder.load(BASE)
+    texts = labelled(TEXTS, settings)
+    rows, cut = encode_splits(tokenizer, texts, trunk.config.context, settings["keep"])
+    before = _knows(trunk, tokenizer, config)
+    others = _untuned(trunk, tokenizer, texts, settings)
+
+    network = Classifier(ClassifierConfig(trunk.config, tuple(texts.labels), settings["keep"]), trunk)
+    size = choose_trainable(network, settings["train"], settings["last"], settings["lora"], settings["seed"])
+    logger = make_wandb(runtime["logger"], asked, "classify", out)
+    best, recorder = _train(network, texts, rows, config, out, logger)
+    reached = best.restore()
+    lora.merge(network.trunk)
+    found = probabilities(_on_device(network), rows[TEST].ids, settings["batch_tokens"])
+    given = {OURS: answers(found), **others}
+    metrics = {
+        "dataset": settings["dataset"]["name"],
+        "texts": texts.counts | {split: len(examples) for split, examples in texts.splits.items()} | {"cut": cut},
+        "training": {"train": settings["train"], "parameters": size, "steps": recorder.steps, "best": reached},
+        "models": compare(rows[TEST].labels, texts.labels, given),
+        "forgetting": {"before": before, "after": _knows(network.trunk, tokenizer, config)},
+    }
+    made = out / "models/classifier"
+    inputs = [BASE / folder.WEIGHTS, TEXTS]
+    folder.save(
+        made,
+        network.cpu(),
+        tokenizer,
+        provenance(asked, inputs, BASE, {k: v for k, v in reached.items() if k != "step"}),
+    )
+    settle(out / "scratch/classify", out, PLACES)
+    write_json(out / "metrics/classify.json", metrics)
+    write_tables(out / "plots", texts.texts(TEST), rows[TEST].labels, texts.labels, found, given)
+    log_lineage(logger, made, "model", "classifier", BASE, "model", "base")
+    seconds = {"training": recorder.seconds, "whole": time.perf_counter() - began}
+    record = run_record(made / folder.WEIGHTS, seconds, recorder.tokens_per_second, finish(logger))
+    write_json(out / "metrics/classify_run.json", record)
+    Console(width=WIDTH).print(summary(metrics))
+    return reached["val/loss"]
+
+
+def _train(
+    network: Classifier, texts: Labelled, rows: dict[str, Encoded], config: DictConfig, out: Path, logger: Any
+) -> tuple[KeepBest, Recorder]:
+    """Fit the classifier; its curves grow in scratch/classify."""
+    settings, runtime = section(config, "classify"), section(config, "runtime")
+    per_epoch = batches_per_epoch(len(rows[TRAIN].ids), settings["batch_size"])
+    steps = settings["max_steps"] if settings["max_steps"] is not None else round(settings["epochs"] * per_epoch)
+    batches = {name: settings[name] for name in ("batch_size", "bucket", "seed")}
+    data = ClassificationData(rows[TRAIN], rows[VALIDATION], steps=steps, workers=runtime["workers"], **batches)
+    module = ClassificationModule(
+        network.train(),
+        instantiate(config.classify.optimizer, _partial_=True),
+        instantiate(config.classify.schedule, max_steps=steps),
+        head_rate=settings["head_rate"],
+        language_loss=settings["language_loss"],
+        class_weights=class_weights(settings["class_weights"], texts.labels, rows[TRAIN].labels),
+    )
+    best = KeepBest(network, settings["patience"])
+    how = settings | {
+        "max_steps": steps,
+        "accumulate": 1,
+        "validate_every": settings["validate_every"] or -(-per_epoch // 2),
+    }
+    scratch = out / "scratch/classify"
+    shutil.rmtree(scratch, ignore_errors=True)
+    return best, fit(module, data, how, runtime, scratch, data.training.tokens // per_epoch, [best], logger)
+
+
+def _untuned(trunk: GPT, tokenizer: Tokenizer, texts: Labelled, settings: dict[str, Any]) -> dict[str, Answers]:
+    """What the baselines and the base itself answer about the test texts."""
+    test, seed, ask = texts.texts(TEST), settings["seed"], settings["zero_shot"]
+    given = baselines(texts.texts(TRAIN), texts.ids(TRAIN), test, seed, settings["baselines"])
+    count = len(test) if ask["limit"] is None else min(ask["limit"], len(test))
+    if count:
+        places = sorted(random.Random(seed).sample(range(len(test)), count))
+        ask = {"template": ask["template"], "batch_tokens": settings["batch_tokens"]}
+        given[ZERO_SHOT] = zero_shot(_on_device(trunk), tokenizer, test, places, texts.labels, **ask)
+    return given
+
+
+def _knows(trunk: GPT, tokenizer: Tokenizer, config: DictConfig) -> dict[str, Any]:
+    """What the trunk knows of the base's own held-out text and benchmarks."""
+    settings, evaluate = section(config, "classify"), section(config, "evaluate")
+    held_out = open_tokens(TOKENS, tokenizer.fingerprint).validation[0].ids[: settings["forgetting"]["tokens"]]
+    limit = settings["forgetting"]["questions"]
+    questions = {
+        name: read_items((r for _, r in records(BENCHMARKS / name, one)), one, limit, evaluate["seed"])
+        for name, one in evaluate["benchmarks"].items()
+    }
+    measured = {"batch_tokens": settings["batch_tokens"], "seed": settings["seed"]}
+    return knows(_on_device(trunk), tokenizer, held_out, questions, evaluate["benchmarks"], **measured)
+
+
+def _on_device(network: Network) -> Network:
+    """The network in evaluation mode where it computes fastest."""
+    return network.to("cuda" if torch.cuda.is_available() else "cpu").eval()

@@ -1,0 +1,137 @@
+"""Tune models/base to follow instructions, and measure its answers beside the base's, into models/chat."""
+
+import json
+import logging
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from rich.console import Console
+
+from foundling.artifacts import atomic_file, settle, write_json
+from foundling.config import recipe, section
+from foundling.data.conversations import TEST, Example, conversations
+from foundling.data.instruction import InstructionData, Reading
+from foundling.data.lineage import require_base
+from foundling.data.shards import open_tokens
+from foundling.data.sources import records
+from foundling.evaluation.answers import beside, choose, measure, summary
+from foundling.evaluation.benchmarks import read_items
+from foundling.evaluation.forgetting import knows
+from foundling.evaluation.judge import judge, reach
+from foundling.model import lora
+from foundling.model.gpt import GPT
+from foundling.text.prompts import template_of
+from foundling.text.tokenizer import Tokenizer
+from foundling.training.callbacks import Recorder
+from foundling.training.fit import fit
+from foundling.training.language import LanguageModule
+from foundling.training.loggers import finish, log_lineage, make_wandb
+from foundling.weights import folder
+from foundling.weights.chat import save_chat
+from foundling.weights.provenance import provenance, run_record
+
+if TYPE_CHECKING:
+    from lightning.pytorch.loggers import WandbLogger
+
+log = logging.getLogger(__name__)
+BASE, CHAT, RAW = Path("models/base"), Path("models/chat"), Path("data/raw/instruct")
+TOKENS, BENCHMARKS = Path("data/tokens"), Path("data/raw/benchmarks")
+PLACES = {"train.csv": "plots/instruct.csv", "validation.csv": "plots/instruct_validation.csv"}
+
+
+def run(config: DictConfig, out: Path) -> float:
+    """Train, save, ask, record; returns the share of right answers, which a sweeper may maximise."""
+    began = time.perf_counter()
+    asked, settings = recipe(config), section(config, "instruct")
+    require_base(BASE, asked)
+    if config.runtime.threads:
+        torch.set_num_threads(config.runtime.threads)
+    reach(settings["judge"])
+    network, tokenizer = folder.load(BASE)
+    splits = conversations(RAW, settings, template_of(settings["template"]))
+    logger = make_wandb(section(config, "runtime")["logger"], asked, "instruct", out)
+    recorder, reached = _tune(network, tokenizer, splits, config, out / "scratch/instruct", logger)
+    made = provenance(asked, [RAW / "meta.json"], BASE, reached)
+    save_chat(out / CHAT, network, tokenizer, made, settings["template"], settings["system"])
+    tuned = time.perf_counter()
+    metrics, answers = _measure(network, tokenizer, splits[TEST], config)
+    counts = {split: len(examples) for split, examples in splits.items()}
+    write_json(out / "metrics/instruct.json", {"dataset": settings["dataset"]["name"], "examples": counts, **metrics})
+    with atomic_file(out / "plots/answers.jsonl") as file:
+        file.writelines(json.dumps(answer, ensure_ascii=False) + "\n" for answer in answers)
+    settle(out / "scratch/instruct", out, PLACES)
+    if logger is not None:
+        logger.log_metrics({"test/right": metrics["tuned"]["kinds"]["all"]["accuracy"]})
+    log_lineage(logger, out / CHAT, "model", "chat", BASE, "model", "base")
+    seconds = {"training": recorder.seconds, "tuning": tuned - began, "whole": time.perf_counter() - began}
+    record = run_record(out / CHAT / folder.WEIGHTS, seconds, recorder.tokens_per_second, finish(logger))
+    write_json(out / "metrics/instruct_run.json", record)
+    Console().print(summary(metrics))
+    return float(metrics["tuned"]["kinds"]["all"]["accuracy"])
+
+
+def _tune(
+    network: GPT,
+    tokenizer: Tokenizer,
+    splits: dict[str, list[Example]],
+    config: DictConfig,
+    scratch: Path,
+    logger: "WandbLogger | None",
+) -> tuple[Recorder, dict[str, float]]:
+    """Train the network in place, all of it or by LoRA; returns the recorder and what was reached."""
+    settings, runtime = section(config, "instruct"), section(config, "runtime")
+    if settings["method"] not in ("full", "lora"):
+        raise ValueError(f"found instruct.method={settings['method']!r}; allowed are full and lora; try full")
+    template = template_of(settings["template"])
+    reading = Reading(template, settings["loss_on"], settings["learn_end"], network.config.context, settings["keep"])
+    steps, seed = settings["max_steps"], settings["seed"]
+    batches = {name: settings[name] for name in ("batch_size", "bucket", "packing", "seed")}
+    data = InstructionData(splits, tokenizer, reading, steps=steps, workers=runtime["workers"], **batches)
+    if settings["method"] == "lora":
+        lora.wrap(network, **settings["lora"], seed=seed)
+    optimizer = instantiate(config.instruct.optimizer, _partial_=True)
+    schedule = instantiate(config.instruct.schedule, max_steps=steps)
+    module = LanguageModule(network.train(), optimizer, schedule, data.validation_bytes)
+    trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    per_step = data.training.tokens_per_step()
+    log.info(
+        f"instruct: {trained:,} of {network.parameter_count():,} parameters, {steps:,} steps of about {per_step:,} "
+        f"tokens, {steps / data.training.per_epoch:.1f} epochs"
+    )
+    shutil.rmtree(scratch, ignore_errors=True)
+    recorder = fit(module, data, settings | {"accumulate": 1}, runtime, scratch, per_step, [], logger)
+    lora.merge(network)
+    network.eval()
+    reached = {name: value for name, value in module.validation.items() if name != "step"}
+    return recorder, reached | {"trained_parameters": trained, "steps": steps}
+
+
+def _measure(
+    network: GPT, tokenizer: Tokenizer, examples: list[Example], config: DictConfig
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The answers of base and tuned model to the same prompts, and what both know of the base's own texts."""
+    settings, evaluate = section(config, "instruct"), section(config, "evaluate")
+    seed, batch_tokens, spared = settings["seed"], evaluate["batch_tokens"], settings["forgetting"]
+    template, ask = template_of(settings["template"]), settings["test"]
+    examples = choose(examples, ask["limit"], seed)
+    held_out = open_tokens(TOKENS, tokenizer.fingerprint).validation[0].ids[: spared["tokens"]]
+    questions = {
+        name: read_items((r for _, r in records(BENCHMARKS / name, one)), one, spared["questions"], evaluate["seed"])
+        for name, one in evaluate["benchmarks"].items()
+    }
+    metrics: dict[str, Any] = {"checks": ask["checks"]}
+    answers = {}
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    for name, model in (("base", folder.load_model(BASE)), ("tuned", network)):
+        model.to(device)
+        metrics[name], answers[name] = measure(model, tokenizer, template, examples, ask, batch_tokens)
+        metrics[name]["knows"] = knows(
+            model, tokenizer, held_out, questions, evaluate["benchmarks"], batch_tokens=batch_tokens, seed=seed
+        )
+        metrics[name]["judge"] = judge(answers[name], settings["judge"], seed)
+    return metrics, beside(answers["base"], answers["tuned"])

@@ -1,0 +1,50 @@
+"""Early stopping: the weights of the best validation are kept, and the training ends when it no longer improves."""
+
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from torch import Tensor, nn
+
+MEASURE = "val/loss"
+
+
+class KeepBest(Callback):
+    """Remember the trained weights of the lowest validation loss; after `patience` validations without a lower, stop.
+
+    patience None never stops. Only what is trained is copied: the rest does not change.
+    """
+
+    def __init__(self, network: nn.Module, patience: int | None) -> None:
+        self.network, self.patience = network, patience
+        self.best: dict[str, float] = {}
+        self.weights: dict[str, Tensor] = {}
+        self.waited = 0
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Compare the validation that just ended."""
+        found: dict[str, float] = pl_module.validation  # type: ignore[assignment]
+        if not self.best or found[MEASURE] < self.best[MEASURE]:
+            self.best, self.waited = dict(found), 0
+            trained = {name: p for name, p in self.network.named_parameters() if p.requires_grad}
+            self.weights = {name: p.detach().clone() for name, p in trained.items()}
+            return
+        self.waited += 1
+        if self.patience is not None and self.waited >= self.patience:
+            trainer.should_stop = True
+
+    @torch.no_grad()
+    def restore(self) -> dict[str, float]:
+        """Put the best weights back; returns their validation with its step."""
+        parameters = dict(self.network.named_parameters())
+        for name, kept in self.weights.items():
+            parameters[name].copy_(kept)
+        return self.best
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run has to know."""
+        return {"best": self.best, "weights": self.weights, "waited": self.waited}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.best, self.weights, self.waited = state_dict["best"], state_dict["weights"], state_dict["waited"]

@@ -1,0 +1,140 @@
+"""foundling chat, as one types it: lines in through a pipe, answers out; the slash commands; a stopped answer."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from foundling.commands import chat
+from foundling.generation.assistant import Assistant
+from foundling.generation.sampling import GREEDY
+from foundling.model.gpt import GPT
+from foundling.text.prompts import TEMPLATES
+from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer
+from foundling.weights import folder
+from foundling.weights.chat import read_chat, save_chat
+
+TOKENIZER = Tokenizer({bytes([i]): i for i in range(256)}, GPT2_PATTERN)
+
+
+@pytest.fixture(scope="module")
+def model(gpt_config: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A chat model's folder."""
+    torch.manual_seed(0)
+    gpt = GPT(gpt_config("micro", vocab_size=TOKENIZER.vocab_size, context=64)).eval()
+    for p in gpt.parameters():
+        torch.nn.init.normal_(p, std=0.3)
+    place = tmp_path_factory.mktemp("models") / "chat"
+    save_chat(place, gpt, TOKENIZER, {"config": {}}, "phi3", "Be kind.")
+    return place
+
+
+@pytest.fixture
+def assistant(model: Path) -> Assistant:
+    template, system = read_chat(model)
+    network, tokenizer = folder.load(model)
+    return Assistant(network, tokenizer, template, system=system, sampling=GREEDY, max_new_tokens=8, seed=1)
+
+
+def talk(model: Path, lines: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = {
+        "model": str(model),
+        "system": None,
+        "max_new_tokens": 8,
+        "temperature": 0.0,
+        "top_k": None,
+        "top_p": None,
+        "seed": 1,
+    }
+    monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
+    chat.run(OmegaConf.create({"chat": ask}), Path())
+
+
+def test_lines_from_a_pipe_are_answered_one_by_one(model: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    talk(model, "Hello.\n\nWho?\n/quit\nnever\n", monkeypatch)
+    first = capsys.readouterr().out
+    talk(model, "Hello.\nWho?", monkeypatch)
+    assert capsys.readouterr().out == first
+    talk(model, "Hello.\n", monkeypatch)
+    once = capsys.readouterr().out
+    assert first.startswith(once)
+    assert len(first) > len(once)
+
+
+def test_reset_begins_anew(model: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    talk(model, "Hello.\n/reset\nHello.\n", monkeypatch)
+    out = capsys.readouterr().out
+    before, after = out.split("(a new conversation)\n")
+    assert before == after != ""
+
+
+def test_system_is_shown_and_set(assistant: Assistant) -> None:
+    assert chat.command(assistant, "/system") == "(the system text: Be kind.)"
+    "".join(assistant.reply("x"))
+    assert "new conversation" in chat.command(assistant, "/system You are a pilot.")
+    assert (assistant.system, assistant.messages) == ("You are a pilot.", [])
+
+
+def test_a_saved_conversation_is_what_instruct_reads(assistant: Assistant, tmp_path: Path) -> None:
+    "".join(assistant.reply("Hello."))
+    said = chat.command(assistant, f"/save {tmp_path / 'talk.jsonl'}")
+    assert said == f"(3 messages -> {tmp_path / 'talk.jsonl'})"
+    saved = json.loads((tmp_path / "talk.jsonl").read_text())["messages"]
+    assert [m["role"] for m in saved] == ["system", "user", "assistant"]
+    assert saved[1]["content"] == "Hello."
+    (tmp_path / "file").write_text("")
+    assert "not saved" in chat.command(assistant, f"/save {tmp_path / 'file' / 'talk.jsonl'}")
+
+
+@pytest.mark.parametrize("line", ["/save", "/nonsense", "/"])
+def test_what_is_unknown_gets_the_list_of_commands(assistant: Assistant, line: str) -> None:
+    assert "/reset begins anew" in chat.command(assistant, line)
+
+
+def test_ctrl_c_stops_the_answer_and_the_conversation_goes_on(
+    assistant: Assistant, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def interrupted(text: str) -> Any:
+        yield "Well, "
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(assistant, "reply", interrupted)
+    chat._answer(assistant, "Hello.")
+    assert capsys.readouterr().out == "Well,  (stopped)\n"
+
+
+def test_a_model_that_was_not_tuned_to_answer_is_refused(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, tokenizer = folder.load(model)
+    folder.save(tmp_path / "base", network, tokenizer)
+    with pytest.raises(ValueError, match=r"has no chat\.json: it was not tuned to answer; run `dvc repro instruct`"):
+        talk(tmp_path / "base", "Hello.\n", monkeypatch)
+
+
+def test_chat_json_holds_the_template_in_jinja_for_others(model: Path) -> None:
+    settings = json.loads((model / "chat.json").read_text())
+    assert (settings["template"], settings["system"], settings["end"]) == ("phi3", "Be kind.", END_OF_TEXT)
+    assert settings["chat_template"].startswith("{% for message in messages %}")
+    assert read_chat(model) == (TEMPLATES["phi3"], "Be kind.")
+
+
+def test_the_command_itself_answers_a_pipe(root: Path, model: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "foundling", "chat", f"model={model}", "max_new_tokens=4"],
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(root / "src")},
+        input="Hello.\n/system\n",
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("(the system text: Be kind.)\n")

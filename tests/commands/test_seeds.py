@@ -1,0 +1,67 @@
+"""A sweep's jobs become one table of means with Student's interval."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+from scipy.stats import ttest_1samp
+
+from foundling.artifacts import write_json
+from foundling.commands import seeds
+
+
+def sweep(folder: Path, values: list[float], name: str = "instruct") -> Path:
+    for job, value in enumerate(values):
+        write_json(folder / str(job) / f"metrics/{name}.json", {"tuned": {"share": value, "n": 3}, "judge": None})
+    return folder
+
+
+def run(path: Path | None, *metrics: str) -> None:
+    seeds.run(OmegaConf.create({"seeds": {"sweep": path and str(path), "metrics": list(metrics)}}), Path())
+
+
+def test_the_table_holds_mean_interval_and_each_job(tmp_path: Path, capsys: Any) -> None:
+    run(sweep(tmp_path, [0.8, 0.82, 0.84]), "instruct.*.share")
+    out = capsys.readouterr().out
+    assert "3 jobs" in out
+    assert "instruct.tuned.share" in out
+    assert "0.8200" in out
+    assert "0.8000 0.8200 0.8400" in out
+    assert "tuned.n" not in out
+
+
+def test_the_interval_is_students() -> None:
+    values = [0.8, 0.83, 0.9, 0.7]
+    low, high = ttest_1samp(values, 0).confidence_interval(0.95)
+    assert seeds.interval(values) == pytest.approx((sum(values) / 4, low, high))
+
+
+def test_jobs_keep_their_order_and_the_newest_sweep_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sweep(Path("multirun/instruct/2026-01-01_10-00-00"), [0.1, 0.2])
+    sweep(Path("multirun/classify/2026-01-02_10-00-00"), [n / 20 for n in range(12)])
+    run(None, "*.share")
+    assert "0.0000 0.0500 0.1000 0.1500 0.2000 0.2500 0.3000 0.3500 0.4000 0.4500 0.5000 0.5500" in " ".join(
+        capsys.readouterr().out.split()
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "metric", "says"),
+    [
+        ([0.5], "*.share", "found 1 jobs with metrics in .* needs at least 2"),
+        ([0.5, 0.6], "*.nothing", "share no metric .*nothing; allowed are names as instruct.tuned.share"),
+    ],
+)
+def test_what_cannot_be_compared_is_said(tmp_path: Path, values: list[float], metric: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        run(sweep(tmp_path, values), metric)
+
+
+def test_no_sweep_at_all_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="multirun holds no sweep; run one, as `foundling instruct -m"):
+        run(None, "*")

@@ -1,0 +1,133 @@
+"""Labelled texts are split so that no text leaks, and each fault is named with its row."""
+
+import csv
+import logging
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from foundling.data.labelled import SPLITS, Labelled, labelled
+from foundling.data.sources import fetch
+
+WORDS = ("fox", "owl", "bear", "hare")
+
+
+def recipe(root: Path, sources: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
+    standard = yaml.safe_load((root / "conf/classify/standard.yaml").read_text())
+    return standard | {"dataset": {"name": "mine", "sources": sources}, "seed": 1} | changes
+
+
+def read(root: Path, folder: Path, files: dict[str, list[tuple[str, str]]], **changes: Any) -> Labelled:
+    """Write (text, label) rows as CSV, fetch them as a user's own files, read them."""
+    sources = []
+    for name, rows in files.items():
+        with open(folder / f"{name}.csv", "w", newline="") as file:
+            csv.writer(file).writerows([("text", "label"), *rows])
+        sources.append({"name": name, "path": str(folder / f"{name}.csv")})
+    made = recipe(root, sources, **changes)
+    fetch(made["dataset"], folder / "raw", None)
+    return labelled(folder / "raw", made)
+
+
+def rows(count: int, spam: int) -> list[tuple[str, str]]:
+    return [(f"{WORDS[i % 4]} number {i}", "spam" if i < spam else "ham") for i in range(count)]
+
+
+def test_a_stratified_split_holds_each_text_once_and_each_label_by_its_share(root: Path, tmp_path: Path) -> None:
+    found = read(root, tmp_path, {"mine": rows(200, 40)})
+    texts = [text for split in SPLITS for text in found.texts(split)]
+    assert sorted(texts) == sorted(text for text, _ in rows(200, 40))
+    assert found.labels == ["ham", "spam"]
+    counted = {split: Counter(example.label for example in found.splits[split]) for split in SPLITS}
+    assert counted == {
+        "train": {"ham": 112, "spam": 28},
+        "validation": {"ham": 16, "spam": 4},
+        "test": {"ham": 32, "spam": 8},
+    }
+    assert found.ids("test").sum() == 8
+
+
+def test_the_seed_decides_the_split_and_nothing_else_does(root: Path, tmp_path: Path) -> None:
+    found = []
+    for number, seed in enumerate((1, 1, 2)):
+        place = tmp_path / str(number)
+        place.mkdir()
+        found.append(read(root, place, {"mine": rows(60, 20)}, seed=seed).texts("test"))
+    assert found[0] == found[1]
+    assert found[0] != found[2]
+
+
+def test_duplicates_are_dropped_before_splitting_and_counted(
+    root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    doubled = [*rows(50, 20), *rows(10, 10), ("fox number 0", "ham")]
+    with caplog.at_level(logging.INFO):
+        found = read(root, tmp_path, {"mine": doubled})
+    assert found.counts == {"read": 61, "duplicates": 11, "contradicting": 1}
+    assert "61 texts of 2 labels; 11 duplicates dropped (1 of them with another label)" in caplog.text
+    assert sum(len(found.texts(split)) for split in SPLITS) == 50
+
+
+def test_given_splits_stay_and_training_gives_up_what_the_test_split_has(root: Path, tmp_path: Path) -> None:
+    test = [*rows(10, 5), ("fox number 0", "spam")]
+    found = read(root, tmp_path, {"train": rows(60, 30), "test": test}, split={"by": "source", "validation": 0.1})
+    assert found.texts("test") == [text for text, _ in test]
+    assert not set(found.texts("test")) & {*found.texts("train"), *found.texts("validation")}
+    assert (len(found.texts("train")), len(found.texts("validation"))) == (45, 5)
+
+
+def test_balancing_leaves_as_many_of_each_label(root: Path, tmp_path: Path) -> None:
+    found = read(root, tmp_path, {"mine": rows(200, 40)}, balance=True)
+    for split, count in (("train", 28), ("validation", 4), ("test", 8)):
+        assert Counter(example.label for example in found.splits[split]) == {"ham": count, "spam": count}
+
+
+def test_label_names_give_names_and_order(root: Path, tmp_path: Path) -> None:
+    numbered = [(text, "1" if label == "spam" else "0") for text, label in rows(40, 20)]
+    found = read(root, tmp_path, {"mine": numbered}, label_names={"1": "junk", "0": "fine"})
+    assert found.labels == ["junk", "fine"]
+
+
+@pytest.mark.parametrize(
+    ("files", "changes", "says"),
+    [
+        (
+            {"mine": rows(40, 20)},
+            {"label": "topic"},
+            r"row 1 of source mine has no column 'topic' \(found text, label\)",
+        ),
+        ({"mine": rows(40, 20)}, {"text": "body"}, "row 1 of source mine has no column 'body'.*set classify.text"),
+        ({"mine": [*rows(40, 20), (" ", "ham")]}, {}, "row 41 of source mine has an empty text; write one, or take"),
+        ({"mine": rows(40, 40)}, {}, "all 28 training examples have the label 'spam'; .* needs at least two"),
+        (
+            {"train": rows(40, 20), "test": [("a new one", "ham"), ("another", "offer")]},
+            {"split": {"by": "source", "validation": 0.1}},
+            r"row 2 of source test \(test\) has the label 'offer', which no training example has; add",
+        ),
+        (
+            {"mine": rows(40, 20)},
+            {"label_names": {"ham": "ham"}},
+            "row 1 of source mine has the label 'spam'; .* knows",
+        ),
+        ({"mine": rows(40, 20)}, {"split": {"by": "source"}}, "source named mine; .* named train, validation, test"),
+        ({"mine": rows(40, 20)}, {"split": {"by": "hand"}}, "classify.split.by='hand'; allowed are stratified"),
+        ({"mine": rows(40, 20)}, {"split": {"by": "stratified", "validation": 0.5, "test": 0.5}}, "leave some for"),
+        ({"mine": rows(6, 3)}, {}, "the split validation holds no example; add rows"),
+    ],
+)
+def test_a_fault_is_named_with_its_row_and_the_mend(
+    root: Path, tmp_path: Path, files: dict[str, list[tuple[str, str]]], changes: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ValueError, match=says):
+        read(root, tmp_path, files, **changes)
+
+
+def test_sms_spam_is_read_whole(root: Path, tmp_path: Path, mirror: Path) -> None:
+    dataset = yaml.safe_load((root / "conf/classify/sms_spam.yaml").read_text())["dataset"]
+    fetch(dataset, tmp_path / "raw", mirror)
+    found = labelled(tmp_path / "raw", recipe(root, [], dataset=dataset))
+    assert found.counts == {"read": 5574, "duplicates": 403, "contradicting": 0}
+    assert sum(text.startswith('"') for split in SPLITS for text in found.texts(split)) > 40

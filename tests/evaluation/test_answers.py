@@ -1,0 +1,142 @@
+"""What a model answers is judged as the libraries and the rules say; marks are counted by kind."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from rouge_score.rouge_scorer import RougeScorer
+from sacrebleu import corpus_chrf
+
+from foundling.data.conversations import Example
+from foundling.evaluation.answers import answer_loss, ask, beside, choose, interval, marks, measure, summary
+from foundling.fables.instructions import instructions
+from foundling.generation.decode import generate
+from foundling.generation.sampling import GREEDY
+from foundling.model.gpt import GPT
+from foundling.model.loss import IGNORE_INDEX, next_token_loss
+from foundling.text.prompts import ASSISTANT, TEMPLATES, USER, Message, prompt, render
+from foundling.text.tokenizer import GPT2_PATTERN, Tokenizer
+
+TOKENIZER = Tokenizer({bytes([i]): i for i in range(256)}, GPT2_PATTERN)
+PHI3 = TEMPLATES["phi3"]
+SETTINGS = {"checks": "exact", "max_new_tokens": 8, "batch_size": 4, "limit": None}
+
+
+def example(question: str, answer: str, kind: str | None = None, record: dict[str, str] | None = None) -> Example:
+    return Example((Message(USER, question), Message(ASSISTANT, answer)), kind, record or {}, "mine")
+
+
+def answered(
+    answer: str, expected: str, kind: str | None = None, right: bool = False, stopped: bool = True
+) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "prompt": "?",
+        "expected": expected,
+        "answer": answer,
+        "right": right,
+        "exact": answer == expected,
+        "stopped": stopped,
+    }
+
+
+@pytest.fixture(scope="module")
+def gpt(gpt_config: Callable[..., Any]) -> GPT:
+    torch.manual_seed(0)
+    model = GPT(gpt_config("micro", vocab_size=TOKENIZER.vocab_size, context=64)).eval()
+    for p in model.parameters():
+        torch.nn.init.normal_(p, std=0.3)
+    return model
+
+
+def test_each_answer_is_the_models_likeliest_and_judged_against_its_own_example(gpt: GPT) -> None:
+    examples = [example("a" * n, "x") for n in (3, 1, 3, 8)]
+    found = ask(gpt, TOKENIZER, PHI3, examples, checks="exact", max_new_tokens=6, batch_size=2)
+    for one, asked in zip(found, examples, strict=True):
+        alone = generate(gpt, prompt(asked.asked, PHI3, TOKENIZER), 6, GREEDY, TOKENIZER.end_of_text)
+        assert one["answer"] == TOKENIZER.decode(list(alone)).strip()
+        assert one["prompt"] == asked.asked[0].text
+    right = [example(asked.asked[0].text, one["answer"]) for one, asked in zip(found, examples, strict=True)]
+    again = ask(gpt, TOKENIZER, PHI3, right, checks="exact", max_new_tokens=6, batch_size=2)
+    assert [one["right"] for one in again] == [True] * 4
+
+
+def test_fables_answers_are_judged_by_their_rules(gpt: GPT, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = list(instructions(1, 40, "test"))
+    examples = [example("?", r["output"], r["kind"], r) for r in records]
+    said = iter([r["output"] for r in records] + ["Nonsense."] * 40)
+    monkeypatch.setattr(TOKENIZER, "decode", lambda ids: next(said))
+    asked = {"checks": "fables", "max_new_tokens": 1, "batch_size": 64}
+    assert all(one["right"] and one["exact"] for one in ask(gpt, TOKENIZER, PHI3, examples, **asked))
+    assert not any(one["right"] for one in ask(gpt, TOKENIZER, PHI3, examples, **asked))
+
+
+def test_answer_loss_is_the_training_loss_of_the_answers(gpt: GPT) -> None:
+    examples = [example("Who?", "Ben."), example("What?", "A key, I think.")]
+    nats = count = 0.0
+    for one in examples:
+        done = render(one.messages, PHI3, TOKENIZER)
+        ids = torch.tensor([done.ids])
+        targets = ids.where(torch.tensor([done.learned]), IGNORE_INDEX)[:, 1:]
+        with torch.no_grad():
+            nats += next_token_loss(gpt(ids[:, :-1]), targets, reduction="sum").item()
+        count += (targets != IGNORE_INDEX).sum().item()
+    assert answer_loss(gpt, TOKENIZER, PHI3, examples, 256) == pytest.approx(nats / count, rel=1e-5)
+
+
+def test_marks_are_those_of_the_libraries_by_kind() -> None:
+    those = [
+        answered("The fox ran home.", "The fox ran home.", "a", right=True),
+        answered("A fox walked home", "The fox ran home.", "a", stopped=False),
+        answered("Le renard dort.", "Le renard mange.", "b"),
+    ]
+    found = marks(those)
+    assert list(found) == ["all", "a", "b", "mean_of_kinds"]
+    assert (found["a"]["n"], found["a"]["accuracy"], found["a"]["stopped"], found["a"]["exact"]) == (2, 0.5, 0.5, 0.5)
+    assert found["mean_of_kinds"]["accuracy"] == 0.25
+    scorer = RougeScorer(["rougeL"])
+    rouge = [scorer.score(one["expected"], one["answer"])["rougeL"].fmeasure for one in those]
+    assert found["a"]["rouge_l"] == pytest.approx(sum(rouge[:2]) / 2)
+    assert 0 < rouge[1] < 1
+    chrf = corpus_chrf([one["answer"] for one in those], [[one["expected"] for one in those]]).score
+    assert found["all"]["chrf"] == pytest.approx(chrf)
+    assert found["all"]["low"] < found["all"]["accuracy"] < found["all"]["high"]
+
+
+def test_the_bootstrap_interval_covers_its_mean_as_often_as_it_says() -> None:
+    random = torch.Generator().manual_seed(0)
+    hits = 0
+    for _ in range(100):
+        values = torch.rand(40, generator=random).tolist()
+        found = interval(values)
+        hits += found["low"] < 0.5 < found["high"]
+    assert 86 <= hits <= 100
+    assert interval([2.0, 2.0]) == {"mean": 2.0, "low": 2.0, "high": 2.0}
+    assert interval([1.0, 3.0, 4.0]) == interval([1.0, 3.0, 4.0])
+
+
+def test_a_whole_measure_names_all_that_the_report_shows(gpt: GPT) -> None:
+    examples = [example("Who?", "Ben.", "a"), example("Where?", "Here.", "b")]
+    metrics, answers = measure(gpt, TOKENIZER, PHI3, examples, SETTINGS, 256)
+    assert set(metrics) == {"answer_loss", "rouge_l", "kinds"}
+    rows = beside(answers, [one | {"answer": "Ben.", "right": True} for one in answers])
+    assert rows[0]["base"] == answers[0]["answer"]
+    assert (rows[0]["answer"], rows[0]["right"], rows[0]["base_right"]) == ("Ben.", True, answers[0]["right"])
+    knows = {"knows": {"benchmarks": {"mine": {"accuracy": 0.5}}}}
+    table = summary({"base": metrics | knows, "tuned": metrics | knows})
+    assert table.row_count == 4
+    assert "mine 50.0% -> 50.0%" in str(table.caption)
+
+
+def test_examples_are_chosen_by_the_seed() -> None:
+    examples = [example(str(n), "x") for n in range(50)]
+    first, same, other = (choose(examples, 10, seed) for seed in (1, 1, 2))
+    assert first == same != other
+    assert [int(one.asked[0].text) for one in first] == sorted(int(one.asked[0].text) for one in first)
+    assert choose(examples, None, 1) == choose(examples, 99, 1) == examples
+
+
+def test_unknown_checks_are_refused(gpt: GPT) -> None:
+    with pytest.raises(ValueError, match=r"checks='magic'; allowed are exact, fables"):
+        ask(gpt, TOKENIZER, PHI3, [example("a", "b")], checks="magic", max_new_tokens=1, batch_size=1)

@@ -1,0 +1,132 @@
+"""The instruct stage turns a base into a chat model and measures both; equal settings give equal bytes."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from foundling import config
+from foundling.artifacts import read_json, sha256
+from foundling.data.sources import fetch
+from foundling.model.gpt import GPT
+from foundling.stages import instruct
+from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer
+from foundling.weights import folder
+from foundling.weights.chat import read_chat
+
+MARKS = ["<|system|>", "<|user|>", "<|assistant|>", "<|end|>"]
+TOKENIZER = Tokenizer({bytes([i]): i for i in range(256)}, GPT2_PATTERN, [END_OF_TEXT, *MARKS])
+SECTIONS = ("corpus", "tokenizer", "model", "pretrain")
+SMALL = [
+    "instruct=files",
+    "instruct.path=tasks.jsonl",
+    "instruct.max_steps=6",
+    "instruct.batch_size=8",
+    "instruct.validate_every=3",
+    "instruct.test.max_new_tokens=6",
+    "instruct.forgetting.questions=6",
+    "instruct.forgetting.tokens=200",
+    "instruct.split.test=0.2",
+    "evaluate=held_out",
+    "runtime.progress=false",
+    "logger=none",
+    "trainer=cpu",
+]
+
+
+@pytest.fixture
+def workspace(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpt_config: Callable[..., Any]) -> Path:
+    """A project with a base, tokens, and sixty tasks."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "conf").symlink_to(root / "conf")
+    tasks = [{"instruction": "Echo.", "input": f"{n % 60:02}", "output": f"{n % 60:02}!"} for n in range(60)]
+    (tmp_path / "tasks.jsonl").write_text("".join(json.dumps(task) + "\n" for task in tasks))
+    composed = compose()
+    fetch(config.section(composed, "instruct")["dataset"], tmp_path / "data/raw/instruct", None)
+    made_with = config.recipe(composed)
+    torch.manual_seed(0)
+    base = GPT(gpt_config("micro", vocab_size=TOKENIZER.vocab_size, context=48))
+    folder.save(instruct.BASE, base, TOKENIZER, {"config": {name: made_with[name] for name in SECTIONS}})
+    ids = np.frombuffer(b"the fox went home. " * 20, dtype=np.uint8).astype(np.uint16)
+    tokens = SimpleNamespace(validation=[SimpleNamespace(name="tiny", ids=ids, bytes=len(ids))])
+    monkeypatch.setattr(instruct, "open_tokens", lambda place, fingerprint: tokens)
+    return tmp_path
+
+
+def compose(*changes: str) -> Any:
+    return config.compose([*SMALL, *changes])
+
+
+@pytest.mark.parametrize(
+    "changes", [[], ["instruct.packing=true"], ["instruct.method=lora"]], ids=["full", "packed", "lora"]
+)
+def test_it_writes_a_chat_model_its_metrics_and_both_models_answers(workspace: Path, changes: list[str]) -> None:
+    share = instruct.run(compose(*changes), workspace / "job")
+    metrics = read_json(workspace / "job/metrics/instruct.json")
+    assert metrics["examples"] == {"test": 12, "validation": 3, "train": 45}
+    assert metrics["tuned"]["kinds"]["all"]["accuracy"] == share
+    assert metrics["tuned"]["answer_loss"] < metrics["base"]["answer_loss"]
+    assert {name: metrics[name]["judge"] for name in ("base", "tuned")} == {"base": None, "tuned": None}
+    answers = [json.loads(line) for line in (workspace / "job/plots/answers.jsonl").read_text().splitlines()]
+    assert len(answers) == 12
+    assert {"prompt", "expected", "base", "answer"} <= set(answers[0])
+    network, tokenizer = folder.load(workspace / "job/models/chat")
+    assert tokenizer.fingerprint == TOKENIZER.fingerprint
+    assert read_chat(workspace / "job/models/chat")[1] is None
+    assert list(network.state_dict()) == list(folder.load_model(instruct.BASE).state_dict())
+    made = read_json(workspace / "job/models/chat/provenance.json")
+    assert made["parent"] == {"models/base": sha256(instruct.BASE)}
+    assert (made["metrics"]["trained_parameters"] < network.parameter_count()) == ("instruct.method=lora" in changes)
+    assert (workspace / "job/plots/instruct.csv").is_file()
+    assert not (workspace / "job/scratch").exists() or not list((workspace / "job/scratch").iterdir())
+
+
+def test_equal_settings_give_equal_bytes_and_another_seed_does_not(workspace: Path) -> None:
+    for job, seed in (("one", 1), ("two", 1), ("three", 2)):
+        instruct.run(compose(f"instruct.seed={seed}"), workspace / job)
+    for name in ("models/chat/model.safetensors", "metrics/instruct.json", "plots/answers.jsonl", "plots/instruct.csv"):
+        one, two, three = (sha256(workspace / job / name) for job in ("one", "two", "three"))
+        assert one == two != three
+
+
+def test_a_run_that_is_killed_leaves_the_old_model(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    instruct.run(compose(), workspace)
+    before = sha256(workspace / "models/chat")
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(instruct, "fit", killed)
+    with pytest.raises(KeyboardInterrupt):
+        instruct.run(compose("instruct.seed=2"), workspace)
+    assert sha256(workspace / "models/chat") == before
+    assert not list(workspace.rglob("*.part"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (["model=small"], r"models/base was made with model\.\w+=.*run `dvc repro pretrain` first"),
+        (["instruct.method=prefix"], r"instruct\.method='prefix'; allowed are full and lora"),
+        (["instruct.template=mine"], r"template 'mine'; allowed are alpaca, phi3, chatml"),
+        (["instruct.judge.url=http://127.0.0.1:9/v1"], "the judge at .* does not answer"),
+        (["instruct.path=other.jsonl"], "was fetched with other sources"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_any_training(workspace: Path, changes: list[str], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        instruct.run(compose(*changes), workspace / "job")
+    assert not (workspace / "job/models").exists()
+
+
+def test_the_records_of_the_run_stand_apart_from_what_is_equal(workspace: Path) -> None:
+    instruct.run(compose(), workspace)
+    record = read_json(workspace / "metrics/instruct_run.json")
+    assert record["weights_sha256"] == sha256(workspace / "models/chat/model.safetensors")
+    assert set(record["seconds"]) == {"training", "tuning", "whole"}
+    assert "seconds" not in (workspace / "metrics/instruct.json").read_text()

@@ -1,0 +1,124 @@
+from collections.abc import Callable
+
+import jinja2
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from foundling.text.prompts import (
+    ASSISTANT,
+    ROLES,
+    SYSTEM,
+    TEMPLATES,
+    USER,
+    Message,
+    Template,
+    jinja,
+    prompt,
+    render,
+    template_of,
+)
+from foundling.text.tokenizer import END_OF_TEXT, Tokenizer, train_bpe
+
+MARKS = ["<|system|>", "<|user|>", "<|assistant|>", "<|end|>", "<|im_start|>", "<|im_end|>"]
+# merges across all that meets where the pieces of a conversation join
+WORDS = ["### Instruction:\nSay it.\n\n### Response:\nuser\nassistant\nsystem\nWe say it. <|end|>\n\n  Yes.\n"] * 9
+PLAIN, MARKED = (train_bpe(WORDS, 400, [END_OF_TEXT, *marks]) for marks in ([], MARKS))
+TALK = [Message(USER, "Hello."), Message(ASSISTANT, "Good day."), Message(USER, "Who?"), Message(ASSISTANT, "Ben.")]
+
+texts = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from([*MARKS, END_OF_TEXT])
+talks = st.lists(st.builds(Message, st.sampled_from(ROLES[1:]), texts), min_size=1, max_size=4)
+templates = pytest.mark.parametrize("template", TEMPLATES.values(), ids=list(TEMPLATES))
+tokenizers = pytest.mark.parametrize("tokenizer", [PLAIN, MARKED], ids=["plain", "marked"])
+
+
+@templates
+@tokenizers
+def test_a_conversation_reads_as_its_template_says(template: Template, tokenizer: Tokenizer) -> None:
+    said = [Message(SYSTEM, "Be brief."), *TALK]
+    read = tokenizer.decode(render(said, template, tokenizer).ids)
+    assert read == "".join(template.marks[m.role][0] + m.text + template.marks[m.role][1] for m in said)
+
+
+def test_the_templates_are_the_published_ones() -> None:
+    ask = Message(USER, TEMPLATES["alpaca"].asks("Add.", "1 2"))
+    assert PLAIN.decode(prompt([ask], TEMPLATES["alpaca"], PLAIN)) == (
+        "Below is an instruction that describes a task. Write a response that appropriately completes the request."
+        "\n\n### Instruction:\nAdd.\n\n### Input:\n1 2\n\n### Response:\n"
+    )
+    read = {name: PLAIN.decode(prompt(TALK[:1], TEMPLATES[name], PLAIN)) for name in ("phi3", "chatml")}
+    assert read["phi3"] == "<|user|>\nHello.<|end|>\n<|assistant|>\n"
+    assert read["chatml"] == "<|im_start|>user\nHello.<|im_end|>\n<|im_start|>assistant\n"
+
+
+@templates
+@tokenizers
+@given(talk=talks, cut=st.integers(0, 3))
+@settings(max_examples=30, deadline=None)
+def test_a_prompt_is_the_beginning_of_the_answered_conversation(
+    template: Template, tokenizer: Tokenizer, talk: list[Message], cut: int
+) -> None:
+    answered = [*talk, Message(ASSISTANT, "Yes.")]
+    asked = prompt(talk, template, tokenizer)
+    assert render(answered, template, tokenizer).ids[: len(asked)] == asked
+    first = render(talk[: cut + 1], template, tokenizer).ids
+    assert render(talk, template, tokenizer).ids[: len(first)] == first
+
+
+@templates
+@given(talk=talks)
+@settings(max_examples=30, deadline=None)
+def test_what_users_write_never_becomes_a_special_token(template: Template, talk: list[Message]) -> None:
+    specials = set(MARKED.special_ids.values())
+    harmless = [Message(m.role, "x") for m in talk]
+    found, expected = ([i for i in render(one, template, MARKED).ids if i in specials] for one in (talk, harmless))
+    assert found == expected
+
+
+@templates
+def test_the_loss_counts_answers_and_their_end_alone(template: Template) -> None:
+    rendered = render(TALK, template, MARKED)
+    counted = [i for i, learned in zip(rendered.ids, rendered.learned, strict=True) if learned]
+    assert MARKED.decode(counted) == f"Good day.{END_OF_TEXT}Ben.{END_OF_TEXT}"
+    unended = render(TALK, template, MARKED, end=False)
+    counted = [i for i, learned in zip(unended.ids, unended.learned, strict=True) if learned]
+    assert MARKED.decode(counted) == "Good day.Ben."
+    assert all(render(TALK, template, MARKED, loss_on="all").learned)
+
+
+@pytest.mark.parametrize("name", ["phi3", "chatml"])  # alpaca's marks are text, which joins with what stands beside it
+@given(
+    talk=st.lists(st.text(st.characters(codec="utf-8"), max_size=12), min_size=1, max_size=4),
+    system=st.booleans(),
+    ask=st.booleans(),
+)
+@settings(max_examples=50, deadline=None)
+def test_the_jinja_template_becomes_the_same_ids(name: str, talk: list[str], system: bool, ask: bool) -> None:
+    messages = [Message(SYSTEM, "Be kind.")] * system + [Message(ROLES[1 + i % 2], t) for i, t in enumerate(talk)]
+    written = jinja2.Template(jinja(TEMPLATES[name]), keep_trailing_newline=True).render(
+        messages=[{"role": m.role, "content": m.text} for m in messages], add_generation_prompt=ask
+    )
+    ours = prompt(messages, TEMPLATES[name], MARKED) if ask else render(messages, TEMPLATES[name], MARKED).ids
+    assert MARKED.encoding.encode(written, allowed_special="all") == ours
+
+
+@templates
+def test_hugging_faces_own_renderer_reads_the_jinja_template(template: Template) -> None:
+    from transformers.utils.chat_template_utils import render_jinja_template
+
+    talk = [{"role": m.role, "content": m.text} for m in TALK[:3]]
+    (written,), _ = render_jinja_template([talk], chat_template=jinja(template), add_generation_prompt=True)
+    assert written == MARKED.decode(prompt(TALK[:3], template, MARKED))
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: Message("robot", "x"), "role 'robot'; allowed are system, user, assistant"),
+        (lambda: template_of("llama9"), "template 'llama9'; allowed are alpaca, phi3, chatml"),
+        (lambda: render(TALK, TEMPLATES["phi3"], PLAIN, loss_on="some"), "loss_on='some'; allowed are answer, all"),
+    ],
+)
+def test_what_is_unknown_is_refused(call: Callable[[], object], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        call()

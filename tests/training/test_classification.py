@@ -1,0 +1,203 @@
+"""Tuning learns the labels, changes what it is told to alone, keeps its best and stops when it gets worse."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from foundling.data.classification import ClassificationData, Encoded
+from foundling.model import lora
+from foundling.model.classifier import Classifier, ClassifierConfig
+from foundling.model.loss import IGNORE_INDEX
+from foundling.training.classification import ClassificationModule, class_weights, following, scale_rate
+from foundling.training.fit import fit
+from foundling.training.optim import adamw, muon, trapezoid
+from foundling.training.stopping import KeepBest
+from foundling.training.trainable import choose_trainable
+
+RUNTIME = {
+    "threads": None,
+    "progress": False,
+    "log_every": 5,
+    "deterministic": True,
+    "trainer": {"accelerator": "cpu", "devices": 1},
+}
+LORA = {"rank": 2, "alpha": 4, "dropout": 0.0, "targets": ["attention.qkv", "mlp.up"]}
+
+
+@pytest.fixture(scope="module")
+def texts() -> Encoded:
+    """The label is whether token 1 or token 2 occurs, somewhere among others."""
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 2, size=200)
+    rows = [list(random.integers(3, 10, size=random.integers(3, 9))) for _ in labels]
+    for row, label in zip(rows, labels, strict=True):
+        row[random.integers(len(row))] = 1 + label
+    return Encoded([[0, *map(int, row), 0] for row in rows], labels)
+
+
+def classifier(make: Callable[..., Any]) -> Classifier:
+    torch.manual_seed(0)
+    return Classifier(ClassifierConfig(make("micro", vocab_size=10, context=16, init="gpt2"), ("one", "two"), "end"))
+
+
+def tuned(
+    make: Callable[..., Any],
+    texts: Encoded,
+    folder: Path,
+    train: str = "all",
+    steps: int = 60,
+    lr: float = 5e-3,
+    **more: Any,
+) -> tuple[Classifier, ClassificationModule, KeepBest]:
+    network = classifier(make)
+    choose_trainable(network, train, 1, LORA, seed=1)
+    data = ClassificationData(texts, texts, batch_size=16, bucket=2, steps=steps, seed=1, workers=0)
+    optimizer = partial(adamw, lr=lr, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.0)
+    settings = {"head_rate": 3.0, "language_loss": 0.0, "class_weights": None} | more
+    module = ClassificationModule(network, optimizer, trapezoid(steps, 5, 0.5, 0.0), **settings)
+    best = KeepBest(network, None)
+    how = {"max_steps": steps, "accumulate": 1, "gradient_clip": 1.0, "precision": "32-true", "compile": False}
+    fit(module, data, how | {"validate_every": 10, "seed": 1}, RUNTIME, folder, 100, [best], None)
+    return network, module, best
+
+
+def test_it_learns_what_no_single_place_tells(gpt_config: Callable[..., Any], texts: Encoded, tmp_path: Path) -> None:
+    _, module, _ = tuned(gpt_config, texts, tmp_path, steps=100)
+    assert module.validation["val/accuracy"] > 0.95
+    assert (tmp_path / "validation.csv").read_text().startswith("step,tokens,val/loss,val/accuracy\n")
+
+
+def test_equal_seeds_give_equal_weights_to_the_bit(
+    gpt_config: Callable[..., Any], texts: Encoded, tmp_path: Path
+) -> None:
+    one, two = (tuned(gpt_config, texts, tmp_path / n, steps=10)[0].state_dict() for n in "ab")
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+@pytest.mark.parametrize(
+    ("train", "changed"),
+    [
+        ("head", ("head.",)),
+        ("last", ("head.", "trunk.blocks.1.", "trunk.norm.")),
+        ("lora", ("head.", "qkv.", "up.")),
+        ("all", ("",)),
+    ],
+)
+def test_only_what_is_chosen_is_trained(
+    gpt_config: Callable[..., Any], texts: Encoded, tmp_path: Path, train: str, changed: tuple[str, ...]
+) -> None:
+    before = {name: t.clone() for name, t in classifier(gpt_config).state_dict().items()}
+    network, _, best = tuned(gpt_config, texts, tmp_path, train, steps=10)
+    best.restore()
+    lora.merge(network.trunk)
+    after = network.state_dict()
+    assert set(after) == set(before)
+    for name in before:
+        if not any(part in name for part in changed):
+            assert torch.equal(before[name], after[name]), name
+    assert not torch.equal(before["head.weight"], after["head.weight"])
+    moved = [name for name in before if name.startswith("trunk") and not torch.equal(before[name], after[name])]
+    assert bool(moved) == (train != "head")
+
+
+@pytest.mark.parametrize(
+    ("train", "last", "says"), [("some", 1, "head, last, all, lora"), ("last", 3, "has 2 blocks, so choose 1 to 2")]
+)
+def test_what_cannot_be_trained_is_refused(gpt_config: Callable[..., Any], train: str, last: int, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        choose_trainable(classifier(gpt_config), train, last, LORA, seed=1)
+
+
+def test_the_best_validation_is_kept_and_a_worsening_one_stops(gpt_config: Callable[..., Any]) -> None:
+    network = classifier(gpt_config)
+    best, trainer = KeepBest(network, patience=2), SimpleNamespace(should_stop=False)
+    for step, loss in enumerate((0.5, 0.3, 0.4, 0.35, 0.2), start=1):
+        with torch.no_grad():
+            network.head.bias.fill_(step)
+        best.on_validation_end(trainer, SimpleNamespace(validation={"step": step, "val/loss": loss}))  # type: ignore[arg-type]
+        if trainer.should_stop:
+            break
+    assert step == 4
+    resumed = KeepBest(network, patience=2)
+    resumed.load_state_dict(best.state_dict())
+    assert resumed.restore() == {"step": 2, "val/loss": 0.3}
+    assert torch.equal(network.head.bias, torch.full((2,), 2.0))
+
+
+def test_a_training_that_gets_worse_ends_early(gpt_config: Callable[..., Any], texts: Encoded, tmp_path: Path) -> None:
+    network = classifier(gpt_config)
+    wrong = Encoded(texts.ids, 1 - texts.labels)  # what is learned is punished, so the first validation is the best
+    data = ClassificationData(texts, wrong, batch_size=16, bucket=2, steps=300, seed=1, workers=0)
+    optimizer = partial(adamw, lr=5e-3, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.0)
+    nothing = {"head_rate": 1.0, "language_loss": 0.0, "class_weights": None}
+    module = ClassificationModule(network, optimizer, trapezoid(300, 5, 0.5, 0.0), **nothing)  # type: ignore[arg-type]
+    best = KeepBest(network, patience=2)
+    how = {"max_steps": 300, "accumulate": 1, "gradient_clip": 1.0, "precision": "32-true", "compile": False}
+    recorder = fit(module, data, how | {"validate_every": 15, "seed": 1}, RUNTIME, tmp_path, 100, [best], None)
+    assert recorder.steps < 300
+    assert module.validation["step"] == recorder.steps
+    assert best.restore()["step"] < recorder.steps
+
+
+def test_the_auxiliary_loss_is_that_of_the_texts_alone(gpt_config: Callable[..., Any], texts: Encoded) -> None:
+    network = classifier(gpt_config).eval()
+    rows = texts.ids[:5]
+    longest = max(map(len, rows))
+    ids = torch.tensor([row + [7] * (longest - len(row)) for row in rows])
+    lengths, labels = torch.tensor([len(row) for row in rows]), torch.from_numpy(texts.labels[:5])
+    make = partial(ClassificationModule, network, adamw, trapezoid(9, 1, 0.5, 0.0), head_rate=1.0, class_weights=None)
+    with torch.no_grad():
+        plain = make(language_loss=0.0).training_step((ids, lengths, labels), 0)
+        both = make(language_loss=0.5).training_step((ids, lengths, labels), 0)
+        nats = [
+            F.cross_entropy(network.trunk(torch.tensor([row]))[0, :-1], torch.tensor(row[1:]), reduction="sum")
+            for row in rows
+        ]
+    expected = sum(nats) / sum(len(row) - 1 for row in rows)
+    torch.testing.assert_close(both - plain, 0.5 * expected)
+
+
+def test_targets_end_where_the_text_does() -> None:
+    targets = following(torch.tensor([[0, 5, 0, 9], [0, 5, 6, 0]]), torch.tensor([3, 4]))
+    assert targets.tolist() == [[5, 0, IGNORE_INDEX], [5, 6, 0]]
+
+
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+@pytest.mark.parametrize("train", ["head", "all", "lora"])
+def test_the_head_learns_at_its_own_rate(gpt_config: Callable[..., Any], name: str, train: str) -> None:
+    network = classifier(gpt_config)
+    choose_trainable(network, train, 1, LORA, seed=1)
+    if name == "adamw":
+        optimizer = adamw(network, 1e-3, (0.9, 0.99), 1e-8, 0.1)
+    else:
+        optimizer = muon(network, 0.02, 0.95, 0.0, 1e-3, (0.9, 0.95), 1e-8, 0.0)
+    scale_rate(optimizer, network.head.parameters(), 3.0)
+    rates: dict[int, float] = {}
+    for group in optimizer.param_groups:
+        for p in group["params"]:
+            assert id(p) not in rates
+            rates[id(p)] = group["lr"]
+    assert set(rates) == {id(p) for p in network.parameters() if p.requires_grad}
+    assert {rates[id(p)] for p in network.head.parameters()} == {3e-3}
+
+
+def test_weights_give_each_label_the_same_say() -> None:
+    from sklearn.utils.class_weight import compute_class_weight
+
+    ids = np.array([0, 0, 0, 1, 2, 2])
+    ours = class_weights("balanced", ["a", "b", "c"], ids)
+    assert isinstance(ours, Tensor)
+    np.testing.assert_allclose(ours, compute_class_weight("balanced", classes=np.arange(3), y=ids), rtol=1e-6)
+    assert class_weights({"b": 4}, ["a", "b", "c"], ids).tolist() == [1.0, 4.0, 1.0]  # type: ignore[union-attr]
+    assert class_weights(None, ["a", "b"], ids) is None
+    for asked in ({"d": 1.0}, "balance"):
+        with pytest.raises(ValueError, match=r"class_weights names '(d|balance)'; allowed are null, balanced"):
+            class_weights(asked, ["a", "b", "c"], ids)  # type: ignore[arg-type]
