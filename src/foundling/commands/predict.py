@@ -26,6 +26,8 @@ def run(config: DictConfig, out: Path) -> None:
     model, tokenizer = folder.load_as(Path(ask.model), Classifier, ClassifierConfig)
     labels = model.config.labels
     texts = [ask.text] if ask.text else list(_texts(ask.file, ask.column))
+    if not texts:
+        raise ValueError(f"found no text in {ask.file}; give at least one")
     began = time.perf_counter()
     rows, cut = encode(tokenizer, texts, model.config.trunk.context, model.config.keep)
     found = probabilities(model, rows, ask.batch_tokens)

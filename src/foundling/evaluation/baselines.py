@@ -25,7 +25,9 @@ def baselines(
     found = {}
     for name in names:
         model = makers[name].fit(list(train), train_ids)
-        found[name] = Answers(model.predict(list(test)), _scores(model, test) if len(set(train_ids)) == 2 else None)
+        found[name] = Answers(
+            model.predict(list(test)), _scores(model, test) if len(set(train_ids)) == 2 and name != MAJORITY else None
+        )
     return found
 
 

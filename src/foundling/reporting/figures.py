@@ -122,7 +122,7 @@ def confusion(rows: Sequence[Row], labels: Sequence[str]) -> "Figure":
 def roc(rows: Sequence[Row], titles: Mapping[str, str]) -> "Figure":
     """Each model's share found against its share of false alarms, from the strictest threshold to the mildest."""
     with _style():
-        figure = _figure(5.6, 3.6)
+        figure = _figure(7.2, 3.4)
         axes = figure.subplots()
         models = list(dict.fromkeys(row["model"] for row in rows))
         for model, colour in zip(models, _cycle(len(models)), strict=True):
@@ -136,7 +136,7 @@ def roc(rows: Sequence[Row], titles: Mapping[str, str]) -> "Figure":
         axes.set(xlabel="false alarms", ylabel="found", xlim=(-0.01, 1), ylim=(0, 1.01), title="ROC")
         axes.xaxis.set_major_formatter(_percent())
         axes.yaxis.set_major_formatter(_percent())
-        axes.legend(loc="lower right")
+        figure.legend(loc="outside right center")
         return figure
 
 

@@ -98,6 +98,10 @@ def _train(
     settings, runtime = section(config, "classify"), section(config, "runtime")
     per_epoch = batches_per_epoch(len(rows[TRAIN].ids), settings["batch_size"])
     steps = settings["max_steps"] if settings["max_steps"] is not None else round(settings["epochs"] * per_epoch)
+    if steps < 1:
+        raise ValueError(
+            f"found classify.epochs={settings['epochs']}, max_steps={settings['max_steps']}: no step; try 3"
+        )
     batches = {name: settings[name] for name in ("batch_size", "bucket", "seed")}
     data = ClassificationData(rows[TRAIN], rows[VALIDATION], steps=steps, workers=runtime["workers"], **batches)
     module = ClassificationModule(

@@ -1,0 +1,105 @@
+"""foundling predict tells labels of one text, of a file and of standard input, and names the line that has no text."""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from foundling.commands.predict import run
+from foundling.model.classifier import Classifier, ClassifierConfig
+from foundling.text.tokenizer import characters
+from foundling.weights import folder
+
+
+@pytest.fixture(scope="module")
+def model(gpt_config: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("models") / "classifier"
+    tokenizer = characters(["abcdefghijklmnopqrstuvwxyz "])
+    torch.manual_seed(0)
+    config = ClassifierConfig(gpt_config("micro", vocab_size=tokenizer.vocab_size, context=16), ("ham", "spam"), "end")
+    network = Classifier(config)
+    torch.nn.init.normal_(network.head.weight)
+    folder.save(place, network, tokenizer)
+    return place
+
+
+def predict(root: Path, model: Path, **settings: Any) -> None:
+    ask = OmegaConf.load(root / "conf/predict/default.yaml")
+    run(OmegaConf.create({"predict": {**ask, "model": str(model), **settings}}), Path())
+
+
+def test_one_text_gets_its_labels_with_probabilities(
+    root: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    predict(root, model, text="free entry")
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert {label for _, label in lines} == {"ham", "spam"}
+    assert float(lines[0][0]) >= float(lines[1][0])
+    assert sum(float(share) for share, _ in lines) == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "column"),
+    [
+        ("texts.txt", "free entry\nsee you\n", "text"),
+        ("texts.csv", "number,body\n1,free entry\n2,see you\n", "body"),
+        ("texts.jsonl", '{"text": "free entry"}\n{"text": "see you"}\n', "text"),
+        ("-", "free entry\nsee you\n", "text"),
+    ],
+)
+def test_many_texts_get_a_line_each_in_their_order(
+    root: Path,
+    model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    content: str,
+    column: str,
+) -> None:
+    (tmp_path / name).write_text(content)
+    monkeypatch.setattr("sys.stdin", io.StringIO(content))
+    predict(root, model, file=name if name == "-" else str(tmp_path / name), column=column)
+    shown = capsys.readouterr()
+    rows = [json.loads(line) for line in shown.out.splitlines()]
+    assert [row["text"] for row in rows] == ["free entry", "see you"]
+    for row in rows:
+        assert row["label"] == max(row["probabilities"], key=row["probabilities"].get)
+    assert "2 texts in " in shown.err
+    assert "texts/s" in shown.err
+
+
+def test_a_long_text_is_cut_and_the_user_told(root: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    predict(root, model, text="abcdefghijklmnopqrstuvwxyz")
+    assert "1 of the texts are longer than the model's context and lost their beginning" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("texts.txt", "free entry\n\nsee you\n", r"texts\.txt:2 is an empty text"),
+        ("texts.csv", "body\nfree entry\n", r"texts\.csv:2 has no column 'text' \(found body\); set column"),
+        ("missing.txt", None, r"found no file .*missing\.txt"),
+        ("texts.txt", "", "found no text"),
+    ],
+)
+def test_what_cannot_be_read_is_named(
+    root: Path, model: Path, tmp_path: Path, name: str, content: str | None, says: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=says):
+        predict(root, model, file=str(tmp_path / name))
+
+
+def test_a_terminal_is_not_waited_for(root: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr("sys.stdin", terminal)
+    with pytest.raises(ValueError, match='nothing to read: give text="…"'):
+        predict(root, model)

@@ -1,0 +1,135 @@
+"""What answers are worth equals scikit-learn's and counting by hand; batches and order change no probability."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as reference
+
+from foundling.data.classification import padded
+from foundling.evaluation.baselines import baselines
+from foundling.evaluation.classification import Answers, answers, difference, measure, probabilities, roc_rows
+from foundling.evaluation.comparison import compare, in_words, summary, write_tables
+from foundling.evaluation.zero_shot import zero_shot
+from foundling.model.classifier import Classifier, ClassifierConfig
+from foundling.text.tokenizer import characters
+
+LABELS = ["ham", "spam", "news"]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=60))
+def test_measures_equal_scikit_learns(pairs: list[tuple[int, int]]) -> None:
+    golds, guesses = (np.array(side) for side in zip(*pairs, strict=True))
+    found = measure(golds, Answers(guesses, None), LABELS)
+    assert found["accuracy"] == pytest.approx(reference.accuracy_score(golds, guesses))
+    assert found["low"] <= found["accuracy"] + 1e-12
+    assert found["accuracy"] - 1e-12 <= found["high"]
+    every = {"labels": range(3), "average": None, "zero_division": 0}
+    for name, theirs in (("precision", reference.precision_score), ("recall", reference.recall_score)):
+        assert [one[name] for one in found["labels"].values()] == pytest.approx(theirs(golds, guesses, **every))
+    f1 = reference.f1_score(golds, guesses, **every)
+    assert found["macro_f1"] == pytest.approx(f1.mean())
+    assert "roc_auc" not in found
+
+
+def test_of_two_labels_the_second_is_looked_for() -> None:
+    golds, scores = np.array([0, 0, 1, 1]), np.array([0.1, 0.6, 0.4, 0.9])
+    given = Answers((scores > 0.5).astype(int), scores)
+    assert measure(golds, given, ["ham", "spam"])["roc_auc"] == pytest.approx(0.75)
+    curve = roc_rows(golds, {"mine": given, "majority": Answers(np.zeros(4, dtype=int), None)})
+    assert {row["model"] for row in curve} == {"mine"}
+    assert (curve[0]["false_positive_rate"], curve[-1]["true_positive_rate"]) == (0.0, 1.0)
+
+
+def test_a_paired_difference_is_that_of_the_same_texts() -> None:
+    golds = np.zeros(100, dtype=int)
+    ours, theirs = np.zeros(100, dtype=int), np.zeros(100, dtype=int)
+    ours[:2], theirs[:12] = 1, 1
+    gap = difference(golds, Answers(ours, None), Answers(theirs, None))
+    assert gap["difference"] == pytest.approx(0.1)
+    assert gap["high"] - gap["difference"] == pytest.approx(1.96 * np.std([1] * 10 + [0] * 90, ddof=1) / 10)
+    assert "no difference" not in in_words(gap)
+    half = Answers(theirs[:50], None, np.arange(50))
+    assert difference(golds, Answers(ours, None), half)["difference"] == pytest.approx(0.2)
+    assert in_words(difference(golds, Answers(ours, None), Answers(ours, None))).endswith("no difference shown")
+
+
+def test_batches_and_order_change_no_probability(gpt_config: Callable[..., Any]) -> None:
+    torch.manual_seed(0)
+    network = Classifier(ClassifierConfig(gpt_config("micro", init="gpt2"), tuple(LABELS), "end")).eval()
+    torch.nn.init.normal_(network.head.weight)
+    rows = [[int(i) for i in torch.randint(50, (int(n),))] for n in torch.randint(1, 30, (17,))]
+    found = probabilities(network, rows, batch_tokens=64)
+    np.testing.assert_allclose(found.sum(1), 1, rtol=1e-5)
+    for row, shares in zip(rows, found, strict=True):
+        alone = network(*padded([row])).softmax(-1).detach().numpy()[0]
+        np.testing.assert_allclose(shares, alone, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(probabilities(network, rows, batch_tokens=1), found, rtol=1e-4, atol=1e-6)
+
+
+TRAIN = [f"{word} {i}" for i in range(20) for word in ("win a free prize", "see you at home")] + ["dinner at home"]
+TRAIN_IDS = np.array([1, 0] * 20 + [0])
+
+
+def test_baselines_learn_words_and_the_majority_does_not() -> None:
+    names = ["majority", "word_tfidf_logistic", "char_tfidf_svm"]
+    given = baselines(TRAIN, TRAIN_IDS, ["a free prize", "at home, you"], 1, names)
+    assert given["majority"].predicted.tolist() == [0, 0]
+    for name in names[1:]:
+        assert given[name].predicted.tolist() == [1, 0]
+        scores = given[name].scores
+        assert scores is not None
+        assert scores[0] > scores[1]
+    with pytest.raises(ValueError, match="found the baseline 'forest'; allowed are majority"):
+        baselines(TRAIN, TRAIN_IDS, [], 1, ["forest"])
+
+
+class Echo(torch.nn.Module):
+    """A language model that expects the token it has just seen, and the first letter of one label above all."""
+
+    def __init__(self, vocabulary: int, favourite: int) -> None:
+        super().__init__()
+        self.config = type("Shape", (), {"context": 64, "vocab_size": vocabulary})
+        self.favourite = favourite
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        counts = torch.nn.functional.one_hot(ids, self.config.vocab_size).cumsum(1).float()
+        counts[..., self.favourite] += 5
+        return counts
+
+
+def test_the_base_answers_by_what_the_text_adds() -> None:
+    tokenizer = characters(["abcdefghijklmnopqrstuvwxyz :_"])
+    model = Echo(tokenizer.vocab_size, tokenizer.encode("q")[0])
+    given = zero_shot(
+        model, tokenizer, ["xxxx", "qqqq", "xx"], [0, 1], ["q", "x"], template="{text}:", batch_tokens=256
+    )
+    assert given.predicted.tolist() == [1, 0]
+    assert given.places is not None
+    assert given.of(np.array([7, 8, 9])).tolist() == [7, 8]
+
+
+def test_the_comparison_fills_the_tables(tmp_path: Any) -> None:
+    found = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]], dtype=np.float32)
+    golds = np.array([0, 1, 1])
+    given = {"classifier": answers(found), "majority": Answers(np.zeros(3, dtype=int), np.zeros(3))}
+    models = compare(golds, ["ham", "spam"], given)
+    assert models["majority"]["ahead"]["difference"] == pytest.approx(1 / 3)
+    assert "ahead" not in models["classifier"]
+    knows = {"val/loss": 2.0, "benchmarks": {"mine": {"accuracy": 0.5}}}
+    table = summary({"dataset": "mine", "models": models, "forgetting": {"before": knows, "after": knows}})
+    assert table.row_count == 2
+    assert "held-out loss 2.0000 → 2.0000, mine 50.0% → 50.0%" in str(table.caption)
+    write_tables(tmp_path, ["a", 'b, "c"', "d"], golds, ["ham", "spam"], found, given)
+    assert (tmp_path / "classify_answers.csv").read_text().splitlines() == [
+        "actual,predicted,probability,text",
+        "ham,ham,0.9000,a",
+        'spam,spam,0.8000,"b, ""c"""',
+        "spam,ham,0.6000,d",
+    ]
+    assert (tmp_path / "classify_roc.csv").read_text().startswith("model,false_positive_rate,true_positive_rate\n")

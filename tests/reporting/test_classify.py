@@ -1,0 +1,111 @@
+"""The report's part on classification shows every model, what was mistaken, and what was forgotten."""
+
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from foundling.evaluation.classification import Answers
+from foundling.evaluation.comparison import compare
+from foundling.reporting.figures import as_png, as_svg, confusion
+from foundling.reporting.page import Material, page
+
+
+def made_up(labels: list[str], errors: float) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Metrics and answers of a classifier that is wrong now and then, made up."""
+    random = np.random.default_rng(1)
+    golds = random.integers(len(labels), size=600)
+
+    def guess(share: float) -> Answers:
+        wrong = random.random(600) < share
+        predicted = np.where(wrong, random.integers(len(labels), size=600), golds)
+        return Answers(predicted, predicted + random.normal(0, 0.4, 600) if len(labels) == 2 else None)
+
+    given = {"classifier": guess(errors), "majority": Answers(np.zeros(600, dtype=int), None)}
+    given |= {"char_tfidf_svm": guess(errors), "word_tfidf_logistic": guess(4 * errors)}
+    knows = {
+        "val/loss": 2.5,
+        "val/perplexity": 12.0,
+        "benchmarks": {"arc_easy": {"accuracy": 0.5, "low": 0.4, "high": 0.6}},
+    }
+    metrics = {
+        "dataset": "fables_messages",
+        "texts": {
+            "read": 5500,
+            "duplicates": 9,
+            "contradicting": 0,
+            "train": 4000,
+            "validation": 500,
+            "test": 600,
+            "cut": 3,
+        },
+        "training": {"train": "all", "parameters": 1_000_000, "steps": 750, "best": {"step": 600, "val/loss": 0.1}},
+        "models": compare(golds, labels, given),
+        "forgetting": {"before": knows, "after": knows | {"val/loss": 3.25}},
+    }
+    predicted = given["classifier"].predicted
+    answers = [
+        {"actual": labels[g], "predicted": labels[p], "probability": 0.5 + i / 2000, "text": f"<b>text {i}</b>"}
+        for i, (g, p) in enumerate(zip(golds, predicted, strict=True))
+    ]
+    return metrics, answers
+
+
+@pytest.fixture
+def curve() -> list[dict[str, Any]]:
+    points = ((0.0, 0.0), (0.05, 0.9), (1.0, 1.0))
+    return [
+        {"model": model, "false_positive_rate": x, "true_positive_rate": y}
+        for model in ("classifier", "char_tfidf_svm")
+        for x, y in points
+    ]
+
+
+def text_of(html: str) -> str:
+    return " ".join(re.sub(r"<style.*?</style>|<[^>]+>", " ", html, flags=re.DOTALL).split())
+
+
+def test_the_page_shows_models_mistakes_and_what_was_forgotten(material: Material, curve: list[dict[str, Any]]) -> None:
+    metrics, answers = made_up(["ham", "spam"], 0.05)
+    html = page(replace(material, classify=metrics, classify_answers=answers, classify_roc=curve))
+    text = text_of(html)
+    for shown in (
+        "fables messages apart: all weights, 1 M numbers, 750 steps on 4,000 texts",
+        "tuned GPT",
+        "3 to 5 characters: TF-IDF, linear SVM",
+        "F1 of spam",
+        "no difference shown",
+        "Of 5,500 texts 9 were duplicates",
+        "3 were longer than the context",
+        "Most often: ",
+        "loss on the base's held-out text 2.500 3.250",
+        "arc easy 50.0 % 40.0 % – 60.0 % 50.0 %",
+    ):
+        assert shown in text.replace("&#39;", "'"), shown
+    assert "<b>text" not in html.replace("<blockquote><b>", "")
+    assert html == page(replace(material, classify=metrics, classify_answers=answers, classify_roc=curve))
+
+
+def test_many_labels_fold_away_and_have_no_curve(material: Material) -> None:
+    metrics, answers = made_up([f"intent_{i}" for i in range(30)], 0.1)
+    html = page(replace(material, classify=metrics, classify_answers=answers))
+    assert "mean F1" in text_of(html)
+    assert "ROC" not in text_of(html)
+    assert "<details><summary>Each label" in html
+
+
+def test_without_a_classifier_the_part_is_left_out(material: Material) -> None:
+    assert "Classification" not in page(material)
+
+
+def test_the_confusion_counts_every_answer_and_is_sound_svg() -> None:
+    _, answers = made_up(["ham", "spam", "hard_news"], 0.2)
+    first, second = (confusion(answers, ["ham", "spam", "hard_news"]) for _ in range(2))
+    assert as_svg(first) == as_svg(second)
+    words = [e.text or "" for e in ET.fromstring(as_svg(first)).iter("{http://www.w3.org/2000/svg}text")]
+    assert {"ham", "spam", "hard news", "predicted", "actual"} <= set(words)
+    assert sum(int(word) for word in words if word.isdigit()) == 600
+    assert as_png(first).startswith(b"\x89PNG")

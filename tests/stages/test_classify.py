@@ -1,0 +1,157 @@
+"""The classify stage turns a base into a classifier, measures it beside the baselines, and says what it cannot read."""
+
+import csv
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from foundling import config
+from foundling.artifacts import read_json, sha256
+from foundling.data.sources import fetch
+from foundling.model.classifier import Classifier, ClassifierConfig
+from foundling.model.gpt import GPT
+from foundling.stages import classify
+from foundling.text.tokenizer import GPT2_PATTERN, Tokenizer
+from foundling.weights import folder
+
+TOKENIZER = Tokenizer({bytes([i]): i for i in range(256)}, GPT2_PATTERN)
+SECTIONS = ("corpus", "tokenizer", "model", "pretrain")
+SMALL = [
+    "classify=files",
+    "classify.path=texts.csv",
+    "classify.epochs=2",
+    "classify.batch_size=8",
+    "classify.zero_shot.limit=5",
+    "classify.forgetting.tokens=200",
+    "evaluate=held_out",
+    "runtime.progress=false",
+    "logger=none",
+    "trainer=cpu",
+]
+RESULTS = (
+    "models/classifier",
+    "metrics/classify.json",
+    "plots/classify.csv",
+    "plots/classify_validation.csv",
+    "plots/classify_answers.csv",
+    "plots/classify_roc.csv",
+)
+
+
+@pytest.fixture
+def workspace(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpt_config: Callable[..., Any]) -> Path:
+    """A project with a base, tokens, and eighty labelled texts of which one is too long."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "conf").symlink_to(root / "conf")
+    rows = [(f"win prize {n}" if n % 2 else f"see you {n}", "spam" if n % 2 else "ham") for n in range(80)]
+    rows[7] = ("win " * 30, "spam")
+    with open("texts.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("text", "label"), *rows])
+    composed = compose()
+    bring(composed)
+    made_with = config.recipe(composed)
+    torch.manual_seed(0)
+    base = GPT(gpt_config("micro", vocab_size=TOKENIZER.vocab_size, context=32, init="gpt2"))
+    folder.save(classify.BASE, base, TOKENIZER, {"config": {name: made_with[name] for name in SECTIONS}})
+    ids = np.frombuffer(b"the fox went home. " * 20, dtype=np.uint8).astype(np.uint16)
+    tokens = SimpleNamespace(validation=[SimpleNamespace(name="tiny", ids=ids, bytes=len(ids))])
+    monkeypatch.setattr(classify, "open_tokens", lambda place, fingerprint: tokens)
+    return tmp_path
+
+
+def compose(*changes: str) -> Any:
+    return config.compose([*SMALL, *changes])
+
+
+def bring(composed: Any) -> None:
+    shutil.rmtree("data/raw/classify", ignore_errors=True)
+    fetch(config.section(composed, "classify")["dataset"], Path("data/raw/classify"), None)
+
+
+@pytest.mark.parametrize("train", ["head", "last", "all", "lora"])
+def test_it_writes_a_classifier_its_metrics_and_its_answers(workspace: Path, train: str) -> None:
+    loss = classify.run(compose(f"classify.train={train}", "classify.class_weights=balanced"), workspace / "job")
+    metrics = read_json(workspace / "job/metrics/classify.json")
+    assert metrics["texts"] == {
+        "read": 80,
+        "duplicates": 0,
+        "contradicting": 0,
+        "train": 56,
+        "validation": 8,
+        "test": 16,
+        "cut": 1,
+    }
+    assert list(metrics["models"]) == ["classifier", "majority", "word_tfidf_logistic", "char_tfidf_svm", "zero_shot"]
+    assert {name: found["n"] for name, found in metrics["models"].items()} == {
+        name: 5 if name == "zero_shot" else 16 for name in metrics["models"]
+    }
+    assert metrics["training"]["best"]["val/loss"] == loss
+    before, after = (metrics["forgetting"][when]["val/loss"] for when in ("before", "after"))
+    assert (before == after) == (train == "head")
+    network, tokenizer = folder.load_as(workspace / "job/models/classifier", Classifier, ClassifierConfig)
+    assert network.config.labels == ("ham", "spam")
+    assert tokenizer.fingerprint == TOKENIZER.fingerprint
+    made = read_json(workspace / "job/models/classifier" / folder.PROVENANCE)
+    assert made["parent"] == {"models/base": sha256(classify.BASE)}
+    assert made["metrics"]["val/loss"] == loss
+    with open(workspace / "job/plots/classify_answers.csv", newline="") as file:
+        answers = list(csv.DictReader(file))
+    right = sum(row["actual"] == row["predicted"] for row in answers) / len(answers)
+    assert right == metrics["models"]["classifier"]["accuracy"]
+    assert not (workspace / "job/scratch/classify").exists()
+
+
+def test_equal_settings_give_equal_bytes(workspace: Path) -> None:
+    for job in ("one", "two"):
+        classify.run(compose(), workspace / job)
+    for name in RESULTS:
+        assert sha256(workspace / "one" / name) == sha256(workspace / "two" / name), name
+
+
+def test_many_labels_need_no_curve(workspace: Path) -> None:
+    rows = [(f"{'abc'[n % 3] * 5} {n}", "abc"[n % 3]) for n in range(60)]
+    with open("texts.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("text", "label"), *rows])
+    bring(compose())
+    classify.run(compose("classify.max_steps=4", "classify.zero_shot.limit=0"), Path())
+    models = read_json("metrics/classify.json")["models"]
+    assert set(models) == {"classifier", "majority", "word_tfidf_logistic", "char_tfidf_svm"}
+    assert list(models["classifier"]["labels"]) == ["a", "b", "c"]
+    assert len(Path("plots/classify_roc.csv").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (["classify.label=topic"], "row 1 of source files has no column 'topic'"),
+        (["classify.train=some"], "classify.train='some' is unknown"),
+        (["classify.keep=middle"], "classify.keep='middle' is unknown"),
+        (["model=small"], "models/base was made with model"),
+        (["classify.baselines=[forest]"], "found the baseline 'forest'"),
+        (["classify.epochs=0"], "found classify.epochs=0"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_leaves_nothing(workspace: Path, changes: list[str], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        classify.run(compose(*changes), workspace)
+    assert not (workspace / "models/classifier").exists()
+    assert not (workspace / "metrics").exists()
+
+
+def test_an_interrupted_run_leaves_the_old_classifier(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    classify.run(compose("classify.max_steps=2"), workspace)
+    before = sha256(workspace / "models/classifier")
+
+    def interrupt(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(classify, "probabilities", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        classify.run(compose("classify.max_steps=3"), workspace)
+    assert sha256(workspace / "models/classifier") == before
