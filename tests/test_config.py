@@ -61,6 +61,13 @@ def test_an_experiment_replaces_the_selections_groups_but_not_its_values_or_the_
     assert recipe()["model"]["n_layer"] == 2
 
 
+def test_an_experiment_may_build_on_another(project: Path) -> None:
+    select(project, corpus="fables", model="small", instruct="fables")
+    books, bank = (recipe(f"experiment={name}") for name in ("books", "bank_assistant"))
+    assert bank["instruct"]["dataset"]["name"] == "bank"
+    assert all(bank[name] == books[name] for name in ("corpus", "tokenizer", "model", "pretrain"))
+
+
 def test_equal_settings_compose_to_equal_text_without_runtime_times_or_paths(project: Path) -> None:
     made = recipe()
     assert made == recipe("runtime.workers=3", "logger=none")

@@ -43,8 +43,8 @@ def groups() -> dict[str, list[str]]:
 def selected(arguments: list[str], path: Path = Path(SELECTION)) -> list[str]:
     """The selection as Hydra overrides, without what weighs more: the command line's keys, and the experiment's groups.
 
-    A line of the selection names a group's choice (none where it is null), `set` holds single values. An experiment is a set of choices of its
-    own, so it replaces the selection's lines for the groups that it names; `set` comes on top of it.
+    A line of the selection names a group's choice (none where it is null), `set` holds single values. An experiment is
+    a set of choices of its own, so it replaces the selection's lines for the groups that it names; `set` comes on top.
     """
     values = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
     if not isinstance(values, dict):
@@ -186,14 +186,19 @@ def _choices(override: "Override") -> Iterator[str]:
 
 
 def _groups_of_experiment(name: str) -> set[str]:
-    """The groups that conf/experiment/<name>.yaml chooses itself (`- override /model: small` in its defaults)."""
+    """The groups that conf/experiment/<name>.yaml chooses itself (`- override /model: small` in its defaults).
+
+    Those of an experiment that it builds on (`- books`) count as well.
+    """
     file = conf_folder() / "experiment" / f"{name}.yaml"
     if not name or not file.is_file():
         return set()
     defaults = (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).get("defaults", [])
-    return {
+    below = [_groups_of_experiment(line) for line in defaults if isinstance(line, str) and line != "_self_"]
+    own = {
         key.removeprefix("override").strip().lstrip("/") for line in defaults if isinstance(line, dict) for key in line
     }
+    return own.union(*below)
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

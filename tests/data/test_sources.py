@@ -183,5 +183,5 @@ def test_a_folder_that_was_fetched_from_elsewhere_is_refused(tmp_path: Path) -> 
     for name in ("a", "b"):
         (tmp_path / f"{name}.txt").write_text(name)
     fetch(dataset(path=str(tmp_path / "a.txt")), tmp_path / "raw", None)
-    with pytest.raises(ValueError, match="was fetched with other sources .* run `dvc repro fetch` first"):
+    with pytest.raises(ValueError, match=r"was fetched with other sources .* run `dvc repro fetch` first"):
         texts(tmp_path / "raw", dataset(path=str(tmp_path / "b.txt")))

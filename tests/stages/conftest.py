@@ -23,6 +23,18 @@ TINY = {
         "tokenizer": {"vocab_size": 600},
         "pretrain": {"max_steps": 12, "batch_size": 8, "validate_every": 6, "snapshots": 3},
         "evaluate": {"limit": 40},
+        "instruct": {
+            "dataset": {
+                "sources": [
+                    {"name": name, "generate": {"name": "instructions", "seed": 1, "count": count, "split": name}}
+                    for name, count in (("train", 200), ("validation", 20), ("test", 26))
+                ]
+            },
+            "max_steps": 6,
+            "validate_every": 3,
+            "test": {"max_new_tokens": 4},
+            "forgetting": {"questions": 10, "tokens": 500},
+        },
     },
 }
 

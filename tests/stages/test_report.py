@@ -45,13 +45,15 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "benchmarks": {"arc_easy": {"measure": "likelihood", "cut": 0, "kinds": {"all": KIND}}},
         },
     }
+    json_files["instruct"] = {}
+    (tmp_path / "plots").mkdir()
+    (tmp_path / "plots/answers.jsonl").write_text("")
     tables = {
         "pretrain": [PLACE | {"train/loss": 3.1, "lr": 1e-3, "grad_norm": 0.5}],
         "validation": [PLACE | {"val/loss": 3.0, "val/perplexity": 20.0, "val/bits_per_byte": 1.5}],
         "emergence": [PLACE | {"val/loss": 3.0, "benchmark": "arc_easy", "kind": "all"} | KIND],
     }
     (tmp_path / "metrics").mkdir()
-    (tmp_path / "plots").mkdir()
     for name, values in json_files.items():
         (tmp_path / "metrics" / f"{name}.json").write_text(json.dumps(values))
     for name, rows in tables.items():

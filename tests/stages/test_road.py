@@ -6,13 +6,15 @@ import json
 import pytest
 import yaml
 
-AFTER_TOKENIZE = {"tokenize", "pretrain", "evaluate", "report"}
+TUNED = {"instruct"}
+AFTER_TOKENIZE = {"tokenize", "pretrain", *TUNED, "evaluate", "report"}
 
 
 def test_one_repro_makes_every_artifact(project) -> None:
     listed = yaml.safe_load((project.path / "dvc.lock").read_text())["stages"]
     places = [out["path"] for stage in listed.values() for out in stage.get("outs", [])]
-    assert set(listed) == {"compose", "fetch@corpus", "fetch@benchmarks", "tokenizer", *AFTER_TOKENIZE}
+    fetched = {f"fetch@{name}" for name in ("corpus", "benchmarks", *TUNED)}
+    assert set(listed) == {"compose", *fetched, "tokenizer", *AFTER_TOKENIZE}
     assert all((project.path / place).exists() for place in places)
     with open(project.path / "plots/pretrain.csv") as file:
         losses = [float(row["train/loss"]) for row in csv.DictReader(file)]
@@ -33,15 +35,19 @@ def test_a_second_repro_does_nothing(project) -> None:
         ("set.corpus.split.validation", 0.2, {"tokenizer", *AFTER_TOKENIZE}),
         ("set.corpus.sources.0.generate.seed", 2, {"fetch@corpus", "tokenizer", *AFTER_TOKENIZE}),
         ("set.tokenizer.vocab_size", 500, {"tokenizer", *AFTER_TOKENIZE}),
-        ("model", "llama", {"pretrain", "evaluate", "report"}),
-        ("optimizer", "adamw", {"pretrain", "evaluate", "report"}),
-        ("schedule", "cosine", {"pretrain", "evaluate", "report"}),
-        ("set.pretrain.max_steps", 13, {"pretrain", "evaluate", "report"}),
+        ("model", "llama", {"pretrain", *TUNED, "evaluate", "report"}),
+        ("optimizer", "adamw", {"pretrain", *TUNED, "evaluate", "report"}),
+        ("schedule", "cosine", {"pretrain", *TUNED, "evaluate", "report"}),
+        ("set.pretrain.max_steps", 13, {"pretrain", *TUNED, "evaluate", "report"}),
         ("set.evaluate.samples.temperature", 0.1, {"evaluate", "report"}),
-        ("evaluate", "held_out", {"fetch@benchmarks", "evaluate", "report"}),
+        ("evaluate", "held_out", {"fetch@benchmarks", *TUNED, "evaluate", "report"}),
+        ("set.instruct.test.max_new_tokens", 5, {"instruct", "report"}),
+        ("set.instruct.optimizer.lr", 0.001, {"instruct", "report"}),
+        ("set.instruct.dataset.sources.0.generate.count", 210, {"fetch@instruct", "instruct", "report"}),
         ("set.runtime.log_every", 7, set()),
         ("set.runtime.logger.project", "other", set()),
         ("set.generate.temperature", 0.1, set()),
+        ("set.chat.temperature", 0.1, set()),
     ],
 )
 def test_a_change_touches_exactly_the_stages_that_read_it(project, key: str, value: object, stages: set[str]) -> None:

@@ -11,12 +11,12 @@ from tokenizers import Tokenizer as Peer
 
 from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer, characters, gpt2, train_bpe
 
-WORDS = "the lion is in the forest and it isn't far from 42 old oaks, naïve façade 東京 🦊".split()
+LINE = "the lion is in the forest and it isn't far from 42 old oaks, naïve façade 東京 🦊"
 
 
 def texts(count: int = 200) -> list[str]:
     rng = random.Random(1)
-    return [" ".join(rng.choices(WORDS, k=rng.randrange(5, 30))) + ".\n" for _ in range(count)]
+    return [" ".join(rng.choices(LINE.split(), k=rng.randrange(5, 30))) + ".\n" for _ in range(count)]
 
 
 @pytest.fixture(scope="module")

@@ -20,14 +20,20 @@ def accuracy(outcomes: Sequence[bool]) -> dict[str, Any]:
 
 
 def by_kind(kinds: Sequence[str | None], measure: Callable[[list[int]], dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Measure all items, given by index, then those of each kind, in the order the kinds come; then the kinds' mean."""
+    """Measure all items, given by index, then those of each kind, in the order the kinds come; then the kinds' mean.
+
+    An item of kind "binding/where" counts as one of "binding", too; the mean is over whole kinds, not over their parts.
+    """
     groups: dict[str, list[int]] = {}
     for index, kind in enumerate(kinds):
         if kind is not None:
-            groups.setdefault(kind, []).append(index)
+            groups.setdefault(kind.split("/")[0], []).append(index)
+            if "/" in kind:
+                groups.setdefault(kind, []).append(index)
     found = {ALL: measure(list(range(len(kinds))))} | {kind: measure(those) for kind, those in groups.items()}
-    if len(groups) > 1:
-        found[MEAN_OF_KINDS] = mean_of_kinds([found[kind] for kind in groups])
+    whole = [found[kind] for kind in groups if "/" not in kind]
+    if len(whole) > 1:
+        found[MEAN_OF_KINDS] = mean_of_kinds(whole)
     return found
 
 

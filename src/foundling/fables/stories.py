@@ -16,7 +16,7 @@ def stories(seed: int, megabytes: float) -> Iterator[dict[str, str]]:
     left = megabytes * 1e6
     while left > 0:
         drawn = tale(rng, "train")
-        lines = list(drawn.sentences)
+        lines = list(drawn.lines)
         if drawn.questions and rng.randrange(ASKED) == 0:
             lines.append(rng.choice(drawn.questions))
         text = plain(" ".join(lines))

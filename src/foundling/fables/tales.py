@@ -1,41 +1,38 @@
-"""Tales: drawn from the plots, with the words that follow from the text marked: `<where barn>`.
+"""Tales: drawn from the plots, with the words that follow from the text marked, as in `<where barn>`.
 
-A mark names what kind of word it holds (see OPTIONS in benchmark.py). Without its marks a tale is a story to train on;
-cut off in front of a mark it is a question, and the marked word the answer.
+A mark names what kind of word it holds (GROUPS in benchmark.py). Without its marks a tale is a story to train on; cut
+off in front of a mark it is a question, and the marked word is the answer.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import NamedTuple
 
-from foundling.fables import plots
+from foundling.fables.facts import FACTS
 from foundling.fables.phrasing import split_of
-from foundling.fables.world import ANIMALS, FEELINGS, NAMES, PLACES, PRONOUNS, THINGS
+from foundling.fables.plots import PLOTS
+from foundling.fables.plots.teller import Plot, Teller
+from foundling.fables.world import ANIMALS, DISHES, FEELINGS, NAMES, PLACES, PRONOUNS, THINGS
 
 MARK = re.compile(r"<(\w+) (\w+)>")
-STARTS = re.compile(r'(^|[.!?]"? )("?(?:<\w+ )?)([a-z])')
+STARTS = re.compile(r'(^|[.!?] |\." |, (?="))("?(?:<\w+ )?)([a-z])')
+RELATIONS = (6, 2, 2, 1)  # how often things are in, by, on or under something
 
 
 class Tale(NamedTuple):
-    """Sentences in their order, and questions about them with their answers; all with marks."""
+    """Lines in their order, and questions about them with their answers; all with marks."""
 
-    sentences: list[str]
+    lines: list[str]
     questions: list[str]
 
 
-def tale(rng: Random, split: str) -> Tale:
-    """Draw a tale whose combinations of who, what and where belong to `split`."""
-    plot = rng.choices(list(plots.PLOTS), plots.WEIGHTS)[0]
-    return told(rng, plot, split)
-
-
-def told(rng: Random, plot: str, split: str) -> Tale:
-    """Draw a tale with this plot; outside training a third of the askings are phrased in a new way."""
-    cast = _cast(rng, split)
-    unseen = split != "train"
-    lines, questions = plots.PLOTS[plot](plots.Teller(rng, cast, unseen))
-    return Tale([capital(line) for line in lines], [capital(line) for line in questions])
+def tale(rng: Random, split: str, plots: Sequence[Plot] | None = None) -> Tale:
+    """Draw a tale whose combinations (who, what and where; who meets whom) belong to `split`, of all plots or these."""
+    plot = rng.choice(plots) if plots else rng.choices(list(PLOTS), list(PLOTS.values()))[0]
+    teller = Teller(rng, _cast(rng, split), seen_only=split == "train")
+    lines, questions = plot(teller)
+    return Tale([capital(line) for line in lines], [capital(question) for question in questions])
 
 
 def plain(text: str) -> str:
@@ -44,16 +41,17 @@ def plain(text: str) -> str:
 
 
 def capital(text: str) -> str:
-    """Give each sentence its capital, also inside of quotes."""
+    """Give each sentence its capital, also where somebody begins to speak."""
     return STARTS.sub(lambda found: found[1] + found[2] + found[3].upper(), text)
 
 
 def _cast(rng: Random, split: str) -> dict[str, str]:
-    """Three beings, each with a thing, a place and a feeling that no other has."""
+    """The slots of three beings a, b and c, each with a thing, a place, a dish and a feeling that no other has."""
     beings = rng.choice((NAMES, ANIMALS))
     names = rng.sample(list(beings), 3)
-    relation = rng.choices(list(PLACES), (6, 2, 2, 1))[0]
-    feelings = rng.sample(FEELINGS, 3)
+    while split_of("cast", *sorted(names)) != split:
+        names = rng.sample(list(beings), 3)
+    relation = rng.choices(list(PLACES), RELATIONS)[0]
     things: list[str] = []
     places: list[str] = []
     for name in names:
@@ -62,29 +60,29 @@ def _cast(rng: Random, split: str) -> dict[str, str]:
             thing, place = rng.choice(THINGS), rng.choice(PLACES[relation])
         things.append(thing)
         places.append(place)
+    feelings, dishes = rng.sample(FEELINGS, 3), rng.sample(DISHES, 3)
     cast: dict[str, str] = {}
-    for letter, name, thing, place, feeling in zip("abc", names, things, places, feelings, strict=True):
-        cast |= _part(letter, name, beings, thing, relation, place, feeling)
+    for at, letter in enumerate("abc"):
+        cast |= _being(rng, letter, names[at], beings)
+        cast |= {
+            f"{letter}o": things[at],
+            f"{letter}o?": f"<what {things[at]}>",
+            f"{letter}an": f"{'an' if things[at][0] in 'aeiou' else 'a'} {things[at]}",
+            f"{letter}p": f"{relation} the {places[at]}",
+            f"{letter}p?": f"{relation} the <where {places[at]}>",
+            f"{letter}f": feelings[at],
+            f"{letter}f?": f"<how {feelings[at]}>",
+            f"{letter}m": dishes[at],
+            f"{letter}m?": f"<dish {dishes[at]}>",
+        }
     return cast
 
 
-def _part(
-    letter: str, name: str, beings: Mapping[str, str], thing: str, relation: str, place: str, feeling: str
-) -> dict[str, str]:
-    """The slots of one being; those that end in ? are marked."""
-    article = "" if beings is NAMES else "the "
+def _being(rng: Random, letter: str, name: str, beings: Mapping[str, str]) -> dict[str, str]:
+    """Its name, pronouns, and with + how one may introduce it: the sly fox."""
     he, him, his = PRONOUNS[beings[name]]
-    return {
-        letter: article + name,
-        f"{letter}?": f"{article}<who {name}>",
-        f"{letter}he": he,
-        f"{letter}him": him,
-        f"{letter}his": his,
-        f"{letter}o": thing,
-        f"{letter}o?": f"<what {thing}>",
-        f"{letter}an": f"{'an' if thing[0] in 'aeiou' else 'a'} {thing}",
-        f"{letter}p": f"{relation} the {place}",
-        f"{letter}p?": f"{relation} the <where {place}>",
-        f"{letter}f": feeling,
-        f"{letter}f?": f"<how {feeling}>",
-    }
+    slots = {f"{letter}he": he, f"{letter}him": him, f"{letter}his": his, f"{letter}!": f"<who {name}>"}
+    if beings is NAMES:
+        return {letter: name, f"{letter}?": f"<who {name}>", f"{letter}+": name, **slots}
+    known = rng.choice(("", FACTS[name]["character"] + " ", FACTS[name]["colour"] + " "))
+    return {letter: f"the {name}", f"{letter}?": f"the <who {name}>", f"{letter}+": f"the {known}{name}", **slots}

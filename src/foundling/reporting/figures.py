@@ -57,7 +57,7 @@ def emergence(rows: Sequence[Row], title: str) -> "Figure":
         figure = _figure(7.6, 3.5)
         by_tokens, by_loss = figure.subplots(1, 2, sharey=True)
         kinds = list(dict.fromkeys(row["kind"] for row in rows))
-        shown = [kind for kind in kinds if kind not in SUMMARY_KINDS] or kinds
+        shown = [kind for kind in kinds if kind not in SUMMARY_KINDS and "/" not in kind] or kinds
         for kind, colour in zip(shown, _cycle(len(shown)), strict=True):
             these = [row for row in rows if row["kind"] == kind]
             for axes, x in ((by_tokens, "tokens"), (by_loss, "val/loss")):

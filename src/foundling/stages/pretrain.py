@@ -52,7 +52,7 @@ def run(config: DictConfig, out: Path) -> float:
     shutil.rmtree(scratch, ignore_errors=True)
     keepsakes = [
         Snapshots(scratch / "snapshots", network, log_spaced(settings["snapshots"], steps), per_step),
-        Samples(scratch / "training_samples.jsonl", network, tokenizer, settings["sample"], settings["seed"]),
+        Samples(scratch / "training_samples.jsonl", network, tokenizer, settings["sample"], settings["seed"], per_step),
     ]
     logger = make_wandb(runtime["logger"], asked, "pretrain", out)
     recorder = fit(module, data, settings, runtime, scratch, per_step, keepsakes, logger)

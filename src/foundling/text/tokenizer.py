@@ -43,18 +43,22 @@ class Tokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Ids of a text; whatever it says, it never becomes a special token."""
-        return self.encode_batch([text], threads=1)[0]
+        self._check([text])
+        return self.encoding.encode_ordinary(text)
 
     def encode_batch(self, texts: list[str], threads: int) -> list[list[int]]:
         """Ids of many texts, by several threads."""
-        if self._characters is not None:
-            for text in texts:
-                if unknown := set(text) - self._characters:
-                    raise ValueError(
-                        f"the character {min(unknown)!r} is not in this character vocabulary of {len(self.ranks)}; "
-                        "leave it out, or use tokenizer=bpe, which can write any text"
-                    )
+        self._check(texts)
         return self.encoding.encode_ordinary_batch(texts, num_threads=threads)
+
+    def _check(self, texts: list[str]) -> None:
+        """Refuse characters that a character vocabulary does not know."""
+        for text in texts if self._characters is not None else ():
+            if unknown := set(text) - (self._characters or set()):
+                raise ValueError(
+                    f"the character {min(unknown)!r} is not in this character vocabulary of {len(self.ranks)}; "
+                    "leave it out, or use tokenizer=bpe, which can write any text"
+                )
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids; bytes that are no whole character become U+FFFD."""

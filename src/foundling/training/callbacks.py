@@ -96,7 +96,7 @@ class Recorder(Callback):
 
     def _row(self, trainer: Trainer) -> None:
         step = trainer.global_step
-        # Lightning divides each part's loss by the number of parts; .item() waits for the device, so the clock is honest
+        # Lightning divides a part's loss by the number of parts; .item() waits for the device: the clock is honest
         loss = torch.stack(self._losses).mean().item() * trainer.accumulate_grad_batches
         self._losses.clear()
         self._stop_clock(trainer)

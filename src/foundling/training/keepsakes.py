@@ -49,8 +49,10 @@ class Snapshots(Callback):
 class Samples(Callback):
     """After each validation let the model write a text, shown at once and kept in a jsonl file."""
 
-    def __init__(self, path: Path, network: GPT, tokenizer: Tokenizer, ask: dict[str, Any], seed: int) -> None:
-        self.path, self.network, self.tokenizer = path, network, tokenizer
+    def __init__(
+        self, path: Path, network: GPT, tokenizer: Tokenizer, ask: dict[str, Any], seed: int, tokens_per_step: int
+    ) -> None:
+        self.path, self.network, self.tokenizer, self.tokens_per_step = path, network, tokenizer, tokens_per_step
         self.prompt, self.length, self.seed = ask["prompt"], ask["max_new_tokens"], seed
         self.sampling = Sampling(ask["temperature"], ask["top_k"], ask["top_p"])
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,8 +62,9 @@ class Samples(Callback):
         """Write one (Lightning has set the model to evaluation for the validation, and sets it back after this)."""
         text = continue_text(self.network, self.tokenizer, self.prompt, self.length, self.sampling, self.seed)
         step = trainer.global_step
+        written = {"step": step, "tokens": step * self.tokens_per_step, "prompt": self.prompt, "text": text}
         with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, "prompt": self.prompt, "text": text}, ensure_ascii=False) + "\n")
+            file.write(json.dumps(written, ensure_ascii=False) + "\n")
         loss = getattr(pl_module, "validation", {}).get("val/loss", float("nan"))
         log.info(f"step {step:,}  val/loss {loss:.4f}  {' '.join((self.prompt + text).split())[:90]}")
 

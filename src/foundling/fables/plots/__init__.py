@@ -1,0 +1,25 @@
+"""What happens in a tale: each plot takes a Teller and gives lines and questions, both with marked words."""
+
+from foundling.fables.plots.deeds import contest, quarrel, rescue, trick
+from foundling.fables.plots.keeping import exchange, feast, lost_and_found, whereabouts
+from foundling.fables.plots.portraits import portrait, quiz
+from foundling.fables.plots.teller import Plot
+from foundling.fables.plots.troubles import feelings, moods, needs, tools
+
+# how often each is told
+PLOTS: dict[Plot, int] = {
+    lost_and_found: 5,
+    whereabouts: 4,
+    feast: 3,
+    exchange: 1,
+    feelings: 4,
+    moods: 2,
+    needs: 2,
+    tools: 2,
+    contest: 2,
+    trick: 2,
+    rescue: 2,
+    quarrel: 2,
+    portrait: 4,
+    quiz: 2,
+}

@@ -1,0 +1,96 @@
+"""The page's part on instructions shows what was measured, both models' answers, and escapes what they say."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from foundling.reporting.instruct import instruct_part, shown
+from foundling.reporting.page import Material, page
+
+
+def kind(n: int, accuracy: float) -> dict[str, float]:
+    values = {"n": n, "accuracy": accuracy, "low": accuracy - 0.05, "high": accuracy + 0.05}
+    return values | {"exact": accuracy - 0.1, "stopped": 0.99, "rouge_l": 0.87, "chrf": 81.5}
+
+
+def model(loss: float, share: float) -> dict[str, Any]:
+    asked = {"n": 300, "accuracy": share, "low": share - 0.05, "high": share + 0.05, "chance": 0.25}
+    return {
+        "answer_loss": loss,
+        "rouge_l": {"mean": share, "low": share - 0.01, "high": share + 0.01},
+        "kinds": {"all": kind(90, share), "fact": kind(40, share), "french": kind(50, share)},
+        "knows": {"val/loss": 1.23 + share, "val/perplexity": 3.0, "benchmarks": {"fables_questions": asked}},
+        "judge": None,
+    }
+
+
+METRICS = {
+    "dataset": "fables_instructions",
+    "examples": {"train": 40_000, "validation": 650, "test": 90},
+    "checks": "fables",
+    "base": model(4.321, 0.06),
+    "tuned": model(0.123, 0.84),
+}
+ANSWERS = [
+    {
+        "kind": k,
+        "prompt": f"{k} {n}?",
+        "expected": "Yes.",
+        "answer": answer,
+        "right": answer == "Yes.",
+        "base": "<b>um</b>",
+    }
+    for n, (k, answer) in enumerate([("fact", "Yes."), ("fact", "Yes."), ("french", "Non."), ("list", "Yes.")])
+]
+
+
+@pytest.fixture
+def tuned(material: Material) -> Material:
+    return replace(material, instruct=METRICS, answers=ANSWERS)
+
+
+def test_the_page_shows_kinds_forgetting_and_answers(tuned: Material) -> None:
+    html = page(tuned)
+    for text in (
+        "40,000 conversations of fables instructions",
+        "84.0 %",
+        "79.0 % – 89.0 %",
+        "6.0 %",
+        "4.321",
+        "0.123",
+        "french 2?",
+        "1.290",
+        "2.070",
+        "expected: Yes.",
+    ):
+        assert text in html, text
+    assert "&lt;b&gt;um&lt;/b&gt;" in html
+    assert "<b>um</b>" not in html
+    assert "judge" not in html
+
+
+def test_the_judge_is_shown_with_its_version_where_there_was_one(tuned: Material) -> None:
+    mark = {
+        "model": "stub",
+        "versions": ["stub-2026"],
+        "n": 50,
+        "without_mark": 0,
+        "mean": 71.5,
+        "low": 65.0,
+        "high": 77.0,
+    }
+    judged = {name: METRICS[name] | {"judge": mark} for name in ("base", "tuned")}  # type: ignore[operator]
+    html = page(replace(tuned, instruct=METRICS | judged))
+    assert "71.5" in html
+    assert "stub (stub-2026)" in html
+
+
+def test_without_a_tuning_the_part_is_left_out(material: Material) -> None:
+    assert instruct_part({}, []) is None
+    assert "<h2>Instructions</h2>" not in page(material)
+
+
+def test_shown_are_the_first_of_each_kind_then_the_second() -> None:
+    assert shown(ANSWERS, 10) == [0, 2, 3, 1]
+    assert shown(ANSWERS, 2) == [0, 2]
