@@ -22,6 +22,17 @@ TINY = {
         },
         "tokenizer": {"vocab_size": 600},
         "pretrain": {"max_steps": 12, "batch_size": 8, "validate_every": 6, "snapshots": 3},
+        "classify": {
+            "dataset": {
+                "sources": [
+                    {"name": name, "generate": {"name": "messages", "seed": 1, "count": count, "split": name}}
+                    for name, count in (("train", 120), ("validation", 20), ("test", 40))
+                ]
+            },
+            "epochs": 1,
+            "zero_shot": {"limit": 10},
+            "forgetting": {"questions": 10, "tokens": 500},
+        },
         "evaluate": {"limit": 40},
         "instruct": {
             "dataset": {

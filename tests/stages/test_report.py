@@ -5,9 +5,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
+from foundling.evaluation.classification import Answers
+from foundling.evaluation.comparison import compare
 from foundling.stages.report import run
 
 CONFIG = {
@@ -20,6 +23,19 @@ CONFIG = {
 }
 PLACE = {"step": 10, "tokens": 5120}
 KIND = {"n": 40, "accuracy": 0.5, "low": 0.35, "high": 0.65, "chance": 0.25}
+
+
+def classified() -> dict[str, Any]:
+    """Metrics of a classifier whose labels are digits."""
+    golds, given = np.array([0, 1]), Answers(np.array([0, 0]), None)
+    knows = {"val/loss": 3.0, "benchmarks": {}}
+    return {
+        "dataset": "mine",
+        "texts": {"read": 9, "duplicates": 1, "train": 5, "cut": 0},
+        "training": {"train": "head", "parameters": 66, "steps": 3},
+        "models": compare(golds, ["0", "1"], {"classifier": given}),
+        "forgetting": {"before": knows, "after": knows},
+    }
 
 
 @pytest.fixture
@@ -44,6 +60,8 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "held_out": {"val/loss": 3.0, "val/perplexity": 20.0, "val/bits_per_byte": 1.5, "tokens": 99},
             "benchmarks": {"arc_easy": {"measure": "likelihood", "cut": 0, "kinds": {"all": KIND}}},
         },
+        "classify": classified(),
+        "instruct": {},
     }
     json_files["instruct"] = {}
     (tmp_path / "plots").mkdir()
@@ -51,6 +69,11 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     tables = {
         "pretrain": [PLACE | {"train/loss": 3.1, "lr": 1e-3, "grad_norm": 0.5}],
         "validation": [PLACE | {"val/loss": 3.0, "val/perplexity": 20.0, "val/bits_per_byte": 1.5}],
+        "classify_answers": [
+            {"actual": "0", "predicted": "0", "probability": 0.9, "text": "7"},
+            {"actual": "1", "predicted": "0", "probability": 0.6, "text": "Free entry"},
+        ],
+        "classify_roc": [{"model": "classifier", "false_positive_rate": 0, "true_positive_rate": 0.5}],
         "emergence": [PLACE | {"val/loss": 3.0, "benchmark": "arc_easy", "kind": "all"} | KIND],
     }
     (tmp_path / "metrics").mkdir()
@@ -61,6 +84,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             table = csv.DictWriter(file, list(rows[0]))
             table.writeheader()
             table.writerows(rows)
+    (tmp_path / "plots/answers.jsonl").write_text("")
     for name in ("samples", "training_samples"):
         sample = PLACE | {"prompt": "Once", "text": " there was a fox", "seed": 1}
         (tmp_path / "plots" / f"{name}.jsonl").write_text(json.dumps(sample) + "\n")
@@ -72,6 +96,7 @@ def test_writes_the_page_and_the_picture_below_out(workspace: Path) -> None:
     html = (workspace / "job/report/index.html").read_text(encoding="utf-8")
     assert "arc easy" in html
     assert " there was a fox" in html
+    assert "1 taken for 0 (1)" in html
     assert "no page may show" not in html
     assert (workspace / "job/report/emergence.png").read_bytes().startswith(b"\x89PNG")
 

@@ -6,7 +6,7 @@ import json
 import pytest
 import yaml
 
-TUNED = {"instruct"}
+TUNED = {"classify", "instruct"}
 AFTER_TOKENIZE = {"tokenize", "pretrain", *TUNED, "evaluate", "report"}
 
 
@@ -44,6 +44,10 @@ def test_a_second_repro_does_nothing(project) -> None:
         ("set.instruct.test.max_new_tokens", 5, {"instruct", "report"}),
         ("set.instruct.optimizer.lr", 0.001, {"instruct", "report"}),
         ("set.instruct.dataset.sources.0.generate.count", 210, {"fetch@instruct", "instruct", "report"}),
+        ("set.classify.epochs", 2, {"classify", "report"}),
+        ("set.classify.train", "lora", {"classify", "report"}),
+        ("set.classify.dataset.sources.0.generate.count", 100, {"fetch@classify", "classify", "report"}),
+        ("set.predict.top", 2, set()),
         ("set.runtime.log_every", 7, set()),
         ("set.runtime.logger.project", "other", set()),
         ("set.generate.temperature", 0.1, set()),

@@ -17,7 +17,7 @@ from foundling.data.classification import ClassificationData, Encoded, batches_p
 from foundling.data.labelled import TEST, TRAIN, VALIDATION, Labelled, labelled
 from foundling.data.lineage import require_base
 from foundling.data.shards import open_tokens
-from foundling.data.sources import records
+from foundling.data.sources import META, records
 from foundling.evaluation.baselines import baselines
 from foundling.evaluation.benchmarks import read_items
 from foundling.evaluation.classification import Answers, answers, probabilities
@@ -73,16 +73,12 @@ def run(config: DictConfig, out: Path) -> float:
         "forgetting": {"before": before, "after": _knows(network.trunk, tokenizer, config)},
     }
     made = out / "models/classifier"
-    inputs = [BASE / folder.WEIGHTS, TEXTS]
-    folder.save(
-        made,
-        network.cpu(),
-        tokenizer,
-        provenance(asked, inputs, BASE, {k: v for k, v in reached.items() if k != "step"}),
-    )
+    folder.save(made, network.cpu(), tokenizer, provenance(asked, [TEXTS / META], BASE, reached))
     settle(out / "scratch/classify", out, PLACES)
     write_json(out / "metrics/classify.json", metrics)
     write_tables(out / "plots", texts.texts(TEST), rows[TEST].labels, texts.labels, found, given)
+    if logger is not None:
+        logger.log_metrics({"test/accuracy": metrics["models"][OURS]["accuracy"]})
     log_lineage(logger, made, "model", "classifier", BASE, "model", "base")
     seconds = {"training": recorder.seconds, "whole": time.perf_counter() - began}
     record = run_record(made / folder.WEIGHTS, seconds, recorder.tokens_per_second, finish(logger))
