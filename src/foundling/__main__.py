@@ -24,11 +24,13 @@ COMMANDS = {
     "pretrain": "stages",
     "classify": "stages",
     "instruct": "stages",
+    "translator": "stages",
     "evaluate": "stages",
     "report": "stages",
     "generate": "commands",
     "predict": "commands",
     "chat": "commands",
+    "translate": "commands",
     "seeds": "commands",
 }
 

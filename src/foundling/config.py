@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 CONF = "conf"
 SELECTION = "params.yaml"
 COMPOSED = "composed.yaml"
-UNHASHED = ("runtime", "generate", "predict", "chat", "seeds")  # how a run is carried out, not what comes of it
+UNHASHED = (
+    "runtime",
+    "generate",
+    "predict",
+    "chat",
+    "translate",
+    "seeds",
+)  # how a run is carried out, not what comes of it
 
 
 def conf_folder() -> Path:

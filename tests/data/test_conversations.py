@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from foundling.data.conversations import TEST, TRAIN, VALIDATION, Example, conversations
+from foundling.data.conversations import Example, conversations
 from foundling.data.sources import fetch
+from foundling.data.splits import TEST, TRAIN, VALIDATION
 from foundling.text.prompts import ASSISTANT, SYSTEM, TEMPLATES, USER, Message
 
 Read = Callable[..., dict[str, list[Example]]]

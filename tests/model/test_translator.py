@@ -50,16 +50,19 @@ def test_the_papers_models_have_the_published_size(name: str, published: float) 
 def copied(ours: Translator) -> nn.Transformer:
     """torch's own Transformer with our weights."""
     c = ours.config
-    options: Any = {"dropout": 0.0, "batch_first": True, "norm_first": c.norm_place == "pre", "layer_norm_eps": c.norm_eps}
+    options: Any = {
+        "dropout": 0.0,
+        "batch_first": True,
+        "norm_first": c.norm_place == "pre",
+        "layer_norm_eps": c.norm_eps,
+    }
     sizes = (c.n_embd, c.n_head, c.n_ffn)
     last: Callable[[], Any] = lambda: nn.LayerNorm(c.n_embd, c.norm_eps) if c.norm_place == "pre" else None  # noqa: E731
     encoder = nn.TransformerEncoder(
         nn.TransformerEncoderLayer(*sizes, **options), c.n_encoder, last(), enable_nested_tensor=False
     )
     decoder = nn.TransformerDecoder(nn.TransformerDecoderLayer(*sizes, **options), c.n_decoder, last())
-    theirs = nn.Transformer(
-        c.n_embd, c.n_head, batch_first=True, custom_encoder=encoder, custom_decoder=decoder
-    )
+    theirs = nn.Transformer(c.n_embd, c.n_head, batch_first=True, custom_encoder=encoder, custom_decoder=decoder)
 
     def attention(own: Attention, peer: Any) -> None:
         peer.in_proj_weight, peer.in_proj_bias = own.qkv.weight, own.qkv.bias
@@ -115,11 +118,14 @@ def test_outputs_and_gradients_equal_torchs_transformer_with_copied_weights(plac
 def test_tables_are_shared_as_asked_and_loss_reaches_each(shared: str) -> None:
     model = translator(shared=shared)
     tables = {name.split(".")[0] for name, _ in model.named_parameters() if "embedding" in name or "output" in name}
-    assert tables == {
-        "all": {"target_embedding"},
-        "output": {"target_embedding", "source_embedding"},
-        "none": {"target_embedding", "source_embedding", "output"},
-    }[shared]
+    assert (
+        tables
+        == {
+            "all": {"target_embedding"},
+            "output": {"target_embedding", "source_embedding"},
+            "none": {"target_embedding", "source_embedding", "output"},
+        }[shared]
+    )
     source, target = sentences()
     model(source, LENGTHS, target).square().sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())

@@ -127,4 +127,4 @@ class Attention(nn.Module):
     def _heads(self, x: Tensor, sizes: tuple[int, ...]) -> tuple[Tensor, ...]:
         """Cut (B, T, heads · D) into `sizes` heads each: (B, size, T, D)."""
         b, t, _ = x.shape
-        return x.view(b, t, sum(sizes), self.head_dim).transpose(1, 2).split(sizes, dim=1)
+        return x.view(b, t, sum(sizes), self.head_dim).transpose(1, 2).split(sizes, dim=1)  # type: ignore[no-untyped-call]

@@ -1,8 +1,8 @@
-"""The 2017 Transformer: a sentence (B, S) and the translation so far (B, T) in, logits over its next token (B, T, V) out.
+"""The 2017 Transformer: a sentence (B, S) and its translation so far (B, T) in, logits of the next token (B, T, V) out.
 
 The encoder reads the whole sentence at once; the decoder is a GPT that, in each block, also looks across to what the
-encoder made of it. With the settings of conf/transformer/base.yaml and big.yaml it is the model of Vaswani et al. (2017)
-to the letter. Shapes: B batch, S source, T target time, C width, H heads, V vocabulary.
+encoder made of it. With the settings of conf/transformer/base.yaml and big.yaml it is the model of Vaswani et al.
+(2017) to the letter. Shapes: B batch, S source, T target time, C width, H heads, V vocabulary.
 """
 
 import math
@@ -39,7 +39,9 @@ class TranslatorConfig:
     mlp: str
     bias: bool
     qk_norm: bool
-    shared: str  # which of source embedding, target embedding and output are one table: all | output (and target) | none
+    shared: (
+        str  # which of source embedding, target embedding and output are one table: all | output (and target) | none
+    )
     dropout: float
     init: str
     attention: str
@@ -158,7 +160,7 @@ class Translator(nn.Module):
         return self.head(self.decode(target, *self.encode(source, lengths)))
 
     def encode(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """What the decoder reads of source (B, S): the memory (B, S, C), and the mask (B, 1, 1, S) of its real tokens."""
+        """What the decoder reads of source (B, S): memory (B, S, C), and the mask (B, 1, 1, S) of its real tokens."""
         mask = length_mask(lengths, source.size(1))
         x = self._embed(source, self.target_embedding if self.source_embedding is None else self.source_embedding)
         for block in self.encoder:
@@ -177,7 +179,7 @@ class Translator(nn.Module):
         return self.decoder_norm(x)
 
     def looks(self, target: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
-        """Where each block looks across to at each token of target (B, T): (layers, B, H, T, S), summing to 1 over S."""
+        """Where each block looks across to at each token of target (B, T): (layers, B, H, T, S), each row sums to 1."""
         x, looks = self._embed(target, self.target_embedding), []
         for block in self.decoder:
             looks.append(block.looks(x, memory, mask))  # type: ignore[operator]
@@ -204,8 +206,8 @@ class Translator(nn.Module):
     def flops_per_token(self) -> float:
         """Floating-point operations to train on a token, of which half are source and half target: 6 a weight it meets.
 
-        A pair of a source and a target token meets every block once, and the output; attention's own products, small for
-        sentences, are left out.
+        A pair of a source and a target token meets every block once, and the output; attention's own products, small
+        for sentences, are left out.
         """
         met = sum(p.numel() for block in self.blocks for p in block.parameters())
         return 6 * (met + self.config.vocab_size * self.config.n_embd) / 2
@@ -215,8 +217,8 @@ class Translator(nn.Module):
         end = start + ids.size(1)
         if end > self.config.context:
             raise ValueError(
-                f"the translator was given {end} tokens; its context holds {self.config.context}; shorten the sentence, "
-                "or train one with a longer translator.model.context"
+                f"the translator was given {end} tokens; its context holds {self.config.context}; shorten the "
+                "sentence, or train one with a longer translator.model.context"
             )
         return self.dropout(table(ids) * math.sqrt(self.config.n_embd) + self.sinusoids[start:end])
 
