@@ -85,6 +85,9 @@ def test_equal_settings_compose_to_equal_text_without_runtime_times_or_paths(pro
         ("lr=1e-3", "did you mean .*pretrain.optimizer.lr"),
         ("model.n_embd={", "cannot be read"),
         ("pretrain.sample.promt=x", "did you mean pretrain.sample.prompt"),
+        ("pretrain.max_steps=many", "pretrain.max_steps=many is not allowed; pretrain.max_steps is a number, as 1000"),
+        ("pretrain.compile=1", "pretrain.compile is true or false, as False"),
+        ("model.dropout={a: 1}", "model.dropout is a number"),
     ],
 )
 def test_what_is_unknown_is_refused_with_its_neighbours(project: Path, argument: str, says: str) -> None:
@@ -101,6 +104,7 @@ def test_what_is_unknown_is_refused_with_its_neighbours(project: Path, argument:
         ["seed=range(1,4)"],
         ["experiment=null"],
         ["corpus.sources.0.weight=2"],
+        ["pretrain.max_steps=1e3", "runtime.progress=false", "model.n_kv_head=null", "pretrain.seed=${seed}"],
     ],
 )
 def test_what_is_known_passes(project: Path, arguments: list[str]) -> None:

@@ -127,9 +127,11 @@ def check(arguments: list[str]) -> None:
         key = override.key_or_group
         if key in known or override.is_add() or override.is_force_add() or key.split(".")[0] == "hydra":
             continue
-        if not _has(config, key):
+        default = _find(config, key)
+        if default is None:
             names = [k for k, _ in _flat_config(config)] + list(known)
             raise ValueError(f"{key} is no value of the config and no group of {CONF}/; {near(key, names)}")
+        _refuse_other_kind(override, default._value())
 
 
 def recipe(config: "DictConfig") -> dict[str, Any]:
@@ -192,6 +194,24 @@ def _choices(override: "Override") -> Iterator[str]:
         yield "null" if value is None else str(value)
 
 
+def _refuse_other_kind(override: "Override", default: Any) -> None:
+    """A switch stays a switch and a number a number, or null; else the mistake would surface hours later.
+
+    A sweep's values are checked as its jobs come, one by one.
+    """
+    given = override.value()
+    if override.is_sweep_override() or given is None or (isinstance(given, str) and given.startswith("${")):
+        return
+    if isinstance(default, bool):
+        fits, needed = isinstance(given, bool), "true or false"
+    elif isinstance(default, int | float):
+        fits, needed = isinstance(given, int | float) and not isinstance(given, bool), "a number"
+    else:
+        return
+    if not fits:
+        raise ValueError(f"{override.input_line} is not allowed; {override.key_or_group} is {needed}, as {default}")
+
+
 def _groups_of_experiment(name: str) -> set[str]:
     """The groups that conf/experiment/<name>.yaml chooses itself (`- override /model: small` in its defaults).
 
@@ -224,8 +244,8 @@ def _flat_config(config: "DictConfig") -> Iterator[tuple[str, Any]]:
     return _flat({str(key): value for key, value in values.items()})
 
 
-def _has(config: Any, key: str) -> bool:
-    """Whether a dotted key names a value (one that is null or unresolved too)."""
+def _find(config: Any, key: str) -> Any:
+    """The node that a dotted key names (its value may be null or unresolved), or None where there is none."""
     from omegaconf import DictConfig, ListConfig
 
     for part in key.split("."):
@@ -234,8 +254,8 @@ def _has(config: Any, key: str) -> bool:
         elif isinstance(config, ListConfig) and part.isdigit() and int(part) < len(config):
             config = config._get_node(int(part))
         else:
-            return False
-    return True
+            return None
+    return config
 
 
 def _literal(value: Any) -> str:

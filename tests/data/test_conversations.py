@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from foundling.data.conversations import Example, conversations
-from foundling.data.sources import fetch
+from foundling.data.fetching import fetch
 from foundling.data.splits import TEST, TRAIN, VALIDATION
 from foundling.text.prompts import ASSISTANT, SYSTEM, TEMPLATES, USER, Message
 

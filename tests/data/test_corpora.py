@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foundling.data.corpora import Count, clean, cut, documents
-from foundling.data.sources import fetch
+from foundling.data.fetching import fetch
 
 
 def _corpus(tmp_path: Path, texts: dict[str, list[str]], **changes: Any) -> tuple[Path, dict[str, Any]]:

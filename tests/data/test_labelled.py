@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from foundling.data.fetching import fetch
 from foundling.data.labelled import SPLITS, Labelled, labelled
-from foundling.data.sources import fetch
 
 WORDS = ("fox", "owl", "bear", "hare")
 

@@ -13,7 +13,7 @@ import torch
 
 from foundling import config
 from foundling.artifacts import read_json, sha256
-from foundling.data.sources import fetch
+from foundling.data.fetching import fetch
 from foundling.model.classifier import Classifier, ClassifierConfig
 from foundling.model.gpt import GPT
 from foundling.stages import classify

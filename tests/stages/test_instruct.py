@@ -12,7 +12,7 @@ import torch
 
 from foundling import config
 from foundling.artifacts import read_json, sha256
-from foundling.data.sources import fetch
+from foundling.data.fetching import fetch
 from foundling.model.gpt import GPT
 from foundling.stages import instruct
 from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer

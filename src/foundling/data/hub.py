@@ -15,8 +15,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-KEYS = ("id", "config", "split", "revision", "files", "columns", "streaming", "limit")
-
 
 def rows(hub: Mapping[str, Any], mirror: Path | None) -> Iterator[dict[str, Any]]:
     """Yield the rows; whatever keeps them away is one ValueError. `mirror`/hub/<id> stands in for the hub."""

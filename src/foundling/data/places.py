@@ -12,8 +12,6 @@ from typing import Any
 from foundling.artifacts import sha256
 from foundling.data.download import download
 
-FILE_KEYS = ("mirror", "path", "url", "sha256", "note")
-
 
 def locate(file: Mapping[str, Any], scratch: Path, mirror: Path | None) -> Path:
     """The first of a file's places that has it with the right bytes; downloads go to `scratch`.

@@ -24,7 +24,8 @@ def score(translations: Sequence[str], references: Sequence[str]) -> dict[str, A
     found = {}
     for name, metric in _metrics().items():
         done = metric.corpus_score(list(translations), [list(references)], n_bootstrap=RESAMPLES)
-        found[name] = {"score": float(done.score), "low": done._mean - done._ci, "high": done._mean + done._ci}
+        low, high = (float(done._mean + sign * done._ci) for sign in (-1, 1))
+        found[name] = {"score": float(done.score), "low": low, "high": high}
     return found | {"exact": accuracy([a == b for a, b in zip(translations, references, strict=True)])}
 
 

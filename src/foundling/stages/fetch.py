@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 
 from foundling.artifacts import atomic_folder
 from foundling.config import section
-from foundling.data.sources import fetch
+from foundling.data.fetching import fetch
 
 RAW = Path("data/raw")
 

@@ -14,7 +14,8 @@ import pytest
 
 from foundling.artifacts import read_json
 from foundling.data import download
-from foundling.data.sources import fetch, records
+from foundling.data.fetching import fetch
+from foundling.data.sources import records
 
 TEXT = b"The lion is in the forest.\n" * 40
 SHA256 = hashlib.sha256(TEXT).hexdigest()
