@@ -9,8 +9,8 @@ split                how they are split, as data/splits.py tells it
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,13 @@ def conversations(folder: Path, recipe: Mapping[str, Any], template: Template) -
         source=lambda example: example.source,
         asked=lambda example: example.asked,
     )
+
+
+def together(examples: Sequence[Example]) -> Example:
+    """Examples as the turns of one conversation under the first one's system text; it asks what the last one asks."""
+    first, *others = examples
+    later = (message for example in others for message in example.messages if message.role != SYSTEM)
+    return replace(examples[-1], messages=(*first.messages, *later))
 
 
 def _examples(folder: Path, recipe: Mapping[str, Any], template: Template) -> Iterator[Example]:

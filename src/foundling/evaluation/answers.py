@@ -31,21 +31,6 @@ def by_rules(example: Example, answer: str) -> bool:
 CHECKS: dict[str, Callable[[Example, str], bool]] = {"exact": exact, "fables": by_rules}
 
 
-def measure(
-    model: GPT,
-    tokenizer: Tokenizer,
-    template: Template,
-    examples: Sequence[Example],
-    settings: Mapping[str, Any],
-    batch_tokens: int,
-) -> tuple[dict[str, Any], list[Answered]]:
-    """All that is measured of a model's answers, and the answers; settings as `instruct.test`."""
-    asked = {name: settings[name] for name in ("checks", "max_new_tokens", "batch_size")}
-    answered = ask(model, tokenizer, template, examples, **asked)
-    loss = answer_loss(model, tokenizer, template, examples, batch_tokens)
-    return {"answer_loss": loss, "rouge_l": interval(rouge_l(answered)), "kinds": marks(answered)}, answered
-
-
 def ask(
     model: GPT,
     tokenizer: Tokenizer,
@@ -107,6 +92,11 @@ def marks(answered: Sequence[Answered]) -> dict[str, Any]:
     return by_kind([one["kind"] for one in answered], measure)
 
 
+def measure(answered: Sequence[Answered]) -> dict[str, Any]:
+    """All marks, and the mean ROUGE-L with its interval."""
+    return {"rouge_l": interval(rouge_l(answered)), "kinds": marks(answered)}
+
+
 def rouge_l(answered: Sequence[Answered]) -> list[float]:
     """ROUGE-L (Lin 2004) of each answer against the known one: the F1 of their longest common run of words, 0 to 1."""
     from rouge_score.rouge_scorer import RougeScorer
@@ -147,7 +137,8 @@ def beside(base: Sequence[Answered], tuned: Sequence[Answered]) -> list[dict[str
 def summary(metrics: Mapping[str, Any]) -> Table:
     """One row for each kind: right answers of the tuned model, with their interval, and of the base."""
     base, tuned = metrics["base"], metrics["tuned"]
-    caption = f"answer loss {base['answer_loss']:.3f} -> {tuned['answer_loss']:.3f} nats a token"
+    caption = f"as a second turn {tuned['second_turn']['accuracy']:.1%}"
+    caption += f"; answer loss {base['answer_loss']:.3f} -> {tuned['answer_loss']:.3f} nats a token"
     for name, before in base["knows"]["benchmarks"].items():
         caption += f"; {name} {before['accuracy']:.1%} -> {tuned['knows']['benchmarks'][name]['accuracy']:.1%}"
     table = Table("kind", "n", "right", "95 %", "base", "exact", "ends", "ROUGE-L", "chrF", caption=caption)

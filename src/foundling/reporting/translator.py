@@ -1,4 +1,4 @@
-"""The report's part on translation: metrics, curves, translations and cross-attention in, what the template shows out."""
+"""The report's part on translation: metrics, curves and cross-attention in, what the template shows out."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

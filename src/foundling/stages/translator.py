@@ -99,8 +99,8 @@ def _train(
     )
     per_step = data.training.tokens // data.training.per_epoch
     log.info(
-        f"translator: {network.parameter_count():,} parameters, vocabulary of {tokenizer.vocab_size:,}, {steps:,} steps "
-        f"of about {per_step:,} tokens, {steps / data.training.per_epoch:.1f} epochs"
+        f"translator: {network.parameter_count():,} parameters, vocabulary of {tokenizer.vocab_size:,}, {steps:,} "
+        f"steps of about {per_step:,} tokens, {steps / data.training.per_epoch:.1f} epochs"
     )
     shutil.rmtree(scratch, ignore_errors=True)
     recorder = fit(module, data, settings | {"accumulate": 1}, runtime, scratch, per_step, [], logger)
