@@ -94,7 +94,7 @@ def summary(metrics: Mapping[str, Any]) -> Table:
         "chrF",
         "95 % ",
         "word for word",
-        title=f"{metrics['dataset']}, {metrics['pairs']['test']:,} test pairs",
+        title=f"{metrics['dataset']}, {metrics['pairs']['tested']:,} test pairs",
         caption=f"validation: {training['val/loss']:.3f} nats a token, BLEU {training['val/bleu']:.1f}",
     )
     for column in table.columns[1:]:
