@@ -240,3 +240,8 @@ def test_too_long_a_sentence_is_named() -> None:
     model = translator(context=6)
     with pytest.raises(ValueError, match="was given 7 tokens; its context holds 6"):
         model(*sentences()[:1], LENGTHS, sentences()[1])
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in CONF.glob("*.yaml")))
+def test_every_shipped_shape_can_be_built(name: str) -> None:
+    assert meta_translator(config(name)).parameter_count() > 0
