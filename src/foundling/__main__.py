@@ -25,13 +25,18 @@ COMMANDS = {
     "pretrain": "stages",
     "classify": "stages",
     "instruct": "stages",
+    "translator": "stages",
     "evaluate": "stages",
     "report": "stages",
     "generate": "commands",
     "predict": "commands",
     "chat": "commands",
+    "translate": "commands",
     "seeds": "commands",
     "export": "commands",
+    "plan": "commands",
+    "verify": "commands",
+    "rebuild": "commands",
 }
 
 

@@ -19,7 +19,10 @@ CONF = "conf"
 SELECTION = "params.yaml"
 COMPOSED = "composed.yaml"
 # how a run is carried out and what is done with its results, not what comes out of it
-UNHASHED = ("runtime", "generate", "predict", "chat", "seeds", "export")
+UNHASHED = (
+    *("runtime", "fetch", "hardware"),
+    *("generate", "predict", "chat", "translate", "seeds", "export", "plan", "verify", "rebuild"),
+)
 
 
 def conf_folder() -> Path:

@@ -165,9 +165,14 @@ class GPT(nn.Module):
         cache: KVCache | None = None,
         mask: Tensor | None = None,
         segments: Tensor | None = None,
+        at: Tensor | None = None,
     ) -> Tensor:
-        """Logits (B, T, V) for ids (B, T): at each position, over the token that follows it."""
-        return self.head(self.hidden(ids, cache, mask, segments))
+        """Logits (B, T, V) for ids (B, T): at each position, over the token that follows it.
+
+        With `at` (B, T) only those of the positions where it is True, (N, V): the head is dear where V is large.
+        """
+        hidden = self.hidden(ids, cache, mask, segments)
+        return self.head(hidden if at is None else hidden[at])
 
     def hidden(
         self,

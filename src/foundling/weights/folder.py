@@ -1,4 +1,7 @@
-"""A model is a folder: config.json, model.safetensors, tokenizer/, provenance.json; checked by name and shape."""
+"""A model is a folder: config.json, model.safetensors, tokenizer/, provenance.json and README.md, its card.
+
+It is checked by name and shape when it is read.
+"""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -9,25 +12,31 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from foundling.artifacts import atomic_folder, read_json, write_json
+from foundling.artifacts import atomic_folder, read_json, sha256, write_json
 from foundling.model.gpt import GPT, GPTConfig, weightless
 from foundling.text.tokenizer import Tokenizer
+from foundling.weights.card import CARD, card
+from foundling.weights.provenance import PROVENANCE
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 TOKENIZER = "tokenizer"
-PROVENANCE = "provenance.json"
 SHOWN = 8  # faults in one message
 
 Model = TypeVar("Model", bound=nn.Module)
 
 
 def save(
-    folder: Path, model: nn.Module, tokenizer: Tokenizer | None = None, provenance: dict[str, Any] | None = None
+    folder: Path,
+    model: nn.Module,
+    tokenizer: Tokenizer | None = None,
+    provenance: dict[str, Any] | None = None,
+    beside_it: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the model whole or not at all. A snapshot along a training needs neither tokenizer nor provenance.
 
-    Any module will do whose `config` is a dataclass that it can be built from.
+    Any module will do whose `config` is a dataclass that it can be built from. `beside_it` names further JSON files.
+    provenance.json also holds each file's sha256, and the card follows from it.
     """
     config: Any = model.config
     with atomic_folder(folder) as beside:
@@ -35,8 +44,19 @@ def save(
         save_file({name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}, beside / WEIGHTS)
         if tokenizer is not None:
             tokenizer.save(beside / TOKENIZER)
+        for name, value in (beside_it or {}).items():
+            write_json(beside / name, value)
         if provenance is not None:
-            write_json(beside / PROVENANCE, provenance)
+            made = provenance | {"files": hashes(beside)}
+            write_json(beside / PROVENANCE, made)
+            text = card(read_json(beside / CONFIG), sum(p.numel() for p in model.parameters()), made)
+            (beside / CARD).write_text(text, encoding="utf-8", newline="\n")
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """The sha256 of each file in a folder, by its name there."""
+    names = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+    return {name: sha256(folder / name) for name in names}
 
 
 def load(folder: Path) -> tuple[GPT, Tokenizer]:
@@ -46,6 +66,7 @@ def load(folder: Path) -> tuple[GPT, Tokenizer]:
 
 def load_as(folder: Path, kind: type[Model], shape: type) -> tuple[Model, Tokenizer]:
     """The same of any kind of model, which is built from the dataclass `shape`."""
+    _own_tokenizer(folder)
     model, tokenizer = _read(folder, kind, shape), Tokenizer.load(folder / TOKENIZER)
     vocabulary = model.config.vocab_size  # type: ignore[union-attr]
     if tokenizer.vocab_size > vocabulary:  # type: ignore[operator]
@@ -54,6 +75,18 @@ def load_as(folder: Path, kind: type[Model], shape: type) -> tuple[Model, Tokeni
             "they are of different models: run `dvc repro` to build the folder anew"
         )
     return model, tokenizer
+
+
+def _own_tokenizer(folder: Path) -> None:
+    """Refuse a tokenizer whose bytes are not those that the model was saved with."""
+    recorded = read_json(folder / PROVENANCE).get("files", {}) if (folder / PROVENANCE).is_file() else {}
+    for name, hashed in recorded.items():
+        file = folder / name
+        if name.startswith(f"{TOKENIZER}/") and file.is_file() and sha256(file) != hashed:
+            raise ValueError(
+                f"{file} is not of the tokenizer that this model was made with (its sha256 differs from the one in "
+                f"{PROVENANCE}); take it back with `dvc checkout`, or make the model again with `dvc repro`"
+            )
 
 
 def load_model(folder: Path) -> GPT:
