@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from foundling.artifacts import write_json
+from foundling.artifacts import read_json, write_json
 from foundling.commands.export import run
+from foundling.model.classifier import Classifier, ClassifierConfig
 from foundling.model.gpt import GPT
 from foundling.text.tokenizer import END_OF_TEXT, train_bpe
 from foundling.weights import folder
@@ -67,3 +68,18 @@ def test_what_is_unknown_is_refused_with_the_choices(
     with pytest.raises(ValueError, match=says):
         ask(**values)
     assert not (tmp_path / "exports").exists()
+
+
+def test_a_classifier_goes_to_hugging_face_alone(
+    ask: Callable[..., None], tmp_path: Path, gpt_config: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    tokenizer = train_bpe(["the fox and the lion"], 262)
+    shape = ClassifierConfig(gpt_config("qwen3", tokenizer.vocab_size, n_layer=1), ("ham", "spam"), "end")
+    folder.save(tmp_path / "models/classifier", Classifier(shape), tokenizer)
+    ask(model=str(tmp_path / "models/classifier"))
+    assert 'pipeline("text-classification"' in capsys.readouterr().out
+    config = read_json(tmp_path / "exports/classifier-huggingface/config.json")
+    assert config["architectures"] == ["Qwen3ForSequenceClassification"]
+    assert config["id2label"] == {"0": "ham", "1": "spam"}
+    with pytest.raises(ValueError, match=r"is a classifier, and GGUF is for language models"):
+        ask(model=str(tmp_path / "models/classifier"), format="gguf")
