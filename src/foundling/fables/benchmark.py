@@ -14,6 +14,7 @@ Whatever could be guessed without reading is drawn evenly: the choices, the orde
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import cycle
@@ -60,6 +61,8 @@ KINDS = (
     "facts", "mention", "binding/feeling", "cause", "sentiment",
     "facts", "mention", "binding/thing", "cause", "sentiment",
 )  # fmt: skip
+# how many animals share a fact: each value is to be the right one as often as the others, however common it is
+SHARED = Counter((name, value.split()[-1]) for facts in FACTS.values() for name, value in facts.items())
 # plots that have questions of a kind
 TELLING = {
     "facts": (portrait, quiz),
@@ -140,6 +143,8 @@ def _record(rng: Random, kind: str, gap: Gap, turn: int) -> dict[str, Any] | Non
         if not _balanced(is_first, is_last, turn):
             return None
     if kind == "sentiment" and group.index(gap.word) != turn % len(group):
+        return None
+    if kind == "facts" and rng.randrange(SHARED[gap.mark, gap.word]):
         return None
     absent = [word for word in group if word not in named and word != gap.word]
     choices = list(dict.fromkeys([gap.word, *named]))

@@ -16,6 +16,7 @@ Row = Mapping[str, Any]
 
 INK = "#24292f"  # on the PNG's white; in the SVG it becomes the page's own text colour
 COLOURS = ("#1f86c7", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9", "#7f7f7f")  # after Okabe and Ito (2008)
+LOSS_TICKS = (0.3, 0.5, 0.7, 1, 1.5, 2, 3, 4, 5, 7, 10)
 FEW_LABELS = 12  # so many labels have room for their names and counts
 SUMMARY_KINDS = ("all", "mean_of_kinds")
 STYLE: dict[Any, Any] = {
@@ -82,7 +83,12 @@ def emergence(rows: Sequence[Row], title: str) -> "Figure":
         by_tokens.xaxis.set_major_formatter(_engineering())
         by_tokens.set(xlabel="training tokens (log)", ylabel="accuracy", ylim=(0, 1.02))
         by_tokens.yaxis.set_major_formatter(_percent())
-        by_loss.set(xlabel="validation loss (falling)")
+        losses = _column(rows, "val/loss")
+        by_loss.set_xscale("log")  # most is learned over the last few tenths
+        by_loss.set_xticks([loss for loss in LOSS_TICKS if min(losses) <= loss <= max(losses)])
+        by_loss.minorticks_off()
+        by_loss.xaxis.set_major_formatter("{x:g}")
+        by_loss.set(xlabel="validation loss (nats per token, log, falling)")
         by_loss.invert_xaxis()
         figure.suptitle(title, fontsize=10)
         figure.legend(*by_tokens.get_legend_handles_labels(), loc="outside lower center", ncols=min(7, len(shown) + 1))
@@ -137,6 +143,46 @@ def roc(rows: Sequence[Row], titles: Mapping[str, str]) -> "Figure":
         axes.xaxis.set_major_formatter(_percent())
         axes.yaxis.set_major_formatter(_percent())
         figure.legend(loc="outside right center")
+        return figure
+
+
+def translation_curves(training: Sequence[Row], validation: Sequence[Row]) -> "Figure":
+    """Training and validation loss, and BLEU on validation sentences, against training tokens."""
+    with _style():
+        figure = _figure(7.6, 3.0)
+        losses, scores = figure.subplots(1, 2)
+        losses.plot(
+            _column(training, "tokens"), _column(training, "train/loss"), color=COLOURS[0], lw=0.9, label="training"
+        )
+        tokens = _column(validation, "tokens")
+        losses.plot(tokens, _column(validation, "val/loss"), color=COLOURS[1], marker="o", ms=3, label="validation")
+        losses.set(xlabel="training tokens, both sides", ylabel="loss (nats per token)")
+        losses.legend()
+        scores.plot(tokens, _column(validation, "val/bleu"), color=COLOURS[1], marker="o", ms=3)
+        scores.set(xlabel="training tokens, both sides", ylabel="BLEU, likeliest token", ylim=(0, 100))
+        for axes in (losses, scores):
+            axes.xaxis.set_major_formatter(_engineering())
+        return figure
+
+
+def looks(layers: Sequence[Sequence[Sequence[float]]], source: Sequence[str], written: Sequence[str]) -> "Figure":
+    """Where a decoder looks (column) while it writes each token (row): a panel a layer, each share as colour."""
+    from matplotlib.patches import Rectangle
+
+    columns, rows = ([token.strip().replace("$", r"\$") or "␣" for token in side] for side in (source, written))
+    with _style():
+        figure = _figure(0.9 + len(layers) * (0.35 + 0.24 * len(columns)), 1.2 + 0.22 * len(rows))
+        panels = figure.subplots(1, len(layers), sharey=True, squeeze=False)[0]
+        for number, (axes, layer) in enumerate(zip(panels, layers, strict=True), 1):
+            for i, row in enumerate(layer):
+                for j, share in enumerate(row):
+                    if share >= 0.01:
+                        axes.add_patch(Rectangle((j, i), 1, 1, facecolor=COLOURS[0], alpha=min(1.0, share), lw=0))
+            axes.set(xlim=(0, len(columns)), ylim=(len(rows), 0), title=f"layer {number}")
+            axes.set_xticks([j + 0.5 for j in range(len(columns))], columns, rotation=90)
+            axes.set_yticks([i + 0.5 for i in range(len(rows))], rows)
+            axes.grid(visible=False)
+            axes.tick_params(length=0)
         return figure
 
 

@@ -20,6 +20,6 @@ PLOTS: dict[Plot, int] = {
     trick: 2,
     rescue: 2,
     quarrel: 2,
-    portrait: 4,
+    portrait: 6,
     quiz: 2,
 }

@@ -71,8 +71,7 @@ def lost_and_found(teller: Teller) -> Lines:
     lines = [teller.say(*MEET), *(teller.say(*PUT, x=one) for one in some)]
     if not teller.chance(3):
         lines.append(teller.say(*LATER))
-    again = [one for one in teller.order() if one in some]
-    lines += [teller.say(*teller.rng.choice((FIND, FIND, FIND, TAKE, OWNER)), x=one) for one in again]
+    lines += teller.again(some, FIND, FIND, TAKE, OWNER)
     if teller.chance(4):
         lines.append(teller.say(*KEPT))
     return lines, [teller.say(*asked, x=one) for one in some for asked in (ASK_WHERE, ASK_WHOSE)]
@@ -103,8 +102,7 @@ def whereabouts(teller: Teller) -> Lines:
     lines = [teller.say(*MEET), *(teller.say(*STAY, x=one) for one in some)]
     if teller.chance(2):
         lines.append(teller.say("{later} it was time to eat.", *LATER[1:]))
-    again = [one for one in teller.order() if one in some]
-    lines += [teller.say(*teller.rng.choice((SEEK, SEEK, BE)), x=one) for one in again]
+    lines += teller.again(some, SEEK, SEEK, BE)
     return lines, [teller.say(*asked, x=one) for one in some for asked in (ASK_STAY, ASK_WHO)]
 
 
@@ -137,11 +135,10 @@ def feast(teller: Teller) -> Lines:
     if poor:
         given.append(teller.say(*NOTHING, x=poor))
         teller.rng.shuffle(given)
-    again = [teller.say(*teller.rng.choice((SHARE, THANKED)), x=one) for one in some]
+    shared = teller.again(some, SHARE, THANKED)
     if poor:
-        again.append(teller.say(*GENEROUS, x=poor))
-    teller.rng.shuffle(again)
-    lines = [teller.say(*HUNGRY), *given, *again]
+        shared.insert(teller.rng.randrange(len(shared) + 1), teller.say(*GENEROUS, x=poor))
+    lines = [teller.say(*HUNGRY), *given, *shared]
     if teller.chance(4):
         lines.append(teller.say(*SHARED))
     return lines, [teller.say(*asked, x=one) for one in some for asked in (ASK_DISH, ASK_COOK)]

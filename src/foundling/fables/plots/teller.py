@@ -43,13 +43,21 @@ class Teller:
             bound |= {letter + slot[1:]: value for slot, value in self.cast.items() if slot[0] == being}
         return say(pattern, self.rng, WORDS, bound)
 
+    def again(self, some: list[str], *manners: Ways) -> list[str]:
+        """Come back to each of them in a new order, once or twice, never in the same words."""
+        lines: list[str] = []
+        for _ in range(self.rng.choice((1, 2))):
+            for one in self.rng.sample(some, len(some)):
+                lines.append(self.say(*self.rng.choice(manners), x=one))
+        return list(dict.fromkeys(lines))
+
     def order(self) -> list[str]:
         """The beings in random order."""
         return self.rng.sample("abc", 3)
 
     def some(self) -> list[str]:
         """One, two or mostly three of the beings in random order."""
-        return self.order()[: self.rng.choice((1, 2, 3, 3, 3))]
+        return self.order()[: self.rng.choice((1, 2, 3, 3))]
 
     def chance(self, one_in: int) -> bool:
         """Whether something happens that happens once in so many tales."""

@@ -42,8 +42,7 @@ def feelings(teller: Teller) -> Lines:
     """Each feels different."""
     some = teller.some()
     lines = [teller.say(*TOGETHER), *(teller.say(*FEEL, x=one) for one in some)]
-    again = [one for one in teller.order() if one in some]
-    lines += [teller.say(*teller.rng.choice((STILL, STILL, FEELER)), x=one) for one in again]
+    lines += teller.again(some, STILL, STILL, FEELER)
     return lines, [teller.say(*asked, x=one) for one in some for asked in (ASK_HOW, ASK_FEELER)]
 
 

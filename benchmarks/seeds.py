@@ -1,0 +1,88 @@
+"""Raise and measure the default model with several seeds: python benchmarks/seeds.py 1,2,3 [overrides of foundling].
+
+Each seed makes its own corpus, tokenizer, first weights and batches, in multirun/seeds/<seed>; a seed that was measured
+before is not run again. Prints, for each benchmark and kind, the mean over seeds with its 95 % interval (Student's t),
+beside chance, the better rule of mention and the control without the story.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from scipy.stats import t
+
+PLACE = Path("multirun/seeds")
+STAGES = ("compose", "fetch", "tokenizer", "tokenize", "pretrain", "evaluate", "report")
+METRICS, TIMES = Path("metrics/evaluate.json"), Path("seconds.json")
+
+
+def main(seeds: list[str], overrides: list[str]) -> None:
+    """Run what is missing, then print the table."""
+    for seed in seeds:
+        if not (PLACE / seed / TIMES).exists():
+            run(PLACE / seed, [f"seed={seed}", *overrides])
+    folders = [PLACE / seed for seed in seeds]
+    Console(width=120).print(table(folders))
+    for folder in folders:
+        seconds = json.loads((folder / TIMES).read_text())
+        print(
+            f"{folder}: {sum(seconds.values()):.0f} s, of which", ", ".join(f"{n} {s:.0f}" for n, s in seconds.items())
+        )
+
+
+def run(folder: Path, overrides: list[str]) -> None:
+    """The stages one after another in a folder of their own."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    shutil.copytree("conf", folder / "conf")
+    shutil.copy("params.yaml", folder)
+    seconds = {}
+    for stage in STAGES:
+        began = time.perf_counter()
+        command = [sys.executable, "-m", "foundling", stage, *overrides]
+        subprocess.run(command, cwd=folder, env=os.environ | {"PYTHONPATH": str(Path("src").resolve())}, check=True)
+        seconds[stage] = time.perf_counter() - began
+    (folder / TIMES).write_text(json.dumps(seconds))
+
+
+def table(folders: list[Path]) -> Table:
+    """Mean and interval of each benchmark and kind over the folders."""
+    runs = [json.loads((folder / METRICS).read_text())["benchmarks"] for folder in folders]
+    shown = Table("benchmark", "kind", "questions", "accuracy", "95 %", "lowest", "chance", "mention", "control")
+    for column in shown.columns[2:]:
+        column.justify = "right"
+    for benchmark, result in runs[0].items():
+        for kind in result["kinds"]:
+            found = [one[benchmark]["kinds"][kind] for one in runs]
+            shown.add_row(benchmark, kind, f"{found[0]['n']:,}", *map(percent, row(found)))
+    return shown
+
+
+def row(found: list[dict[str, Any]]) -> list[float | tuple[float, float] | None]:
+    """Mean, interval, lowest; then chance, the better rule of mention and the control, as means."""
+    values = [one["accuracy"] for one in found]
+    half = t.ppf(0.975, len(values) - 1) * stdev(values) / len(values) ** 0.5 if len(values) > 1 else float("nan")
+    rules = [max(one["first_mentioned"], one["last_mentioned"]) for one in found if "first_mentioned" in one]
+    controls = [one["control"] for one in found if "control" in one]
+    others = [mean(one["chance"] for one in found), *(mean(some) if some else None for some in (rules, controls))]
+    return [mean(values), (mean(values) - half, mean(values) + half), min(values), *others]
+
+
+def percent(value: float | tuple[float, float] | None) -> str:
+    if value is None:
+        return ""
+    return f"{value[0]:.1%} – {value[1]:.1%}" if isinstance(value, tuple) else f"{value:.1%}"
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2 or not all(seed.isdigit() for seed in sys.argv[1].split(",")):
+        sys.exit("found no seeds; they are numbers with commas; try: python benchmarks/seeds.py 1,2,3")
+    main(sys.argv[1].split(","), sys.argv[2:])
