@@ -24,7 +24,8 @@ from foundling.weights.provenance import PROVENANCE
 log = logging.getLogger(__name__)
 WEIGHTS = "model.safetensors"
 RECORD = "_run.json"
-BEFORE = ("fetch", "tokenizer", "tokenize", "pretrain")  # what each tuned model builds on
+FETCHED = "data/raw/weights"  # by the stage weights
+BEFORE = ("fetch", "weights", "tokenizer", "tokenize", "pretrain")  # what each tuned model builds on
 CLONES = Path("scratch/rebuild")
 
 
@@ -44,7 +45,8 @@ def run(config: DictConfig, out: Path) -> None:
     if record["dirty"]:
         log.warning("rebuild: the run's files were not all committed; the commit alone may not recreate this model")
     for parent in (made.get("parent") or {}) if stage == "pretrain" else ():
-        log.warning(f"rebuild: it began from {parent}, which must be there, relative to the clone")
+        if parent != FETCHED:
+            log.warning(f"rebuild: it began from {parent}, which must be there, relative to the clone")
     if config.rebuild.run:
         _carry_out(git, [[name, *settings] for name in stages], clone, made.get("versions", {}))
         _compare(model, clone / _place(stage))
