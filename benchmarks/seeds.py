@@ -1,10 +1,11 @@
 """Raise and measure the default model with several seeds: python benchmarks/seeds.py 1,2,3 [overrides of foundling].
 
-Each seed makes its own corpus, tokenizer, first weights and batches, in multirun/seeds/<seed>; a seed that was measured
-before is not run again. Prints, for each benchmark and kind, the mean over seeds with its 95 % interval (Student's t),
-beside chance, the better rule of mention and the control without the story.
+Each seed makes its own corpus, tokenizer, first weights and batches, in multirun/seeds/<seed>, and draws its emergence.png
+there; a seed that was measured before is not run again. Prints, for each benchmark and kind, the mean over seeds with its
+95 % interval (Student's t), beside chance, the better rule of mention and the control without the story.
 """
 
+import csv
 import json
 import os
 import shutil
@@ -19,8 +20,11 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import t
 
+from foundling.reporting.figures import as_png, emergence
+
 PLACE = Path("multirun/seeds")
-STAGES = ("compose", "fetch", "tokenizer", "tokenize", "pretrain", "evaluate", "report")
+STAGES = ("compose", "fetch corpus", "fetch benchmarks", "tokenizer", "tokenize", "pretrain", "evaluate")
+TITLE = "Tasks that the model was never trained on, as its loss falls"
 METRICS, TIMES = Path("metrics/evaluate.json"), Path("seconds.json")
 
 
@@ -47,10 +51,23 @@ def run(folder: Path, overrides: list[str]) -> None:
     seconds = {}
     for stage in STAGES:
         began = time.perf_counter()
-        command = [sys.executable, "-m", "foundling", stage, *overrides]
+        name, *dataset = stage.split()
+        command = [sys.executable, "-m", "foundling", name, *(f"fetch.dataset={one}" for one in dataset), *overrides]
         subprocess.run(command, cwd=folder, env=os.environ | {"PYTHONPATH": str(Path("src").resolve())}, check=True)
         seconds[stage] = time.perf_counter() - began
+    (folder / "emergence.png").write_bytes(as_png(emergence(read_rows(folder), TITLE)))
     (folder / TIMES).write_text(json.dumps(seconds))
+
+
+def read_rows(folder: Path) -> list[dict[str, Any]]:
+    """The emergence curve of the first benchmark."""
+    with open(folder / "plots/emergence.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [
+        {name: value if name in ("benchmark", "kind") else float(value) for name, value in row.items()}
+        for row in rows
+        if row["benchmark"] == rows[0]["benchmark"]
+    ]
 
 
 def table(folders: list[Path]) -> Table:

@@ -19,17 +19,24 @@ PACKAGE = Path(__file__).parent
 COMMANDS = {
     "compose": "stages",
     "fetch": "stages",
+    "weights": "stages",
     "tokenizer": "stages",
     "tokenize": "stages",
     "pretrain": "stages",
     "classify": "stages",
     "instruct": "stages",
+    "translator": "stages",
     "evaluate": "stages",
     "report": "stages",
     "generate": "commands",
     "predict": "commands",
     "chat": "commands",
+    "translate": "commands",
     "seeds": "commands",
+    "export": "commands",
+    "plan": "commands",
+    "verify": "commands",
+    "rebuild": "commands",
 }
 
 

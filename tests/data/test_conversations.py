@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from foundling.data.conversations import TEST, TRAIN, VALIDATION, Example, conversations
+from foundling import config
+from foundling.data.conversations import Example, conversations
 from foundling.data.fetching import fetch
+from foundling.data.splits import TEST, TRAIN, VALIDATION
 from foundling.text.prompts import ASSISTANT, SYSTEM, TEMPLATES, USER, Message
 
 Read = Callable[..., dict[str, list[Example]]]
@@ -166,3 +168,17 @@ def test_splits_that_cannot_be_are_refused(read: Read, split: dict[str, Any], sa
 def test_an_empty_split_is_refused(read: Read) -> None:
     with pytest.raises(ValueError, match=r"the split test of mine is empty; raise instruct\.split\.test"):
         read({"train": TRIPLES}, split={"by": "source", "validation": 0.1, "test": 0.1})
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [("instruction_1k", (928, 55, 110)), ("bank", (9497, 500, 3080))],
+)
+def test_the_real_datasets_are_read_as_their_configs_say(
+    mirror: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, sizes: tuple[int, ...]
+) -> None:
+    monkeypatch.chdir(root)
+    recipe = config.section(config.compose([f"instruct={name}"]), "instruct")
+    fetch(recipe["dataset"], tmp_path / "raw", mirror)
+    splits = conversations(tmp_path / "raw", recipe, PHI3)
+    assert tuple(len(splits[split]) for split in (TRAIN, VALIDATION, TEST)) == sizes

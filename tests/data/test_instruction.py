@@ -10,11 +10,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foundling.data.conversations import TRAIN, VALIDATION, Example
+from foundling.data.conversations import Example, together
 from foundling.data.instruction import InstructionData, Reading, Row, TrainingBatches, as_batch, pack
+from foundling.data.splits import TRAIN, VALIDATION
 from foundling.model.gpt import GPT
 from foundling.model.loss import IGNORE_INDEX, next_token_loss
-from foundling.text.prompts import ASSISTANT, TEMPLATES, USER, Message
+from foundling.text.prompts import ASSISTANT, SYSTEM, TEMPLATES, USER, Message
 from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer
 
 TOKENIZER = Tokenizer(
@@ -143,10 +144,33 @@ def test_sizes_that_cannot_be_are_refused(changes: dict[str, int]) -> None:
         reading(keep="middle")
 
 
+def test_turns_join_each_example_once_into_conversations_that_fit() -> None:
+    opened = [
+        Example((Message(SYSTEM, "Hi"), *e.messages), None, {}, "mine") if i % 2 else e for i, e in enumerate(EXAMPLES)
+    ]
+    joined = reading().as_turns(opened, TOKENIZER, 3, seed=1)
+    said = [m.text for e in joined for m in e.messages if m.role == ASSISTANT]
+    assert sorted(said) == sorted(e.answer for e in EXAMPLES)
+    counts = {sum(m.role == USER for m in e.messages) for e in joined}
+    assert counts == {1, 2} or counts == {1, 2, 3}
+    assert all(m.role != SYSTEM for e in joined for m in e.messages[1:])
+    assert all(len(reading().render(e, TOKENIZER).ids) <= CONTEXT + 1 for e in joined)
+    assert (
+        joined == reading().as_turns(opened, TOKENIZER, 3, seed=1) != reading().as_turns(opened, TOKENIZER, 3, seed=2)
+    )
+    assert reading().as_turns(opened, TOKENIZER, 1, seed=1) == opened
+
+
+def test_each_turn_of_a_joined_conversation_is_learned_under_what_came_before() -> None:
+    (row,) = reading().rows([together([example("a", "b"), example("c", "d")])], TOKENIZER, TRAIN)
+    assert TOKENIZER.decode(row.targets[row.targets != IGNORE_INDEX].tolist()) == f"b{END_OF_TEXT}d{END_OF_TEXT}"
+    assert TOKENIZER.decode(row.ids.tolist()).count("<|user|>") == 2
+
+
 def test_the_data_module_counts_the_validation_answers_bytes() -> None:
     splits = {TRAIN: EXAMPLES, VALIDATION: [example("Who?", "Zoë"), example("What?", "x")]}
     data = InstructionData(
-        splits, TOKENIZER, reading(), batch_size=8, bucket=4, packing=False, steps=3, seed=1, workers=0
+        splits, TOKENIZER, reading(), turns=1, batch_size=8, bucket=4, packing=False, steps=3, seed=1, workers=0
     )
     assert data.validation_bytes == len(f"Zoë{END_OF_TEXT}x{END_OF_TEXT}".encode())
     assert len(list(data.train_dataloader())) == 3

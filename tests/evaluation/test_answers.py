@@ -9,7 +9,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu import corpus_chrf
 
 from foundling.data.conversations import Example
-from foundling.evaluation.answers import answer_loss, ask, beside, choose, interval, marks, measure, summary
+from foundling.evaluation.answers import answer_loss, ask, beside, interval, marks, measure, summary
 from foundling.fables.instructions import instructions
 from foundling.generation.decode import generate
 from foundling.generation.sampling import GREEDY
@@ -20,7 +20,7 @@ from foundling.text.tokenizer import GPT2_PATTERN, Tokenizer
 
 TOKENIZER = Tokenizer({bytes([i]): i for i in range(256)}, GPT2_PATTERN)
 PHI3 = TEMPLATES["phi3"]
-SETTINGS = {"checks": "exact", "max_new_tokens": 8, "batch_size": 4, "limit": None}
+SETTINGS = {"checks": "exact", "max_new_tokens": 8, "batch_size": 4}
 
 
 def example(question: str, answer: str, kind: str | None = None, record: dict[str, str] | None = None) -> Example:
@@ -118,8 +118,9 @@ def test_the_bootstrap_interval_covers_its_mean_as_often_as_it_says() -> None:
 
 def test_a_whole_measure_names_all_that_the_report_shows(gpt: GPT) -> None:
     examples = [example("Who?", "Ben.", "a"), example("Where?", "Here.", "b")]
-    metrics, answers = measure(gpt, TOKENIZER, PHI3, examples, SETTINGS, 256)
-    assert set(metrics) == {"answer_loss", "rouge_l", "kinds"}
+    answers = ask(gpt, TOKENIZER, PHI3, examples, **SETTINGS)
+    metrics = measure(answers) | {"answer_loss": 3.0, "second_turn": {"accuracy": 0.25}}
+    assert set(metrics["rouge_l"]) == {"mean", "low", "high"}
     rows = beside(answers, [one | {"answer": "Ben.", "right": True} for one in answers])
     assert rows[0]["base"] == answers[0]["answer"]
     assert (rows[0]["answer"], rows[0]["right"], rows[0]["base_right"]) == ("Ben.", True, answers[0]["right"])
@@ -127,14 +128,7 @@ def test_a_whole_measure_names_all_that_the_report_shows(gpt: GPT) -> None:
     table = summary({"base": metrics | knows, "tuned": metrics | knows})
     assert table.row_count == 4
     assert "mine 50.0% -> 50.0%" in str(table.caption)
-
-
-def test_examples_are_chosen_by_the_seed() -> None:
-    examples = [example(str(n), "x") for n in range(50)]
-    first, same, other = (choose(examples, 10, seed) for seed in (1, 1, 2))
-    assert first == same != other
-    assert [int(one.asked[0].text) for one in first] == sorted(int(one.asked[0].text) for one in first)
-    assert choose(examples, None, 1) == choose(examples, 99, 1) == examples
+    assert "as a second turn 25.0%" in str(table.caption)
 
 
 def test_unknown_checks_are_refused(gpt: GPT) -> None:

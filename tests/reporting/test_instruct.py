@@ -30,7 +30,7 @@ METRICS = {
     "examples": {"train": 40_000, "validation": 650, "test": 90},
     "checks": "fables",
     "base": model(4.321, 0.06),
-    "tuned": model(0.123, 0.84),
+    "tuned": model(0.123, 0.84) | {"second_turn": kind(90, 0.77)},
 }
 ANSWERS = [
     {
@@ -62,6 +62,7 @@ def test_the_page_shows_kinds_forgetting_and_answers(tuned: Material) -> None:
         "french 2?",
         "1.290",
         "2.070",
+        "77.0 %",
         "expected: Yes.",
     ):
         assert text in html, text

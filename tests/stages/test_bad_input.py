@@ -63,7 +63,7 @@ MISTAKES = {
     "a folder without files": (lambda: None, ["fetch"], FILES, "found nothing at mine"),
     "no path": (lambda: None, ["fetch"], ["corpus=files"], "for your own texts set corpus.path"),
     "a corpus shorter than a window": (
-        lambda: write("mine/a.txt", b"The lion is in the forest. " * 4),
+        lambda: write("mine/a.txt", b"The lion is in the forest. "),
         ["fetch", "tokenizer", "tokenize", "pretrain"],
         [*FILES, "tokenizer=char"],
         "training tokens; a window needs",
@@ -130,7 +130,7 @@ def test_a_mistake_is_one_line(workspace: Path, capfd, monkeypatch: pytest.Monke
 
 
 def test_an_unknown_command_names_the_near_one(workspace: Path, capfd, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "'pretain' is no command; did you mean pretrain?" in told(capfd, monkeypatch, "pretain")
+    assert "'pretain' is no command; did you mean pretrain or predict?" in told(capfd, monkeypatch, "pretain")
 
 
 def test_a_sweep_runs_in_folders_of_its_own(workspace: Path, capfd, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,8 +14,8 @@ AFTER_TOKENIZE = {"tokenize", "pretrain", *TUNED, "evaluate", "report"}
 def test_one_repro_makes_every_artifact(project) -> None:
     listed = yaml.safe_load((project.path / "dvc.lock").read_text())["stages"]
     places = [out["path"] for stage in listed.values() for out in stage.get("outs", [])]
-    fetched = {f"fetch@{name}" for name in ("corpus", "benchmarks", *TUNED)}
-    assert set(listed) == {"compose", *fetched, "tokenizer", *AFTER_TOKENIZE}
+    fetched = {f"fetch@{name}" for name in ("corpus", "benchmarks", "translator", *TUNED)}
+    assert set(listed) == {"compose", *fetched, "weights", "tokenizer", "translator", *AFTER_TOKENIZE}
     assert all((project.path / place).exists() for place in places)
     with open(project.path / "plots/pretrain.csv") as file:
         losses = [float(row["train/loss"]) for row in csv.DictReader(file)]
@@ -24,6 +24,20 @@ def test_one_repro_makes_every_artifact(project) -> None:
     reached = json.loads((project.path / "metrics/pretrain.json").read_text())
     assert metrics["held_out"]["val/loss"] == pytest.approx(reached["val/loss"], rel=1e-4)
     assert not list(project.path.rglob("*.part"))
+
+
+def test_the_base_is_intact_from_the_raw_text_on_until_a_byte_is_changed(project) -> None:
+    assert "models/base is intact: " in project.run("foundling", "verify", "model=models/base").stdout
+    text = project.path / "data/raw/corpus/fables/rows.jsonl"
+    kept = text.read_bytes()
+    try:
+        text.chmod(0o644)
+        text.write_bytes(kept + b"\n")
+        done = project.run("foundling", "verify", "model=models/base", succeeds=False)
+    finally:
+        text.write_bytes(kept)
+    assert done.returncode == 1
+    assert "is not intact: data/raw/corpus/fables/rows.jsonl is not what data/raw/corpus/meta.json" in done.stderr
 
 
 def test_a_second_repro_does_nothing(project) -> None:
@@ -37,6 +51,7 @@ def test_a_second_repro_does_nothing(project) -> None:
         ({"set.corpus.megabytes": 0.3}, {"fetch@corpus", "tokenizer", "tokenize"}),
         ({"set.tokenizer.vocab_size": 500}, {"tokenizer", "tokenize"}),
         ({"model": "llama"}, {"pretrain"}),
+        ({"weights": "openai_124m"}, {"weights", "pretrain"}),
         ({"optimizer": "adamw"}, {"pretrain"}),
         ({"schedule": "cosine"}, {"pretrain"}),
         ({"set.pretrain.max_steps": 13}, {"pretrain"}),
@@ -44,10 +59,13 @@ def test_a_second_repro_does_nothing(project) -> None:
         ({"set.classify.dataset.sources.0.generate.count": 100}, {"fetch@classify", "classify"}),
         ({"set.instruct.optimizer.lr": 0.001}, {"instruct"}),
         ({"set.instruct.dataset.sources.0.generate.count": 210}, {"fetch@instruct", "instruct"}),
+        ({"set.translator.max_steps": 5}, {"translator"}),
+        ({"set.translator.dataset.sources.0.generate.count": 210}, {"fetch@translator", "translator"}),
         ({"set.evaluate.samples.temperature": 0.1}, {"evaluate"}),
         ({"evaluate": "held_out"}, {"fetch@benchmarks", *TUNED, "evaluate"}),
         ({"set.runtime.log_every": 7, "set.runtime.logger.project": "other", "set.generate.temperature": 0.1}, set()),
-        ({"set.predict.top": 2, "set.chat.temperature": 0.1}, set()),
+        ({"set.predict.top": 2, "set.chat.temperature": 0.1, "set.export.format": "gguf"}, set()),
+        ({"set.translate.beam": 2}, set()),
     ],
     ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
 )

@@ -11,6 +11,7 @@ import yaml
 from foundling.data.language import LanguageData
 from foundling.data.shards import Source
 from foundling.model.gpt import GPT
+from foundling.model.loss import IGNORE_INDEX
 from foundling.training.fit import fit
 from foundling.training.language import LanguageModule
 from foundling.training.optim import adamw, trapezoid
@@ -103,3 +104,22 @@ def test_accumulation_changes_nothing_but_the_rounding(gpt_config: Callable[...,
 def test_the_default_recipe_names_everything_that_fit_reads(root: Path) -> None:
     recipe = yaml.safe_load((root / "conf/pretrain/default.yaml").read_text())
     assert {"max_steps", "accumulate", "gradient_clip", "precision", "compile", "validate_every", "seed"} <= set(recipe)
+
+
+def test_sparing_the_head_where_nothing_counts_changes_no_loss_and_no_gradient(gpt_config: Callable[..., Any]) -> None:
+    torch.manual_seed(0)
+    network = GPT(gpt_config("micro", vocab_size=10, context=16))
+    for p in network.parameters():
+        torch.nn.init.normal_(p, std=0.3)
+    ids, targets = torch.randint(10, (2, 3, 12))
+    targets[:, :7] = IGNORE_INDEX
+    segments = torch.arange(12).div(6, rounding_mode="floor").expand(3, 12)
+    optimizer = partial(adamw, lr=1e-2, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.0)
+    for batch in ((ids, targets), (ids, targets, segments)):
+        found = []
+        for masked in (False, True):
+            module = LanguageModule(network, optimizer, trapezoid(9, 1, 0.5, 0.0), 1, masked)
+            loss = module.training_step(batch, 0)
+            found.append([loss.detach(), *torch.autograd.grad(loss, list(network.parameters()), allow_unused=True)])
+        for plain, spared in zip(*found, strict=True):
+            torch.testing.assert_close(plain, spared)

@@ -16,9 +16,10 @@ from lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from foundling.data.conversations import TRAIN, VALIDATION, Example
+from foundling.data.conversations import Example, together
+from foundling.data.splits import TRAIN, VALIDATION
 from foundling.model.loss import IGNORE_INDEX
-from foundling.text.prompts import Template, render
+from foundling.text.prompts import Rendered, Template, render
 from foundling.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class Reading:
         """Encode; what is too long is cut, and what then has nothing to learn is left out. The log counts both."""
         rows, cut = [], 0
         for example in examples:
-            done = render(example.messages, self.template, tokenizer, loss_on=self.loss_on, end=self.learn_end)
+            done = self.render(example, tokenizer)
             ids = np.array(done.ids, dtype=np.int64)
             targets = np.where(done.learned, ids, IGNORE_INDEX)
             if len(ids) > self.context + 1:
@@ -73,6 +74,29 @@ class Reading:
                 "set instruct.keep=end, or tune a base with a longer model.context"
             )
         return rows
+
+    def render(self, example: Example, tokenizer: Tokenizer) -> Rendered:
+        """The ids of a whole conversation, with what the loss counts."""
+        return render(example.messages, self.template, tokenizer, loss_on=self.loss_on, end=self.learn_end)
+
+    def as_turns(self, examples: Sequence[Example], tokenizer: Tokenizer, turns: int, seed: int) -> list[Example]:
+        """Let examples follow each other as turns of one conversation, so that a chat's history is nothing new.
+
+        Which ones, and how many up to `turns`, is drawn by the seed; a conversation grows no longer than the context.
+        """
+        if turns == 1:
+            return list(examples)
+        random = np.random.Generator(np.random.Philox(key=seed))
+        groups: list[list[Example]] = []
+        left = most = 0
+        for i in random.permutation(len(examples)):
+            size = len(self.render(examples[i], tokenizer).ids)
+            if most == 0 or size > left:
+                groups.append([])
+                left, most = self.context + 1, int(random.integers(1, turns + 1))
+            groups[-1].append(examples[i])
+            left, most = left - size, most - 1
+        return [together(group) for group in groups]
 
 
 class TrainingBatches(Dataset[tuple[Tensor, ...]]):
@@ -175,6 +199,7 @@ class InstructionData(LightningDataModule):
         tokenizer: Tokenizer,
         reading: Reading,
         *,
+        turns: int,
         batch_size: int,
         bucket: int,
         packing: bool,
@@ -183,7 +208,10 @@ class InstructionData(LightningDataModule):
         workers: int,
     ) -> None:
         super().__init__()
-        rows = {split: reading.rows(splits[split], tokenizer, split) for split in (TRAIN, VALIDATION)}
+        if turns < 1:
+            raise ValueError(f"found instruct.turns={turns}; it is at least 1, which leaves each conversation alone")
+        asked = {TRAIN: reading.as_turns(splits[TRAIN], tokenizer, turns, seed), VALIDATION: splits[VALIDATION]}
+        rows = {split: reading.rows(examples, tokenizer, split) for split, examples in asked.items()}
         self.training = TrainingBatches(rows[TRAIN], batch_size, bucket, packing, reading.context, steps, seed)
         self.validation = OrderedBatches(rows[VALIDATION], batch_size)
         counted = [row.targets[row.targets != IGNORE_INDEX] for row in rows[VALIDATION]]

@@ -43,10 +43,12 @@ def write(
     weights: Mapping[str, float],
     made_with: Mapping[str, Any],
     dtype: str,
+    inputs: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Encode documents as they stream by, each ended by end-of-text; returns what meta.json holds.
 
-    Memory holds a few batches, whatever the corpus. The folder appears whole or not at all.
+    `inputs` are the sha256 of what the documents and the tokenizer were read from, by path, to be recorded. Memory
+    holds a few batches, whatever the corpus. The folder appears whole or not at all.
     """
     kind = np.dtype(_dtype(dtype, tokenizer.vocab_size))
     threads = os.cpu_count() or 1
@@ -74,7 +76,13 @@ def write(
             }
             for (name, split), count in counts.items()
         ]
-        meta = {"dtype": kind.name, "tokenizer": tokenizer.fingerprint, "shards": shards, "made_with": made_with}
+        meta = {
+            "dtype": kind.name,
+            "tokenizer": tokenizer.fingerprint,
+            "shards": shards,
+            "inputs": dict(inputs or {}),
+            "made_with": made_with,
+        }
         write_json(beside / META, meta)
     return meta
 

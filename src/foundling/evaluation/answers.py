@@ -1,6 +1,5 @@
 """How well a model answers: conversations whose answers are known in; what it says, and how much is right, out."""
 
-import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -30,21 +29,6 @@ def by_rules(example: Example, answer: str) -> bool:
 
 
 CHECKS: dict[str, Callable[[Example, str], bool]] = {"exact": exact, "fables": by_rules}
-
-
-def measure(
-    model: GPT,
-    tokenizer: Tokenizer,
-    template: Template,
-    examples: Sequence[Example],
-    settings: Mapping[str, Any],
-    batch_tokens: int,
-) -> tuple[dict[str, Any], list[Answered]]:
-    """All that is measured of a model's answers, and the answers; settings as `instruct.test`."""
-    asked = {name: settings[name] for name in ("checks", "max_new_tokens", "batch_size")}
-    answered = ask(model, tokenizer, template, examples, **asked)
-    loss = answer_loss(model, tokenizer, template, examples, batch_tokens)
-    return {"answer_loss": loss, "rouge_l": interval(rouge_l(answered)), "kinds": marks(answered)}, answered
 
 
 def ask(
@@ -108,6 +92,11 @@ def marks(answered: Sequence[Answered]) -> dict[str, Any]:
     return by_kind([one["kind"] for one in answered], measure)
 
 
+def measure(answered: Sequence[Answered]) -> dict[str, Any]:
+    """All marks, and the mean ROUGE-L with its interval."""
+    return {"rouge_l": interval(rouge_l(answered)), "kinds": marks(answered)}
+
+
 def rouge_l(answered: Sequence[Answered]) -> list[float]:
     """ROUGE-L (Lin 2004) of each answer against the known one: the F1 of their longest common run of words, 0 to 1."""
     from rouge_score.rouge_scorer import RougeScorer
@@ -136,13 +125,6 @@ def interval(values: Sequence[float]) -> dict[str, float]:
     return {"mean": mean, "low": float(found.confidence_interval.low), "high": float(found.confidence_interval.high)}
 
 
-def choose(examples: Sequence[Example], limit: int | None, seed: int) -> list[Example]:
-    """All of them, or `limit` drawn by the seed, in their order."""
-    if limit is None or limit >= len(examples):
-        return list(examples)
-    return [examples[i] for i in sorted(random.Random(seed).sample(range(len(examples)), limit))]
-
-
 def beside(base: Sequence[Answered], tuned: Sequence[Answered]) -> list[dict[str, Any]]:
     """A row for each prompt: what the base says beside what the tuned model says."""
     return [
@@ -155,7 +137,8 @@ def beside(base: Sequence[Answered], tuned: Sequence[Answered]) -> list[dict[str
 def summary(metrics: Mapping[str, Any]) -> Table:
     """One row for each kind: right answers of the tuned model, with their interval, and of the base."""
     base, tuned = metrics["base"], metrics["tuned"]
-    caption = f"answer loss {base['answer_loss']:.3f} -> {tuned['answer_loss']:.3f} nats a token"
+    caption = f"as a second turn {tuned['second_turn']['accuracy']:.1%}"
+    caption += f"; answer loss {base['answer_loss']:.3f} -> {tuned['answer_loss']:.3f} nats a token"
     for name, before in base["knows"]["benchmarks"].items():
         caption += f"; {name} {before['accuracy']:.1%} -> {tuned['knows']['benchmarks'][name]['accuracy']:.1%}"
     table = Table("kind", "n", "right", "95 %", "base", "exact", "ends", "ROUGE-L", "chrF", caption=caption)

@@ -16,6 +16,7 @@ def instruct_part(metrics: Mapping[str, Any], answers: Sequence[Mapping[str, Any
         "examples": metrics["examples"],
         "by_rules": metrics["checks"] != "exact",
         "kinds": [{"kind": kind, "base": base["kinds"][kind], **found} for kind, found in tuned["kinds"].items()],
+        "second_turn": tuned["second_turn"],
         "loss": (base["answer_loss"], tuned["answer_loss"]),
         "rouge_l": (base["rouge_l"], tuned["rouge_l"]),
         "judge": tuned["judge"] and (base["judge"], tuned["judge"]),

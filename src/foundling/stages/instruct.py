@@ -14,12 +14,13 @@ from rich.console import Console
 
 from foundling.artifacts import atomic_file, settle, write_json
 from foundling.config import recipe, section
-from foundling.data.conversations import TEST, Example, conversations
+from foundling.data.conversations import Example, conversations, together
 from foundling.data.instruction import InstructionData, Reading
 from foundling.data.lineage import require_base
 from foundling.data.shards import open_tokens
 from foundling.data.sources import records
-from foundling.evaluation.answers import beside, choose, measure, summary
+from foundling.data.splits import TEST, choose
+from foundling.evaluation.answers import answer_loss, ask, beside, marks, measure, summary
 from foundling.evaluation.benchmarks import read_items
 from foundling.evaluation.forgetting import knows
 from foundling.evaluation.judge import judge, reach
@@ -90,13 +91,13 @@ def _tune(
     template = template_of(settings["template"])
     reading = Reading(template, settings["loss_on"], settings["learn_end"], network.config.context, settings["keep"])
     steps, seed = settings["max_steps"], settings["seed"]
-    batches = {name: settings[name] for name in ("batch_size", "bucket", "packing", "seed")}
+    batches = {name: settings[name] for name in ("turns", "batch_size", "bucket", "packing", "seed")}
     data = InstructionData(splits, tokenizer, reading, steps=steps, workers=runtime["workers"], **batches)
     if settings["method"] == "lora":
         lora.wrap(network, **settings["lora"], seed=seed)
     optimizer = instantiate(config.instruct.optimizer, _partial_=True)
     schedule = instantiate(config.instruct.schedule, max_steps=steps)
-    module = LanguageModule(network.train(), optimizer, schedule, data.validation_bytes)
+    module = LanguageModule(network.train(), optimizer, schedule, data.validation_bytes, masked=True)
     trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
     per_step = data.training.tokens_per_step()
     log.info(
@@ -117,21 +118,28 @@ def _measure(
     """The answers of base and tuned model to the same prompts, and what both know of the base's own texts."""
     settings, evaluate = section(config, "instruct"), section(config, "evaluate")
     seed, batch_tokens, spared = settings["seed"], evaluate["batch_tokens"], settings["forgetting"]
-    template, ask = template_of(settings["template"]), settings["test"]
-    examples = choose(examples, ask["limit"], seed)
+    template, limit = template_of(settings["template"]), settings["test"]["limit"]
+    asked = {name: value for name, value in settings["test"].items() if name != "limit"}
+    examples = choose(examples, limit, seed)
     held_out = open_tokens(TOKENS, tokenizer.fingerprint).validation[0].ids[: spared["tokens"]]
     questions = {
         name: read_items((r for _, r in records(BENCHMARKS / name, one)), one, spared["questions"], evaluate["seed"])
         for name, one in evaluate["benchmarks"].items()
     }
-    metrics: dict[str, Any] = {"checks": ask["checks"]}
+    metrics: dict[str, Any] = {"checks": asked["checks"]}
     answers = {}
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     for name, model in (("base", folder.load_model(BASE)), ("tuned", network)):
         model.to(device)
-        metrics[name], answers[name] = measure(model, tokenizer, template, examples, ask, batch_tokens)
+        answers[name] = ask(model, tokenizer, template, examples, **asked)
+        metrics[name] = measure(answers[name]) | {
+            "answer_loss": answer_loss(model, tokenizer, template, examples, batch_tokens)
+        }
         metrics[name]["knows"] = knows(
             model, tokenizer, held_out, questions, evaluate["benchmarks"], batch_tokens=batch_tokens, seed=seed
         )
         metrics[name]["judge"] = judge(answers[name], settings["judge"], seed)
+    # the same once more, each behind another one, as in a chat
+    later = [together(pair) for pair in zip([*examples[1:], examples[0]], examples, strict=True)]
+    metrics["tuned"]["second_turn"] = marks(ask(network, tokenizer, template, later, **asked))["all"]
     return metrics, beside(answers["base"], answers["tuned"])

@@ -14,6 +14,7 @@ from foundling.data.language import LanguageData
 from foundling.data.lineage import require
 from foundling.data.shards import open_tokens
 from foundling.text.tokenizer import Tokenizer
+from foundling.training import budget
 from foundling.training.fit import fit
 from foundling.training.keepsakes import Samples, Snapshots, log_spaced
 from foundling.training.language import LanguageModule
@@ -49,6 +50,7 @@ def run(config: DictConfig, out: Path) -> float:
     module = LanguageModule(network, optimizer, schedule, data.validation_bytes)
     per_step = settings["batch_size"] * network.config.context
     log.info(f"pretrain: {network.parameter_count():,} parameters, {steps:,} steps of {per_step:,} tokens")
+    budget.warn(network, optimizer, settings, runtime)
     scratch = out / "scratch/pretrain"
     shutil.rmtree(scratch, ignore_errors=True)
     keepsakes = [

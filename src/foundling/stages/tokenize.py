@@ -8,7 +8,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from foundling.artifacts import write_json
+from foundling.artifacts import sha256, write_json
 from foundling.config import section
 from foundling.data.corpora import documents
 from foundling.data.shards import write
@@ -25,7 +25,9 @@ def run(config: DictConfig, out: Path) -> None:
     made_with = {"corpus": corpus, "tokenizer": section(config, "tokenizer")}
     weights = {source["name"]: float(source.get("weight", 1.0)) for source in corpus["sources"]}
     tokenizer = Tokenizer.load(TOKENIZER)
-    meta = write(documents(CORPUS, corpus), tokenizer, out / "data/tokens", weights, made_with, config.tokenizer.dtype)
+    inputs = {str(path): sha256(path) for path in (CORPUS / "meta.json", TOKENIZER)}
+    texts, dtype = documents(CORPUS, corpus), config.tokenizer.dtype
+    meta = write(texts, tokenizer, out / "data/tokens", weights, made_with, dtype, inputs)
     total = sum(weights.values())
     rows = [
         {column: shard[column] for column in COLUMNS[:6]}

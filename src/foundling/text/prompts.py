@@ -8,6 +8,7 @@ says is encoded apart and never becomes a special token. Each answer ends with t
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from foundling.text.tokenizer import END_OF_TEXT, Tokenizer
 
@@ -135,8 +136,9 @@ def _opened(messages: Sequence[Message], template: Template) -> list[Message]:
     return [Message(SYSTEM, template.preamble), *messages]
 
 
+@lru_cache(maxsize=64)
 def _mark(text: str, tokenizer: Tokenizer) -> list[int]:
-    """Ids of a template's own string, with the special tokens that it names."""
+    """Ids of a template's own string, with the special tokens that it names; the same few for each message."""
     specials = "|".join(map(re.escape, tokenizer.specials))
     ids: list[int] = []
     for part in filter(None, re.split(f"({specials})", text)):

@@ -20,24 +20,31 @@ class LanguageModule(LightningModule):
     """Train `network` on (ids, targets[, segments]), each (B, T); validate by summing over the whole split.
 
     `optimizer` makes the optimizer of a network, `schedule` gives the factor of its rates at a step,
-    `validation_bytes` is the size of the validation text in bytes, for bits per byte.
+    `validation_bytes` is the size of the validation text in bytes, for bits per byte. `masked` says that many targets
+    are IGNORE_INDEX, so that the head is to be spared there.
     """
 
     measures = ("val/loss", "val/perplexity", "val/bits_per_byte")
 
     def __init__(
-        self, network: nn.Module, optimizer: Callable[[nn.Module], Optimizer], schedule: Schedule, validation_bytes: int
+        self,
+        network: nn.Module,
+        optimizer: Callable[[nn.Module], Optimizer],
+        schedule: Schedule,
+        validation_bytes: int,
+        masked: bool = False,
     ) -> None:
         super().__init__()
         self.network = network
         self.make_optimizer = optimizer
         self.schedule = schedule
         self.validation_bytes = validation_bytes
+        self.masked = masked
         self.validation: dict[str, float] = {}  # the newest whole validation, with its step
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Mean loss over the batch's tokens, in nats."""
-        return next_token_loss(self._logits(batch), batch[1])
+        return self._loss(batch)
 
     def on_validation_epoch_start(self) -> None:
         """Begin the sums anew."""
@@ -45,9 +52,8 @@ class LanguageModule(LightningModule):
 
     def validation_step(self, batch: Batch, index: int) -> None:
         """Add a batch's surprise and its number of targets."""
-        targets = batch[1]
-        total = next_token_loss(self._logits(batch), targets, reduction="sum")
-        count = (targets != IGNORE_INDEX).sum()
+        total = self._loss(batch, reduction="sum")
+        count = (batch[1] != IGNORE_INDEX).sum()
         self.sums += torch.stack((total, count)).to(self.sums)
 
     def on_validation_epoch_end(self) -> None:
@@ -62,9 +68,14 @@ class LanguageModule(LightningModule):
             "val/bits_per_byte": nats / math.log(2) / self.validation_bytes,
         }
 
-    def _logits(self, batch: Batch) -> Tensor:
-        ids, _, *segments = batch
-        return self.network(ids, segments=segments[0]) if segments else self.network(ids)
+    def _loss(self, batch: Batch, reduction: str = "mean") -> Tensor:
+        ids, targets, *segments = batch
+        asked = {"segments": segments[0]} if segments else {}
+        if not self.masked:
+            return next_token_loss(self.network(ids, **asked), targets, reduction)
+        counted = targets != IGNORE_INDEX
+        logits = self.network(ids, at=counted, **asked)  # (N, V)
+        return next_token_loss(logits.unsqueeze(0), targets[counted].unsqueeze(0), reduction)
 
     def configure_optimizers(self) -> Any:
         """The optimizer, with the schedule stepped once an optimizer step."""

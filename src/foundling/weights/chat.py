@@ -7,7 +7,7 @@ the system text or null, and the token that ends an answer.
 from pathlib import Path
 from typing import Any
 
-from foundling.artifacts import atomic_folder, read_json, write_json
+from foundling.artifacts import read_json
 from foundling.model.gpt import GPT
 from foundling.text.prompts import TEMPLATES, Template, jinja, template_of
 from foundling.text.tokenizer import END_OF_TEXT, Tokenizer
@@ -26,9 +26,7 @@ def save_chat(
         "system": system,
         "end": END_OF_TEXT,
     }
-    with atomic_folder(path) as beside:
-        folder.save(beside, model, tokenizer, provenance)
-        write_json(beside / CHAT, settings)
+    folder.save(path, model, tokenizer, provenance, {CHAT: settings})
 
 
 def read_chat(path: Path) -> tuple[Template, str | None]:

@@ -1,32 +1,42 @@
-"""A model is a folder: config.json, model.safetensors, tokenizer/, provenance.json; checked by name and shape."""
+"""A model is a folder: config.json, model.safetensors, tokenizer/, provenance.json and README.md, its card.
+
+It is checked by name and shape when it is read.
+"""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from foundling.artifacts import atomic_folder, read_json, write_json
-from foundling.model.gpt import GPT, GPTConfig
+from foundling.artifacts import atomic_folder, read_json, sha256, write_json
+from foundling.model.gpt import GPT, GPTConfig, weightless
 from foundling.text.tokenizer import Tokenizer
+from foundling.weights.card import CARD, card
+from foundling.weights.provenance import PROVENANCE
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 TOKENIZER = "tokenizer"
-PROVENANCE = "provenance.json"
+SHOWN = 8  # faults in one message
 
 Model = TypeVar("Model", bound=nn.Module)
 
 
 def save(
-    folder: Path, model: nn.Module, tokenizer: Tokenizer | None = None, provenance: dict[str, Any] | None = None
+    folder: Path,
+    model: nn.Module,
+    tokenizer: Tokenizer | None = None,
+    provenance: dict[str, Any] | None = None,
+    beside_it: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the model whole or not at all. A snapshot along a training needs neither tokenizer nor provenance.
 
-    Any module will do whose `config` is a dataclass that it can be built from.
+    Any module will do whose `config` is a dataclass that it can be built from. `beside_it` names further JSON files.
+    provenance.json also holds each file's sha256, and the card follows from it.
     """
     config: Any = model.config
     with atomic_folder(folder) as beside:
@@ -34,8 +44,19 @@ def save(
         save_file({name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}, beside / WEIGHTS)
         if tokenizer is not None:
             tokenizer.save(beside / TOKENIZER)
+        for name, value in (beside_it or {}).items():
+            write_json(beside / name, value)
         if provenance is not None:
-            write_json(beside / PROVENANCE, provenance)
+            made = provenance | {"files": hashes(beside)}
+            write_json(beside / PROVENANCE, made)
+            text = card(read_json(beside / CONFIG), sum(p.numel() for p in model.parameters()), made)
+            (beside / CARD).write_text(text, encoding="utf-8", newline="\n")
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """The sha256 of each file in a folder, by its name there."""
+    names = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+    return {name: sha256(folder / name) for name in names}
 
 
 def load(folder: Path) -> tuple[GPT, Tokenizer]:
@@ -45,6 +66,7 @@ def load(folder: Path) -> tuple[GPT, Tokenizer]:
 
 def load_as(folder: Path, kind: type[Model], shape: type) -> tuple[Model, Tokenizer]:
     """The same of any kind of model, which is built from the dataclass `shape`."""
+    _own_tokenizer(folder)
     model, tokenizer = _read(folder, kind, shape), Tokenizer.load(folder / TOKENIZER)
     vocabulary = model.config.vocab_size  # type: ignore[union-attr]
     if tokenizer.vocab_size > vocabulary:  # type: ignore[operator]
@@ -55,20 +77,33 @@ def load_as(folder: Path, kind: type[Model], shape: type) -> tuple[Model, Tokeni
     return model, tokenizer
 
 
+def _own_tokenizer(folder: Path) -> None:
+    """Refuse a tokenizer whose bytes are not those that the model was saved with."""
+    recorded = read_json(folder / PROVENANCE).get("files", {}) if (folder / PROVENANCE).is_file() else {}
+    for name, hashed in recorded.items():
+        file = folder / name
+        if name.startswith(f"{TOKENIZER}/") and file.is_file() and sha256(file) != hashed:
+            raise ValueError(
+                f"{file} is not of the tokenizer that this model was made with (its sha256 differs from the one in "
+                f"{PROVENANCE}); take it back with `dvc checkout`, or make the model again with `dvc repro`"
+            )
+
+
 def load_model(folder: Path) -> GPT:
     """Read a GPT alone. Missing, extra and misshapen tensors are named before any memory is taken."""
     return _read(folder, GPT, GPTConfig)
 
 
 def _read(folder: Path, kind: type[Model], shape: type) -> Model:
-    with torch.device("meta"):
+    with weightless():
         model = kind(read_config(folder, shape))
     path = folder / WEIGHTS
     if not path.is_file():
         raise ValueError(f"{path} is missing; run the stage that makes it (`dvc repro` runs all that are needed)")
     try:
         with safe_open(path, framework="pt") as file:
-            _check(path, {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}, model)  # noqa: SIM118
+            found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            check(str(path), found, {name: tuple(t.shape) for name, t in model.state_dict().items()})
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(f"{path} is no whole safetensors file ({error}); make it again with `dvc repro`") from None
@@ -95,14 +130,20 @@ def _as(kind: Any, values: Any, path: Path) -> Any:
     return kind(**values | nested)
 
 
-def _check(path: Path, found: dict[str, tuple[int, ...]], model: nn.Module) -> None:
-    wanted = {name: tuple(t.shape) for name, t in model.state_dict().items()}
+def check(where: str, found: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]]) -> None:
+    """Compare shapes by name; ValueError names what is missing, extra and misshapen."""
     faults = [f"{name} is missing" for name in wanted if name not in found]
     faults += [f"{name} is not of this model" for name in found if name not in wanted]
     faults += [
-        f"{name} has shape {found[name]}, {wanted[name]} is expected"
-        for name in wanted
-        if name in found and found[name] != wanted[name]
+        f"{name} has shape {found[name]}, {shape} is expected"
+        for name, shape in wanted.items()
+        if found.get(name, shape) != shape
     ]
     if faults:
-        raise ValueError(f"{path} does not fit its {CONFIG}: {'; '.join(faults[:8])}")
+        raise ValueError(f"{where} does not fit its config: {listed(faults)}")
+
+
+def listed(faults: Sequence[str], separator: str = "; ") -> str:
+    """The first faults in one line, and how many more there are."""
+    more = [f"and {len(faults) - SHOWN} more"] if len(faults) > SHOWN else []
+    return separator.join([*faults[:SHOWN], *more])

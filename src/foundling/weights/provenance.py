@@ -10,10 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from foundling.artifacts import sha256
 
+PROVENANCE = "provenance.json"
 PACKAGES = ("torch", "lightning", "tiktoken", "numpy")
 
 
@@ -31,12 +30,16 @@ def provenance(
 
 
 def run_record(weights: Path, seconds: dict[str, float], tokens_per_second: float, wandb: str | None) -> dict[str, Any]:
-    """Who made these weights: git commit, machine, device, times and speed."""
+    """Who made these weights: git commit, the run's overrides, machine, device, times and speed."""
+    import torch
+    from hydra.core.hydra_config import HydraConfig
+
     commit = _git("rev-parse", "HEAD")
     return {
         "weights_sha256": sha256(weights),
         "commit": commit,
         "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")) if commit else None,
+        "overrides": list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else [],
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
         "device": torch.cuda.get_device_name()

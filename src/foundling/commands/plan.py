@@ -1,0 +1,240 @@
+"""Tell what a pretraining will cost: foundling plan model=gpt2_124m hardware=h100 tokens=2.5e9.
+
+Parameters by part, memory by part, operations, time, energy and price, of the composed model on hardware=…: formulas,
+but for this machine's own speed, which is measured.
+"""
+
+import dataclasses
+import logging
+import math
+from pathlib import Path
+
+from omegaconf import DictConfig
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from foundling import costs
+from foundling.artifacts import read_json
+from foundling.config import recipe, section
+from foundling.costs import HOUR, YEAR, Hardware, Shape, Work
+from foundling.data.lineage import require
+
+log = logging.getLogger(__name__)
+TOKENS, TOKENIZER = Path("data/tokens"), Path("data/tokenizer")
+WIDTH = 100
+GIB = 2.0**30
+LARGEST_STEP = 5e11  # operations of a step by which this machine is measured; a larger one is cut
+PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def run(config: DictConfig, out: Path) -> None:
+    """Print the plan, then a warning for what will not fit or takes too long."""
+    settings = section(config, "pretrain")
+    hardware = Hardware(**section(config, "hardware"))
+    shape = Shape.of({"vocab_size": _vocabulary(config), **section(config, "model")})
+    precision = costs.precision_of(settings["precision"], hardware.precision)
+    work = _work(config, shape, hardware.devices)
+    speed = f"{_si(hardware.speed(precision))}FLOP/s, {hardware.utilisation:.0%} of the peak" if hardware.peak else ""
+    if hardware.peak is None:
+        hardware, speed = _measured(config, hardware, shape, precision)
+    total = costs.bill(work.all, hardware, precision)
+    state = costs.state_bytes(shape, settings["optimizer"]["_target_"].rpartition(".")[2], precision)
+    held = [costs.activation_bytes(shape, work.windows * shape.context, precision, c) for c in (False, True)]
+    memory = hardware.memory if hardware.memory is not None else costs.free_memory()
+    both = Table.grid(padding=(0, 2))
+    both.add_row(_parameters(costs.parameters(shape)), _memory(state, held, memory, work.windows))
+    console = Console(width=WIDTH, highlight=False)
+    console.print(f"\n  {hardware.name}, {precision}; batches of {settings['batch_size']:,} × {shape.context:,} tokens")
+    console.print(both)
+    console.print(_training(work, shape, total, speed, hardware.devices))
+    if sum(state.values()) + held[0] > memory:
+        log.warning(_too_large(shape, precision, sum(state.values()), memory, work, hardware))
+    budget = config.runtime.budget_hours
+    if budget is not None and total.seconds > budget * HOUR:
+        log.warning(f"plan: {_time(total.seconds)} is more than runtime.budget_hours={budget}")
+
+
+def _vocabulary(config: DictConfig) -> int:
+    """The number of tokens: what is asked for, the tokenizer's config, or the tokenizer that was made."""
+    if config.plan.vocab_size is not None:
+        return int(config.plan.vocab_size)
+    tokenizer = section(config, "tokenizer")
+    if tokenizer["kind"] == "gpt2":
+        return 50_256 + len(tokenizer["specials"])
+    if "vocab_size" in tokenizer:
+        return int(tokenizer["vocab_size"])
+    if not (TOKENIZER / "tokenizer.json").is_file():
+        raise ValueError(
+            f"a tokenizer of kind {tokenizer['kind']} takes its size from the corpus, and {TOKENIZER} is not made "
+            "yet; run `dvc repro tokenizer`, or set plan.vocab_size"
+        )
+    return int(read_json(TOKENIZER / "tokenizer.json")["vocab_size"])
+
+
+def _work(config: DictConfig, shape: Shape, devices: int) -> Work:
+    settings, ask = section(config, "pretrain"), config.plan
+    if ask.tokens is not None and (not isinstance(ask.tokens, int | float) or ask.tokens <= 0):
+        raise ValueError(f"found plan.tokens={ask.tokens!r}; it must be a positive number, as 2.5e9, or null")
+    per_step = settings["batch_size"] * shape.context
+    steps = settings["max_steps"] if ask.tokens is None else math.ceil(ask.tokens / per_step)
+    tokens = steps * per_step if ask.tokens is None else float(ask.tokens)
+    weights, attention = costs.flops_per_token(shape)
+    corpus, validation = _corpus(config)
+    return Work(
+        tokens=tokens,
+        steps=steps,
+        windows=math.ceil(settings["batch_size"] / settings["accumulate"] / devices),
+        weights=weights,
+        attention=attention if ask.attention else 0.0,
+        corpus=corpus,
+        validated=float(validation * math.ceil(steps / settings["validate_every"])),
+    )
+
+
+def _corpus(config: DictConfig) -> tuple[int | None, int]:
+    """Tokens to train on and to validate with in data/tokens; (None, 0) where it was not made with this config."""
+    if not (TOKENS / "meta.json").is_file():
+        return None, 0
+    meta = read_json(TOKENS / "meta.json")
+    try:
+        require(meta["made_with"], recipe(config), str(TOKENS), "")
+    except ValueError:
+        return None, 0
+    counts = {"train": 0, "validation": 0}
+    for shard in meta["shards"]:
+        counts[shard["split"]] += shard["tokens"]
+    return counts["train"], counts["validation"]
+
+
+def _measured(config: DictConfig, hardware: Hardware, shape: Shape, precision: str) -> tuple[Hardware, str]:
+    """The hardware with the peak that this machine reaches on the model, or on a part of it where that is too large."""
+    import torch
+    from hydra.utils import instantiate
+
+    from foundling.model.gpt import GPT, GPTConfig
+    from foundling.training.calibration import measure
+
+    settings, ask = section(config, "pretrain"), config.plan
+    values = {"vocab_size": shape.vocab_size, **section(config, "model")}
+    windows, layers = settings["batch_size"] // settings["accumulate"], shape.n_layer
+    part = shape
+    while sum(costs.flops_per_token(part)) * windows * shape.context > LARGEST_STEP and (windows, layers) != (1, 1):
+        windows, layers = (windows // 2, layers) if windows > 1 else (1, layers // 2)
+        part = dataclasses.replace(shape, n_layer=layers)
+    kind = settings["optimizer"]["_target_"].rpartition(".")[2]
+    needed = sum(costs.state_bytes(part, kind, precision).values())
+    needed += costs.activation_bytes(part, windows * shape.context, precision, checkpointed=False)
+    if needed > costs.free_memory():
+        raise ValueError(
+            f"a single layer of this model needs {needed / GIB:,.0f} GiB, more than this machine has free, so it "
+            "cannot be measured here; name the hardware, as hardware=h100, or set hardware.peak"
+        )
+    if config.runtime.threads:
+        torch.set_num_threads(config.runtime.threads)
+    whole = (windows, layers) == (settings["batch_size"] // settings["accumulate"], shape.n_layer)
+    accumulate = settings["accumulate"] if whole else 1
+    torch.manual_seed(settings["seed"])
+    speed = measure(
+        GPT(GPTConfig(**values | {"n_layer": layers})),
+        instantiate(config.pretrain.optimizer, _partial_=True),
+        batch_size=windows * accumulate,
+        accumulate=accumulate,
+        gradient_clip=settings["gradient_clip"],
+        precision=precision,
+        seconds=ask.calibration_seconds,
+        least=1,
+    )
+    weights, attention = costs.flops_per_token(part)
+    flops = (weights + (attention if ask.attention else 0)) * windows * accumulate * shape.context / speed.seconds
+    how = "the whole model" if whole else f"{layers} of {shape.n_layer} layers, {windows} × {shape.context:,} tokens"
+    told = f"{_si(flops)}FLOP/s, measured: {how}, {speed.seconds:.3g} s a step (median of {speed.steps})"
+    return dataclasses.replace(hardware, peak={costs.PRECISIONS[precision][2]: flops / hardware.utilisation}), told
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=SIMPLE, show_header=bool(columns))
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left", no_wrap=True)
+    return table
+
+
+def _parameters(parts: dict[str, int]) -> Table:
+    total = sum(parts.values())
+    table = _table("parameters", "part", "numbers", "share")
+    for name, count in parts.items():
+        if count:
+            table.add_row(name, f"{count:,}", f"{count / total:.1%}")
+    table.add_section()
+    table.add_row("all", f"{total:,}", "")
+    return table
+
+
+def _memory(state: dict[str, float], held: list[float], memory: float, windows: int) -> Table:
+    table = _table("memory a device, GiB", "part", "all kept", "checkpointed")
+    for name, size in state.items():
+        table.add_row(name, *2 * [_gib(size)])
+    table.add_row(f"activations of {windows:,}", *map(_gib, held))
+    table.add_section()
+    table.add_row("all", *(_gib(sum(state.values()) + size) for size in held))
+    table.add_row("there are", *2 * [_gib(memory)])
+    return table
+
+
+def _training(work: Work, shape: Shape, total: costs.Bill, speed: str, devices: int) -> Table:
+    table = _table("training")
+    table.add_column(no_wrap=True)
+    table.add_column()
+    numbers = sum(costs.parameters(shape).values())
+    best = f"about {costs.CHINCHILLA} are best spent, {_si(costs.CHINCHILLA * numbers)} tokens (Hoffmann et al. 2022)"
+    table.add_row("tokens", f"{work.tokens:,.0f} in {work.steps:,} steps")
+    if work.corpus:
+        table.add_row("epochs", f"{work.tokens / work.corpus:,.2f} of the {work.corpus:,} tokens of {TOKENS}")
+    table.add_row("tokens a parameter", f"{work.tokens / numbers:,.3g}; {best}")
+    attention = f" + {work.tokens * work.attention:.3g} of attention" if work.attention else ""
+    table.add_row("operations", f"{work.training:.3g}: {work.tokens * work.weights:.3g} of 6 a weight{attention}")
+    table.add_row("speed", speed)
+    seconds = total.seconds * work.training / work.all
+    share = f": training {_time(seconds)}, validation {_time(total.seconds - seconds)}" if work.validated else ""
+    table.add_row("time", _time(total.seconds) + share)
+    if total.seconds * devices > YEAR / 12:
+        table.add_row("device-years", f"{total.seconds * devices / YEAR:,.1f}")
+    table.add_row(
+        "energy", "unknown; set hardware.power" if total.kilowatt_hours is None else _kwh(total.kilowatt_hours)
+    )
+    table.add_row("price", "unknown; set hardware.price" if total.dollars is None else f"${total.dollars:,.2f}")
+    return table
+
+
+def _too_large(shape: Shape, precision: str, state: float, memory: float, work: Work, hardware: Hardware) -> str:
+    """What does not fit into a device, and what would."""
+    if state > memory:
+        return (
+            f"plan: weights, gradients and optimizer do not fit into a device of this hardware ({hardware.name}); "
+            f"shared out, they need at least {math.ceil(state / memory):,} of them"
+        )
+    parts = costs.parts_that_fit(shape, work.windows, precision, memory - state)
+    if parts is None:
+        return "plan: the activations of a single window do not fit; take a smaller model or a shorter model.context"
+    return f"plan: this does not fit into memory; with {parts} times the pretrain.accumulate it does"
+
+
+def _gib(size: float) -> str:
+    return f"{size / GIB:,.1f}" if size >= 10 * GIB else f"{size / GIB:,.3f}"
+
+
+def _si(value: float) -> str:
+    """A number with its prefix, ready for a unit."""
+    scale, prefix = next(((scale, prefix) for scale, prefix in PREFIXES if value >= scale), (1.0, ""))
+    return f"{value / scale:.3g} {prefix}"
+
+
+def _time(seconds: float) -> str:
+    for unit, size in (("years", YEAR), ("days", 24 * HOUR), ("hours", HOUR), ("minutes", 60.0)):
+        if seconds >= 2 * size or unit == "minutes" and seconds >= size:
+            return f"{seconds / size:,.1f} {unit}"
+    return f"{seconds:.1f} seconds"
+
+
+def _kwh(hours: float) -> str:
+    return f"{hours:,.0f} kWh" if hours >= 10 else f"{hours:.3g} kWh"

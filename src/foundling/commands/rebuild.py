@@ -1,0 +1,129 @@
+"""Recreate a model: foundling rebuild model=models/chat prints the commands, run=true carries them out.
+
+The commit and the settings come from the record of the run (metrics/*_run.json) that made these weights; in the clean
+clone the stages run one after another, and the folders are compared to the bit.
+"""
+
+import logging
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from omegaconf import DictConfig
+
+from foundling.artifacts import read_json, sha256
+from foundling.config import SELECTION, selected
+from foundling.weights.provenance import PROVENANCE
+
+log = logging.getLogger(__name__)
+WEIGHTS = "model.safetensors"
+RECORD = "_run.json"
+FETCHED = "data/raw/weights"  # by the stage weights
+BEFORE = ("fetch", "weights", "tokenizer", "tokenize", "pretrain")  # what each tuned model builds on
+CLONES = Path("scratch/rebuild")
+
+
+def run(config: DictConfig, out: Path) -> None:
+    """Print the commands; with run=true, execute them and compare."""
+    model = Path(config.rebuild.model)
+    stage, record = record_of(model)
+    made = read_json(model / PROVENANCE)
+    clone = CLONES / record["commit"][:10]
+    git, stages, settings = commands(stage, record, clone)
+    python = f"Python {record['python']}, " + ", ".join(f"{n} {v}" for n, v in made.get("versions", {}).items())
+    told = [f"# made on {record['machine']}, {record['device']}; {python}", *map(shlex.join, git), f"cd {clone}"]
+    told.append("make .venv/.run && source .venv/bin/activate")
+    told.append(f"for stage in {' '.join(stages)}; do foundling $stage {shlex.join(settings)} || break; done")
+    told.append(f'echo "{record["weights_sha256"]}  {_place(stage)}/{WEIGHTS}" | sha256sum --check')
+    print("\n".join(told))
+    if record["dirty"]:
+        log.warning("rebuild: the run's files were not all committed; the commit alone may not recreate this model")
+    for parent in (made.get("parent") or {}) if stage == "pretrain" else ():
+        if parent != FETCHED:
+            log.warning(f"rebuild: it began from {parent}, which must be there, relative to the clone")
+    if config.rebuild.run:
+        _carry_out(git, [[name, *settings] for name in stages], clone, made.get("versions", {}))
+        _compare(model, clone / _place(stage))
+
+
+def record_of(model: Path) -> tuple[str, dict[str, Any]]:
+    """(stage, its record) of the run that made these weights; ValueError where no record knows them or their commit."""
+    if not (model / WEIGHTS).is_file():
+        raise ValueError(f"{model / WEIGHTS} is missing; name a model folder, as model=models/base")
+    weights, metrics = sha256(model / WEIGHTS), model.parent.parent / "metrics"
+    for path in sorted(metrics.glob(f"*{RECORD}")):
+        record = read_json(path)
+        if record.get("weights_sha256") == weights:
+            if not record.get("commit"):
+                raise ValueError(f"{path} names no commit: the run was made outside of git, so no clone can repeat it")
+            return path.name.removesuffix(RECORD), record
+    raise ValueError(
+        f"no {metrics}/*{RECORD} is of these weights (sha256 {weights[:12]}…), so what commit made them is unknown; "
+        f"put the run's record there; what was asked for stands in {model / PROVENANCE}"
+    )
+
+
+def commands(stage: str, record: dict[str, Any], clone: Path) -> tuple[list[list[str]], list[str], list[str]]:
+    """git's commands, the stages in order, and the settings of all that the selection of that commit does not hold."""
+    git = [
+        ["git", "clone", "--quiet", "--no-checkout", ".", str(clone)],
+        ["git", "-C", str(clone), "checkout", "--quiet", record["commit"]],
+    ]
+    committed = _selection(record["commit"])
+    settings = [override for override in record["overrides"] if override not in committed]
+    return git, list(dict.fromkeys((*BEFORE, stage))), settings
+
+
+def _selection(commit: str) -> list[str]:
+    """What params.yaml of that commit selects, as overrides."""
+    shown = subprocess.run(["git", "show", f"{commit}:{SELECTION}"], capture_output=True, text=True)
+    if shown.returncode:
+        return []
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / SELECTION
+        file.write_text(shown.stdout, encoding="utf-8")
+        return selected([], file)
+
+
+def _carry_out(git: list[list[str]], stages: list[list[str]], clone: Path, versions: dict[str, str]) -> None:
+    """Run all in this environment, with the clone's own code in front."""
+    for name, recorded in versions.items():
+        if (here := version(name).partition("+")[0]) != recorded:
+            log.warning(f"rebuild: {name} is {here} here and was {recorded}; the bytes may differ")
+    shutil.rmtree(clone, ignore_errors=True)
+    clone.parent.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | {"PYTHONPATH": str((clone / "src").absolute())}
+    for command in git:
+        _execute(command, Path(), environment)
+    for arguments in stages:
+        _execute([sys.executable, "-m", "foundling", *arguments], clone, environment)
+
+
+def _execute(command: list[str], folder: Path, environment: dict[str, str]) -> None:
+    done = subprocess.run(command, cwd=folder, env=environment)
+    if done.returncode:
+        raise ValueError(f"`{shlex.join(command)}` in {folder} ended with exit code {done.returncode}; see above")
+
+
+def _compare(model: Path, rebuilt: Path) -> None:
+    names = sorted(
+        {f.relative_to(place).as_posix() for place in (model, rebuilt) for f in place.rglob("*") if f.is_file()}
+    )
+    differ = [
+        n
+        for n in names
+        if not all((p / n).is_file() for p in (model, rebuilt)) or sha256(model / n) != sha256(rebuilt / n)
+    ]
+    if differ:
+        raise ValueError(f"{rebuilt} is not equal to {model}: {', '.join(differ)} differ; compare their {PROVENANCE}")
+    print(f"{model} was recreated to the bit in {rebuilt} ({len(names)} files, sha256 {sha256(model)})")
+
+
+def _place(stage: str) -> Path:
+    return Path("models") / {"pretrain": "base", "classify": "classifier", "instruct": "chat"}.get(stage, stage)

@@ -1,0 +1,45 @@
+"""Check a model along its chain: foundling verify model=models/chat.
+
+Recomputes the hash of each file from the raw data over tokenizer, tokens and base up to the model, and says that all is
+intact, or names the link that is not.
+"""
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from foundling.artifacts import sha256
+from foundling.weights.chain import Link, links
+
+WIDTH = 100
+
+
+def run(config: DictConfig, out: Path) -> None:
+    """Print a row for each record; a link that is not intact raises ValueError, so that the exit code is 1."""
+    model = Path(config.verify.model)
+    found = list(links(model))
+    Console(width=WIDTH, highlight=False).print(table(found))
+    broken = [link for link in found if link.fault]
+    if broken:
+        others = f" ({len(broken) - 1} more are named above)" if len(broken) > 1 else ""
+        raise ValueError(
+            f"{model} is not intact: {broken[0].what} {broken[0].fault}{others}; take it back with `dvc checkout`, or "
+            f"make it again with `dvc repro`"
+        )
+    print(f"{model} is intact: {len(found)} hashes are what was recorded. Its own: {sha256(model)}")
+
+
+def table(found: list[Link]) -> Table:
+    """Each record with how many links it holds, and its faults below it."""
+    made = Table("recorded in", "links", "found", box=SIMPLE)
+    made.columns[1].justify = "right"
+    for record in dict.fromkeys(link.record for link in found):
+        of_it = [link for link in found if link.record == record]
+        faults = [link for link in of_it if link.fault]
+        made.add_row(str(record), str(len(of_it)), f"{len(faults)} not intact" if faults else "intact")
+        for link in faults:
+            made.add_row("", "", f"{link.what} {link.fault}")
+    return made

@@ -1,0 +1,66 @@
+"""How fast this machine trains a network: whole steps on random tokens, timed."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from foundling.model.loss import next_token_loss
+
+WARM_UP = 2  # steps that still wait for memory and threads
+MIXED = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+
+
+@dataclass(frozen=True)
+class Speed:
+    """The median step of so many."""
+
+    seconds: float
+    steps: int
+
+
+def measure(
+    network: nn.Module,
+    make_optimizer: Callable[[nn.Module], Optimizer],
+    *,
+    batch_size: int,
+    accumulate: int,
+    gradient_clip: float,
+    precision: str,
+    seconds: float,
+    least: int,
+) -> Speed:
+    """Train `network`, which is spoilt by it, where it lies: for so many seconds, but at least `least` timed steps.
+
+    A step is what training does: `accumulate` parts of `batch_size` windows, gradients clipped, the optimizer. The
+    random number generators are left as they were found.
+    """
+    config: Any = network.config
+    device = next(network.parameters()).device
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.randint(config.vocab_size, (batch_size // accumulate, config.context), generator=generator).to(device)
+    mixed = torch.autocast(device.type, MIXED.get(precision), enabled=precision in MIXED)
+    times: list[float] = []
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        optimizer = make_optimizer(network.train())
+        began = time.perf_counter()
+        while len(times) < WARM_UP + least or time.perf_counter() - began < seconds:
+            start = time.perf_counter()
+            for _ in range(accumulate):
+                with mixed:
+                    loss = next_token_loss(network(ids), ids) / accumulate
+                loss.backward()  # type: ignore[no-untyped-call]
+            if gradient_clip:
+                nn.utils.clip_grad_norm_(network.parameters(), gradient_clip)
+            optimizer.step()
+            optimizer.zero_grad()
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            times.append(time.perf_counter() - start)
+    timed = times[WARM_UP:]
+    return Speed(statistics.median(timed), len(timed))

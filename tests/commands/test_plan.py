@@ -1,0 +1,96 @@
+"""foundling plan, as it is typed: the composed model and hardware become one page of figures."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from foundling import config
+from foundling.artifacts import write_json
+from foundling.commands import plan
+
+
+@pytest.fixture(autouse=True)
+def workspace(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "conf").symlink_to(root / "conf")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def planned(capsys: Any, *arguments: str) -> str:
+    """What is printed, with single spaces."""
+    plan.run(config.compose(config.addressed("plan", list(arguments))), Path())
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= plan.WIDTH
+    assert "…" not in out
+    return " ".join(out.split())
+
+
+def test_gpt3s_budget_is_printed(capsys: Any, caplog: Any) -> None:
+    with caplog.at_level(logging.WARNING):
+        out = planned(capsys, "experiment=gpt3_budget")
+    for part in ("all 174,604,259,328", "operations 3.14e+23", "time 355.9 years", "price $4,67"):
+        assert part in out
+    assert "do not fit into a device of this hardware (V100); shared out, they need at least" in caplog.text
+    assert "355.9 years is more than runtime.budget_hours=24" in caplog.text
+
+
+@pytest.mark.parametrize("hardware", ["a100", "h100", "h200", "h100x8", "v100"])
+def test_each_hardware_makes_a_plan(capsys: Any, hardware: str) -> None:
+    out = planned(capsys, f"hardware={hardware}", "model=small", "tokens=1e9")
+    assert "tokens 1,000,000,000 in 122,071 steps" in out
+    assert "kWh" in out
+    assert "price $" in out
+
+
+def test_this_machine_is_measured(capsys: Any) -> None:
+    out = planned(capsys, "model=micro", "pretrain.batch_size=2", "calibration_seconds=0")
+    assert "measured: the whole model" in out
+    assert "energy unknown; set hardware.power" in out
+
+
+def test_a_part_of_a_large_model_stands_for_it(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "LARGEST_STEP", 5e7)
+    out = planned(capsys, "model=micro", "model.n_layer=4", "calibration_seconds=0")
+    assert "measured: 4 of 4 layers, 4 × 64 tokens" in out or "of 4 layers, 1 × 64 tokens" in out
+
+
+def test_a_model_that_does_not_fit_here_asks_for_its_hardware(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan.costs, "free_memory", lambda: 1e6)
+    with pytest.raises(ValueError, match="so it cannot be measured here; name the hardware, as hardware=h100"):
+        planned(capsys, "model=nano")
+
+
+def test_what_does_not_fit_is_told_with_what_would(capsys: Any, caplog: Any) -> None:
+    large = ["hardware=a100", "model=gpt2_1558m", "tokenizer=gpt2"]
+    planned(capsys, *large)
+    assert caplog.messages == ["plan: this does not fit into memory; with 2 times the pretrain.accumulate it does"]
+    caplog.clear()
+    planned(capsys, *large, "pretrain.accumulate=2")
+    assert not caplog.messages
+    planned(capsys, *large, "hardware.memory=23e9")
+    assert "the activations of a single window do not fit" in caplog.text
+
+
+@pytest.mark.parametrize("tokens", ["many", "0", "-1"])
+def test_tokens_are_a_number(capsys: Any, tokens: str) -> None:
+    with pytest.raises(ValueError, match="it must be a positive number"):
+        planned(capsys, f"tokens={tokens}", "hardware=a100")
+
+
+def test_epochs_and_validation_count_where_the_tokens_are_this_configs(capsys: Any) -> None:
+    made = config.recipe(config.compose([]))
+    shards = [{"split": "train", "tokens": 1_024_000}, {"split": "validation", "tokens": 81_920}]
+    write_json("data/tokens/meta.json", {"made_with": {"corpus": made["corpus"]}, "shards": shards})
+    out = planned(capsys, "hardware=a100", "model=nano")
+    assert "epochs 4.00 of the 1,024,000 tokens" in out
+    assert "validation 0.0 seconds" in out
+    assert "epochs" not in planned(capsys, "hardware=a100", "corpus=the_verdict")
+
+
+def test_the_vocabulary_is_the_tokenizers(capsys: Any) -> None:
+    assert "token embedding 38,597,376" in planned(capsys, "tokenizer=gpt2", "model=gpt2_124m", "hardware=a100")
+    with pytest.raises(ValueError, match="run `dvc repro tokenizer`, or set plan"):
+        planned(capsys, "tokenizer=char", "hardware=a100")
+    assert "token embedding 8,320" in planned(capsys, "tokenizer=char", "hardware=a100", "model=char", "vocab_size=65")

@@ -1,0 +1,125 @@
+"""foundling rebuild finds the commit and settings of a model's run, and repeats them in a clean clone."""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from foundling.artifacts import read_json, sha256, write_json
+from foundling.commands import rebuild
+
+# stands in for the stages: pretrain writes the seed that params.yaml or the command line gives
+PROGRAM = """
+import pathlib, sys
+stage, *settings = sys.argv[1:]
+with open("log", "a") as log: log.write(stage + "\\n")
+if stage == "pretrain":
+    folder = pathlib.Path("models/base"); folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_text(",".join(settings))
+    (folder / "provenance.json").write_text('{"versions": {}}\\n')
+"""
+
+
+def git(*arguments: str) -> str:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@t"]
+    return subprocess.run(["git", *identity, *arguments], capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository whose models/base was made by its commit with one setting of the command line's."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "src/foundling").mkdir(parents=True)
+    Path("src/foundling/__init__.py").write_text("")
+    Path("src/foundling/__main__.py").write_text(PROGRAM)
+    Path("params.yaml").write_text("model: micro\nset: {pretrain: {max_steps: 7}}\n")
+    Path("conf").mkdir()
+    Path("conf/config.yaml").write_text("")
+    Path(".gitignore").write_text("/models/\n/metrics/\n/scratch/\n")
+    git("init", "--quiet")
+    git("add", "-A")
+    git("commit", "--quiet", "-m", "one")
+    Path("models/base").mkdir(parents=True)
+    Path("models/base/model.safetensors").write_text("seed=3,pretrain.sample.prompt='It is, so'")
+    Path("models/base/provenance.json").write_text('{"versions": {}}\n')
+    record = {
+        "weights_sha256": sha256(Path("models/base/model.safetensors")),
+        "commit": git("rev-parse", "HEAD"),
+        "dirty": False,
+        "overrides": ["model=micro", "pretrain.max_steps=7", "seed=3", "pretrain.sample.prompt='It is, so'"],
+        "python": "3.11.7",
+        "machine": "Linux x86_64",
+        "device": "CPU, 2 threads",
+    }
+    write_json("metrics/other_run.json", {"weights_sha256": "0"})
+    write_json("metrics/pretrain_run.json", record)
+    return tmp_path
+
+
+def run(carry_out: bool = False, model: str = "models/base") -> None:
+    rebuild.run(OmegaConf.create({"rebuild": {"model": model, "run": carry_out}}), Path())
+
+
+def test_it_prints_commands_with_the_settings_that_the_commit_does_not_hold(project: Path, capsys: Any) -> None:
+    run()
+    out = capsys.readouterr().out
+    commit = git("rev-parse", "HEAD")
+    assert f"git -C scratch/rebuild/{commit[:10]} checkout --quiet {commit}" in out
+    assert "for stage in fetch weights tokenizer tokenize pretrain; do foundling $stage seed=3 " in out
+    assert "It is, so" in out
+    assert "max_steps" not in out
+    assert not (project / "scratch").exists()
+
+
+def test_it_carries_them_out_in_a_clean_clone_and_compares(project: Path, capsys: Any) -> None:
+    Path("src/foundling/__main__.py").write_text("raise SystemExit('the working tree is not to be run')")
+    run(carry_out=True)
+    assert "models/base was recreated to the bit in scratch/rebuild/" in capsys.readouterr().out
+    (clone,) = (project / "scratch/rebuild").iterdir()
+    assert (clone / "log").read_text().split() == ["fetch", "weights", "tokenizer", "tokenize", "pretrain"]
+    run(carry_out=True)
+
+
+def test_a_difference_is_named(project: Path) -> None:
+    Path("models/base/README.md").write_text("another")
+    with pytest.raises(ValueError, match=r"is not equal to models/base: README\.md differ"):
+        run(carry_out=True)
+
+
+def test_a_stage_that_fails_is_named(project: Path) -> None:
+    Path("src/foundling/__main__.py").write_text("raise SystemExit(3)")
+    git("commit", "--quiet", "-am", "two")
+    write_json(
+        "metrics/pretrain_run.json", read_json("metrics/pretrain_run.json") | {"commit": git("rev-parse", "HEAD")}
+    )
+    with pytest.raises(ValueError, match=r"foundling fetch .* ended with exit code 3; see above"):
+        run(carry_out=True)
+
+
+def test_uncommitted_files_and_other_versions_are_warned_of(project: Path, caplog: Any) -> None:
+    write_json("metrics/pretrain_run.json", read_json("metrics/pretrain_run.json") | {"dirty": True})
+    Path("models/base/provenance.json").write_text('{"versions": {"numpy": "1.0"}}\n')
+    with pytest.raises(ValueError, match=r"provenance\.json differ"):
+        run(carry_out=True)
+    assert "files were not all committed" in caplog.text
+    assert "and was 1.0; the bytes may differ" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda: shutil.rmtree("metrics"), r"no metrics/\*_run.json is of these weights"),
+        (lambda: Path("models/base/model.safetensors").unlink(), "model.safetensors is missing; name a model folder"),
+        (
+            lambda: write_json("metrics/pretrain_run.json", read_json("metrics/pretrain_run.json") | {"commit": None}),
+            "names no commit",
+        ),
+    ],
+)
+def test_what_cannot_be_rebuilt_is_said(project: Path, spoil: Any, says: str) -> None:
+    spoil()
+    with pytest.raises(ValueError, match=says):
+        run()

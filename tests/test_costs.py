@@ -1,0 +1,151 @@
+"""The formulas give what the real models have, hold and do; GPT-3's published budget follows from its inputs."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from foundling import costs
+from foundling.costs import Hardware, Shape
+from foundling.model.gpt import GPT, GPTConfig, meta_gpt
+from foundling.model.loss import next_token_loss
+from foundling.training.optim import adamw, muon
+
+ROOT = Path(__file__).parents[1]
+MODELS = sorted(file.stem for file in (ROOT / "conf/model").glob("*.yaml"))
+HARDWARE = sorted(file.stem for file in (ROOT / "conf/hardware").glob("*.yaml"))
+
+
+def values(name: str) -> dict[str, Any]:
+    made = OmegaConf.to_container(OmegaConf.load(ROOT / "conf/model" / f"{name}.yaml"))
+    assert isinstance(made, dict)
+    return {"vocab_size": 50_257, **made}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_counts_and_operations_are_the_real_models(name: str) -> None:
+    config = GPTConfig(**values(name))
+    shape, model = Shape.of(values(name)), meta_gpt(config)
+    assert shape == Shape.of(dataclasses.asdict(config))
+    assert sum(costs.parameters(shape).values()) == model.parameter_count()
+    assert sum(costs.flops_per_token(shape)) == model.flops_per_token()
+
+
+@pytest.mark.parametrize("changes", [{"bias": True, "mlp": "swiglu"}, {"qk_norm": True, "bias": True, "tied": False}])
+def test_counts_hold_for_combinations_that_no_file_has(gpt_config: Callable[..., Any], changes: dict[str, Any]) -> None:
+    config = gpt_config("micro", **changes)
+    shape = Shape.of(dataclasses.asdict(config))
+    assert sum(costs.parameters(shape).values()) == meta_gpt(config).parameter_count()
+
+
+def test_gpt3_has_its_published_size() -> None:
+    parts = costs.parameters(Shape.of(values("gpt3_175b")))
+    assert sum(parts.values()) == pytest.approx(174_600e6, rel=1e-3)  # Brown et al. 2020, table D.1
+
+
+def test_gpt3s_published_budget_follows_from_its_published_inputs() -> None:
+    shape = Shape.of(values("gpt3_175b"))
+    v100 = Hardware(**OmegaConf.load(ROOT / "conf/hardware/v100.yaml"))  # type: ignore[arg-type]
+    flops = 300e9 * costs.flops_per_token(shape)[0]
+    found = costs.bill(flops, v100, "16-mixed")
+    assert flops == pytest.approx(3.14e23, rel=0.03)
+    assert found.seconds / costs.YEAR == pytest.approx(355, rel=0.03)
+    assert found.dollars == pytest.approx(4.6e6, rel=0.03)
+
+
+def kept(model: GPT, dtype: torch.dtype | None) -> tuple[int, int]:
+    """Bytes that autograd holds of a forward pass beside the parameters, and the tokens of it."""
+    ids = torch.randint(model.config.vocab_size, (4, model.config.context))
+    own = {t.untyped_storage().data_ptr() for t in [*model.parameters(), *model.buffers()]}
+    held: dict[int, Any] = {}
+
+    def pack(t: torch.Tensor) -> torch.Tensor:
+        if t.untyped_storage().data_ptr() not in own:
+            held[t.untyped_storage().data_ptr()] = t.untyped_storage()
+        return t
+
+    mixed = torch.autocast("cpu", dtype, enabled=dtype is not None)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t), mixed:
+        next_token_loss(model(ids), ids)
+    return sum(storage.nbytes() for storage in held.values()), ids.numel()
+
+
+@pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight")  # RMSNorm in mixed precision
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+@pytest.mark.parametrize("name", ["char", "llama", "micro", "original", "qwen3"])
+def test_activations_are_what_autograd_keeps(gpt_config: Callable[..., Any], name: str, precision: str) -> None:
+    config = gpt_config(name, n_layer=2, vocab_size=300)
+    shape, mixed = Shape.of(dataclasses.asdict(config)), precision != "32-true"
+    found, tokens = kept(GPT(config), torch.bfloat16 if mixed else None)
+    later = tokens * 300 * (6 if mixed else 4)  # logits and the gradient of the log-probabilities
+    copies = costs.state_bytes(shape, "adamw", precision)["weights"] - 4 * sum(costs.parameters(shape).values())
+    expected = costs.activation_bytes(shape, tokens, precision, checkpointed=False) - later + copies
+    assert found == pytest.approx(expected, rel=0.05)
+
+
+def test_checkpointing_keeps_an_input_a_layer_and_one_layer() -> None:
+    shape = Shape.of(values("gpt2_124m"))
+    whole, checkpointed = (costs.activation_bytes(shape, 1024, "32-true", c) for c in (False, True))
+    one = costs.activation_bytes(dataclasses.replace(shape, n_layer=1), 1024, "32-true", False)
+    assert checkpointed == one + 12 * 1024 * 768 * 4 < whole
+
+
+@pytest.mark.parametrize(("name", "precision"), [("llama", "32-true"), ("char", "32-true"), ("micro", "32-true")])
+@pytest.mark.parametrize("kind", ["adamw", "muon"])
+def test_the_states_are_as_large_as_the_optimizers(
+    gpt_config: Callable[..., Any], name: str, precision: str, kind: str
+) -> None:
+    model = GPT(gpt_config(name, bias=name == "char"))
+    optimizer = (
+        adamw(model, 1e-3, (0.9, 0.99), 1e-8, 0.1)
+        if kind == "adamw"
+        else muon(model, 0.02, 0.95, 0.0, 1e-3, (0.9, 0.95), 1e-8, 0.0)
+    )
+    ids = torch.randint(50, (1, 8))
+    next_token_loss(model(ids), ids).backward()
+    optimizer.step()
+    states = [t for state in optimizer.state.values() for t in state.values() if torch.is_tensor(t) and t.numel() > 1]
+    found = costs.state_bytes(Shape.of(dataclasses.asdict(model.config)), kind, precision)
+    # a position that no token reached has a gradient of zeros, and a state, as well
+    assert found["optimizer"] == sum(t.nbytes for t in states)
+    assert found["gradients"] == sum(p.grad.nbytes for p in model.parameters() if p.grad is not None)
+    assert found["weights"] == sum(p.nbytes for p in model.parameters())
+
+
+def test_devices_share_the_time_but_not_the_price() -> None:
+    one = Hardware("x", 1, "bf16-mixed", {"bf16": 1e14}, 0.5, 80e9, 500, 2.0)
+    eight = dataclasses.replace(one, devices=8)
+    a, b = costs.bill(1e18, one, "bf16-mixed"), costs.bill(1e18, eight, "bf16-mixed")
+    assert a.seconds == pytest.approx(1e18 / 5e13)
+    assert (b.seconds, b.dollars, b.kilowatt_hours) == pytest.approx((a.seconds / 8, a.dollars, a.kilowatt_hours))
+    assert a.kilowatt_hours == pytest.approx(a.seconds / 3600 * 0.5)
+    assert costs.bill(1e18, dataclasses.replace(one, power=None, price=None), "bf16-mixed").dollars is None
+
+
+def test_what_is_unknown_is_said() -> None:
+    hardware = Hardware("toy", 1, "32-true", {"fp32": 1e12}, 1.0, None, None, None)
+    with pytest.raises(ValueError, match=r"toy has no peak for bf16 \(known: fp32\); set hardware.peak.bf16"):
+        hardware.speed("bf16-mixed")
+    with pytest.raises(ValueError, match=r"hardware.utilisation=1.5; .* at most 1"):
+        dataclasses.replace(hardware, utilisation=1.5)
+    with pytest.raises(ValueError, match="the precision transformer-engine; its costs are known for 64-true, 32-true"):
+        costs.precision_of("transformer-engine", "32-true")
+    with pytest.raises(ValueError, match=r"n_embd=33 is not divisible by model.n_head=2"):
+        Shape.of(values("micro") | {"n_embd": 33})
+    assert [costs.precision_of(asked, "32-true") for asked in ("auto", 16, "bf16")] == [
+        "32-true",
+        "16-mixed",
+        "bf16-mixed",
+    ]
+
+
+def test_a_plan_imports_no_torch(root: Path) -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, foundling.commands.plan as p; sys.exit('torch' in sys.modules or 'lightning' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=root).returncode == 0
