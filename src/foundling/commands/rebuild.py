@@ -40,7 +40,7 @@ def run(config: DictConfig, out: Path) -> None:
     told.append("make .venv/.run && source .venv/bin/activate")
     told.append(f"for stage in {' '.join(stages)}; do foundling $stage {shlex.join(settings)} || break; done")
     told.append(f'echo "{record["weights_sha256"]}  {_place(stage)}/{WEIGHTS}" | sha256sum --check')
-    print("\n".join(told))
+    print("\n".join(told), flush=True)
     if record["dirty"]:
         log.warning("rebuild: the run's files were not all committed; the commit alone may not recreate this model")
     for parent in (made.get("parent") or {}) if stage == "pretrain" else ():
