@@ -9,8 +9,8 @@ import torch
 
 from foundling.artifacts import sha256
 from foundling.data.corpora import Document
+from foundling.data.fetching import fetch
 from foundling.data.shards import write
-from foundling.data.sources import fetch
 from foundling.model.gpt import GPT
 from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer
 from foundling.weights import folder

@@ -6,6 +6,7 @@ clone the stages run one after another, and the folders are compared to the bit.
 
 import logging
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 WEIGHTS = "model.safetensors"
 RECORD = "_run.json"
 BEFORE = ("fetch", "tokenizer", "tokenize", "pretrain")  # what each tuned model builds on
+COMMIT = re.compile("[0-9a-f]{40,64}")
 CLONES = Path("scratch/rebuild")
 
 
@@ -58,7 +60,7 @@ def record_of(model: Path) -> tuple[str, dict[str, Any]]:
     for path in sorted(metrics.glob(f"*{RECORD}")):
         record = read_json(path)
         if record.get("weights_sha256") == weights:
-            if not record.get("commit"):
+            if not COMMIT.fullmatch(str(record.get("commit"))):
                 raise ValueError(f"{path} names no commit: the run was made outside of git, so no clone can repeat it")
             return path.name.removesuffix(RECORD), record
     raise ValueError(
