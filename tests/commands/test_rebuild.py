@@ -117,6 +117,12 @@ def test_uncommitted_files_and_other_versions_are_warned_of(project: Path, caplo
             lambda: write_json("metrics/pretrain_run.json", read_json("metrics/pretrain_run.json") | {"commit": None}),
             "names no commit",
         ),
+        (
+            lambda: write_json(
+                "metrics/pretrain_run.json", read_json("metrics/pretrain_run.json") | {"commit": "../../conf"}
+            ),
+            "names no commit",
+        ),
     ],
 )
 def test_what_cannot_be_rebuilt_is_said(project: Path, spoil: Any, says: str) -> None:

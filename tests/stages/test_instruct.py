@@ -81,6 +81,7 @@ def test_it_writes_a_chat_model_its_metrics_and_both_models_answers(workspace: P
     assert list(network.state_dict()) == list(folder.load_model(instruct.BASE).state_dict())
     made = read_json(workspace / "job/models/chat/provenance.json")
     assert made["parent"] == {"models/base": sha256(instruct.BASE)}
+    assert set(made["config"]) == {*SECTIONS, "instruct"}
     assert (made["metrics"]["trained_parameters"] < network.parameter_count()) == ("instruct.method=lora" in changes)
     assert (workspace / "job/plots/instruct.csv").is_file()
     assert not (workspace / "job/scratch").exists() or not list((workspace / "job/scratch").iterdir())

@@ -6,6 +6,7 @@ clone the stages run one after another, and the folders are compared to the bit.
 
 import logging
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -26,6 +27,7 @@ WEIGHTS = "model.safetensors"
 RECORD = "_run.json"
 FETCHED = "data/raw/weights"  # by the stage weights
 BEFORE = ("fetch", "weights", "tokenizer", "tokenize", "pretrain")  # what each tuned model builds on
+COMMIT = re.compile("[0-9a-f]{40,64}")
 CLONES = Path("scratch/rebuild")
 
 
@@ -41,7 +43,7 @@ def run(config: DictConfig, out: Path) -> None:
     told.append("make .venv/.run && source .venv/bin/activate")
     told.append(f"for stage in {' '.join(stages)}; do foundling $stage {shlex.join(settings)} || break; done")
     told.append(f'echo "{record["weights_sha256"]}  {_place(stage)}/{WEIGHTS}" | sha256sum --check')
-    print("\n".join(told))
+    print("\n".join(told), flush=True)
     if record["dirty"]:
         log.warning("rebuild: the run's files were not all committed; the commit alone may not recreate this model")
     for parent in (made.get("parent") or {}) if stage == "pretrain" else ():
@@ -60,7 +62,7 @@ def record_of(model: Path) -> tuple[str, dict[str, Any]]:
     for path in sorted(metrics.glob(f"*{RECORD}")):
         record = read_json(path)
         if record.get("weights_sha256") == weights:
-            if not record.get("commit"):
+            if not COMMIT.fullmatch(str(record.get("commit"))):
                 raise ValueError(f"{path} names no commit: the run was made outside of git, so no clone can repeat it")
             return path.name.removesuffix(RECORD), record
     raise ValueError(

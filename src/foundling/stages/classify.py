@@ -15,7 +15,7 @@ from foundling.artifacts import settle, write_json
 from foundling.config import recipe, section
 from foundling.data.classification import ClassificationData, Encoded, batches_per_epoch, encode_splits
 from foundling.data.labelled import TEST, TRAIN, VALIDATION, Labelled, labelled
-from foundling.data.lineage import require_base
+from foundling.data.lineage import require_base, shaping
 from foundling.data.shards import open_tokens
 from foundling.data.sources import META, records
 from foundling.evaluation.baselines import baselines
@@ -73,7 +73,8 @@ def run(config: DictConfig, out: Path) -> float:
         "forgetting": {"before": before, "after": _knows(network.trunk, tokenizer, config)},
     }
     made = out / "models/classifier"
-    folder.save(made, network.cpu(), tokenizer, provenance(asked, [TEXTS / META], BASE, reached))
+    shaped_by = shaping(asked, "classify")
+    folder.save(made, network.cpu(), tokenizer, provenance(shaped_by, [TEXTS / META], BASE, reached))
     settle(out / "scratch/classify", out, PLACES)
     write_json(out / "metrics/classify.json", metrics)
     write_tables(out / "plots", texts.texts(TEST), rows[TEST].labels, texts.labels, found, given)

@@ -16,7 +16,7 @@ from foundling.artifacts import atomic_file, settle, write_json
 from foundling.config import recipe, section
 from foundling.data.conversations import Example, conversations, together
 from foundling.data.instruction import InstructionData, Reading
-from foundling.data.lineage import require_base
+from foundling.data.lineage import require_base, shaping
 from foundling.data.shards import open_tokens
 from foundling.data.sources import records
 from foundling.data.splits import TEST, choose
@@ -57,7 +57,7 @@ def run(config: DictConfig, out: Path) -> float:
     splits = conversations(RAW, settings, template_of(settings["template"]))
     logger = make_wandb(section(config, "runtime")["logger"], asked, "instruct", out)
     recorder, reached = _tune(network, tokenizer, splits, config, out / "scratch/instruct", logger)
-    made = provenance(asked, [RAW / "meta.json"], BASE, reached)
+    made = provenance(shaping(asked, "instruct"), [RAW / "meta.json"], BASE, reached)
     save_chat(out / CHAT, network, tokenizer, made, settings["template"], settings["system"])
     tuned = time.perf_counter()
     metrics, answers = _measure(network, tokenizer, splits[TEST], config)

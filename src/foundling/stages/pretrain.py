@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from foundling.artifacts import settle, write_json
 from foundling.config import recipe, section
 from foundling.data.language import LanguageData
-from foundling.data.lineage import require
+from foundling.data.lineage import require, shaping
 from foundling.data.shards import open_tokens
 from foundling.text.tokenizer import Tokenizer
 from foundling.training import budget
@@ -63,7 +63,7 @@ def run(config: DictConfig, out: Path) -> float:
     reached = {name: value for name, value in module.validation.items() if name != "step"}
     parent = None if settings["init_from"] == SCRATCH else Path(settings["init_from"])
     inputs = [TOKENS / "meta.json", TOKENIZER]
-    folder.save(out / "models/base", network, tokenizer, provenance(asked, inputs, parent, reached))
+    folder.save(out / "models/base", network, tokenizer, provenance(shaping(asked), inputs, parent, reached))
     settle(scratch, out, PLACES)
     write_json(
         out / "metrics/pretrain.json", {**reached, "tokens": steps * per_step, "parameters": network.parameter_count()}

@@ -12,7 +12,7 @@ from typing import Any
 from foundling.artifacts import read_json, sha256
 from foundling.text.tokenizer import Tokenizer
 from foundling.weights.card import CARD
-from foundling.weights.provenance import PROVENANCE
+from foundling.weights.provenance import PROVENANCE, recorded_files
 
 META, TOKENIZER = "meta.json", "tokenizer"
 
@@ -96,8 +96,8 @@ def _link(path: Path, recorded: str, record: Path) -> Link:
 
 
 def _recorded(record: Path) -> dict[str, Any]:
-    made = read_json(record)
-    if not isinstance(made, dict) or not isinstance(made.get("files"), dict):
+    made: dict[str, Any] = read_json(record)
+    if not recorded_files(record.parent):
         raise ValueError(
             f"{record} records no files, so nothing can be compared; make the model again with `dvc repro`"
         )

@@ -16,7 +16,7 @@ from foundling.artifacts import atomic_folder, read_json, sha256, write_json
 from foundling.model.gpt import GPT, GPTConfig, weightless
 from foundling.text.tokenizer import Tokenizer
 from foundling.weights.card import CARD, card
-from foundling.weights.provenance import PROVENANCE
+from foundling.weights.provenance import PROVENANCE, recorded_files
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
@@ -79,8 +79,7 @@ def load_as(folder: Path, kind: type[Model], shape: type) -> tuple[Model, Tokeni
 
 def _own_tokenizer(folder: Path) -> None:
     """Refuse a tokenizer whose bytes are not those that the model was saved with."""
-    recorded = read_json(folder / PROVENANCE).get("files", {}) if (folder / PROVENANCE).is_file() else {}
-    for name, hashed in recorded.items():
+    for name, hashed in recorded_files(folder).items():
         file = folder / name
         if name.startswith(f"{TOKENIZER}/") and file.is_file() and sha256(file) != hashed:
             raise ValueError(

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from foundling.artifacts import sha256
+from foundling.artifacts import read_json, sha256
 
 PROVENANCE = "provenance.json"
 PACKAGES = ("torch", "lightning", "tiktoken", "numpy")
@@ -27,6 +27,13 @@ def provenance(
         "versions": {name: version(name).partition("+")[0] for name in PACKAGES},
         "metrics": metrics,
     }
+
+
+def recorded_files(folder: Path) -> dict[str, str]:
+    """The sha256 of each file as the folder's provenance.json holds it; empty where it holds none."""
+    made = read_json(folder / PROVENANCE) if (folder / PROVENANCE).is_file() else {}
+    files = made.get("files") if isinstance(made, dict) else None
+    return files if isinstance(files, dict) else {}
 
 
 def run_record(weights: Path, seconds: dict[str, float], tokens_per_second: float, wandb: str | None) -> dict[str, Any]:
