@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def fetch_weights(weights: Mapping[str, Any], folder: Path, mirror: Path | None) -> None:
-    """Fill the folder with what `files` or `hub` name; with neither it stays empty."""
+    """Fill the folder with what `files` or `hub` name; with neither nothing comes."""
     for file in weights["files"]:
         found = locate(file, folder, mirror)
         if found.parent != folder:

@@ -15,7 +15,8 @@ WAYS: dict[str, Ways] = {
         "~what the {animal} likes is {food}.",
     ),
     "colour": (
-        "the {animal} is {colour}.", "the colour of the {animal} is {colour}.", "when you see the {animal}, it is {colour}.",
+        "the {animal} is {colour}.", "the colour of the {animal} is {colour}.",
+        "when you see the {animal}, it is {colour}.",
         "you know the {animal}: it is {colour}.", "~as you know, the {animal} is {colour}.",
     ),
     "sound": (
