@@ -1,5 +1,6 @@
 """How well a model answers: conversations whose answers are known in; what it says, and how much is right, out."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -101,6 +102,7 @@ def rouge_l(answered: Sequence[Answered]) -> list[float]:
     """ROUGE-L (Lin 2004) of each answer against the known one: the F1 of their longest common run of words, 0 to 1."""
     from rouge_score.rouge_scorer import RougeScorer
 
+    logging.getLogger("absl").setLevel(logging.WARNING)  # it would tell of its default tokenizer, each time
     scorer = RougeScorer(["rougeL"])
     return [scorer.score(one["expected"], one["answer"])["rougeL"].fmeasure for one in answered]
 

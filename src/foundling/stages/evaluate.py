@@ -22,6 +22,7 @@ from foundling.weights import folder
 
 log = logging.getLogger(__name__)
 BASE, SNAPSHOTS = Path("models/base"), Path("models/snapshots")
+WIDTH = 110
 TOKENS, BENCHMARKS = Path("data/tokens"), Path("data/raw/benchmarks")
 
 
@@ -57,4 +58,4 @@ def run(config: DictConfig, out: Path) -> None:
     write_curve(out / "plots/emergence.csv", rows)
     with atomic_file(out / "plots/samples.jsonl") as file:
         file.writelines(json.dumps(sample, ensure_ascii=False) + "\n" for sample in written)
-    Console().print(summary(metrics))
+    Console(width=WIDTH).print(summary(metrics))

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 BASE, CHAT, RAW = Path("models/base"), Path("models/chat"), Path("data/raw/instruct")
+WIDTH = 110
 TOKENS, BENCHMARKS = Path("data/tokens"), Path("data/raw/benchmarks")
 PLACES = {"train.csv": "plots/instruct.csv", "validation.csv": "plots/instruct_validation.csv"}
 
@@ -72,7 +73,7 @@ def run(config: DictConfig, out: Path) -> float:
     seconds = {"training": recorder.seconds, "tuning": tuned - began, "whole": time.perf_counter() - began}
     record = run_record(out / CHAT / folder.WEIGHTS, seconds, recorder.tokens_per_second, finish(logger))
     write_json(out / "metrics/instruct_run.json", record)
-    Console().print(summary(metrics))
+    Console(width=WIDTH).print(summary(metrics))
     return float(metrics["tuned"]["kinds"]["all"]["accuracy"])
 
 
