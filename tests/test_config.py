@@ -133,7 +133,7 @@ def test_a_commands_own_settings_need_no_section_and_no_quotes(project: Path) ->
     assert (made.generate.model, made.generate.count, made.generate.seed) == ("models/x", 2, 3)
 
 
-PARTS = ("benchmark", "documents")
+PARTS = ("benchmark", "documents", "transformer")
 CHOICES = [
     f"{file.parent.name}={file.stem}"
     for file in sorted((Path(__file__).parents[1] / "conf").glob("*/*.yaml"))
@@ -152,7 +152,7 @@ def test_every_shipped_choice_composes(root: Path, monkeypatch: pytest.MonkeyPat
 def test_help_compose_fetch_and_tokenize_import_neither_torch_nor_lightning(root: Path) -> None:
     code = """
 import sys, runpy
-for name in ("compose", "fetch", "tokenizer", "tokenize"):
+for name in ("compose", "fetch", "weights", "tokenizer", "tokenize"):
     __import__(f"foundling.stages.{name}")
 sys.argv = ["foundling", "pretrain", "--help"]
 runpy.run_module("foundling", run_name="__main__")

@@ -18,18 +18,11 @@ if TYPE_CHECKING:
 CONF = "conf"
 SELECTION = "params.yaml"
 COMPOSED = "composed.yaml"
+# how a run is carried out and what is done with its results, not what comes out of it
 UNHASHED = (
-    "runtime",
-    "fetch",
-    "generate",
-    "predict",
-    "chat",
-    "seeds",
-    "plan",
-    "hardware",
-    "verify",
-    "rebuild",
-)  # how a run is carried out, not what comes of it
+    *("runtime", "fetch", "hardware"),
+    *("generate", "predict", "chat", "translate", "seeds", "export", "plan", "verify", "rebuild"),
+)
 
 
 def conf_folder() -> Path:

@@ -68,10 +68,16 @@ def test_it_prints_commands_with_the_settings_that_the_commit_does_not_hold(proj
     out = capsys.readouterr().out
     commit = git("rev-parse", "HEAD")
     assert f"git -C scratch/rebuild/{commit[:10]} checkout --quiet {commit}" in out
-    assert "for stage in fetch tokenizer tokenize pretrain; do foundling $stage seed=3 " in out
+    assert "for stage in fetch weights tokenizer tokenize pretrain; do foundling $stage seed=3 " in out
     assert "It is, so" in out
     assert "max_steps" not in out
     assert not (project / "scratch").exists()
+
+
+def test_a_translator_needs_its_pairs_alone(project: Path) -> None:
+    record = read_json("metrics/pretrain_run.json")
+    assert rebuild.commands("translator", record, Path("x"))[1] == ["fetch", "translator"]
+    assert rebuild.commands("instruct", record, Path("x"))[1][-2:] == ["pretrain", "instruct"]
 
 
 def test_it_carries_them_out_in_a_clean_clone_and_compares(project: Path, capsys: Any) -> None:
@@ -79,7 +85,7 @@ def test_it_carries_them_out_in_a_clean_clone_and_compares(project: Path, capsys
     run(carry_out=True)
     assert "models/base was recreated to the bit in scratch/rebuild/" in capsys.readouterr().out
     (clone,) = (project / "scratch/rebuild").iterdir()
-    assert (clone / "log").read_text().split() == ["fetch", "tokenizer", "tokenize", "pretrain"]
+    assert (clone / "log").read_text().split() == ["fetch", "weights", "tokenizer", "tokenize", "pretrain"]
     run(carry_out=True)
 
 

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from foundling import config
-from foundling.data.conversations import TEST, TRAIN, VALIDATION, Example, conversations
+from foundling.data.conversations import Example, conversations
 from foundling.data.fetching import fetch
+from foundling.data.splits import TEST, TRAIN, VALIDATION
 from foundling.text.prompts import ASSISTANT, SYSTEM, TEMPLATES, USER, Message
 
 Read = Callable[..., dict[str, list[Example]]]

@@ -10,8 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foundling.data.conversations import TRAIN, VALIDATION, Example, together
+from foundling.data.conversations import Example, together
 from foundling.data.instruction import InstructionData, Reading, Row, TrainingBatches, as_batch, pack
+from foundling.data.splits import TRAIN, VALIDATION
 from foundling.model.gpt import GPT
 from foundling.model.loss import IGNORE_INDEX, next_token_loss
 from foundling.text.prompts import ASSISTANT, SYSTEM, TEMPLATES, USER, Message

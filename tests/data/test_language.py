@@ -39,6 +39,19 @@ def test_a_batch_follows_from_seed_and_step_alone() -> None:
     assert not torch.equal(TrainingWindows([source(500)], 8, 12, 1, 100, 4)[57][0], late[0])
 
 
+def test_aligned_windows_begin_with_the_end_of_the_document_before() -> None:
+    ids = np.arange(1, 501, dtype=np.uint16)
+    ids[6::6] = 0  # documents of five tokens, behind ends of text; from 300 on a long one
+    ids[300:] = 7
+    windows = TrainingWindows([Source("a", 1.0, ids, bytes=500)], 8, 64, 1, 3, 0, end_of_text=0)
+    rows = [row.tolist() for i in range(3) for row in windows[i][0]]
+    begins = {row[0] for row in rows}
+    assert {0, 7} <= begins <= {0, 7, *range(1, 7)}  # an end of text, inside of the long one, or in the very first
+    assert all(row == [7] * 8 for row in rows if row[0] == 7)
+    plain = TrainingWindows([Source("a", 1.0, ids, bytes=500)], 8, 64, 1, 3, 0)
+    assert len({row[0].item() for row in plain[0][0]}) > 3
+
+
 def rows(parts: list[tuple[torch.Tensor, torch.Tensor]]) -> list[list[int]]:
     return sorted(row.tolist() for ids, _ in parts for row in ids)
 

@@ -9,7 +9,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu import corpus_chrf
 
 from foundling.data.conversations import Example
-from foundling.evaluation.answers import answer_loss, ask, beside, choose, interval, marks, measure, summary
+from foundling.evaluation.answers import answer_loss, ask, beside, interval, marks, measure, summary
 from foundling.fables.instructions import instructions
 from foundling.generation.decode import generate
 from foundling.generation.sampling import GREEDY
@@ -129,14 +129,6 @@ def test_a_whole_measure_names_all_that_the_report_shows(gpt: GPT) -> None:
     assert table.row_count == 4
     assert "mine 50.0% -> 50.0%" in str(table.caption)
     assert "as a second turn 25.0%" in str(table.caption)
-
-
-def test_examples_are_chosen_by_the_seed() -> None:
-    examples = [example(str(n), "x") for n in range(50)]
-    first, same, other = (choose(examples, 10, seed) for seed in (1, 1, 2))
-    assert first == same != other
-    assert [int(one.asked[0].text) for one in first] == sorted(int(one.asked[0].text) for one in first)
-    assert choose(examples, None, 1) == choose(examples, 99, 1) == examples
 
 
 def test_unknown_checks_are_refused(gpt: GPT) -> None:

@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from foundling.model.attention import Attention, causal_mask, fused_attention, reference_attention
+from foundling.model.attention import Attention, attention_weights, causal_mask, fused_attention, reference_attention
+from foundling.model.kv_cache import LayerCache
 
 
 def qkv(groups: int, t: int = 7, s: int = 7) -> list[torch.Tensor]:
@@ -52,3 +53,29 @@ def test_attention_equals_torch_multihead_attention_with_the_same_weights() -> N
     x = torch.randn(2, 9, 32)
     expected, _ = peer(x, x, x, attn_mask=~causal_mask(9, 9, x.device), need_weights=False)
     torch.testing.assert_close(ours(x), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("implementation", ["fused", "reference"])
+def test_cross_attention_equals_torchs_and_a_cache_keeps_what_was_made_of_the_source(implementation: str) -> None:
+    torch.manual_seed(0)
+    ours = Attention(32, 4, 4, 8, bias=True, qk_norm=False, norm_eps=1e-5, dropout=0.0, implementation=implementation)
+    peer = nn.MultiheadAttention(32, 4, batch_first=True)
+    peer.in_proj_weight, peer.in_proj_bias, peer.out_proj = ours.qkv.weight, ours.qkv.bias, ours.out
+    x, source = torch.randn(2, 5, 32), torch.randn(2, 9, 32)
+    mask = torch.arange(9) < torch.tensor([[9], [4]])  # (B, S)
+    expected, weights = peer(x, source, source, key_padding_mask=~mask, average_attn_weights=False)
+    allowed = mask[:, None, None, :]
+    torch.testing.assert_close(ours(x, mask=allowed, source=source), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(ours.weights(x, source, allowed), weights, atol=1e-5, rtol=1e-5)
+    everything, _ = peer(x, source, source)
+    torch.testing.assert_close(ours(x, source=source), everything, atol=1e-5, rtol=1e-5)
+    cache = LayerCache()
+    steps = [ours(x[:, t : t + 1], cache=cache, mask=allowed, source=source) for t in range(5)]
+    torch.testing.assert_close(torch.cat(steps, dim=1), expected, atol=1e-5, rtol=1e-5)
+    assert cache.length == 9
+
+
+def test_weights_are_what_the_reference_multiplies_with() -> None:
+    q, k, v = qkv(2)
+    groups = v.repeat_interleave(2, dim=1)
+    torch.testing.assert_close(attention_weights(q, k) @ groups, reference_attention(q, k, v))

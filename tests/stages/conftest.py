@@ -45,6 +45,22 @@ TINY = {
             "test": {"max_new_tokens": 4},
             "forgetting": {"questions": 10, "tokens": 500},
         },
+        "translator": {
+            "dataset": {
+                "sources": [
+                    {
+                        "name": name,
+                        "generate": {"name": "pairs", "seed": 1, "count": count, "language": "german", "split": name},
+                    }
+                    for name, count in (("train", 200), ("validation", 20), ("test", 20))
+                ]
+            },
+            "model": {"n_encoder": 1, "n_decoder": 1, "n_embd": 32},
+            "vocab_size": 400,
+            "max_steps": 4,
+            "validate_every": 2,
+            "test": {"extra": 2},
+        },
     },
 }
 

@@ -62,6 +62,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         },
         "classify": classified(),
         "instruct": {},
+        "translator": {},
     }
     json_files["instruct"] = {}
     (tmp_path / "plots").mkdir()
@@ -73,6 +74,8 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             {"actual": "0", "predicted": "0", "probability": 0.9, "text": "7"},
             {"actual": "1", "predicted": "0", "probability": 0.6, "text": "Free entry"},
         ],
+        "translator": [PLACE | {"train/loss": 3.1}],
+        "translator_validation": [PLACE | {"val/loss": 3.0, "val/bleu": 20.0}],
         "classify_roc": [{"model": "classifier", "false_positive_rate": 0, "true_positive_rate": 0.5}],
         "emergence": [PLACE | {"val/loss": 3.0, "benchmark": "arc_easy", "kind": "all"} | KIND],
     }
@@ -84,7 +87,8 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             table = csv.DictWriter(file, list(rows[0]))
             table.writeheader()
             table.writerows(rows)
-    (tmp_path / "plots/answers.jsonl").write_text("")
+    for name in ("answers", "translations", "translator_looks"):
+        (tmp_path / "plots" / f"{name}.jsonl").write_text("")
     for name in ("samples", "training_samples"):
         sample = PLACE | {"prompt": "Once", "text": " there was a fox", "seed": 1}
         (tmp_path / "plots" / f"{name}.jsonl").write_text(json.dumps(sample) + "\n")

@@ -14,8 +14,8 @@ AFTER_TOKENIZE = {"tokenize", "pretrain", *TUNED, "evaluate", "report"}
 def test_one_repro_makes_every_artifact(project) -> None:
     listed = yaml.safe_load((project.path / "dvc.lock").read_text())["stages"]
     places = [out["path"] for stage in listed.values() for out in stage.get("outs", [])]
-    fetched = {f"fetch@{name}" for name in ("corpus", "benchmarks", *TUNED)}
-    assert set(listed) == {"compose", *fetched, "tokenizer", *AFTER_TOKENIZE}
+    fetched = {f"fetch@{name}" for name in ("corpus", "benchmarks", "translator", *TUNED)}
+    assert set(listed) == {"compose", *fetched, "weights", "tokenizer", "translator", *AFTER_TOKENIZE}
     assert all((project.path / place).exists() for place in places)
     with open(project.path / "plots/pretrain.csv") as file:
         losses = [float(row["train/loss"]) for row in csv.DictReader(file)]
@@ -51,6 +51,7 @@ def test_a_second_repro_does_nothing(project) -> None:
         ({"set.corpus.megabytes": 0.3}, {"fetch@corpus", "tokenizer", "tokenize"}),
         ({"set.tokenizer.vocab_size": 500}, {"tokenizer", "tokenize"}),
         ({"model": "llama"}, {"pretrain"}),
+        ({"weights": "openai_124m"}, {"weights", "pretrain"}),
         ({"optimizer": "adamw"}, {"pretrain"}),
         ({"schedule": "cosine"}, {"pretrain"}),
         ({"set.pretrain.max_steps": 13}, {"pretrain"}),
@@ -58,10 +59,13 @@ def test_a_second_repro_does_nothing(project) -> None:
         ({"set.classify.dataset.sources.0.generate.count": 100}, {"fetch@classify", "classify"}),
         ({"set.instruct.optimizer.lr": 0.001}, {"instruct"}),
         ({"set.instruct.dataset.sources.0.generate.count": 210}, {"fetch@instruct", "instruct"}),
+        ({"set.translator.max_steps": 5}, {"translator"}),
+        ({"set.translator.dataset.sources.0.generate.count": 210}, {"fetch@translator", "translator"}),
         ({"set.evaluate.samples.temperature": 0.1}, {"evaluate"}),
         ({"evaluate": "held_out"}, {"fetch@benchmarks", *TUNED, "evaluate"}),
         ({"set.runtime.log_every": 7, "set.runtime.logger.project": "other", "set.generate.temperature": 0.1}, set()),
-        ({"set.predict.top": 2, "set.chat.temperature": 0.1}, set()),
+        ({"set.predict.top": 2, "set.chat.temperature": 0.1, "set.export.format": "gguf"}, set()),
+        ({"set.translate.beam": 2}, set()),
     ],
     ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
 )

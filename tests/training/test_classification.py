@@ -61,7 +61,7 @@ def tuned(
     choose_trainable(network, train, 1, LORA, seed=1)
     data = ClassificationData(texts, texts, batch_size=16, bucket=2, steps=steps, seed=1, workers=0)
     optimizer = partial(adamw, lr=lr, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.0)
-    settings = {"head_rate": 3.0, "language_loss": 0.0, "class_weights": None} | more
+    settings = {"head_rate": 3.0, "language_loss": 0.0, "label_smoothing": 0.0, "class_weights": None} | more
     module = ClassificationModule(network, optimizer, trapezoid(steps, 5, 0.5, 0.0), **settings)
     best = KeepBest(network, None)
     how = {"max_steps": steps, "accumulate": 1, "gradient_clip": 1.0, "precision": "32-true", "compile": False}
@@ -137,7 +137,7 @@ def test_a_training_that_gets_worse_ends_early(gpt_config: Callable[..., Any], t
     wrong = Encoded(texts.ids, 1 - texts.labels)  # what is learned is punished, so the first validation is the best
     data = ClassificationData(texts, wrong, batch_size=16, bucket=2, steps=300, seed=1, workers=0)
     optimizer = partial(adamw, lr=5e-3, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.0)
-    nothing = {"head_rate": 1.0, "language_loss": 0.0, "class_weights": None}
+    nothing = {"head_rate": 1.0, "language_loss": 0.0, "label_smoothing": 0.0, "class_weights": None}
     module = ClassificationModule(network, optimizer, trapezoid(300, 5, 0.5, 0.0), **nothing)  # type: ignore[arg-type]
     best = KeepBest(network, patience=2)
     how = {"max_steps": 300, "accumulate": 1, "gradient_clip": 1.0, "precision": "32-true", "compile": False}
@@ -153,7 +153,8 @@ def test_the_auxiliary_loss_is_that_of_the_texts_alone(gpt_config: Callable[...,
     longest = max(map(len, rows))
     ids = torch.tensor([row + [7] * (longest - len(row)) for row in rows])
     lengths, labels = torch.tensor([len(row) for row in rows]), torch.from_numpy(texts.labels[:5])
-    make = partial(ClassificationModule, network, adamw, trapezoid(9, 1, 0.5, 0.0), head_rate=1.0, class_weights=None)
+    fixed = {"head_rate": 1.0, "label_smoothing": 0.0, "class_weights": None}
+    make = partial(ClassificationModule, network, adamw, trapezoid(9, 1, 0.5, 0.0), **fixed)
     with torch.no_grad():
         plain = make(language_loss=0.0).training_step((ids, lengths, labels), 0)
         both = make(language_loss=0.5).training_step((ids, lengths, labels), 0)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from foundling.model.gpt import GPT
-from foundling.training.optim import adamw, cosine, muon, orthogonalise, trapezoid
+from foundling.training.optim import adamw, cosine, inverse_sqrt, muon, orthogonalise, trapezoid
 
 SETTINGS = {
     "lr": 0.02,
@@ -93,3 +93,12 @@ def test_schedules_rise_to_the_peak_and_fall_to_the_final_share(schedule: Callab
 
 def test_the_trapezoid_without_decay_stays_at_its_peak() -> None:
     assert trapezoid(100, 10, 0.0, 1.0)(99) == 1.0
+
+
+def test_the_papers_schedule_times_its_peak_is_its_equation() -> None:
+    width, warmup = 512, 4000
+    peak, schedule = (width * warmup) ** -0.5, inverse_sqrt(100_000, warmup)
+    for step in (1, 2, 3999, 4000, 4001, 100_000):
+        expected = width**-0.5 * min(step**-0.5, step * warmup**-1.5)  # Vaswani et al. 2017, eq. 3
+        assert peak * schedule(step - 1) == pytest.approx(expected)
+    assert inverse_sqrt(10, 0)(3) == pytest.approx(0.5)

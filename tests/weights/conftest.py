@@ -1,6 +1,7 @@
-"""A chain from a text over tokenizer, tokens and base to a chat model, each made by the code that the stages call."""
+"""Models of each shape that others know, random and trained; a chain of artifacts from a text to a chat model."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,95 @@ from foundling.artifacts import sha256
 from foundling.data.corpora import Document
 from foundling.data.fetching import fetch
 from foundling.data.shards import write
+from foundling.fables.messages import messages
+from foundling.generation.decode import generate
+from foundling.generation.sampling import Sampling
 from foundling.model.gpt import GPT
-from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer
+from foundling.model.loss import next_token_loss
+from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer, train_bpe
 from foundling.weights import folder
 from foundling.weights.chat import save_chat
 from foundling.weights.provenance import provenance
+
+SIZES = {"context": 96, "n_layer": 2, "n_embd": 64, "n_ffn": 128}
+SHAPES = {
+    "gpt2": ("gpt2_124m", SIZES | {"n_head": 4}),
+    "gpt2_without_bias": ("char", SIZES | {"n_head": 4, "tied": False}),
+    "gpt2_with_sinusoids": ("original", SIZES | {"n_head": 4}),
+    "llama": ("llama", SIZES | {"n_head": 4, "n_kv_head": 2}),
+    "llama_with_bias": ("llama", SIZES | {"n_head": 4, "n_kv_head": 1, "bias": True, "tied": True}),
+    "qwen3": ("qwen3", SIZES | {"n_head": 4, "n_kv_head": 2, "head_dim": 32}),
+}
+
+
+@pytest.fixture(scope="session")
+def story() -> str:
+    """A few pages of the embedded world."""
+    return "\n\n".join(message["text"] for message in messages(seed=1, count=1500, split="train"))
+
+
+@pytest.fixture(scope="session")
+def tokenizer(story: str) -> Tokenizer:
+    """A BPE of the embedded world with the special tokens of a chat."""
+    return train_bpe([story], 500, [END_OF_TEXT, "<|user|>", "<|assistant|>"])
+
+
+@pytest.fixture(scope="session")
+def fresh(gpt_config: Callable[..., Any], tokenizer: Tokenizer) -> Callable[[str], GPT]:
+    """A maker of small models: as many ids as the tokenizer, and five to spare."""
+
+    def make(shape: str) -> GPT:
+        name, sizes = SHAPES[shape]
+        torch.manual_seed(0)
+        return GPT(gpt_config(name, tokenizer.vocab_size + 5, **sizes)).eval()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_model(fresh: Callable[[str], GPT]) -> Callable[[str], GPT]:
+    """The same with random weights, none of them idle, whatever the initialisation."""
+
+    def make(shape: str) -> GPT:
+        model = fresh(shape)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter += torch.randn_like(parameter) * (0.15 if parameter.dim() > 1 else 0.3)
+        return model
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def trained(fresh: Callable[[str], GPT], tokenizer: Tokenizer, story: str) -> Callable[[str], GPT]:
+    """The same after a short training, whose weights are as uneven as trained ones are."""
+    ids = torch.tensor(tokenizer.encode(story)[: 80 * 8 * 65]).view(80, 8, 65)
+
+    @cache
+    def make(shape: str) -> GPT:
+        model = fresh(shape).train()
+        optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+        for batch in ids:
+            optimizer.zero_grad()
+            next_token_loss(model(batch[:, :-1]), batch[:, 1:]).backward()
+            optimizer.step()
+        return model.eval()
+
+    return make
+
+
+@pytest.fixture(params=["make_model", "trained"])
+def any_model(request: pytest.FixtureRequest) -> Callable[[str], GPT]:
+    """Random and trained weights."""
+    made: Callable[[str], GPT] = request.getfixturevalue(request.param)
+    return made
+
+
+@pytest.fixture(scope="session")
+def greedy() -> Callable[[GPT, list[int], int], list[int]]:
+    """The likeliest tokens, end-of-text not heeded."""
+    return lambda model, ids, count: list(generate(model, ids, count, Sampling(0.0, None, None)))
+
 
 RECIPE = {
     "corpus": {"name": "tales", "sources": [{"name": "fox"}]},

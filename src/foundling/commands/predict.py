@@ -5,24 +5,20 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 
+from foundling.commands.texts import check_asked, read_texts
 from foundling.data.classification import encode
-from foundling.data.formats import format_of, read
 from foundling.evaluation.classification import probabilities
 from foundling.model.classifier import Classifier, ClassifierConfig
 from foundling.weights import folder
-
-STANDARD_INPUT = "-"
 
 
 def run(config: DictConfig, out: Path) -> None:
     """Print the labels of one text with their probabilities; of many texts, a JSON object a line, and the speed."""
     ask = config.predict
-    if not ask.text and ask.file == STANDARD_INPUT and sys.stdin.isatty():
-        raise ValueError('nothing to read: give text="…", file=texts.txt, or texts on standard input, one a line')
+    check_asked(ask.text, ask.file)
     model, tokenizer = folder.load_as(Path(ask.model), Classifier, ClassifierConfig)
     labels = model.config.labels
     texts = [ask.text] if ask.text else list(_texts(ask.file, ask.column))
@@ -51,27 +47,8 @@ def run(config: DictConfig, out: Path) -> None:
 
 
 def _texts(file: str, column: str) -> Iterator[str]:
-    """The texts of a file or of standard input, each checked."""
-    where = "standard input" if file == STANDARD_INPUT else file
-    for line, record in _rows(file, column):
-        text = record.get(column)
-        if text is None:
-            raise ValueError(
-                f"{where}:{line} has no column {column!r} (found {', '.join(map(str, record))}); set column to the one "
-                "that holds the text"
-            )
-        if not str(text).strip():
-            raise ValueError(f"{where}:{line} is an empty text; write one, or take the line out")
-        yield str(text)
-
-
-def _rows(file: str, column: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(line, record): of a plain text each line is one, under the name of the column."""
-    if file == STANDARD_INPUT:
-        return ((at, {column: line.rstrip("\r\n")}) for at, line in enumerate(sys.stdin, 1))
-    path = Path(file)
-    if not path.is_file():
-        raise ValueError(f"found no file {file}; give one, or texts on standard input, one a line")
-    if format_of(path) in (None, "txt", "md", "lines"):
-        return ((at, {column: record["text"]}) for at, record in read(path, {"format": "lines"}))
-    return read(path, {})
+    """The texts to tell apart, none of them empty."""
+    for place, text in read_texts(file, column):
+        if not text.strip():
+            raise ValueError(f"{place} is an empty text; write one, or take the line out")
+        yield text

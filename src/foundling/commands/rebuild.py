@@ -25,7 +25,8 @@ from foundling.weights.provenance import PROVENANCE
 log = logging.getLogger(__name__)
 WEIGHTS = "model.safetensors"
 RECORD = "_run.json"
-BEFORE = ("fetch", "tokenizer", "tokenize", "pretrain")  # what each tuned model builds on
+FETCHED = "data/raw/weights"  # by the stage weights
+BEFORE = ("fetch", "weights", "tokenizer", "tokenize", "pretrain")  # what a base and what is tuned on it build on
 COMMIT = re.compile("[0-9a-f]{40,64}")
 CLONES = Path("scratch/rebuild")
 
@@ -46,7 +47,8 @@ def run(config: DictConfig, out: Path) -> None:
     if record["dirty"]:
         log.warning("rebuild: the run's files were not all committed; the commit alone may not recreate this model")
     for parent in (made.get("parent") or {}) if stage == "pretrain" else ():
-        log.warning(f"rebuild: it began from {parent}, which must be there, relative to the clone")
+        if parent != FETCHED:
+            log.warning(f"rebuild: it began from {parent}, which must be there, relative to the clone")
     if config.rebuild.run:
         _carry_out(git, [[name, *settings] for name in stages], clone, made.get("versions", {}))
         _compare(model, clone / _place(stage))
@@ -77,7 +79,8 @@ def commands(stage: str, record: dict[str, Any], clone: Path) -> tuple[list[list
     ]
     committed = _selection(record["commit"])
     settings = [override for override in record["overrides"] if override not in committed]
-    return git, list(dict.fromkeys((*BEFORE, stage))), settings
+    before = ("fetch",) if stage == "translator" else BEFORE
+    return git, list(dict.fromkeys((*before, stage))), settings
 
 
 def _selection(commit: str) -> list[str]:

@@ -5,26 +5,19 @@ fields               which field of a record holds what
   messages, role, content       or, with `messages`, a list of messages, each with these two fields
   kind               groups the results; null: none
 answers: null        where `output` is a label: what the assistant says for each, {label: text}
-split:
-  by: drawn          drawn: by the seed | source: the sources named train, validation and test are the splits
-  validation: 0.05   shares of all examples; by source, of those in train where no source brings validation
-  test: 0.1
+split                how they are split, as data/splits.py tells it
 """
 
-import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from foundling.data.sources import records
+from foundling.data.splits import split
 from foundling.text.prompts import ASSISTANT, ROLES, SYSTEM, USER, Message, Template
 
-log = logging.getLogger(__name__)
-TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
 SPEAKERS = {"human": USER, "gpt": ASSISTANT, "bot": ASSISTANT}  # other names of the roles
 
 
@@ -54,24 +47,15 @@ def conversations(folder: Path, recipe: Mapping[str, Any], template: Template) -
     A record that lacks a field, an answer without a text, and an empty split raise ValueError that names the row or
     the setting.
     """
-    found = list(_examples(folder, recipe, template))
-    by = recipe["split"]["by"]
-    if by not in ("drawn", "source"):
-        raise ValueError(f"found instruct.split.by={by!r}; allowed are drawn and source; try drawn")
-    random = np.random.Generator(np.random.Philox(key=recipe["seed"]))
-    splits = (_drawn if by == "drawn" else _given)(found, recipe["split"], random)
-    held_out = {example.asked for split in (VALIDATION, TEST) for example in splits[split]}
-    kept = [example for example in splits[TRAIN] if example.asked not in held_out]
-    dropped, splits[TRAIN] = len(splits[TRAIN]) - len(kept), kept
-    for split, examples in splits.items():
-        if not examples:
-            raise ValueError(
-                f"the split {split} of {recipe['dataset']['name']} is empty; raise instruct.split.{split}, "
-                "or give the dataset more records"
-            )
-    sizes = ", ".join(f"{len(examples):,} {split}" for split, examples in splits.items())
-    log.info(f"instruct: {sizes}; {dropped:,} dropped from train, which validation or test ask as well")
-    return splits
+    return split(
+        list(_examples(folder, recipe, template)),
+        recipe["split"],
+        recipe["seed"],
+        stage="instruct",
+        dataset=recipe["dataset"]["name"],
+        source=lambda example: example.source,
+        asked=lambda example: example.asked,
+    )
 
 
 def together(examples: Sequence[Example]) -> Example:
@@ -153,36 +137,3 @@ def _missing(record: Mapping[str, Any], name: str, fields: Mapping[str, Any], pl
         f"{place} has no field {fields[name]!r} with {what} (found {found or 'nothing'}); mend the row, or set "
         f"instruct.fields.{name} to the field that holds it{none}"
     )
-
-
-def _drawn(
-    examples: Sequence[Example], split: Mapping[str, Any], random: np.random.Generator
-) -> dict[str, list[Example]]:
-    """Shares of the shuffled examples; at least one of each where there are enough."""
-    shares = {name: split[name] for name in (VALIDATION, TEST)}
-    if min(shares.values()) <= 0 or sum(shares.values()) >= 1:
-        raise ValueError(f"found instruct.split with {shares}; allowed are shares above 0 that leave some for training")
-    order = random.permutation(len(examples))
-    test, validation = (max(1, round(shares[name] * len(examples))) for name in (TEST, VALIDATION))
-    parts = np.split(order, [test, test + validation])
-    return {name: [examples[i] for i in part] for name, part in zip((TEST, VALIDATION, TRAIN), parts, strict=True)}
-
-
-def _given(
-    examples: Sequence[Example], split: Mapping[str, Any], random: np.random.Generator
-) -> dict[str, list[Example]]:
-    """Each source is the split that its name says; a validation that no source brings is drawn from train."""
-    splits: dict[str, list[Example]] = {name: [] for name in SPLITS}
-    for example in examples:
-        if example.source not in splits:
-            raise ValueError(
-                f"found a source named {example.source!r}; with instruct.split.by=source the sources are named "
-                f"{', '.join(SPLITS)}; rename it, or set instruct.split.by=drawn"
-            )
-        splits[example.source].append(example)
-    if not splits[VALIDATION]:
-        order = random.permutation(len(splits[TRAIN]))
-        size = round(split[VALIDATION] * len(order))
-        parts = {VALIDATION: order[:size], TRAIN: order[size:]}
-        splits |= {name: [splits[TRAIN][i] for i in part] for name, part in parts.items()}
-    return splits

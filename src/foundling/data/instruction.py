@@ -16,7 +16,8 @@ from lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from foundling.data.conversations import TRAIN, VALIDATION, Example, together
+from foundling.data.conversations import Example, together
+from foundling.data.splits import TRAIN, VALIDATION
 from foundling.model.loss import IGNORE_INDEX
 from foundling.text.prompts import Rendered, Template, render
 from foundling.text.tokenizer import Tokenizer

@@ -17,9 +17,22 @@ class TrainingWindows(Dataset[tuple[Tensor, Tensor]]):
 
     A step's batch is drawn whole, sources by weight and windows at random places, and cut into `accumulate` parts; the
     parts, and the shares of several processes, add up to the same batch however it is cut.
+
+    Given `end_of_text`, a window is moved back to the end of the document before the one it falls into, if that is less
+    than a context away. What follows from a document's beginning can then be learned, and training sees texts as the
+    evaluation does (compare nanochat's loader, whose rows begin with documents).
     """
 
-    def __init__(self, sources: list[Source], context: int, batch_size: int, accumulate: int, steps: int, seed: int):
+    def __init__(
+        self,
+        sources: list[Source],
+        context: int,
+        batch_size: int,
+        accumulate: int,
+        steps: int,
+        seed: int,
+        end_of_text: int | None = None,
+    ) -> None:
         for source in sources:
             if len(source.ids) <= context:
                 raise ValueError(
@@ -31,7 +44,7 @@ class TrainingWindows(Dataset[tuple[Tensor, Tensor]]):
                 f"pretrain.batch_size={batch_size} cannot be cut into pretrain.accumulate={accumulate} equal parts; "
                 f"try batch_size={max(1, round(batch_size / max(1, accumulate))) * max(1, accumulate)}"
             )
-        self.sources, self.context, self.seed = sources, context, seed
+        self.sources, self.context, self.seed, self.end_of_text = sources, context, seed, end_of_text
         self.batch_size, self.accumulate, self.steps = batch_size, accumulate, steps
         weights = np.array([source.weight for source in sources], dtype=np.float64)
         self.shares = weights / weights.sum()
@@ -53,6 +66,10 @@ class TrainingWindows(Dataset[tuple[Tensor, Tensor]]):
 
     def _window(self, ids: np.ndarray, place: float) -> np.ndarray:
         start = int(place * (len(ids) - self.context))
+        if self.end_of_text is not None:
+            first = max(0, start - self.context + 1)
+            ends = np.flatnonzero(ids[first : start + 1] == self.end_of_text)
+            start = first + int(ends[-1]) if len(ends) else start
         return ids[start : start + self.context + 1]
 
 
@@ -93,10 +110,18 @@ class LanguageData(LightningDataModule):
     """Training and validation batches of one tokenized corpus."""
 
     def __init__(
-        self, tokens: Tokens, context: int, batch_size: int, accumulate: int, steps: int, seed: int, workers: int
+        self,
+        tokens: Tokens,
+        context: int,
+        batch_size: int,
+        accumulate: int,
+        steps: int,
+        seed: int,
+        workers: int,
+        end_of_text: int | None = None,
     ) -> None:
         super().__init__()
-        self.training = TrainingWindows(tokens.train, context, batch_size, accumulate, steps, seed)
+        self.training = TrainingWindows(tokens.train, context, batch_size, accumulate, steps, seed, end_of_text)
         self.validation = ValidationWindows(tokens.validation, context, max(1, batch_size // accumulate))
         self.validation_bytes = sum(source.bytes for source in tokens.validation)
         self.workers = workers

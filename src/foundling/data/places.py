@@ -1,7 +1,7 @@
 """Where files lie: named ones in the mirror, on disk or at a URL, checked; the user's own in a folder or by a glob.
 
-A named file is {mirror, path, url, sha256, note}: its path in the mirror folder, its path elsewhere, its URL (or
-several), tried in this order until one has the right bytes; `note` is said when none has.
+A named file is {mirror, path, url, size, sha256, note}: its path in the mirror folder, its path elsewhere, its URL (or
+several), tried in this order until one has the right bytes (so many, of that hash); `note` is said when none has.
 """
 
 import glob
@@ -24,13 +24,15 @@ def locate(file: Mapping[str, Any], scratch: Path, mirror: Path | None) -> Path:
     for place in (mirror / file["mirror"] if mirror and file.get("mirror") else None, file.get("path")):
         if place:
             path = Path(place).expanduser()
-            problem = _problem(path, expected)
+            problem = _problem(path, file)
             if problem is None:
                 return path
             tried.append(f"{path} ({problem})")
     for url in _urls(file):
         try:
             download(url, scratch / name_of(file), expected)
+            if problem := _problem(scratch / name_of(file), {"size": file.get("size")}):
+                raise ValueError(problem)
             return scratch / name_of(file)
         except ValueError as error:
             tried.append(f"{url} ({error})")
@@ -76,9 +78,12 @@ def _urls(file: Mapping[str, Any]) -> list[str]:
     return [urls] if isinstance(urls, str) else list(urls)
 
 
-def _problem(path: Path, expected: str | None) -> str | None:
+def _problem(path: Path, file: Mapping[str, Any]) -> str | None:
     """Why a file on disk cannot be taken, or None."""
     if not path.is_file():
         return "not there"
+    if file.get("size") and path.stat().st_size != file["size"]:
+        return f"wrong size: expected {file['size']:,} bytes but got {path.stat().st_size:,}"
+    expected = file.get("sha256")
     found = sha256(path) if expected else None
     return None if found == expected else f"wrong checksum: expected {expected} but got {found}"

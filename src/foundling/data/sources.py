@@ -23,7 +23,7 @@ META = "meta.json"
 ORIGINS = ("files", "path", "hub", "generate")
 READING = ("format", "text", "columns", "header", "quoting", "encoding", "errors", "members")
 SOURCE_KEYS = ("name", "weight", *ORIGINS, *READING, "begins")
-FILE_KEYS = ("mirror", "path", "url", "sha256", "note")
+FILE_KEYS = ("mirror", "path", "url", "size", "sha256", "note")
 HUB_KEYS = ("id", "config", "split", "revision", "files", "columns", "streaming", "limit")
 
 

@@ -1,6 +1,5 @@
 """How well a model answers: conversations whose answers are known in; what it says, and how much is right, out."""
 
-import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -124,13 +123,6 @@ def interval(values: Sequence[float]) -> dict[str, float]:
     random = np.random.default_rng(0)
     found = bootstrap((np.asarray(values),), np.mean, n_resamples=RESAMPLES, method="percentile", rng=random)
     return {"mean": mean, "low": float(found.confidence_interval.low), "high": float(found.confidence_interval.high)}
-
-
-def choose(examples: Sequence[Example], limit: int | None, seed: int) -> list[Example]:
-    """All of them, or `limit` drawn by the seed, in their order."""
-    if limit is None or limit >= len(examples):
-        return list(examples)
-    return [examples[i] for i in sorted(random.Random(seed).sample(range(len(examples)), limit))]
 
 
 def beside(base: Sequence[Answered], tuned: Sequence[Answered]) -> list[dict[str, Any]]:

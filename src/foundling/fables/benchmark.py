@@ -47,13 +47,8 @@ GROUPS: Mapping[str, list[list[str]]] = {
     ],
     **{name: [sorted({facts[name] for facts in FACTS.values()})] for name in ("food", "colour", "sound", "character")},
 }
-TOLD = {
-    "where": "where",
-    "who": "who",
-    "how": "feeling",
-    "what": "thing",
-    "dish": "thing",
-}  # what the tale itself names
+# what the tale itself names, and what a reader has to infer
+TOLD = {"where": "where", "who": "who", "how": "feeling", "what": "thing", "dish": "thing"}
 INFERRED = {"need": "cause", "aid": "cause", "tool": "cause", "mood": "sentiment"}
 KINDS = (
     "facts", "mention", "binding/where", "cause", "sentiment",

@@ -1,5 +1,7 @@
 """Attention: each position asks (query), is found (key) and answers (value); in comes (B, T, C), out goes (B, T, C).
 
+One module serves both kinds: self-attention, and cross-attention, where a second sequence is given as an argument.
+
 Shapes in this package: B batch, T time (new tokens), S source (all tokens that may be seen, T plus what is cached),
 C width, H heads, G key/value heads (grouped-query attention: H is a multiple of G), D head size, V vocabulary.
 """
@@ -21,18 +23,25 @@ def causal_mask(t: int, s: int, device: torch.device) -> Tensor:
     return torch.ones(t, s, dtype=torch.bool, device=device).tril(diagonal=s - t)
 
 
+def attention_weights(q: Tensor, k: Tensor, mask: Tensor | None = None) -> Tensor:
+    """How much each position looks at each source, softmax(Q Kᵀ / √D): (B, H, T, S), each row sums to 1.
+
+    q (B, H, T, D), k (B, G, S, D), mask (T, S) or (B, 1, T, S), None means causal.
+    """
+    k = k.repeat_interleave(q.size(1) // k.size(1), dim=1)  # (B, H, S, D)
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.size(-1))  # (B, H, T, S)
+    if mask is None:
+        mask = causal_mask(q.size(2), k.size(2), q.device)
+    return scores.masked_fill(~mask, float("-inf")).softmax(dim=-1)
+
+
 def reference_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, dropout: float = 0.0) -> Tensor:
     """Attention as the paper writes it: softmax(Q Kᵀ / √D) V (Vaswani et al. 2017, eq. 1).
 
     q (B, H, T, D), k and v (B, G, S, D), mask (T, S) or (B, 1, T, S), None means causal; returns (B, H, T, D).
     """
-    groups = q.size(1) // k.size(1)
-    k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)  # (B, H, S, D)
-    scores = q @ k.transpose(-2, -1) / math.sqrt(q.size(-1))  # (B, H, T, S)
-    if mask is None:
-        mask = causal_mask(q.size(2), k.size(2), q.device)
-    weights = scores.masked_fill(~mask, float("-inf")).softmax(dim=-1)  # (B, H, T, S), each row sums to 1
-    return F.dropout(weights, dropout) @ v  # (B, H, T, D)
+    v = v.repeat_interleave(q.size(1) // v.size(1), dim=1)  # (B, H, S, D)
+    return F.dropout(attention_weights(q, k, mask), dropout) @ v  # (B, H, T, D)
 
 
 def fused_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, dropout: float = 0.0) -> Tensor:
@@ -46,7 +55,7 @@ def fused_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None,
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention with grouped key/value heads, optional rotary positions, QK-norm and cache."""
+    """Multi-head attention with grouped key/value heads, optional rotary positions, QK-norm and cache."""
 
     def __init__(
         self,
@@ -62,7 +71,7 @@ class Attention(nn.Module):
         implementation: str,
     ) -> None:
         super().__init__()
-        self.sizes = (n_head, n_kv_head, n_kv_head)
+        self.sizes: tuple[int, ...] = (n_head, n_kv_head, n_kv_head)
         self.head_dim = head_dim
         self.dropout = dropout
         self.attend = fused_attention if implementation == "fused" else reference_attention
@@ -78,15 +87,44 @@ class Attention(nn.Module):
         rotary: tuple[Tensor, Tensor] | None = None,
         cache: LayerCache | None = None,
         mask: Tensor | None = None,
+        source: Tensor | None = None,
     ) -> Tensor:
-        """Mix x (B, T, C) over time; `rotary` holds cos and sin (T, D) of new positions; `mask` None is causal."""
-        b, t, _ = x.shape
-        heads = self.qkv(x).view(b, t, sum(self.sizes), self.head_dim).transpose(1, 2)  # (B, H + 2G, T, D)
-        q, k, v = heads.split(self.sizes, dim=1)  # (B, H, T, D), (B, G, T, D), (B, G, T, D)
-        q, k = self.q_norm(q), self.k_norm(k)
-        if rotary is not None:
-            q, k = rotate(q, *rotary), rotate(k, *rotary)
-        if cache is not None:
-            k, v = cache.append(k, v)  # (B, G, S, D) each
+        """Mix x (B, T, C) over time; `rotary` holds cos and sin (T, D) of new positions; `mask` None is causal.
+
+        With a source (B, S, C) it is read instead, all of it where `mask` is None; a cache then holds what was made of
+        the source at the first call.
+        """
+        if source is None:
+            q, k, v = self._heads(self.qkv(x), self.sizes)  # (B, H, T, D), (B, G, T, D), (B, G, T, D)
+            q, k = self.q_norm(q), self.k_norm(k)
+            if rotary is not None:
+                q, k = rotate(q, *rotary), rotate(k, *rotary)
+            if cache is not None:
+                k, v = cache.append(k, v)  # (B, G, S, D) each
+        else:
+            q, k, v = self._across(x, source, cache)
+            mask = torch.ones(1, k.size(2), dtype=torch.bool, device=x.device) if mask is None else mask
         y = self.attend(q, k, v, mask, self.dropout if self.training else 0.0)  # (B, H, T, D)
-        return self.out(y.transpose(1, 2).reshape(b, t, -1))  # (B, T, H·D) -> (B, T, C)
+        return self.out(y.transpose(1, 2).flatten(2))  # (B, T, H·D) -> (B, T, C)
+
+    def weights(self, x: Tensor, source: Tensor, mask: Tensor) -> Tensor:
+        """How much each position of x (B, T, C) looks at each of the source (B, S, C): (B, H, T, S)."""
+        q, k, _ = self._across(x, source, None)
+        return attention_weights(q, k, mask)
+
+    def _across(self, x: Tensor, source: Tensor, cache: LayerCache | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries of x, keys and values of the source; these a cache keeps."""
+        own = self.sizes[0] * self.head_dim  # rows of the projection that make queries
+        weight, bias = self.qkv.weight, self.qkv.bias
+        (q,) = self._heads(F.linear(x, weight[:own], bias if bias is None else bias[:own]), self.sizes[:1])
+        q = self.q_norm(q)  # (B, H, T, D)
+        if cache is not None and cache.length:
+            return q, *cache.held()
+        k, v = self._heads(F.linear(source, weight[own:], bias if bias is None else bias[own:]), self.sizes[1:])
+        k = self.k_norm(k)  # (B, G, S, D)
+        return q, *(cache.append(k, v) if cache is not None else (k, v))
+
+    def _heads(self, x: Tensor, sizes: tuple[int, ...]) -> tuple[Tensor, ...]:
+        """Cut (B, T, heads · D) into `sizes` heads each: (B, size, T, D)."""
+        b, t, _ = x.shape
+        return x.view(b, t, sum(sizes), self.head_dim).transpose(1, 2).split(sizes, dim=1)  # type: ignore[no-untyped-call]

@@ -5,11 +5,15 @@ changes that the field has made since, one by one. Shapes: B batch, T time, C wi
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from foundling.model.attention import ATTENTION, Attention, causal_mask
 from foundling.model.kv_cache import KVCache, LayerCache
@@ -214,8 +218,10 @@ class GPT(nn.Module):
         return F.linear(hidden, self.token_embedding.weight) if self.output is None else self.output(hidden)
 
     def make_tables(self) -> None:
-        """Compute the fixed position tables, which are never stored (anew when weights were put into a meta model)."""
+        """Compute the fixed position tables, which are never stored; a model gets its own once it has weights."""
         config = self.config
+        if self.token_embedding.weight.is_meta:
+            return
         assert config.head_dim
         if config.position == "sinusoidal":
             self.register_buffer("sinusoids", sinusoids(config.context, config.n_embd), persistent=False)
@@ -266,7 +272,23 @@ def apart(segments: Tensor) -> tuple[Tensor, Tensor]:
     return index - start, same & causal_mask(t, t, segments.device)
 
 
+class _Unfilled(TorchFunctionMode):
+    """Lets torch.nn.init's functions leave their tensor as it is."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(function, "__module__", None) == "torch.nn.init":
+            return kwargs["tensor"] if kwargs and "tensor" in kwargs else args[0]
+        return function(*args, **(kwargs or {}))
+
+
+@contextmanager
+def weightless() -> Iterator[None]:
+    """Build models without memory for their weights, and without the time to fill them: to count, or to load into."""
+    with torch.device("meta"), _Unfilled():
+        yield
+
+
 def meta_gpt(config: GPTConfig) -> GPT:
-    """Build the model without memory for its weights, to count or to load into."""
-    with torch.device("meta"):
+    """Build a GPT without weights."""
+    with weightless():
         return GPT(config)

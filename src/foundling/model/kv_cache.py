@@ -23,14 +23,33 @@ class LayerCache:
         self.k[:, :, self.length : needed] = k
         self.v[:, :, self.length : needed] = v
         self.length = needed
-        return self.k[:, :, :needed], self.v[:, :, :needed]
+        return self.held()
+
+    def held(self) -> tuple[Tensor, Tensor]:
+        """The k and v of all tokens so far, (B, G, S, D) each."""
+        assert self.k is not None
+        assert self.v is not None
+        return self.k[:, :, : self.length], self.v[:, :, : self.length]
+
+    def select(self, rows: Tensor) -> None:
+        """Go on with these rows (N,) of the batch, in this order; one may come more than once."""
+        self.k, self.v, self.recent = (None if t is None else t[rows] for t in (self.k, self.v, self.recent))
 
 
 class KVCache:
-    """The caches of all layers of one model for one batch of sequences that grow in step."""
+    """The caches of all layers of one model for one batch of sequences that grow in step.
 
-    def __init__(self, n_layer: int) -> None:
+    With `cross`, each layer has a second one for what it made of the sequence that it looks across to.
+    """
+
+    def __init__(self, n_layer: int, cross: bool = False) -> None:
         self.layers = [LayerCache() for _ in range(n_layer)]
+        self.cross = [LayerCache() for _ in range(n_layer if cross else 0)]
+
+    def select(self, rows: Tensor) -> None:
+        """Go on with these rows (N,) of the batch, as a beam search does when it drops some and doubles others."""
+        for layer in (*self.layers, *self.cross):
+            layer.select(rows)
 
     @property
     def length(self) -> int:

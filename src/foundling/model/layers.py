@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from foundling.model.kv_cache import LayerCache
 
 NORMS = ("layernorm", "rmsnorm")
-MLPS = ("gelu", "relu2", "swiglu")
+MLPS = ("relu", "gelu", "relu2", "swiglu")
 POSITIONS = ("learned", "sinusoidal", "rotary")
 
 
@@ -22,7 +22,8 @@ def make_norm(kind: str, width: int, eps: float, bias: bool) -> nn.Module:
 class MLP(nn.Module):
     """Two layers applied to each position alone: (B, T, C) -> (B, T, C).
 
-    gelu: GELU in its tanh form, as GPT-2; relu2: ReLU squared (So et al. 2021); swiglu: SiLU(gate) · up (Shazeer 2020).
+    relu: as the 2017 Transformer; gelu: GELU in its tanh form, as GPT-2; relu2: ReLU squared (So et al. 2021);
+    swiglu: SiLU(gate) · up (Shazeer 2020).
     """
 
     def __init__(self, kind: str, width: int, hidden: int, bias: bool) -> None:
@@ -37,7 +38,9 @@ class MLP(nn.Module):
         if self.gate is not None:
             return self.out(F.silu(self.gate(x)) * self.up(x))
         h = self.up(x)  # (B, T, hidden)
-        return self.out(F.relu(h).square() if self.kind == "relu2" else F.gelu(h, approximate="tanh"))
+        if self.kind == "gelu":
+            return self.out(F.gelu(h, approximate="tanh"))
+        return self.out(F.relu(h).square() if self.kind == "relu2" else F.relu(h))
 
 
 class ShortConvolution(nn.Module):

@@ -146,6 +146,46 @@ def roc(rows: Sequence[Row], titles: Mapping[str, str]) -> "Figure":
         return figure
 
 
+def translation_curves(training: Sequence[Row], validation: Sequence[Row]) -> "Figure":
+    """Training and validation loss, and BLEU on validation sentences, against training tokens."""
+    with _style():
+        figure = _figure(7.6, 3.0)
+        losses, scores = figure.subplots(1, 2)
+        losses.plot(
+            _column(training, "tokens"), _column(training, "train/loss"), color=COLOURS[0], lw=0.9, label="training"
+        )
+        tokens = _column(validation, "tokens")
+        losses.plot(tokens, _column(validation, "val/loss"), color=COLOURS[1], marker="o", ms=3, label="validation")
+        losses.set(xlabel="training tokens, both sides", ylabel="loss (nats per token)")
+        losses.legend()
+        scores.plot(tokens, _column(validation, "val/bleu"), color=COLOURS[1], marker="o", ms=3)
+        scores.set(xlabel="training tokens, both sides", ylabel="BLEU, likeliest token", ylim=(0, 100))
+        for axes in (losses, scores):
+            axes.xaxis.set_major_formatter(_engineering())
+        return figure
+
+
+def looks(layers: Sequence[Sequence[Sequence[float]]], source: Sequence[str], written: Sequence[str]) -> "Figure":
+    """Where a decoder looks (column) while it writes each token (row): a panel a layer, each share as colour."""
+    from matplotlib.patches import Rectangle
+
+    columns, rows = ([token.strip().replace("$", r"\$") or "␣" for token in side] for side in (source, written))
+    with _style():
+        figure = _figure(0.9 + len(layers) * (0.35 + 0.24 * len(columns)), 1.2 + 0.22 * len(rows))
+        panels = figure.subplots(1, len(layers), sharey=True, squeeze=False)[0]
+        for number, (axes, layer) in enumerate(zip(panels, layers, strict=True), 1):
+            for i, row in enumerate(layer):
+                for j, share in enumerate(row):
+                    if share >= 0.01:
+                        axes.add_patch(Rectangle((j, i), 1, 1, facecolor=COLOURS[0], alpha=min(1.0, share), lw=0))
+            axes.set(xlim=(0, len(columns)), ylim=(len(rows), 0), title=f"layer {number}")
+            axes.set_xticks([j + 0.5 for j in range(len(columns))], columns, rotation=90)
+            axes.set_yticks([i + 0.5 for i in range(len(rows))], rows)
+            axes.grid(visible=False)
+            axes.tick_params(length=0)
+        return figure
+
+
 def as_svg(figure: "Figure") -> str:
     """The figure as an SVG element to stand in a page: no prolog, no date, text in the page's colour."""
     file = io.StringIO()

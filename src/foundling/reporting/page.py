@@ -7,6 +7,7 @@ from typing import Any
 from foundling.reporting.classify import classify_part
 from foundling.reporting.figures import Row, as_svg, emergence, loss_curves
 from foundling.reporting.instruct import instruct_part
+from foundling.reporting.translator import translator_part
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,11 @@ class Material:
     classify_roc: Sequence[Row] = ()  # plots/classify_roc.csv
     instruct: Mapping[str, Any] = field(default_factory=dict)  # metrics/instruct.json
     answers: Sequence[Row] = ()  # plots/answers.jsonl
+    translator: Mapping[str, Any] = field(default_factory=dict)  # metrics/translator.json
+    translator_training: Sequence[Row] = ()  # plots/translator.csv
+    translator_validation: Sequence[Row] = ()  # plots/translator_validation.csv
+    translations: Sequence[Row] = ()  # plots/translations.jsonl
+    translator_looks: Sequence[Row] = ()  # plots/translator_looks.jsonl
 
 
 def page(material: Material) -> str:
@@ -58,6 +64,13 @@ def page(material: Material) -> str:
         benchmarks=material.evaluate["benchmarks"],
         classify=classify_part(material.classify, material.classify_answers, material.classify_roc),
         instruct=instruct_part(material.instruct, material.answers),
+        translator=translator_part(
+            material.translator,
+            material.translator_training,
+            material.translator_validation,
+            material.translations,
+            material.translator_looks,
+        ),
         samples=material.samples,
         how_sampled=how_sampled(config),
         young_samples=material.training_samples,

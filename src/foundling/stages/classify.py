@@ -107,6 +107,7 @@ def _train(
         instantiate(config.classify.schedule, max_steps=steps),
         head_rate=settings["head_rate"],
         language_loss=settings["language_loss"],
+        label_smoothing=settings["label_smoothing"],
         class_weights=class_weights(settings["class_weights"], texts.labels, rows[TRAIN].labels),
     )
     best = KeepBest(network, settings["patience"])

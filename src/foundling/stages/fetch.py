@@ -19,6 +19,7 @@ def run(config: DictConfig, out: Path) -> None:
         "benchmarks": section(config, "evaluate")["benchmarks"],
         "classify": {".": section(config, "classify")["dataset"]},
         "instruct": {".": section(config, "instruct")["dataset"]},
+        "translator": {".": section(config, "translator")["dataset"]},
     }
     wanted = config.fetch.dataset
     if wanted not in (*datasets, "all"):

@@ -14,12 +14,13 @@ from rich.console import Console
 
 from foundling.artifacts import atomic_file, settle, write_json
 from foundling.config import recipe, section
-from foundling.data.conversations import TEST, Example, conversations, together
+from foundling.data.conversations import Example, conversations, together
 from foundling.data.instruction import InstructionData, Reading
 from foundling.data.lineage import require_base, shaping
 from foundling.data.shards import open_tokens
 from foundling.data.sources import records
-from foundling.evaluation.answers import answer_loss, ask, beside, choose, marks, measure, summary
+from foundling.data.splits import TEST, choose
+from foundling.evaluation.answers import answer_loss, ask, beside, marks, measure, summary
 from foundling.evaluation.benchmarks import read_items
 from foundling.evaluation.forgetting import knows
 from foundling.evaluation.judge import judge, reach

@@ -42,6 +42,7 @@ def run(config: DictConfig, out: Path) -> float:
     require(tokens.meta["made_with"], asked, str(TOKENS), "run `dvc repro tokenize` first, or drop that setting")
     network = start(settings["init_from"], asked["model"], tokenizer, settings["seed"])
     batch = {name: settings[name] for name in ("batch_size", "accumulate", "seed")}
+    batch["end_of_text"] = tokenizer.end_of_text if settings["align"] else None
     steps = settings["max_steps"]
     data = LanguageData(tokens, network.config.context, steps=steps, workers=runtime["workers"], **batch)
     optimizer = instantiate(config.pretrain.optimizer, _partial_=True)

@@ -33,6 +33,11 @@ def run(config: DictConfig, out: Path) -> None:
         classify_roc=_read_csv(PLOTS / "classify_roc.csv"),
         instruct=read_json(METRICS / "instruct.json"),
         answers=_read_jsonl(PLOTS / "answers.jsonl"),
+        translator=read_json(METRICS / "translator.json"),
+        translator_training=_read_csv(PLOTS / "translator.csv"),
+        translator_validation=_read_csv(PLOTS / "translator_validation.csv"),
+        translations=_read_jsonl(PLOTS / "translations.jsonl"),
+        translator_looks=_read_jsonl(PLOTS / "translator_looks.jsonl"),
     )
     with atomic_folder(out / "report") as folder:
         (folder / "index.html").write_text(page(material), encoding="utf-8", newline="\n")

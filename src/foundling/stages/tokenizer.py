@@ -1,4 +1,4 @@
-"""Train a tokenizer on the corpus, or take GPT-2's, into data/tokenizer."""
+"""Train a tokenizer on the corpus, or take GPT-2's or that of published weights, into data/tokenizer."""
 
 import logging
 from collections.abc import Iterator
@@ -8,10 +8,11 @@ from omegaconf import DictConfig
 
 from foundling.config import section
 from foundling.data.corpora import TRAIN, documents
+from foundling.text.published import read_published
 from foundling.text.tokenizer import Tokenizer, characters, gpt2, train_bpe
 
 log = logging.getLogger(__name__)
-CORPUS = Path("data/raw/corpus")
+CORPUS, WEIGHTS = Path("data/raw/corpus"), Path("data/raw/weights")
 
 
 def run(config: DictConfig, out: Path) -> None:
@@ -26,8 +27,10 @@ def run(config: DictConfig, out: Path) -> None:
         tokenizer = characters((d.text for d in documents(CORPUS, corpus)), specials)
     elif kind == "gpt2":
         tokenizer = gpt2(Path(config.runtime.mirror) if config.runtime.mirror else None, specials)
+    elif kind == "weights":
+        tokenizer = read_published(WEIGHTS / "tokenizer.json")
     else:
-        raise ValueError(f"tokenizer.kind={kind!r} is unknown; choose bpe, gpt2 or char")
+        raise ValueError(f"tokenizer.kind={kind!r} is unknown; choose bpe, gpt2, char or weights")
     tokenizer.save(out / "data/tokenizer")
     log.info(f"tokenizer: {kind} of {tokenizer.vocab_size:,} tokens -> {out / 'data/tokenizer'}")
 

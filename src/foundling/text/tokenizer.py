@@ -1,15 +1,18 @@
 """Strings to ids and back, on tiktoken: one type for a BPE trained here, GPT-2's vocabulary, and characters."""
 
 import base64
+import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Literal
 
 import tiktoken
 
 from foundling.artifacts import atomic_folder, fingerprint, read_json, sha256, write_json
 
 END_OF_TEXT = "<|endoftext|>"
+Form = Literal["NFC", "NFD", "NFKC", "NFKD"]
 # GPT-2's pattern: contractions, words with their space, numbers, punctuation, white space (Radford et al. 2019)
 GPT2_PATTERN = r"""'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"""
 CHARACTER_PATTERN = r"(?s:.)"
@@ -21,12 +24,18 @@ SETTINGS, RANKS = "tokenizer.json", "tokens.tiktoken"
 class Tokenizer:
     """A vocabulary: `ranks` maps each token's bytes to its id, specials follow with the next ids, end-of-text first."""
 
-    def __init__(self, ranks: dict[bytes, int], pattern: str, specials: Sequence[str] = (END_OF_TEXT,)) -> None:
+    def __init__(
+        self,
+        ranks: dict[bytes, int],
+        pattern: str,
+        specials: Sequence[str] = (END_OF_TEXT,),
+        normal_form: Form | None = None,  # of Unicode, that texts are brought into first: NFC … or None
+    ) -> None:
         if END_OF_TEXT not in specials:
             raise ValueError(
                 f"the special tokens {list(specials)} lack {END_OF_TEXT}, which ends each document; add it"
             )
-        self.pattern, self.specials, self.ranks = pattern, list(specials), ranks
+        self.pattern, self.specials, self.ranks, self.normal_form = pattern, list(specials), ranks, normal_form
         self.special_ids = {name: len(ranks) + i for i, name in enumerate(specials)}
         self.encoding = tiktoken.Encoding(
             "foundling", pat_str=pattern, mergeable_ranks=ranks, special_tokens=self.special_ids
@@ -39,26 +48,24 @@ class Tokenizer:
     def fingerprint(self) -> str:
         """Equal for tokenizers that give equal ids."""
         tokens = [token.hex() for token in sorted(self.ranks, key=self.ranks.__getitem__)]
-        return fingerprint({"tokens": tokens, "pattern": self.pattern, "specials": self.specials})
+        return fingerprint({"tokens": tokens} | self._settings())
 
     def encode(self, text: str) -> list[int]:
         """Ids of a text; whatever it says, it never becomes a special token."""
-        self._check([text])
-        return self.encoding.encode_ordinary(text)
+        return self.encoding.encode_ordinary(self._readable(text))
 
     def encode_batch(self, texts: list[str], threads: int) -> list[list[int]]:
         """Ids of many texts, by several threads."""
-        self._check(texts)
-        return self.encoding.encode_ordinary_batch(texts, num_threads=threads)
+        return self.encoding.encode_ordinary_batch([self._readable(text) for text in texts], num_threads=threads)
 
-    def _check(self, texts: list[str]) -> None:
-        """Refuse characters that a character vocabulary does not know."""
-        for text in texts if self._characters is not None else ():
-            if unknown := set(text) - (self._characters or set()):
-                raise ValueError(
-                    f"the character {min(unknown)!r} is not in this character vocabulary of {len(self.ranks)}; "
-                    "leave it out, or use tokenizer=bpe, which can write any text"
-                )
+    def _readable(self, text: str) -> str:
+        """A text in the vocabulary's normal form; characters that a character vocabulary does not know are refused."""
+        if self._characters is not None and (unknown := set(text) - self._characters):
+            raise ValueError(
+                f"the character {min(unknown)!r} is not in this character vocabulary of {len(self.ranks)}; "
+                "leave it out, or use tokenizer=bpe, which can write any text"
+            )
+        return unicodedata.normalize(self.normal_form, text) if self.normal_form else text
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids; bytes that are no whole character become U+FFFD."""
@@ -73,16 +80,19 @@ class Tokenizer:
         with atomic_folder(folder) as beside:
             ordered = sorted(self.ranks.items(), key=lambda item: item[1])
             (beside / RANKS).write_text("".join(f"{base64.b64encode(t).decode()} {i}\n" for t, i in ordered))
-            write_json(
-                beside / SETTINGS, {"pattern": self.pattern, "specials": self.specials, "vocab_size": self.vocab_size}
-            )
+            write_json(beside / SETTINGS, self._settings() | {"vocab_size": self.vocab_size})
+
+    def _settings(self) -> dict[str, Any]:
+        settings: dict[str, Any] = {"pattern": self.pattern, "specials": self.specials}
+        return settings | ({"normal_form": self.normal_form} if self.normal_form else {})
 
     @classmethod
     def load(cls, folder: Path) -> "Tokenizer":
         """Read what `save` wrote."""
         settings = read_json(folder / SETTINGS)
         try:
-            tokenizer = cls(read_ranks(folder / RANKS), settings["pattern"], settings["specials"])
+            ranks, form = read_ranks(folder / RANKS), settings.get("normal_form")
+            tokenizer = cls(ranks, settings["pattern"], settings["specials"], form)
         except (KeyError, TypeError, OSError) as error:
             raise ValueError(
                 f"{folder} is no tokenizer ({error!r}); make it again with `dvc repro tokenizer`"
@@ -110,8 +120,7 @@ def train_bpe(texts: Iterable[str], vocab_size: int, specials: Sequence[str] = (
     alphabet = sorted(ByteLevel.alphabet())
     trainer = BpeTrainer(vocab_size=vocab_size - len(specials), initial_alphabet=alphabet, show_progress=False)
     model.train_from_iterator(texts, trainer)
-    to_byte = _byte_alphabet()
-    ranks = {bytes(to_byte[c] for c in token): i for token, i in model.get_vocab().items()}
+    ranks = {from_printable(token): i for token, i in model.get_vocab().items()}
     return Tokenizer(ranks, GPT2_PATTERN, specials)
 
 
@@ -145,8 +154,22 @@ def read_ranks(file: Path) -> dict[bytes, int]:
     return {base64.b64decode(token): int(rank) for token, rank in lines}
 
 
+def from_printable(token: str) -> bytes:
+    """The bytes of a token of GPT-2's files."""
+    return bytes(_BYTES[character] for character in token)
+
+
+def printable(token: bytes) -> str:
+    """A token's bytes as the characters that stand for them in GPT-2's files."""
+    return "".join(_PRINTABLE[byte] for byte in token)
+
+
 def _byte_alphabet() -> dict[str, int]:
     """The printable characters by which the tokenizers library writes the 256 bytes, as GPT-2 did."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
     return {chr(b): b for b in printable} | {chr(256 + i): b for i, b in enumerate(others)}
+
+
+_BYTES = _byte_alphabet()
+_PRINTABLE = {byte: character for character, byte in _BYTES.items()}

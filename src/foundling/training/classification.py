@@ -25,7 +25,8 @@ class ClassificationModule(LightningModule):
     """Train `network` on (ids, lengths, labels); validate over the whole split.
 
     `head_rate` multiplies the learning rate of the head, which begins at zero; `language_loss` is the weight of the
-    auxiliary loss; `class_weights` (K,) weighs the labels, None all alike.
+    auxiliary loss; `label_smoothing` is the share of the target spread over all labels, so that training does not end
+    in certainty (Szegedy et al. 2016, 7); `class_weights` (K,) weighs the labels, None all alike.
     """
 
     measures = ("val/loss", "val/accuracy")
@@ -39,13 +40,14 @@ class ClassificationModule(LightningModule):
         *,
         head_rate: float,
         language_loss: float,
+        label_smoothing: float,
         class_weights: Tensor | None,
     ) -> None:
         super().__init__()
         self.network = network
         self.make_optimizer = optimizer
         self.schedule = schedule
-        self.head_rate, self.language_loss = head_rate, language_loss
+        self.head_rate, self.language_loss, self.label_smoothing = head_rate, language_loss, label_smoothing
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.validation: dict[str, float] = {}  # the newest whole validation, with its step
 
@@ -53,7 +55,8 @@ class ClassificationModule(LightningModule):
         """Mean loss over the batch's texts, in nats, plus the weighed mean over their tokens."""
         ids, lengths, labels = batch
         hidden = self.network.trunk.hidden(ids)  # (B, T, C)
-        loss = F.cross_entropy(self.network.classify(hidden, lengths).float(), labels, self.class_weights)
+        logits = self.network.classify(hidden, lengths).float()  # (B, K)
+        loss = F.cross_entropy(logits, labels, self.class_weights, label_smoothing=self.label_smoothing)
         if self.language_loss:
             loss = loss + self.language_loss * next_token_loss(
                 self.network.trunk.head(hidden[:, :-1]), following(ids, lengths)

@@ -142,6 +142,20 @@ def cosine(max_steps: int, warmup: int, final: float) -> Schedule:
     return factor
 
 
+def inverse_sqrt(max_steps: int, warmup: int) -> Schedule:
+    """Factor of the peak rate: linear up over `warmup` steps, then as 1/√step (Vaswani et al. 2017, eq. 3).
+
+    The paper's own peak rate, at the end of the warm-up, is 1/√(width · warmup): 7e-4 for its base model.
+    """
+
+    rising = max(1, warmup)
+
+    def factor(step: int) -> float:
+        return min((step + 1) / rising, math.sqrt(rising / (step + 1)))
+
+    return factor
+
+
 def trapezoid(max_steps: int, warmup: int, decay: float, final: float) -> Schedule:
     """Factor of the peak rate: linear up, flat, linear down to `final` over the last `decay` (WSD, Hu et al. 2024)."""
     falling = max(1, round(decay * max_steps))

@@ -4,17 +4,16 @@ It is checked by name and shape when it is read.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
 from foundling.artifacts import atomic_folder, read_json, sha256, write_json
-from foundling.model.gpt import GPT, GPTConfig
+from foundling.model.gpt import GPT, GPTConfig, weightless
 from foundling.text.tokenizer import Tokenizer
 from foundling.weights.card import CARD, card
 from foundling.weights.provenance import PROVENANCE, recorded_files
@@ -22,6 +21,7 @@ from foundling.weights.provenance import PROVENANCE, recorded_files
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 TOKENIZER = "tokenizer"
+SHOWN = 8  # faults in one message
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -94,14 +94,15 @@ def load_model(folder: Path) -> GPT:
 
 
 def _read(folder: Path, kind: type[Model], shape: type) -> Model:
-    with torch.device("meta"):
+    with weightless():
         model = kind(read_config(folder, shape))
     path = folder / WEIGHTS
     if not path.is_file():
         raise ValueError(f"{path} is missing; run the stage that makes it (`dvc repro` runs all that are needed)")
     try:
         with safe_open(path, framework="pt") as file:
-            _check(path, {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}, model)  # noqa: SIM118
+            found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            check(str(path), found, {name: tuple(t.shape) for name, t in model.state_dict().items()})
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(f"{path} is no whole safetensors file ({error}); make it again with `dvc repro`") from None
@@ -128,14 +129,20 @@ def _as(kind: Any, values: Any, path: Path) -> Any:
     return kind(**values | nested)
 
 
-def _check(path: Path, found: dict[str, tuple[int, ...]], model: nn.Module) -> None:
-    wanted = {name: tuple(t.shape) for name, t in model.state_dict().items()}
+def check(where: str, found: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]]) -> None:
+    """Compare shapes by name; ValueError names what is missing, extra and misshapen."""
     faults = [f"{name} is missing" for name in wanted if name not in found]
     faults += [f"{name} is not of this model" for name in found if name not in wanted]
     faults += [
-        f"{name} has shape {found[name]}, {wanted[name]} is expected"
-        for name in wanted
-        if name in found and found[name] != wanted[name]
+        f"{name} has shape {found[name]}, {shape} is expected"
+        for name, shape in wanted.items()
+        if found.get(name, shape) != shape
     ]
     if faults:
-        raise ValueError(f"{path} does not fit its {CONFIG}: {'; '.join(faults[:8])}")
+        raise ValueError(f"{where} does not fit its config: {listed(faults)}")
+
+
+def listed(faults: Sequence[str], separator: str = "; ") -> str:
+    """The first faults in one line, and how many more there are."""
+    more = [f"and {len(faults) - SHOWN} more"] if len(faults) > SHOWN else []
+    return separator.join([*faults[:SHOWN], *more])

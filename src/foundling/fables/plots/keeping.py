@@ -69,7 +69,7 @@ def lost_and_found(teller: Teller) -> Lines:
     """Things are left in places and looked for again in another order."""
     some = teller.some()
     lines = [teller.say(*MEET), *(teller.say(*PUT, x=one) for one in some)]
-    if not teller.chance(3):
+    if teller.chance(3):
         lines.append(teller.say(*LATER))
     lines += teller.again(some, FIND, FIND, TAKE, OWNER)
     if teller.chance(4):
@@ -100,7 +100,7 @@ def whereabouts(teller: Teller) -> Lines:
     """Each is in another place, and they look for one another."""
     some = teller.some()
     lines = [teller.say(*MEET), *(teller.say(*STAY, x=one) for one in some)]
-    if teller.chance(2):
+    if teller.chance(3):
         lines.append(teller.say("{later} it was time to eat.", *LATER[1:]))
     lines += teller.again(some, SEEK, SEEK, BE)
     return lines, [teller.say(*asked, x=one) for one in some for asked in (ASK_STAY, ASK_WHO)]

@@ -44,9 +44,9 @@ class Teller:
         return say(pattern, self.rng, WORDS, bound)
 
     def again(self, some: list[str], *manners: Ways) -> list[str]:
-        """Come back to each of them in a new order, once or twice, never in the same words."""
+        """Come back to each of them in a new order, mostly twice, never in the same words."""
         lines: list[str] = []
-        for _ in range(self.rng.choice((1, 2))):
+        for _ in range(self.rng.choice((1, 2, 2))):
             for one in self.rng.sample(some, len(some)):
                 lines.append(self.say(*self.rng.choice(manners), x=one))
         return list(dict.fromkeys(lines))
@@ -56,8 +56,8 @@ class Teller:
         return self.rng.sample("abc", 3)
 
     def some(self) -> list[str]:
-        """One, two or mostly three of the beings in random order."""
-        return self.order()[: self.rng.choice((1, 2, 3, 3))]
+        """One, two or three of the beings in random order."""
+        return self.order()[: self.rng.choice((1, 1, 2, 3, 3))]
 
     def chance(self, one_in: int) -> bool:
         """Whether something happens that happens once in so many tales."""

@@ -1,0 +1,129 @@
+"""Raise a translator from sentence pairs, with a tokenizer of its own, and measure it, into models/translator."""
+
+import json
+import logging
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from rich.console import Console
+
+from foundling.artifacts import atomic_file, settle, write_json
+from foundling.config import recipe, section
+from foundling.data.pairs import Pair, sentence_pairs
+from foundling.data.splits import TEST, TRAIN, VALIDATION, choose
+from foundling.data.translation import TranslationData, encode
+from foundling.evaluation.translation import NEAREST, bleu, looks, nearest, score, signatures, summary
+from foundling.generation.beam import Search, translate
+from foundling.model.translator import Translator, TranslatorConfig
+from foundling.text.tokenizer import Tokenizer, train_bpe
+from foundling.training.callbacks import Recorder
+from foundling.training.fit import fit
+from foundling.training.loggers import finish, log_lineage, make_wandb
+from foundling.training.translation import TranslationModule
+from foundling.weights import folder
+from foundling.weights.provenance import provenance, run_record
+
+log = logging.getLogger(__name__)
+PAIRS = Path("data/raw/translator")
+WIDTH = 110
+PLACES = {"train.csv": "plots/translator.csv", "validation.csv": "plots/translator_validation.csv"}
+
+
+def run(config: DictConfig, out: Path) -> float:
+    """Train, translate, save, record; returns the BLEU of beam search, which a sweeper may maximise."""
+    began = time.perf_counter()
+    asked, settings, runtime = recipe(config), section(config, "translator"), section(config, "runtime")
+    if runtime["threads"]:
+        torch.set_num_threads(runtime["threads"])
+    search = Search(**{name: settings["test"][name] for name in ("beam", "length_penalty", "extra")})
+    pairs = sentence_pairs(PAIRS, settings)
+    texts = (text for pair in pairs[TRAIN] for text in (pair.source, pair.target))
+    tokenizer = train_bpe(texts, settings["vocab_size"])
+    torch.manual_seed(settings["seed"])
+    network = Translator(TranslatorConfig(vocab_size=tokenizer.vocab_size, **settings["model"]))
+    logger = make_wandb(runtime["logger"], asked, "translator", out)
+    recorder, reached = _train(network, tokenizer, pairs, config, out / "scratch/translator", logger)
+    trained = time.perf_counter()
+    tested = choose(pairs[TEST], settings["test"]["limit"], settings["seed"])
+    metrics, rows = _measure(network, tokenizer, pairs[TRAIN], tested, search, settings["test"]["batch_tokens"])
+    metrics = {
+        "dataset": settings["dataset"]["name"],
+        "pairs": {split: len(those) for split, those in pairs.items()} | {"tested": len(tested)},
+        "training": reached,
+        **metrics,
+    }
+    shown = [looks(network, tokenizer, row["source"], row["beam"]) for row in rows[: settings["test"]["looks"]]]
+    made = out / "models/translator"
+    shaped_by = {"translator": asked["translator"]}
+    folder.save(made, network.cpu(), tokenizer, provenance(shaped_by, [PAIRS / "meta.json"], None, reached))
+    settle(out / "scratch/translator", out, PLACES)
+    write_json(out / "metrics/translator.json", metrics)
+    for name, lines in (("translations", rows), ("translator_looks", shown)):
+        with atomic_file(out / f"plots/{name}.jsonl") as file:
+            file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    log_lineage(logger, made, "model", "translator", PAIRS / "meta.json", "pairs", "pairs")
+    seconds = {"training": recorder.seconds, "trained": trained - began, "whole": time.perf_counter() - began}
+    record = run_record(made / folder.WEIGHTS, seconds, recorder.tokens_per_second, finish(logger))
+    write_json(out / "metrics/translator_run.json", record)
+    Console(width=WIDTH).print(summary(metrics))
+    return float(metrics["test"]["beam"]["bleu"]["score"])
+
+
+def _train(
+    network: Translator,
+    tokenizer: Tokenizer,
+    pairs: dict[str, list[Pair]],
+    config: DictConfig,
+    scratch: Path,
+    logger: Any,
+) -> tuple[Recorder, dict[str, float]]:
+    """Fit the network in place; returns the recorder and what was reached."""
+    settings, runtime = section(config, "translator"), section(config, "runtime")
+    context, steps = network.config.context, settings["max_steps"]
+    rows = {split: encode(tokenizer, pairs[split], context, split) for split in (TRAIN, VALIDATION)}
+    batches = {name: settings[name] for name in ("batch_tokens", "seed")}
+    data = TranslationData(rows[TRAIN], rows[VALIDATION], steps=steps, workers=runtime["workers"], **batches)
+    held_out = pairs[VALIDATION][: settings["bleu_sentences"]]
+    sources, references = [pair.source for pair in held_out], [pair.target for pair in held_out]
+    search, room = Search(1, 0.0, settings["test"]["extra"]), settings["test"]["batch_tokens"]
+    module = TranslationModule(
+        network.train(),
+        instantiate(config.translator.optimizer, _partial_=True),
+        instantiate(config.translator.schedule, max_steps=steps),
+        label_smoothing=settings["label_smoothing"],
+        bleu=lambda network: bleu(translate(network, tokenizer, sources, search, room)[0], references),
+    )
+    per_step = data.training.tokens // data.training.per_epoch
+    log.info(
+        f"translator: {network.parameter_count():,} parameters, vocabulary of {tokenizer.vocab_size:,}, {steps:,} "
+        f"steps of about {per_step:,} tokens, {steps / data.training.per_epoch:.1f} epochs"
+    )
+    shutil.rmtree(scratch, ignore_errors=True)
+    recorder = fit(module, data, settings | {"accumulate": 1}, runtime, scratch, per_step, [], logger)
+    network.eval()
+    reached = {name: value for name, value in module.validation.items() if name != "step"}
+    counts = {"parameters": network.parameter_count(), "steps": steps, "epochs": steps / data.training.per_epoch}
+    return recorder, reached | counts | {"tokens": steps * per_step}
+
+
+def _measure(
+    network: Translator, tokenizer: Tokenizer, train: list[Pair], test: list[Pair], search: Search, batch_tokens: int
+) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """The test sentences translated by beam search, by the likeliest token and by memory: metrics, and their rows."""
+    network.to("cuda" if torch.cuda.is_available() else "cpu")
+    sources, references = [pair.source for pair in test], [pair.target for pair in test]
+    found = {"beam": translate(network, tokenizer, sources, search, batch_tokens)[0]}
+    likeliest = Search(1, search.length_penalty, search.extra)
+    found["greedy"] = translate(network, tokenizer, sources, likeliest, batch_tokens)[0]
+    found[NEAREST] = nearest(train, sources)
+    rows = [
+        {"source": source, "reference": reference, **{name: texts[i] for name, texts in found.items()}}
+        for i, (source, reference) in enumerate(zip(sources, references, strict=True))
+    ]
+    tested = {name: score(texts, references) for name, texts in found.items()}
+    return {"test": tested, "search": vars(search), "signatures": signatures()}, rows

@@ -1,0 +1,166 @@
+"""GGUF, the one file that llama.cpp, Ollama and LM Studio run: weights, tokenizer and chat template.
+
+Written for GPT-2, Llama and Qwen3, in f32, f16 or q8_0 (blocks of 32 numbers in 8 bits with a shared scale), by
+the package gguf.
+"""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from foundling.artifacts import atomic_folder
+from foundling.model.gpt import GPT, GPTConfig
+from foundling.text.merges import merges
+from foundling.text.prompts import ASSISTANT, ROLES, Template, jinja
+from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer, printable
+from foundling.weights.architectures import portable
+from foundling.weights.names import Entry, Table, give
+
+if TYPE_CHECKING:
+    from gguf import GGUFWriter
+
+PRECISIONS = ("f32", "f16", "q8_0")
+# how llama.cpp cuts text into words (its LLAMA_VOCAB_PRE_TYPEs), by our pattern
+QWEN2_PATTERN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+PATTERNS = {GPT2_PATTERN: "gpt-2", QWEN2_PATTERN: "qwen2"}
+POSITIONS = "position_embd.weight"
+
+
+def _layer(ours: str, *theirs: str, interleaved: bool = False) -> Table:
+    kinds = ("weight", "bias")
+    return tuple(Entry(f"{ours}.{k}", tuple(f"{n}.{k}" for n in theirs), interleaved=interleaved) for k in kinds)
+
+
+def _table(*qkv: str, interleaved: bool) -> Table:
+    return (
+        *_layer("token_embedding", "token_embd"),
+        *_layer("position_embedding", "position_embd"),
+        *_layer("norm", "output_norm"),
+        *_layer("blocks.{i}.attention_norm", "blk.{i}.attn_norm"),
+        *_layer("blocks.{i}.attention.qkv", *qkv, interleaved=interleaved),
+        *_layer("blocks.{i}.attention.q_norm", "blk.{i}.attn_q_norm"),
+        *_layer("blocks.{i}.attention.k_norm", "blk.{i}.attn_k_norm"),
+        *_layer("blocks.{i}.attention.out", "blk.{i}.attn_output"),
+        *_layer("blocks.{i}.mlp_norm", "blk.{i}.ffn_norm"),
+        *_layer("blocks.{i}.mlp.gate", "blk.{i}.ffn_gate"),
+        *_layer("blocks.{i}.mlp.up", "blk.{i}.ffn_up"),
+        *_layer("blocks.{i}.mlp.out", "blk.{i}.ffn_down"),
+        *_layer("output", "output"),
+    )
+
+
+_APART = ("blk.{i}.attn_q", "blk.{i}.attn_k", "blk.{i}.attn_v")
+TABLES = {
+    "gpt2": _table("blk.{i}.attn_qkv", interleaved=False),
+    "llama": _table(*_APART, interleaved=True),  # llama.cpp turns neighbours in Llama, halves in Qwen3
+    "qwen3": _table(*_APART, interleaved=False),
+}
+
+
+def export(
+    folder: Path,
+    model: GPT,
+    tokenizer: Tokenizer,
+    template: Template | None = None,
+    precision: str = "f32",
+    name: str = "model",
+) -> None:
+    """Write `name`.gguf and a Modelfile, from which `ollama create` makes a model."""
+    gguf = _library()
+    architecture, config, state = portable(model)
+    with atomic_folder(folder) as beside:
+        file = f"{name}-{precision}.gguf"
+        writer = gguf.GGUFWriter(beside / file, architecture.name)
+        writer.add_name(name)
+        writer.add_file_type(gguf.LlamaFileType[{"f32": "ALL_F32"}.get(precision, f"MOSTLY_{precision.upper()}")])
+        _write_shape(writer, config)
+        _write_tokenizer(writer, tokenizer, config.vocab_size, template)
+        for tensor_name, tensor in give(TABLES[architecture.name], config, state):
+            kind = _kind(tensor_name, tensor, precision)
+            data = gguf.quants.quantize(tensor.float().numpy(), gguf.GGMLQuantizationType[kind])
+            writer.add_tensor(tensor_name, data, raw_dtype=gguf.GGMLQuantizationType[kind])
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        (beside / "Modelfile").write_text(_modelfile(file, template, config.context), encoding="utf-8")
+
+
+def _kind(name: str, tensor: Tensor, precision: str) -> str:
+    """A tensor's type: vectors and positions stay f32, as llama.cpp's own converter leaves them."""
+    if tensor.dim() < 2 or name == POSITIONS:
+        return "F32"
+    return "F16" if precision == "q8_0" and tensor.size(-1) % 32 else precision.upper()
+
+
+def _write_shape(writer: "GGUFWriter", config: GPTConfig) -> None:
+    assert config.n_ffn
+    assert config.n_kv_head
+    assert config.head_dim
+    writer.add_vocab_size(config.vocab_size)
+    writer.add_context_length(config.context)
+    writer.add_embedding_length(config.n_embd)
+    writer.add_block_count(config.n_layer)
+    writer.add_feed_forward_length(config.n_ffn)
+    writer.add_head_count(config.n_head)
+    if config.position == "learned":
+        writer.add_layer_norm_eps(config.norm_eps)
+    else:
+        writer.add_layer_norm_rms_eps(config.norm_eps)
+        writer.add_head_count_kv(config.n_kv_head)
+        writer.add_key_length(config.head_dim)
+        writer.add_value_length(config.head_dim)
+        writer.add_rope_dimension_count(config.head_dim)
+        writer.add_rope_freq_base(config.rope_theta)
+
+
+def _write_tokenizer(writer: "GGUFWriter", tokenizer: Tokenizer, vocab_size: int, template: Template | None) -> None:
+    gguf = _library()
+    if tokenizer.pattern not in PATTERNS:
+        raise ValueError(
+            "llama.cpp cannot cut text as this tokenizer does (it knows no characters vocabulary, and of patterns only "
+            "GPT-2's); export a model with tokenizer=bpe or gpt2, or take format=huggingface"
+        )
+    kinds = gguf.TokenType
+    tokens = [printable(token) for token in sorted(tokenizer.ranks, key=tokenizer.ranks.__getitem__)]
+    types = [kinds.NORMAL] * len(tokens) + [kinds.CONTROL] * len(tokenizer.specials)
+    tokens += tokenizer.specials
+    spare = range(len(tokens), vocab_size)  # ids that a model has room for and the tokenizer does not use
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre(PATTERNS[tokenizer.pattern])
+    writer.add_token_list([*tokens, *(f"[PAD{i}]" for i in spare)])
+    writer.add_token_types([*types, *(kinds.UNUSED for _ in spare)])
+    writer.add_token_merges([f"{printable(left)} {printable(right)}" for left, right in merges(tokenizer.ranks)])
+    for add in (writer.add_bos_token_id, writer.add_eos_token_id, writer.add_pad_token_id):
+        add(tokenizer.end_of_text)
+    writer.add_add_bos_token(False)
+    if template is not None:
+        writer.add_chat_template(jinja(template))
+
+
+def _modelfile(file: str, template: Template | None, context: int) -> str:
+    """Ollama's recipe: the weights, and the chat template in Go's notation."""
+    lines = [f"FROM ./{file}"]
+    if template is None:
+        lines.append('TEMPLATE """{{ .Prompt }}"""')
+    else:
+        cases = [f'{{{{ if eq .Role "{r}" }}}}{"{{ .Content }}".join(template.marks[r])}{{{{ end }}}}' for r in ROLES]
+        lines.append(
+            f'TEMPLATE """{{{{ range .Messages }}}}{"".join(cases)}{{{{ end }}}}{template.marks[ASSISTANT][0]}"""'
+        )
+        if template.preamble is not None:
+            lines.append(f'SYSTEM """{template.preamble}"""')
+    return "\n".join([*lines, f'PARAMETER stop "{END_OF_TEXT}"', f"PARAMETER num_ctx {context}", ""])
+
+
+def _library() -> Any:
+    try:
+        import gguf
+    except ImportError:
+        raise ValueError("GGUF needs the package gguf; mend: pip install 'foundling[gguf]'") from None
+    logging.getLogger("gguf").setLevel(logging.WARNING)  # it tells each file that it writes
+    return gguf

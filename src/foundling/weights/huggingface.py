@@ -1,0 +1,149 @@
+"""Hugging Face's safetensors of GPT-2, Llama and Qwen3: their names, and how they are read into our GPT."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from foundling.artifacts import read_json
+from foundling.model.gpt import GPT, GPTConfig
+from foundling.weights.huggingface_config import CONFIG
+from foundling.weights.names import Entry, Table, load
+
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+DTYPES = ("F32", "F16", "BF16")
+
+
+def _layer(ours: str, theirs: str, bias: bool = True, transposed: bool = False) -> Table:
+    """A layer's weight and bias; our `qkv` is three layers where theirs has a name with `*`."""
+    names = tuple(theirs.replace("*", part) for part in "qkv") if "*" in theirs else (theirs,)
+    kinds = ("weight", "bias") if bias else ("weight",)
+    return tuple(Entry(f"{ours}.{kind}", tuple(f"{name}.{kind}" for name in names), transposed) for kind in kinds)
+
+
+# names without the prefix that all but the head have in a model with a head
+_GPT2: Table = (
+    *_layer("token_embedding", "wte", bias=False),
+    *_layer("position_embedding", "wpe", bias=False),
+    *_layer("norm", "ln_f"),
+    *_layer("blocks.{i}.attention_norm", "h.{i}.ln_1"),
+    *_layer("blocks.{i}.attention.qkv", "h.{i}.attn.c_attn", transposed=True),
+    *_layer("blocks.{i}.attention.out", "h.{i}.attn.c_proj", transposed=True),
+    *_layer("blocks.{i}.mlp_norm", "h.{i}.ln_2"),
+    *_layer("blocks.{i}.mlp.up", "h.{i}.mlp.c_fc", transposed=True),
+    *_layer("blocks.{i}.mlp.out", "h.{i}.mlp.c_proj", transposed=True),
+    *_layer("output", "lm_head", bias=False),
+)
+_LLAMA: Table = (
+    *_layer("token_embedding", "embed_tokens", bias=False),
+    *_layer("norm", "norm", bias=False),
+    *_layer("blocks.{i}.attention_norm", "layers.{i}.input_layernorm", bias=False),
+    *_layer("blocks.{i}.attention.qkv", "layers.{i}.self_attn.*_proj"),
+    *_layer("blocks.{i}.attention.q_norm", "layers.{i}.self_attn.q_norm", bias=False),
+    *_layer("blocks.{i}.attention.k_norm", "layers.{i}.self_attn.k_norm", bias=False),
+    *_layer("blocks.{i}.attention.out", "layers.{i}.self_attn.o_proj"),
+    *_layer("blocks.{i}.mlp_norm", "layers.{i}.post_attention_layernorm", bias=False),
+    *_layer("blocks.{i}.mlp.gate", "layers.{i}.mlp.gate_proj"),
+    *_layer("blocks.{i}.mlp.up", "layers.{i}.mlp.up_proj"),
+    *_layer("blocks.{i}.mlp.out", "layers.{i}.mlp.down_proj"),
+    *_layer("output", "lm_head", bias=False),
+)
+TABLES = {"gpt2": _GPT2, "llama": _LLAMA, "qwen3": _LLAMA}
+PREFIXES = {"gpt2": "transformer.", "llama": "model.", "qwen3": "model."}
+HEAD = "lm_head.weight"
+# tensors that follow from the config: masks and tables that old versions stored
+DERIVED = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq")
+
+
+def is_checkpoint(folder: Path) -> bool:
+    """Whether a folder holds a model of transformers: its config.json names a type."""
+    path = folder / CONFIG
+    return path.is_file() and "model_type" in read_json(path)
+
+
+def load_model(folder: Path, name: str, config: GPTConfig) -> GPT:
+    """Read the folder's safetensors, one file or shards, as a model of architecture `name`.
+
+    A matrix is read from a file that is opened for it alone: what is mapped to memory then is never more than that
+    matrix and what is taken as it is, so a load takes hardly more than the weights themselves.
+    """
+    files = _files(folder)
+    prefix = PREFIXES[name]
+    shapes, places = {}, {}
+    for tensor, path, shape in _tensors(files):
+        short = tensor.removeprefix(prefix)
+        if not short.endswith(DERIVED):
+            shapes[short], places[short] = shape, (path, tensor)
+    if config.tied and HEAD in shapes:
+        _require_tied(places, TABLES[name][0].theirs[0], folder)
+        del shapes[HEAD]
+
+    vectors: dict[Path, Any] = {path: safe_open(path, framework="pt") for path in files}
+
+    def read(short: str) -> Tensor:
+        path, tensor = places[short]
+        if len(shapes[short]) == 1:
+            return vectors[path].get_tensor(tensor)
+        with safe_open(path, framework="pt") as file:
+            return file.get_tensor(tensor)
+
+    return load(TABLES[name], config, shapes, read, str(folder))
+
+
+def _files(folder: Path) -> list[Path]:
+    """The safetensors files of a folder; without any, a pickle is refused by name."""
+    if (folder / INDEX).is_file():
+        names = sorted(set(read_json(folder / INDEX)["weight_map"].values()))
+        if strange := [name for name in names if Path(name).name != name]:
+            raise ValueError(f"{folder / INDEX} names {strange[0]}; a shard must lie in the folder itself")
+        if lacking := [name for name in names if not (folder / name).is_file()]:
+            raise ValueError(f"{folder} lacks {', '.join(lacking)}, which {INDEX} names; fetch them too")
+        return [folder / name for name in names]
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    refuse_pickles(folder)
+    raise ValueError(f"{folder} holds neither {WEIGHTS} nor {INDEX}; fetch one of them too")
+
+
+def refuse_pickles(place: Path) -> None:
+    """Raise ValueError for a pickle, or a folder with one: loading it could run any code that its maker put in."""
+    candidates: Iterable[Path] = place.iterdir() if place.is_dir() else [place]
+    if found := sorted(path.name for path in candidates if path.suffix in PICKLES):
+        raise ValueError(
+            f"{place} holds weights as a pickle ({', '.join(found)}), which may run its maker's code when loaded; "
+            "Foundling reads safetensors only: take the safetensors of the same model, or let transformers write them "
+            "where you trust the file (model.save_pretrained)"
+        )
+
+
+def _tensors(files: list[Path]) -> Iterable[tuple[str, Path, tuple[int, ...]]]:
+    """Name, file and shape of each tensor, found to be of a float type. safetensors itself compares sizes."""
+    for path in files:
+        try:
+            with safe_open(path, framework="pt") as file:
+                for name in file.keys():  # noqa: SIM118
+                    part = file.get_slice(name)
+                    if part.get_dtype() not in DTYPES and not name.endswith(DERIVED):
+                        raise ValueError(
+                            f"{path}: {name} has dtype {part.get_dtype()}; allowed are {', '.join(DTYPES)}, so "
+                            "take the checkpoint that is not quantized"
+                        )
+                    yield name, path, tuple(part.get_shape())
+        except SafetensorError as error:
+            raise ValueError(f"{path} is no whole safetensors file ({error}); fetch it again") from None
+
+
+def _require_tied(places: dict[str, tuple[Path, str]], embedding: str, folder: Path) -> None:
+    """Some programs store a tied head too; it must be what it is tied to."""
+    both = []
+    for path, tensor in (places[HEAD], places.get(embedding, places[HEAD])):
+        with safe_open(path, framework="pt") as file:
+            both.append(file.get_tensor(tensor))
+    if not both[0].equal(both[1]):
+        raise ValueError(
+            f"{folder}: tie_word_embeddings is true, but {HEAD} differs from {embedding}; set it to false in {CONFIG} "
+            "if the head is a layer of its own"
+        )

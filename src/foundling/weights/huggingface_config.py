@@ -1,0 +1,110 @@
+"""config.json of GPT-2, Llama and Qwen3 to our GPTConfig and back; a field that our model does not have is refused."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from foundling.artifacts import read_json
+from foundling.model.gpt import GPTConfig
+from foundling.weights.architectures import ARCHITECTURES
+
+CONFIG = "config.json"
+_GPT2 = {"context": "n_positions", "n_embd": "n_embd", "n_head": "n_head", "n_layer": "n_layer", "n_ffn": "n_inner"}
+_GPT2 |= {"norm_eps": "layer_norm_epsilon"}
+_LLAMA = {"context": "max_position_embeddings", "n_embd": "hidden_size", "n_head": "num_attention_heads"}
+_LLAMA |= {"n_layer": "num_hidden_layers", "n_ffn": "intermediate_size", "norm_eps": "rms_norm_eps"}
+_LLAMA |= {"n_kv_head": "num_key_value_heads", "head_dim": "head_dim", "rope_theta": "rope_theta"}
+_LLAMA |= {"bias": "attention_bias"}
+SHARED = {"vocab_size": "vocab_size", "tied": "tie_word_embeddings"}
+# our field -> theirs
+FIELDS = {"gpt2": SHARED | _GPT2, "llama": SHARED | _LLAMA, "qwen3": SHARED | _LLAMA}
+# their value where config.json leaves a field out (transformers' own defaults)
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "gpt2": {"tie_word_embeddings": True, "n_inner": None, "layer_norm_epsilon": 1e-5},
+    "llama": {"tie_word_embeddings": False, "num_key_value_heads": None, "head_dim": None, "attention_bias": False},
+    "qwen3": {"tie_word_embeddings": False, "num_key_value_heads": None, "head_dim": 128, "attention_bias": False},
+}
+for _modern in ("llama", "qwen3"):
+    DEFAULTS[_modern] |= {"rope_theta": 10_000.0, "rms_norm_eps": 1e-6}
+# fields that change what is computed, with the values at which they compute what we compute; the first is written
+ALLOWED: dict[str, dict[str, tuple[Any, ...]]] = {
+    "gpt2": {
+        "activation_function": ("gelu_new", "gelu_pytorch_tanh", "gelu_fast"),
+        "scale_attn_weights": (True,),
+        "scale_attn_by_inverse_layer_idx": (False,),
+        "add_cross_attention": (False,),
+    },
+    "llama": {"hidden_act": ("silu", "swish"), "pretraining_tp": (1,)},
+    "qwen3": {"hidden_act": ("silu", "swish"), "use_sliding_window": (False,)},
+}
+# fields that change nothing that we compute: names, training, generation, how transformers holds its results
+IGNORED = {
+    *("_name_or_path", "architectures", "model_type", "transformers_version", "torch_dtype", "dtype", "auto_map"),
+    *("bos_token_id", "eos_token_id", "pad_token_id", "unk_token_id", "sep_token_id", "tokenizer_class"),
+    *("resid_pdrop", "embd_pdrop", "attn_pdrop", "attention_dropout", "initializer_range", "use_cache", "n_ctx"),
+    *("summary_type", "summary_use_proj", "summary_activation", "summary_first_dropout", "summary_proj_to_labels"),
+    *("task_specific_params", "id2label", "label2id", "problem_type", "return_dict", "reorder_and_upcast_attn"),
+    *("chunk_size_feed_forward", "gradient_checkpointing", "max_window_layers", "output_past", "sliding_window"),
+    *("predict_special_tokens", "architectures", "layer_types", "rope_parameters", "rope_scaling", "mlp_bias"),
+}
+
+
+def read_config(folder: Path, own: dict[str, Any]) -> tuple[str, GPTConfig]:
+    """The architecture's name and the model's shape; `own` holds what a checkpoint does not fix.
+
+    ValueError names each field that our model cannot follow.
+    """
+    path = folder / CONFIG
+    values = read_json(path)
+    name = values.get("model_type")
+    if name not in ARCHITECTURES:
+        raise ValueError(f"{path}: model_type={name!r} is not supported; supported are {', '.join(ARCHITECTURES)}")
+    architecture, values = ARCHITECTURES[name], DEFAULTS[name] | values | _rope(values)
+    if faults := _unsupported(name, values):
+        raise ValueError(f"{path} asks for what Foundling's {name} does not have: {'; '.join(faults)}")
+    if lacking := [theirs for theirs in FIELDS[name].values() if theirs not in values]:
+        raise ValueError(f"{path} lacks {', '.join(lacking)}; take the config.json that belongs to the weights")
+    shape = {f.name: None for f in fields(GPTConfig)} | {"rope_theta": 10_000.0} | architecture.fixed
+    return name, GPTConfig(**shape | {ours: values[theirs] for ours, theirs in FIELDS[name].items()} | own)
+
+
+def write_config(name: str, config: GPTConfig, dtype: str) -> dict[str, Any]:
+    """config.json for a model of that architecture."""
+    values = {theirs: getattr(config, ours) for ours, theirs in FIELDS[name].items()}
+    values |= {theirs: allowed[0] for theirs, allowed in ALLOWED[name].items()}
+    if name == "gpt2":
+        values |= dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), config.dropout)
+    else:
+        # rope_theta for programs that read configs of transformers 4, rope_parameters for transformers 5
+        values |= {"rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta}}
+    if name == "llama":
+        values["mlp_bias"] = config.bias
+    return {"model_type": name, "dtype": dtype, **values}
+
+
+def _rope(values: dict[str, Any]) -> dict[str, Any]:
+    """Rotary positions' base, wherever it stands: at the top (transformers 4) or within rope_parameters (5)."""
+    theta = (values.get("rope_parameters") or {}).get("rope_theta")
+    return {"rope_theta": theta} if theta is not None else {}
+
+
+def _unsupported(name: str, values: dict[str, Any]) -> list[str]:
+    faults = [
+        f"{field}={values[field]!r} (allowed: {', '.join(map(repr, allowed))})"
+        for field, allowed in ALLOWED[name].items()
+        if values.get(field, allowed[0]) not in allowed
+    ]
+    for field in ("rope_parameters", "rope_scaling"):
+        scaling = values.get(field) or {}
+        kind, part = scaling.get("rope_type", scaling.get("type", "default")), scaling.get("partial_rotary_factor", 1)
+        if kind != "default" or part != 1:
+            faults.append(f"{field}={scaling} (allowed: plain rotary positions)")
+    if set(values.get("layer_types") or ()) - {"full_attention"}:
+        faults.append(f"layer_types={sorted(set(values['layer_types']))} (allowed: full_attention)")
+    if name == "llama" and values.get("mlp_bias", False) != values["attention_bias"]:
+        faults.append(f"mlp_bias={values.get('mlp_bias', False)} with attention_bias={values['attention_bias']}")
+    if name == "qwen3" and values["attention_bias"]:
+        faults.append("attention_bias=True (allowed: False)")
+    known = {*FIELDS[name].values(), *ALLOWED[name], *IGNORED}
+    unknown = sorted(field for field, value in values.items() if value and field not in known)
+    return faults + [f"{field}={values[field]!r} (unknown)" for field in unknown]

@@ -1,0 +1,100 @@
+"""A model as a folder that transformers loads by its Auto classes, without code of ours: a GPT, or a classifier."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from foundling.artifacts import atomic_folder, write_json
+from foundling.model.classifier import Classifier
+from foundling.model.gpt import GPT, GPTConfig
+from foundling.text.prompts import Template, jinja
+from foundling.text.tokenizer import Tokenizer
+from foundling.weights.architectures import portable
+from foundling.weights.huggingface import HEAD, PREFIXES, TABLES, WEIGHTS
+from foundling.weights.huggingface_config import CONFIG, write_config
+from foundling.weights.huggingface_tokenizer import write_classifier_tokenizer, write_tokenizer
+from foundling.weights.names import give
+
+CLASSES = {"gpt2": "GPT2", "llama": "Llama", "qwen3": "Qwen3"}
+HEADS = {"gpt2": "LMHeadModel", "llama": "ForCausalLM", "qwen3": "ForCausalLM"}
+PRECISIONS = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
+GENERATION = "generation_config.json"
+SCORE = "score.weight"
+EQUAL = 1e-4  # how far the logits of a classifier may move
+
+
+def export(
+    folder: Path, model: GPT, tokenizer: Tokenizer, template: Template | None = None, precision: str = "f32"
+) -> None:
+    """Write a language model with its tokenizer and, if it has learned one, its chat template."""
+    architecture, config, state = portable(model)
+    name = architecture.name
+    end = dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"), tokenizer.end_of_text)
+    with atomic_folder(folder) as beside:
+        _write(beside, name, CLASSES[name] + HEADS[name], config, state, end, precision)
+        write_tokenizer(beside, tokenizer, config.context, jinja(template) if template else None)
+        write_json(beside / GENERATION, {**end, "do_sample": True, "temperature": 0.8})
+
+
+def export_classifier(folder: Path, model: Classifier, tokenizer: Tokenizer, precision: str = "f32") -> None:
+    """Write a classifier that AutoModelForSequenceClassification loads, with its labels by name."""
+    architecture, config, state = portable(model.trunk)
+    name = architecture.name
+    padding = tokenizer.vocab_size
+    if padding == config.vocab_size:
+        rows = state["token_embedding.weight"]
+        state["token_embedding.weight"] = torch.cat((rows, torch.zeros_like(rows[:1])))  # (V + 1, C)
+        config = replace(config, vocab_size=padding + 1)
+    config = replace(config, tied=True)  # there is no language head
+    state.pop("output.weight", None)
+    _fold_bias(model, state)
+    labels = dict(enumerate(model.config.labels))
+    values: dict[str, Any] = dict.fromkeys(("bos_token_id", "eos_token_id"), tokenizer.end_of_text)
+    values |= {"pad_token_id": padding, "problem_type": "single_label_classification"}
+    values |= {"id2label": labels, "label2id": {label: number for number, label in labels.items()}}
+    with atomic_folder(folder) as beside:
+        head = {SCORE: model.head.weight.detach()}
+        _write(beside, name, CLASSES[name] + "ForSequenceClassification", config, state, values, precision, head)
+        write_classifier_tokenizer(beside, tokenizer, config.context, model.config.keep)
+
+
+def _write(
+    folder: Path,
+    name: str,
+    kind: str,
+    config: GPTConfig,
+    state: dict[str, Tensor],
+    values: dict[str, Any],
+    precision: str,
+    head: dict[str, Tensor] | None = None,
+) -> None:
+    """config.json and model.safetensors of a class of transformers."""
+    dtype = PRECISIONS[precision]
+    described = write_config(name, config, str(dtype).removeprefix("torch."))
+    write_json(folder / CONFIG, {"architectures": [kind], **described, **values})
+    prefix = PREFIXES[name]
+    tensors = {n if n == HEAD else prefix + n: tensor.to(dtype) for n, tensor in give(TABLES[name], config, state)}
+    save_file(tensors | {n: t.to(dtype) for n, t in (head or {}).items()}, folder / WEIGHTS, metadata={"format": "pt"})
+
+
+def _fold_bias(model: Classifier, state: dict[str, Tensor]) -> None:
+    """Move the head's bias b into the final norm's: W (h + v) = W h + b, where v solves W v = b.
+
+    transformers' head has no bias. A part of b that is equal for all labels changes no probability. RMSNorm has no
+    bias that could take b.
+    """
+    weight, bias = model.head.weight.detach().double(), model.head.bias.detach().double()  # (K, C), (K,)
+    moved = torch.zeros(weight.size(1), dtype=torch.float64)
+    if "norm.bias" in state:
+        moved = torch.linalg.pinv(weight) @ bias  # (C,)
+        state["norm.bias"] = state["norm.bias"] + moved.float()
+    left = bias - weight @ moved
+    if (left - left.mean()).abs().max() > EQUAL:
+        raise ValueError(
+            "the classifier's head has a bias, which transformers' has not; a base with LayerNorm (model=gpt2_124m) "
+            "can take it into its last norm, one with RMSNorm (llama, qwen3) cannot: tune a classifier on such a base"
+        )

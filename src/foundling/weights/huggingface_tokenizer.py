@@ -1,0 +1,80 @@
+"""Our tokenizer as Hugging Face's files: tokenizer.json, tokenizer_config.json; AutoTokenizer gives the same ids."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from foundling.artifacts import write_json
+from foundling.text.merges import merges
+from foundling.text.tokenizer import CHARACTER_PATTERN, END_OF_TEXT, Tokenizer, printable
+
+TOKENIZER, SETTINGS, TEMPLATE = "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"
+PADDING = "<|padding|>"
+
+
+def write_tokenizer(folder: Path, tokenizer: Tokenizer, context: int, template: str | None) -> None:
+    """Write the files; `template` is the chat template in Jinja, for a model that has learned to chat.
+
+    What a text says never becomes a special token (`split_special_tokens`), as in Foundling; but a chat template writes
+    its special tokens as text, so with one transformers must look for them, in what a user says too.
+    """
+    settings = _settings(context) | {"split_special_tokens": template is None}
+    if template is not None:
+        settings["chat_template"] = template
+        (folder / TEMPLATE).write_text(template, encoding="utf-8")
+    _write(folder, _library(tokenizer), settings)
+
+
+def write_classifier_tokenizer(folder: Path, tokenizer: Tokenizer, context: int, keep: str) -> None:
+    """Write the files for a classifier: a text stands between two end-of-text tokens, and one more token pads.
+
+    Padding needs an id of its own, the next one: transformers looks for the last token that is no padding.
+    """
+    from tokenizers import AddedToken, processors
+
+    library = _library(tokenizer)
+    library.add_special_tokens([AddedToken(PADDING, special=True, normalized=False)])
+    framed = f"{END_OF_TEXT} $A {END_OF_TEXT}"
+    library.post_processor = processors.TemplateProcessing(framed, None, [(END_OF_TEXT, tokenizer.end_of_text)])
+    side = "right" if keep == "beginning" else "left"
+    _write(folder, library, _settings(context) | {"pad_token": PADDING, "truncation_side": side})
+
+
+def _settings(context: int) -> dict[str, Any]:
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": context,
+        "clean_up_tokenization_spaces": False,
+        "split_special_tokens": True,
+        **dict.fromkeys(("bos_token", "eos_token", "pad_token"), END_OF_TEXT),
+    }
+
+
+def _write(folder: Path, library: Any, settings: dict[str, Any]) -> None:
+    write_json(folder / TOKENIZER, json.loads(library.to_str()))
+    write_json(folder / SETTINGS, settings)
+
+
+def _library(tokenizer: Tokenizer) -> Any:
+    """The tokenizer in Hugging Face's library."""
+    from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers
+    from tokenizers import Tokenizer as Library
+
+    if tokenizer.pattern == CHARACTER_PATTERN:
+        library = Library(models.WordLevel({token.decode(): rank for token, rank in tokenizer.ranks.items()}))
+        library.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+        library.decoder = decoders.Fuse()
+    else:
+        pairs = [(printable(left), printable(right)) for left, right in merges(tokenizer.ranks)]
+        library = Library(models.BPE({printable(token): rank for token, rank in tokenizer.ranks.items()}, pairs))
+        library.pre_tokenizer = pre_tokenizers.Sequence(
+            [
+                pre_tokenizers.Split(Regex(tokenizer.pattern), "isolated"),
+                pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+            ]
+        )
+        library.decoder = decoders.ByteLevel()
+    if tokenizer.normal_form:
+        library.normalizer = getattr(normalizers, tokenizer.normal_form)()
+    library.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in tokenizer.specials])
+    return library

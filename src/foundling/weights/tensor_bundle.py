@@ -1,0 +1,152 @@
+"""TensorFlow's checkpoints, read without TensorFlow: an index of names in front of files of raw numbers.
+
+The index (`model.ckpt.index`) is a table in LevelDB's format (tensorflow/core/lib/io/format.cc): blocks of sorted
+keys, each entry sharing a prefix with the one before, and a footer that says where the block of blocks is. Its values
+are protocol buffers (tensorflow/core/protobuf/tensor_bundle.proto): dtype, shape, file, offset, size and CRC-32C of a
+tensor, whose bytes lie at that place of `model.ckpt.data-0000k-of-0000n`. Nothing in either file is code.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import torch
+from crc32c import crc32c
+from torch import Tensor
+
+FOOTER, MAGIC = 48, 0xDB4775248B80FB57
+DTYPES = {1: torch.float32, 2: torch.float64, 14: torch.bfloat16, 19: torch.float16}  # of TensorFlow's types.proto
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Where a tensor lies."""
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    file: Path
+    offset: int  # bytes
+    size: int  # bytes
+    checksum: int
+
+
+def read_index(index: Path) -> dict[str, Stored]:
+    """The tensors of a checkpoint by name, each found to be of a float type and whole within its file."""
+    entries = dict(_table(index))
+    files = _numbers(entries.pop(b"", b"")).get(1, 1)
+    stem = index.name.removesuffix(".index")
+    stored = {}
+    for key, value in entries.items():
+        name, fields = key.decode(), {1: 0, 3: 0, 4: 0, 5: 0, 6: 0} | _numbers(value)
+        if fields[1] not in DTYPES:
+            raise ValueError(f"{index}: {name} has TensorFlow's type number {fields[1]}; allowed are float types")
+        sizes = (size for shape in _nested(value) for size in _nested(shape))
+        shape = tuple(_numbers(size).get(1, 0) for size in sizes)
+        file = index.with_name(f"{stem}.data-{fields[3]:05d}-of-{files:05d}")
+        one = Stored(DTYPES[fields[1]], shape, file, fields[4], fields[5], fields[6])
+        if not file.is_file():
+            raise ValueError(f"{file} is missing; put it beside {index.name}")
+        if one.size != prod(shape) * one.dtype.itemsize or one.offset + one.size > file.stat().st_size:
+            raise ValueError(
+                f"{file} has {file.stat().st_size:,} bytes, and {name} {shape} asks for {one.size:,} bytes at "
+                f"{one.offset:,}; the download is not whole, so fetch it again"
+            )
+        stored[name] = one
+    return stored
+
+
+def read_tensor(stored: Stored) -> Tensor:
+    """One tensor, found equal to its checksum."""
+    data = bytearray(stored.size)
+    with open(stored.file, "rb") as file:
+        file.seek(stored.offset)
+        file.readinto(data)
+    if _masked(data) != stored.checksum:
+        raise ValueError(f"{stored.file} is damaged at byte {stored.offset:,}; fetch it again")
+    return torch.frombuffer(data, dtype=stored.dtype).view(stored.shape)
+
+
+def _table(path: Path) -> Iterator[tuple[bytes, bytes]]:
+    """Keys and values of a LevelDB table."""
+    try:
+        data = path.read_bytes()
+        if len(data) < FOOTER or struct.unpack("<Q", data[-8:])[0] != MAGIC:
+            raise ValueError("its last bytes are not a table's")
+        _, at = _handle(data, len(data) - FOOTER)  # of the meta index, which holds nothing here
+        (start, size), _ = _handle(data, at)
+        for _, handle in _block(data, start, size):
+            yield from _block(data, *_handle(handle, 0)[0])
+    except (ValueError, IndexError, struct.error) as error:
+        raise ValueError(f"{path} is no whole TensorFlow checkpoint index ({error}); fetch it again") from None
+
+
+def _block(data: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes]]:
+    """Entries of a block; behind its `size` bytes stand how it is compressed (1 byte) and its checksum (4 bytes)."""
+    block, compression = data[start : start + size], data[start + size]
+    if _masked(data[start : start + size + 1]) != struct.unpack_from("<I", data, start + size + 1)[0]:
+        raise ValueError("a block does not match its checksum")
+    if compression:
+        raise ValueError("its blocks are compressed; OpenAI's are not")
+    (restarts,) = struct.unpack("<I", block[-4:])
+    at, end, key = 0, size - 4 - 4 * restarts, b""
+    while at < end:
+        shared, at = _varint(block, at)
+        own, at = _varint(block, at)
+        length, at = _varint(block, at)
+        key = key[:shared] + block[at : at + own]
+        yield key, block[at + own : at + own + length]
+        at += own + length
+
+
+def _handle(data: bytes, at: int) -> tuple[tuple[int, int], int]:
+    """A block's start and size, and the place behind them."""
+    start, at = _varint(data, at)
+    size, at = _varint(data, at)
+    return (start, size), at
+
+
+def _numbers(message: bytes) -> dict[int, int]:
+    """The numbers among a protocol buffer's fields."""
+    return {field: number for field, number, _ in _fields(message)}
+
+
+def _nested(message: bytes) -> list[bytes]:
+    """The protocol buffers in field 2: an entry's shape, a shape's sizes."""
+    return [inner for field, _, inner in _fields(message) if field == 2]
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """A protocol buffer's fields: which one, and its number or its bytes."""
+    at = 0
+    while at < len(message):
+        tag, at = _varint(message, at)
+        number, inner = 0, b""
+        if tag & 7 == 0:
+            number, at = _varint(message, at)
+        elif tag & 7 == 2:
+            length, at = _varint(message, at)
+            inner, at = message[at : at + length], at + length
+        elif tag & 7 == 5:
+            (number,), at = struct.unpack_from("<I", message, at), at + 4
+        else:
+            raise ValueError(f"wire type {tag & 7} is unknown")
+        yield tag >> 3, number, inner
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    """A number of 7 bits a byte, lowest first, and the place behind it."""
+    value = shift = 0
+    while True:
+        byte = data[at]
+        value |= (byte & 127) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 128:
+            return value, at
+
+
+def _masked(data: bytes | bytearray) -> int:
+    """CRC-32C, turned and shifted, since a checksum of data that holds checksums is weak (LevelDB's crc32c.h)."""
+    crc = crc32c(data)
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF

@@ -1,0 +1,85 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from foundling.artifacts import read_json, write_json
+from foundling.commands.export import run
+from foundling.model.classifier import Classifier, ClassifierConfig
+from foundling.model.gpt import GPT
+from foundling.text.tokenizer import END_OF_TEXT, train_bpe
+from foundling.weights import folder
+
+
+@pytest.fixture
+def ask(root: Path, tmp_path: Path, gpt_config: Callable[..., Any]) -> Callable[..., None]:
+    """`foundling export` with conf/export/default.yaml, on a small Llama."""
+    tokenizer = train_bpe(["the fox and the lion"], 262, [END_OF_TEXT, "<|user|>"])
+    folder.save(tmp_path / "models/chat", GPT(gpt_config("llama", tokenizer.vocab_size, n_layer=1)), tokenizer)
+
+    def make(**values: Any) -> None:
+        settings = OmegaConf.load(root / "conf/export/default.yaml")
+        asked = OmegaConf.merge(settings, {"model": str(tmp_path / "models/chat"), **values})
+        run(OmegaConf.create({"export": asked}), tmp_path)
+
+    return make
+
+
+def test_each_format_is_a_folder_and_the_user_is_told_how_it_is_loaded(
+    ask: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask(format="huggingface")
+    assert "AutoModelForCausalLM.from_pretrained" in capsys.readouterr().out
+    written = {file.name for file in (tmp_path / "exports/chat-huggingface").iterdir()}
+    assert written == {
+        *("config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+    }
+    ask(format="gguf", precision="q8_0", to="elsewhere")
+    assert "ollama create chat" in capsys.readouterr().out
+    assert {file.name for file in (tmp_path / "elsewhere").iterdir()} == {"chat-q8_0.gguf", "Modelfile"}
+
+
+def test_the_chat_template_is_the_one_that_the_model_was_taught(ask: Callable[..., None], tmp_path: Path) -> None:
+    template = tmp_path / "exports/chat-huggingface/chat_template.jinja"
+    write_json(tmp_path / "models/chat/chat.json", {"template": "phi3", "system": "You tell of animals."})
+    ask()
+    assert "<|user|>" in template.read_text()
+    assert "You tell of animals." in template.read_text()
+    ask(template="alpaca")
+    assert "### Instruction" in template.read_text()
+    ask(template="none")
+    assert not template.exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"format": "onnx"}, "export.format='onnx' is unknown; choose one of huggingface, gguf"),
+        ({"format": "gguf", "precision": "bf16"}, "'bf16' is unknown to .*gguf; choose one of f32, f16, q8_0"),
+        ({"precision": "q8_0"}, "'q8_0' is unknown to .*huggingface; choose one of f32, f16, bf16"),
+        ({"template": "chat"}, "template 'chat'; allowed are alpaca, phi3, chatml"),
+    ],
+)
+def test_what_is_unknown_is_refused_with_the_choices(
+    ask: Callable[..., None], tmp_path: Path, values: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ValueError, match=says):
+        ask(**values)
+    assert not (tmp_path / "exports").exists()
+
+
+def test_a_classifier_goes_to_hugging_face_alone(
+    ask: Callable[..., None], tmp_path: Path, gpt_config: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    tokenizer = train_bpe(["the fox and the lion"], 262)
+    shape = ClassifierConfig(gpt_config("qwen3", tokenizer.vocab_size, n_layer=1), ("ham", "spam"), "end")
+    folder.save(tmp_path / "models/classifier", Classifier(shape), tokenizer)
+    ask(model=str(tmp_path / "models/classifier"))
+    assert 'pipeline("text-classification"' in capsys.readouterr().out
+    config = read_json(tmp_path / "exports/classifier-huggingface/config.json")
+    assert config["architectures"] == ["Qwen3ForSequenceClassification"]
+    assert config["id2label"] == {"0": "ham", "1": "spam"}
+    with pytest.raises(ValueError, match=r"is a classifier, and GGUF is for language models"):
+        ask(model=str(tmp_path / "models/classifier"), format="gguf")

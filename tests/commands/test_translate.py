@@ -1,0 +1,78 @@
+"""foundling translate answers with a line for each text, whether it is a setting, a file or standard input."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from omegaconf import OmegaConf
+
+from foundling.commands.translate import run
+from foundling.model.translator import Translator, TranslatorConfig
+from foundling.text.tokenizer import characters
+from foundling.weights import folder
+
+
+@pytest.fixture(scope="module")
+def model(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained one that writes a few letters."""
+    place = tmp_path_factory.mktemp("models") / "translator"
+    tokenizer = characters(["abcdefgh "])
+    torch.manual_seed(7)
+    values = yaml.safe_load((root / "conf/transformer/tiny.yaml").read_text())
+    values |= {"init": "xavier", "shared": "none", "context": 12}
+    network = Translator(TranslatorConfig(vocab_size=tokenizer.vocab_size, **values))
+    assert network.output is not None
+    with torch.no_grad():
+        for token in (tokenizer.end_of_text, *tokenizer.encode(" ")):
+            network.output.weight[token] = 0.0  # neither is likely
+    folder.save(place, network, tokenizer)
+    return place
+
+
+@pytest.fixture
+def translate(root: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+    def ask(**settings: Any) -> tuple[str, str]:
+        defaults = OmegaConf.load(root / "conf/translate/default.yaml")
+        run(OmegaConf.create({"translate": {**defaults, "model": str(model), "extra": 4, **settings}}), Path())
+        return tuple(capsys.readouterr())  # type: ignore[return-value]
+
+    return ask
+
+
+def test_files_and_standard_input_give_what_single_texts_give(
+    translate: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = ["abc", "hag", "dead beef"]
+    alone = [translate(text=text)[0] for text in texts]
+    assert all(one.strip() and one.count("\n") == 1 for one in alone)
+    (tmp_path / "texts.txt").write_text("\n".join(["abc", "", "hag", "dead beef"]) + "\n")
+    out, said = translate(file=str(tmp_path / "texts.txt"))
+    assert out == "".join([alone[0], "\n", *alone[1:]])  # a blank line stays one
+    assert "4 texts in" in said
+    monkeypatch.setattr("sys.stdin", io.StringIO("abc\nhag\ndead beef\n"))
+    assert translate()[0] == "".join(alone)
+    (tmp_path / "texts.csv").write_text("id,body\n" + "".join(f"1,{text}\n" for text in texts))
+    assert translate(file=str(tmp_path / "texts.csv"), column="body")[0] == "".join(alone)
+
+
+def test_what_is_too_long_is_cut_and_said(translate: Any) -> None:
+    out, said = translate(text="abcdefgh abcdefgh")
+    assert out == translate(text="abcdefgh ab")[0]
+    assert "1 of the texts are longer than the model's context and lost their end" in said
+
+
+def test_what_cannot_be_read_is_named(translate: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "texts.csv").write_text("id,body\n1,abc\n")
+    with pytest.raises(ValueError, match=r"texts\.csv:2 has no column 'text' \(found id, body\)"):
+        translate(file=str(tmp_path / "texts.csv"))
+    with pytest.raises(ValueError, match=r"found no file nowhere\.txt"):
+        translate(file="nowhere.txt")
+    (tmp_path / "empty.txt").write_text("")
+    with pytest.raises(ValueError, match=r"found no text in .*empty\.txt"):
+        translate(file=str(tmp_path / "empty.txt"))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    with pytest.raises(ValueError, match='nothing to read: give text="…"'):
+        translate()
