@@ -38,7 +38,7 @@ def test_gpt3s_budget_is_printed(capsys: Any, caplog: Any) -> None:
 
 @pytest.mark.parametrize("hardware", ["a100", "h100", "h200", "h100x8", "v100"])
 def test_each_hardware_makes_a_plan(capsys: Any, hardware: str) -> None:
-    out = planned(capsys, f"hardware={hardware}", "model=small", "tokens=1e9")
+    out = planned(capsys, f"hardware={hardware}", "model=small", "pretrain.batch_size=32", "tokens=1e9")
     assert "tokens 1,000,000,000 in 122,071 steps" in out
     assert "kWh" in out
     assert "price $" in out
@@ -63,7 +63,7 @@ def test_a_model_that_does_not_fit_here_asks_for_its_hardware(capsys: Any, monke
 
 
 def test_what_does_not_fit_is_told_with_what_would(capsys: Any, caplog: Any) -> None:
-    large = ["hardware=a100", "model=gpt2_1558m", "tokenizer=gpt2"]
+    large = ["hardware=a100", "model=gpt2_1558m", "tokenizer=gpt2", "pretrain.batch_size=32"]
     planned(capsys, *large)
     assert caplog.messages == ["plan: this does not fit into memory; with 2 times the pretrain.accumulate it does"]
     caplog.clear()
@@ -83,7 +83,7 @@ def test_epochs_and_validation_count_where_the_tokens_are_this_configs(capsys: A
     made = config.recipe(config.compose([]))
     shards = [{"split": "train", "tokens": 1_024_000}, {"split": "validation", "tokens": 81_920}]
     write_json("data/tokens/meta.json", {"made_with": {"corpus": made["corpus"]}, "shards": shards})
-    out = planned(capsys, "hardware=a100", "model=nano")
+    out = planned(capsys, "hardware=a100", "model=nano", "pretrain.max_steps=1000", "pretrain.batch_size=32")
     assert "epochs 4.00 of the 1,024,000 tokens" in out
     assert "validation 0.0 seconds" in out
     assert "epochs" not in planned(capsys, "hardware=a100", "corpus=the_verdict")

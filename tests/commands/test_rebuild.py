@@ -74,6 +74,12 @@ def test_it_prints_commands_with_the_settings_that_the_commit_does_not_hold(proj
     assert not (project / "scratch").exists()
 
 
+def test_a_translator_needs_its_pairs_alone(project: Path) -> None:
+    record = read_json("metrics/pretrain_run.json")
+    assert rebuild.commands("translator", record, Path("x"))[1] == ["fetch", "translator"]
+    assert rebuild.commands("instruct", record, Path("x"))[1][-2:] == ["pretrain", "instruct"]
+
+
 def test_it_carries_them_out_in_a_clean_clone_and_compares(project: Path, capsys: Any) -> None:
     Path("src/foundling/__main__.py").write_text("raise SystemExit('the working tree is not to be run')")
     run(carry_out=True)

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from foundling.artifacts import read_json, sha256
 from foundling.model.classifier import Classifier, ClassifierConfig
+from foundling.model.translator import Translator, TranslatorConfig
 from foundling.weights import folder
 
 CHAT = Path("models/chat")
@@ -58,6 +60,23 @@ def test_equal_models_have_equal_folders(chain: Path) -> None:
     beside = {"chat.json": read_json(CHAT / "chat.json")}
     folder.save(Path("elsewhere/again"), model, tokenizer, made, beside)
     assert sha256(Path("elsewhere/again")) == sha256(CHAT)
+
+
+def test_a_translators_card_names_both_its_halves(tmp_path: Path, root: Path) -> None:
+    shape = yaml.safe_load((root / "conf/transformer/tiny.yaml").read_text())
+    network = Translator(TranslatorConfig(vocab_size=50, **shape))
+    made = {"config": {"translator": {"dataset": {"name": "pairs", "sources": [{"name": "en"}]}, "batch_tokens": 64}}}
+    folder.save(tmp_path / "m", network, None, made)
+    text = (tmp_path / "m/README.md").read_text()
+    layers = f"{shape['n_encoder']} + {shape['n_decoder']} layers of width {shape['n_embd']}"
+    for part in (
+        "# A translator",
+        f"encoder–decoder Transformer of {network.parameter_count():,} parameters: {layers}",
+    ):
+        assert part in text
+    assert "| translator | pairs | en |" in text
+    assert "| batch_tokens | 64 |" in text
+    assert "pretrain" not in text
 
 
 @pytest.mark.parametrize("labels", [("ham", "spam"), ("a|b", "c", "d")])

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 WEIGHTS = "model.safetensors"
 RECORD = "_run.json"
 FETCHED = "data/raw/weights"  # by the stage weights
-BEFORE = ("fetch", "weights", "tokenizer", "tokenize", "pretrain")  # what each tuned model builds on
+BEFORE = ("fetch", "weights", "tokenizer", "tokenize", "pretrain")  # what a base and what is tuned on it build on
 COMMIT = re.compile("[0-9a-f]{40,64}")
 CLONES = Path("scratch/rebuild")
 
@@ -79,7 +79,8 @@ def commands(stage: str, record: dict[str, Any], clone: Path) -> tuple[list[list
     ]
     committed = _selection(record["commit"])
     settings = [override for override in record["overrides"] if override not in committed]
-    return git, list(dict.fromkeys((*BEFORE, stage))), settings
+    before = ("fetch",) if stage == "translator" else BEFORE
+    return git, list(dict.fromkeys((*before, stage))), settings
 
 
 def _selection(commit: str) -> list[str]:

@@ -59,7 +59,8 @@ def run(config: DictConfig, out: Path) -> float:
     }
     shown = [looks(network, tokenizer, row["source"], row["beam"]) for row in rows[: settings["test"]["looks"]]]
     made = out / "models/translator"
-    folder.save(made, network.cpu(), tokenizer, provenance(asked, [PAIRS / "meta.json"], None, reached))
+    shaped_by = {"translator": asked["translator"]}
+    folder.save(made, network.cpu(), tokenizer, provenance(shaped_by, [PAIRS / "meta.json"], None, reached))
     settle(out / "scratch/translator", out, PLACES)
     write_json(out / "metrics/translator.json", metrics)
     for name, lines in (("translations", rows), ("translator_looks", shown)):

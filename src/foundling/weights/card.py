@@ -10,9 +10,21 @@ CARD = "README.md"
 KINDS = {  # what a model is, the section that it was trained by, the command that uses it
     "assistant": ("An assistant that follows instructions", "instruct", "chat"),
     "classifier": ("A classifier of texts", "classify", 'predict text="…"'),
+    "translator": ("A translator of sentences", "translator", 'translate text="…"'),
     "base": ("A language model", "pretrain", 'generate prompt="…"'),
 }
-SHOWN = ("init_from", "method", "train", "template", "max_steps", "epochs", "batch_size", "precision", "seed")
+SHOWN = (
+    "init_from",
+    "method",
+    "train",
+    "template",
+    "max_steps",
+    "epochs",
+    "batch_size",
+    "batch_tokens",
+    "precision",
+    "seed",
+)
 LIMITS = """\
 It continues texts in the manner of those that it was trained on. What it says may be wrong, and what its training texts
 leave out or get wrong, it does as well. It was measured on what is named above and on nothing else; measure it on texts
@@ -46,7 +58,9 @@ def card(config: Mapping[str, Any], parameters: int, provenance: Mapping[str, An
 
 
 def kind_of(config: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:
-    """assistant, classifier or base."""
+    """assistant, classifier, translator or base."""
+    if "n_encoder" in config:
+        return "translator"
     if "labels" in config:
         return "classifier"
     return "assistant" if "chat.json" in provenance.get("files", {}) else "base"
@@ -54,17 +68,20 @@ def kind_of(config: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:
 
 def _what(config: Mapping[str, Any], parameters: int) -> str:
     shape = config.get("trunk", config)
+    if "n_encoder" in shape:
+        kind, layers = "An encoder–decoder", f"{shape['n_encoder']} + {shape['n_decoder']} layers"
+    else:
+        kind, layers = "A decoder-only", f"{shape['n_layer']} layers"
     text = (
-        f"A decoder-only Transformer of {parameters:,} parameters: {shape['n_layer']} layers of width "
-        f"{shape['n_embd']}, {shape['n_head']} heads, a context of {shape['context']:,} tokens, a vocabulary of "
-        f"{shape['vocab_size']:,}."
+        f"{kind} Transformer of {parameters:,} parameters: {layers} of width {shape['n_embd']}, "
+        f"{shape['n_head']} heads, a context of {shape['context']:,} tokens, a vocabulary of {shape['vocab_size']:,}."
     )
     return text + (f" It tells apart: {', '.join(config['labels'])}." if "labels" in config else "")
 
 
 def _datasets(recipe: Mapping[str, Any], section: str) -> list[tuple[str, str, str]]:
-    """The corpus of the base, and the dataset that it was tuned on."""
-    found = [("pretrain", recipe.get("corpus"))]
+    """The corpus of the base, if there is one, and the dataset that it was tuned on."""
+    found = [("pretrain", recipe.get("corpus"))] if section != "translator" else []
     if section != "pretrain":
         found.append((section, recipe.get(section, {}).get("dataset")))
     return [
