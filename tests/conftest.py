@@ -1,6 +1,7 @@
 """Tiny models and the project's conf/ for all tests."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,14 @@ import yaml
 ROOT = Path(__file__).parents[1]
 os.environ.setdefault("WANDB_MODE", "disabled")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def absl_closes_no_captured_stream() -> None:
+    """absl, which rouge-score imports, closes its stream when Hydra sets up logging: give it one that is not pytest's."""
+    from absl import logging
+
+    logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 
 @pytest.fixture(scope="session")
