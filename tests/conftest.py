@@ -16,7 +16,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 @pytest.fixture(scope="session", autouse=True)
 def absl_closes_no_captured_stream() -> None:
-    """absl, which rouge-score imports, closes its stream when Hydra sets up logging: give it one that is not pytest's."""
+    """absl, which rouge-score imports, closes its stream when Hydra sets up logging; it must not be pytest's."""
     from absl import logging
 
     logging.get_absl_handler().python_handler.stream = sys.__stderr__
