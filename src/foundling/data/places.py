@@ -30,7 +30,7 @@ def locate(file: Mapping[str, Any], scratch: Path, mirror: Path | None) -> Path:
             tried.append(f"{path} ({problem})")
     for url in _urls(file):
         try:
-            download(url, scratch / name_of(file), expected)
+            download(url, scratch / name_of(file), expected, file.get("size"))
             if problem := _problem(scratch / name_of(file), {"size": file.get("size")}):
                 raise ValueError(problem)
             return scratch / name_of(file)

@@ -38,7 +38,7 @@ def run(config: DictConfig, out: Path) -> float:
     began = time.perf_counter()
     asked, settings, runtime = recipe(config), section(config, "pretrain"), section(config, "runtime")
     tokenizer = Tokenizer.load(TOKENIZER)
-    tokens = open_tokens(TOKENS, tokenizer.fingerprint)
+    tokens = open_tokens(TOKENS, tokenizer)
     require(tokens.meta["made_with"], asked, str(TOKENS), "run `dvc repro tokenize` first, or drop that setting")
     network = start(settings["init_from"], asked["model"], tokenizer, settings["seed"])
     batch = {name: settings[name] for name in ("batch_size", "accumulate", "seed")}

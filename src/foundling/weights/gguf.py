@@ -153,6 +153,10 @@ def _modelfile(file: str, template: Template | None, context: int) -> str:
             f'TEMPLATE """{{{{ range .Messages }}}}{"".join(cases)}{{{{ end }}}}{template.marks[ASSISTANT][0]}"""'
         )
         if template.preamble is not None:
+            if '"""' in template.preamble:
+                raise ValueError(
+                    'the system text has """ in it, which ends a text in a Modelfile; take format=huggingface'
+                )
             lines.append(f'SYSTEM """{template.preamble}"""')
     return "\n".join([*lines, f'PARAMETER stop "{END_OF_TEXT}"', f"PARAMETER num_ctx {context}", ""])
 
