@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from foundling import config
+from foundling import config, ranges
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -69,6 +69,7 @@ def _run(name: str, arguments: list[str]) -> None:
         job = HydraConfig.get()
         out = Path(job.runtime.output_dir) if job.mode == RunMode.MULTIRUN else Path()
         try:
+            ranges.check(composed)
             return run(composed, out)
         except Exception as error:  # before Hydra wraps it in a traceback of its own
             _end(error)
