@@ -63,14 +63,13 @@ def _run(name: str, arguments: list[str]) -> None:
     from hydra.types import RunMode
 
     arguments = _arguments(name, arguments)
-    run = _load(name)
 
     def task(composed: "DictConfig") -> Any:
         job = HydraConfig.get()
         out = Path(job.runtime.output_dir) if job.mode == RunMode.MULTIRUN else Path()
         try:
             ranges.check(composed)
-            return run(composed, out)
+            return _load(name)(composed, out)  # the heavy imports come once the values are known to be sound
         except Exception as error:  # before Hydra wraps it in a traceback of its own
             _end(error)
 
@@ -102,9 +101,14 @@ def _end(error: Exception) -> NoReturn:
     ):
         traceback.print_exception(error)
     else:
-        print(f"foundling: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"foundling: {one_line(error)}", file=sys.stderr)
     sys.stdout.flush()
     sys.exit(1)
+
+
+def one_line(error: Exception) -> str:
+    """What an error says, without line ends and what else would steer a terminal: names come from files, too."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(str(error).split()))
 
 
 def _overview() -> str:

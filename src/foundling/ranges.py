@@ -125,6 +125,12 @@ def check(config: "DictConfig") -> None:
         values = OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
         raise ValueError(f"the config cannot be resolved: {str(error).splitlines()[0]}") from error
+    assert isinstance(values, dict)
+    check_values(values)
+
+
+def check_values(values: Mapping[Any, Any]) -> None:
+    """The same of plain values."""
     for key, value in _values(values, ""):
         _check(key, value)
 
@@ -146,8 +152,12 @@ def _check(key: str, value: Any) -> None:
     allowed = RANGES.get(key, RANGES.get(name))
     if allowed is not None:
         items = value if name in LISTS and isinstance(value, list) and value else [value]
-        if (value is None and key in NEVER_NULL) or not all(allowed.holds(item) for item in items):
-            raise ValueError(f"found {key}={str(value)[:60]} ({type(value).__name__}); allowed is {allowed}; mend it")
+        fits = (value is not None or key not in NEVER_NULL) and (items is value) == (name in LISTS)
+        if not fits or not all(allowed.holds(item) for item in items):
+            listed = "a list, each " if name in LISTS else ""
+            raise ValueError(
+                f"found {key}={str(value)[:60]} ({type(value).__name__}); allowed is {listed}{allowed}; mend it"
+            )
     if name in SWITCHES and not isinstance(value, bool):
         raise ValueError(f"found {key}={str(value)[:60]} ({type(value).__name__}); allowed are true and false; mend it")
     if name in TEXTS and not isinstance(value, str):

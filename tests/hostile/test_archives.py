@@ -268,17 +268,17 @@ def test_a_sparse_member_that_claims_a_terabyte_is_left_out(tmp_path: Path) -> N
     st.sampled_from(["a.zip", "a.tar", "a.tar.gz", "a.tar.zst"]),
     st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=9),
 )
-def test_any_damage_is_refused_or_harmless(tmp_path: Path, name: str, damage: list[tuple[int, int]]) -> None:
+def test_any_damage_is_refused_or_harmless(
+    tmp_path: Path, read_or_refused, name: str, damage: list[tuple[int, int]]
+) -> None:
     archive = write(tmp_path, name, [("d/a.txt", b"text " * 300), ("b.txt", bytes(range(256)))])
     data = bytearray(archive.read_bytes())
     for at, value in damage:
         data[at % len(data)] = value
     archive.write_bytes(data)
     before = {path.name for path in tmp_path.iterdir()} | {"final"}
-    try:
+    with read_or_refused("archive a.", "unpacks to more"):
         unpack(archive)
-    except ValueError as error:
-        assert "archive a." in str(error) or "unpacks to more" in str(error)
     assert {path.name for path in tmp_path.iterdir()} <= before
 
 

@@ -26,8 +26,9 @@ def _fits(value: Any, kind: Any) -> bool:
     if get_origin(kind) is tuple:
         return isinstance(value, tuple | list) and all(_fits(item, get_args(kind)[0]) for item in value)
     if kind in (int, float):
-        allowed = int if kind is int else int | float
-        return isinstance(value, allowed) and not isinstance(value, bool) and math.isfinite(value)
+        if isinstance(value, float) and kind is float:
+            return math.isfinite(value)
+        return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, kind)
 
 
