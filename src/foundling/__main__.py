@@ -1,6 +1,7 @@
 """foundling <command> [overrides]: each command is a Hydra app over conf/ and the selection in params.yaml."""
 
 import ast
+import errno
 import importlib
 import os
 import sys
@@ -101,7 +102,9 @@ def _end(error: Exception) -> NoReturn:
     ):
         traceback.print_exception(error)
     else:
-        print(f"foundling: {one_line(error)}", file=sys.stderr)
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        mend = "; free some space and run the command again, what was there before is untouched" if full else ""
+        print(f"foundling: {one_line(error)}{mend}", file=sys.stderr)
     sys.stdout.flush()
     sys.exit(1)
 

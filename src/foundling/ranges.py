@@ -113,6 +113,7 @@ TEXTS = frozenset(
     )
 )
 NEVER_NULL = ("pretrain.max_steps", "instruct.max_steps", "translator.max_steps", "pretrain.validate_every")
+CHOICES = {"runtime.batch": ("fixed", "auto")}
 OWN_NAMES = ("sources", "label_names", "class_weights", "answers", "benchmarks", "metrics")  # whose keys are the user's
 
 
@@ -160,5 +161,7 @@ def _check(key: str, value: Any) -> None:
             )
     if name in SWITCHES and not isinstance(value, bool):
         raise ValueError(f"found {key}={str(value)[:60]} ({type(value).__name__}); allowed are true and false; mend it")
+    if key in CHOICES and value not in CHOICES[key]:
+        raise ValueError(f"found {key}={str(value)[:60]}; allowed are {' and '.join(CHOICES[key])}; mend it")
     if name in TEXTS and not isinstance(value, str):
         raise ValueError(f"found {key}={str(value)[:60]} ({type(value).__name__}); allowed is a text; mend it")

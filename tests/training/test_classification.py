@@ -24,6 +24,7 @@ from foundling.training.trainable import choose_trainable
 
 RUNTIME = {
     "threads": None,
+    "batch": "fixed",
     "progress": False,
     "log_every": 5,
     "deterministic": True,

@@ -18,6 +18,7 @@ from foundling.training.optim import adamw, trapezoid
 
 RUNTIME = {
     "threads": None,
+    "batch": "fixed",
     "progress": False,
     "log_every": 2,
     "deterministic": True,

@@ -25,6 +25,7 @@ RECIPE = {
 }
 RUNTIME = {
     "threads": None,
+    "batch": "fixed",
     "trainer": {"accelerator": "cpu", "devices": 1},
     "progress": False,
     "deterministic": True,

@@ -12,6 +12,7 @@ from lightning.fabric.utilities.throughput import get_available_flops
 from lightning.pytorch.loggers import Logger
 
 from foundling.training.callbacks import Bar, Recorder, SeedEachBatch
+from foundling.training.parts import clear_mishaps
 
 log = logging.getLogger(__name__)
 
@@ -69,8 +70,10 @@ def fit(
     )
     # deterministic mode would also overwrite each new tensor with NaN first; our code reads none before it is written
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    trained.batch_mode = runtime["batch"]
     if steps > 0:
-        trainer.fit(module, data)
+        with clear_mishaps():
+            trainer.fit(module, data)
     if trained.validation.get("step") != trainer.global_step:
         trainer.validate(module, data, verbose=False)
     return recorder

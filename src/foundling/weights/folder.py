@@ -4,13 +4,15 @@ It is checked by name and shape when it is read.
 """
 
 import dataclasses
+import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from foundling.artifacts import atomic_folder, read_json, sha256, write_json
 from foundling.model.gpt import GPT, GPTConfig, weightless
@@ -42,7 +44,7 @@ def save(
     config: Any = model.config
     with atomic_folder(folder) as beside:
         write_json(beside / CONFIG, dataclasses.asdict(config))
-        save_file({name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}, beside / WEIGHTS)
+        save_tensors({n: t.detach().cpu().contiguous() for n, t in model.state_dict().items()}, beside / WEIGHTS)
         if tokenizer is not None:
             tokenizer.save(beside / TOKENIZER)
         for name, value in (beside_it or {}).items():
@@ -52,6 +54,16 @@ def save(
             write_json(beside / PROVENANCE, made)
             text = card(read_json(beside / CONFIG), sum(p.numel() for p in model.parameters()), made)
             (beside / CARD).write_text(text, encoding="utf-8", newline="\n")
+
+
+def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write a safetensors file; a full disk is the system's own error, as with any other file."""
+    try:
+        save_file(tensors, path, metadata)
+    except SafetensorError as error:
+        if found := re.search(r"os error (\d+)", str(error)):
+            raise OSError(int(found[1]), os.strerror(int(found[1])), str(path)) from None
+        raise
 
 
 def hashes(folder: Path) -> dict[str, str]:

@@ -4,7 +4,9 @@ Written for GPT-2, Llama and Qwen3, in f32, f16 or q8_0 (blocks of 32 numbers in
 the package gguf.
 """
 
+import errno
 import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,10 +85,16 @@ def export(
             kind = _kind(tensor_name, tensor, precision)
             data = gguf.quants.quantize(tensor.float().numpy(), gguf.GGMLQuantizationType[kind])
             writer.add_tensor(tensor_name, data, raw_dtype=gguf.GGMLQuantizationType[kind])
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
-        writer.close()
+        try:
+            writer.write_header_to_file()
+            writer.write_kv_data_to_file()
+            writer.write_tensors_to_file()
+        except OSError as error:
+            if error.errno is None:  # numpy's, which tells of bytes requested and written
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from None
+            raise
+        finally:
+            writer.close()
         (beside / "Modelfile").write_text(_modelfile(file, template, config.context), encoding="utf-8")
 
 
