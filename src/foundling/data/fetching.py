@@ -14,8 +14,8 @@ from foundling.data.archives import extract, is_archive
 from foundling.data.formats import FORMATS, format_of
 from foundling.data.hub import rows
 from foundling.data.limits import Limits
-from foundling.data.places import locate, name_of, on_disk
-from foundling.data.sources import META, check, fingerprints
+from foundling.data.places import locate, on_disk
+from foundling.data.sources import META, check, fingerprints, name_of
 
 log = logging.getLogger(__name__)
 

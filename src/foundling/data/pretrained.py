@@ -12,8 +12,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from foundling.data.places import locate, name_of
-from foundling.data.sources import HUB_ID, check_file
+from foundling.data.places import locate
+from foundling.data.sources import HUB_ID, check_file, name_of
 
 log = logging.getLogger(__name__)
 

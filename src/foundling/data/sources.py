@@ -21,7 +21,6 @@ from typing import Any
 from foundling.artifacts import fingerprint, read_json
 from foundling.data import limits
 from foundling.data.formats import read
-from foundling.data.places import name_of
 
 META = "meta.json"
 ORIGINS = ("files", "path", "hub", "generate")
@@ -140,6 +139,17 @@ def check_file(file: Any, where: str) -> None:
             f"a file of {where} is named {name[:60]!r}, by the end of its mirror path, path or URL; allowed are "
             "printable names; give it a `mirror` path that ends in one"
         )
+
+
+def name_of(file: Mapping[str, Any]) -> str:
+    """A file's name; it follows from the config, so that it is the same whichever place had the file."""
+    return Path(file.get("mirror") or file.get("path") or urls_of(file)[0].partition("?")[0]).name
+
+
+def urls_of(file: Mapping[str, Any]) -> list[str]:
+    """A file's URLs, in the order in which they are tried."""
+    urls = file.get("url") or []
+    return [urls] if isinstance(urls, str) else list(urls)
 
 
 def _of_kind(values: Mapping[str, Any], kinds: Mapping[str, Any], where: str) -> None:
