@@ -71,6 +71,7 @@ def run(config: DictConfig, out: Path) -> float:
     log_lineage(logger, out / "models/base", "model", "base", TOKENS / "meta.json", "tokens", "tokens")
     seconds = {"training": recorder.seconds, "whole": time.perf_counter() - began}
     record = run_record(out / "models/base" / folder.WEIGHTS, seconds, recorder.tokens_per_second, finish(logger))
-    write_json(out / "metrics/pretrain_run.json", record)
+    how = {"deterministic": runtime["deterministic"], "parts": module.parts}
+    write_json(out / "metrics/pretrain_run.json", record | how)
     log.info(f"pretrain: val/loss {reached['val/loss']:.4f} after {seconds['whole']:.0f} s -> {out / 'models/base'}")
     return reached["val/loss"]
