@@ -44,7 +44,7 @@ def _real(least: float, most: float = LARGEST, null: bool = False) -> Range:
 
 COUNT, SOME, SOME_OR_NULL = Range(0), Range(1), Range(1, null=True)
 SHARE = _real(0, 1)
-RANGES: dict[str, Range] = {
+RANGES: dict[str, Range] = {  # by the last part of a name, or by the whole of it
     "seed": Range(0, 2**32 - 1),
     # of models
     **dict.fromkeys(("context", "n_layer", "n_head", "n_embd", "n_encoder", "n_decoder"), SOME),
@@ -80,39 +80,12 @@ RANGES: dict[str, Range] = {
     "log_every": SOME,
     "budget_hours": _real(0, null=True),
 }
-LISTS = ("betas", "adamw_betas")
-SWITCHES = frozenset(
-    (
-        "align",
-        "compile",
-        "deduplicate",
-        "balance",
-        "packing",
-        "learn_end",
-        "deterministic",
-        "tied",
-        "bias",
-        "qk_norm",
-        "evaluate.snapshots",
-    )
-)
-TEXTS = frozenset(
-    (
-        "init_from",
-        "prompt",
-        "keep",
-        "method",
-        "train",
-        "template",
-        "tokenizer.kind",
-        "dtype",
-        "by",
-        "loss_on",
-        "column",
-        "file",
-    )
-)
-NEVER_NULL = ("pretrain.max_steps", "instruct.max_steps", "translator.max_steps", "pretrain.validate_every")
+LISTS, MAYBE_LISTS = ("betas", "adamw_betas"), ("devices",)
+SWITCHES = ("align", "compile", "deduplicate", "balance", "packing", "learn_end", "deterministic")
+SWITCHES += ("tied", "bias", "qk_norm")
+TEXTS = ("init_from", "prompt", "keep", "method", "train", "template", "dtype", "by", "loss_on", "column", "file")
+NEVER_NULL = ("pretrain.max_steps", "instruct.max_steps", "translator.max_steps")
+NEVER_NULL += ("pretrain.validate_every", "instruct.validate_every", "translator.validate_every")
 CHOICES = {"runtime.batch": ("fixed", "auto")}
 OWN_NAMES = ("sources", "label_names", "class_weights", "answers", "benchmarks", "metrics")  # whose keys are the user's
 
@@ -152,8 +125,8 @@ def _check(key: str, value: Any) -> None:
         raise ValueError(f"found {key}={value}; allowed are finite numbers, at most {LARGEST:,}; mend it")
     allowed = RANGES.get(key, RANGES.get(name))
     if allowed is not None:
-        items = value if name in LISTS and isinstance(value, list) and value else [value]
-        fits = (value is not None or key not in NEVER_NULL) and (items is value) == (name in LISTS)
+        items = value if name in LISTS + MAYBE_LISTS and isinstance(value, list) and value else [value]
+        fits = (value is not None or key not in NEVER_NULL) and (name not in LISTS or items is value)
         if not fits or not all(allowed.holds(item) for item in items):
             listed = "a list, each " if name in LISTS else ""
             raise ValueError(

@@ -63,6 +63,7 @@ HARMS = {
     "classify.keep": TEXTS,
     "classify.train": TEXTS,
     "instruct.batch_size": COUNTS,
+    "instruct.validate_every": COUNTS,
     "instruct.turns": COUNTS,
     "instruct.packing": SWITCHES,
     "instruct.learn_end": SWITCHES,
@@ -86,7 +87,7 @@ HARMS = {
     "runtime.log_every": COUNTS,
     "runtime.deterministic": SWITCHES,
     "runtime.budget_hours": ["24", -1, NAN, [1]],
-    "runtime.trainer.devices": ["all", -2, 1.5, None, [0]],
+    "runtime.trainer.devices": ["all", -2, 1.5, None, ["cuda:0"], [-2]],
     "seed": ["1", -1, 2**40, 1.5, NAN, None],
 }
 CASES = [(key, value) for key, values in HARMS.items() for value in values]
