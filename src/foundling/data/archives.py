@@ -1,5 +1,6 @@
 """Archives to files: the plain files of a tar or zip that are asked for, and never one outside of the given folder."""
 
+import errno
 import logging
 import lzma
 import shutil
@@ -45,7 +46,8 @@ def extract(archive: Path, folder: Path, wanted: Callable[[Path], bool], limits:
     try:
         unpack(archive, folder, wanted, meter, found)
     except DAMAGES as error:
-        if isinstance(error, OSError) and error.errno is not None:  # the system's (a full disk), not the archive's
+        # the system's (a full disk), not the archive's; a zip may ask for a place that no file has (EINVAL)
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"archive {archive.name} cannot be unpacked ({reason}); fetch or pack it again") from None
