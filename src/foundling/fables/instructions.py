@@ -1,8 +1,8 @@
 """Instruction triples: `instructions(seed, count, split)` yields {"instruction", "input", "output", "kind"}.
 
 Thirteen kinds, drawn alike often unless `shares` says otherwise; `check` in instruction_checks.py tells whether an
-answer is right. A task's content (its people, things and places, or its nouns and verb) decides its split; in validation and
-test a third of the instructions have a phrasing that training never saw.
+answer is right. A task's content (its people, things and places, or its nouns and verb) decides its split; in
+validation and test a third of the instructions have a phrasing that training never saw.
 """
 
 from collections.abc import Callable, Iterator, Mapping
