@@ -3,6 +3,8 @@
 Shapes as in attention.py; L layers.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -16,7 +18,7 @@ def looks(model: GPT, ids: Tensor) -> Tensor:
 
     For this one reading each layer attends the plain way, which has the weights; the fused kernels never write them.
     """
-    attentions = [block.attention for block in model.blocks]
+    attentions: list[Any] = [block.attention for block in model.blocks]
     usual, seen = [attention.attend for attention in attentions], []
 
     def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float) -> Tensor:
@@ -25,9 +27,9 @@ def looks(model: GPT, ids: Tensor) -> Tensor:
 
     try:
         for attention in attentions:
-            attention.attend = attend  # type: ignore[union-attr]
+            attention.attend = attend
         model.hidden(ids)
     finally:
         for attention, own in zip(attentions, usual, strict=True):
-            attention.attend = own  # type: ignore[union-attr]
+            attention.attend = own
     return torch.stack(seen)

@@ -1,12 +1,19 @@
 """How a notebook begins: in the project's root, with its artifacts there, in the reports' style."""
 
 import os
+import warnings
 from pathlib import Path
+from typing import Any
 
 from foundling.reporting.figures import STYLE
 
 PROJECT = "FOUNDLING_PROJECT"  # another project's root, whose artifacts are to be read
-SIZE = {"figure.figsize": (7.2, 3.2), "figure.dpi": 110, "figure.constrained_layout.use": True}
+SHOWN: dict[Any, Any] = {
+    "figure.figsize": (7.2, 3.2),
+    "figure.dpi": 110,
+    "figure.constrained_layout.use": True,
+    "axes.axisbelow": True,
+}
 ROOT_HAS = ("conf/config.yaml", "dvc.yaml")
 
 
@@ -25,7 +32,8 @@ def begin(*needed: str) -> Path:
             f"{root} lacks {', '.join(missing)}; run `dvc repro` there, which makes all of it, then this notebook again"
         )
     os.chdir(root)
-    plt.rcParams.update(STYLE | SIZE)
+    warnings.filterwarnings("ignore", message="IProgress not found")  # tqdm's, wherever ipywidgets is not installed
+    plt.rcParams.update(STYLE | SHOWN)
     return root
 
 
