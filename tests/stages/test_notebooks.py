@@ -4,6 +4,7 @@ import ast
 import io
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CHAPTERS = ("data", "embeddings", "attention", "architecture", "pretraining", "classification", "instructions", "cost")
 ALLOWED = {"foundling", "torch", "numpy", "matplotlib", "sklearn", "IPython", *sys.stdlib_module_names}
-LIMIT = 60  # seconds
+LIMIT = 60  # seconds of one core, which are these tests' own however busy the machine is
 named = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -49,24 +50,27 @@ def test_a_notebook_runs_on_a_tiny_run(path: Path, project, monkeypatch: pytest.
 
     monkeypatch.setenv(PROJECT, str(project.path))
     monkeypatch.chdir(path.parent)
-    began, figures = time.monotonic(), 0
+    began, figures = time.process_time(), 0
     with matplotlib.rc_context({"backend": "agg"}):
         names: dict[str, Any] = {"__name__": path.stem}
         for source in cells(path, "code"):
             figures += run(source, names)
     assert figures >= 2
-    assert time.monotonic() - began < LIMIT
+    assert time.process_time() - began < LIMIT
 
 
 @named
 def test_a_notebook_runs_on_the_run_that_is_named(path: Path) -> None:
     if PROJECT not in os.environ:
         pytest.skip(f"{PROJECT} is not set: no default run here")
-    began = time.monotonic()
-    command = [sys.executable, "-m", "jupyter", "execute", str(path), f"--timeout={LIMIT}"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    began = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, "-m", "jupyter", "execute", str(path), f"--timeout={5 * LIMIT}"]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert time.monotonic() - began < LIMIT
+    seconds = ended.ru_utime - began.ru_utime + ended.ru_stime - began.ru_stime
+    print(f"{path.stem}: {seconds:.0f} seconds of one core")
+    assert seconds < LIMIT
 
 
 def test_there_is_a_chapter_a_step_and_each_leads_to_the_next() -> None:
