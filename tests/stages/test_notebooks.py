@@ -97,7 +97,8 @@ def test_no_outputs_and_nothing_of_a_machine_are_committed(path: Path) -> None:
     notebook = json.loads(path.read_text())
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     assert notebook["metadata"] == {"kernelspec": kernel, "language_info": {"name": "python"}}
-    for cell in notebook["cells"]:
+    for number, cell in enumerate(notebook["cells"]):
+        assert cell["id"] == str(number)  # as nbstripout numbers them
         assert cell["metadata"] == {}
         assert not cell.get("outputs")
         assert cell.get("execution_count") is None
