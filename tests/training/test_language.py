@@ -21,6 +21,8 @@ RUNTIME = {
     "progress": False,
     "log_every": 2,
     "deterministic": True,
+    "checkpoint_every": 20,
+    "checkpoint_seconds": 30,
     "trainer": {"accelerator": "cpu", "devices": 1},
 }
 
@@ -40,6 +42,7 @@ def trained(make: Callable[..., Any], folder: Path, steps: int = 30, **changes: 
         "gradient_clip": 1.0,
         "precision": "32-true",
         "compile": False,
+        "faults": {"action": "stop", "spike": None, "window": 50, "most": 10},
         "validate_every": 10,
         "seed": 1,
     } | changes
@@ -104,6 +107,7 @@ def test_accumulation_changes_nothing_but_the_rounding(gpt_config: Callable[...,
 def test_the_default_recipe_names_everything_that_fit_reads(root: Path) -> None:
     recipe = yaml.safe_load((root / "conf/pretrain/default.yaml").read_text())
     assert {"max_steps", "accumulate", "gradient_clip", "precision", "compile", "validate_every", "seed"} <= set(recipe)
+    assert {"faults": "standard"} in [{k.lstrip("/").partition("@")[0]: v} for k, v in recipe["defaults"][0].items()]
 
 
 def test_sparing_the_head_where_nothing_counts_changes_no_loss_and_no_gradient(gpt_config: Callable[..., Any]) -> None:
