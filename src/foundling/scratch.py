@@ -53,7 +53,7 @@ def begin(stage: str, origin: Mapping[str, Any]) -> Work:
     if held is None:
         holder = holder_of(folder)
         raise ValueError(
-            f"{folder} is in use by {holder['command']!r} (process {holder['process']} on {holder['machine']} since "
+            f"{folder} is in use by {holder['command']} (process {holder['process']} on {holder['machine']} since "
             f"{holder['since']}); wait for it, or end it with `kill {holder['process']}`, and this command continues it"
         )
     for part in folder.rglob(".*.part"):
@@ -84,7 +84,7 @@ def take(folder: Path) -> int | None:
         "process": os.getpid(),
         "machine": socket.gethostname(),
         "since": time.strftime("%Y-%m-%d %H:%M:%S"),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": Path(sys.argv[0]).name,
     }
     os.ftruncate(held, 0)
     os.pwrite(held, json.dumps(me).encode(), 0)

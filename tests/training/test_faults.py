@@ -80,7 +80,7 @@ def train(gpt_config: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.Mo
         *extra: Callback,
         gradient: bool = False,
         accumulate: int = 1,
-        **faults: Any,
+        **how: Any,
     ) -> tuple[dict[str, Any], Any]:
         torch.manual_seed(0)
         network = GPT(gpt_config("micro", vocab_size=10, context=16, dropout=0.1))
