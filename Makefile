@@ -9,7 +9,7 @@ repro: .venv/.run
 	dvc repro
 
 test: .venv/.dev lint
-	python -m pytest
+	OMP_NUM_THREADS=1 python -m pytest --numprocesses 2 --dist loadfile
 
 lint: .venv/.dev
 	ruff check .

@@ -25,6 +25,8 @@ def test_scores_are_sacrebleus_with_an_interval_around_them() -> None:
     assert found["exact"]["accuracy"] == pytest.approx(25 / 30)
     assert bleu(WRITTEN, REFERENCES) == found["bleu"]["score"]
     assert score(WRITTEN, REFERENCES) == found
+    nearly = score([REFERENCES[0][:-1], *REFERENCES[1:]], REFERENCES)  # an interval does not leave the scale
+    assert nearly["bleu"]["low"] < nearly["bleu"]["score"] < nearly["bleu"]["high"] <= 100
 
 
 def test_signatures_say_how_it_was_counted() -> None:

@@ -15,7 +15,7 @@ CLOSED = ("fact", "comprehension", "past", "plural", "opposite", "ordering", "ch
 
 def test_equal_seeds_give_equal_bytes():
     lines = ["\t".join(r.values()) for r in instructions(1, 300, "train")]
-    assert hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16] == "3fd62930de515220"
+    assert hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16] == "bb1700b1c5b486a5"
 
 
 def test_thirteen_kinds_come_alike_often():
@@ -23,6 +23,14 @@ def test_thirteen_kinds_come_alike_often():
     assert set(kinds) == set(TASKS) == set(PHRASINGS)
     assert len(kinds) == 13
     assert min(kinds.values()) > 120
+
+
+def test_shares_weigh_the_kinds_and_name_them():
+    kinds = Counter(r["kind"] for r in instructions(1, 2600, "train", shares={"french": 12, "list": 0}))
+    assert kinds["french"] == pytest.approx(2600 * 12 / 23, rel=0.1)
+    assert kinds["list"] == 0
+    with pytest.raises(ValueError, match="shares name latin; the kinds are fact, list"):
+        next(instructions(1, 1, "train", shares={"latin": 1}))
 
 
 def test_no_task_stands_in_two_splits():

@@ -2,7 +2,14 @@ import pytest
 import torch
 from torch import nn
 
-from foundling.model.attention import Attention, attention_weights, causal_mask, fused_attention, reference_attention
+from foundling.model.attention import (
+    COPYING,
+    Attention,
+    attention_weights,
+    causal_mask,
+    fused_attention,
+    reference_attention,
+)
 from foundling.model.kv_cache import LayerCache
 
 
@@ -79,3 +86,16 @@ def test_weights_are_what_the_reference_multiplies_with() -> None:
     q, k, v = qkv(2)
     groups = v.repeat_interleave(2, dim=1)
     torch.testing.assert_close(attention_weights(q, k) @ groups, reference_attention(q, k, v))
+
+
+@pytest.mark.parametrize("groups", [4, 2])
+def test_copying_attention_adds_what_it_looks_at(groups: int) -> None:
+    shape = {"bias": False, "qk_norm": False, "norm_eps": 1e-6, "dropout": 0.0, "implementation": "fused"}
+    attention = Attention(32, 4, groups, 8, **shape)
+    attention.begin_copying()
+    x = torch.randn(1, 1, 32)  # alone it looks at itself
+    copied = attention(x)
+    if groups == 4:
+        torch.testing.assert_close(copied, COPYING * x)
+    else:  # half the directions, each by two heads
+        torch.testing.assert_close(attention(copied), 2 * COPYING * copied)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +59,11 @@ def write(
         for (name, split), texts in _batches(documents):
             count = counts.setdefault((name, split), Count())
             encoded = tokenizer.encode_batch(texts, threads)
+            for text, ids in zip(texts, encoded, strict=True):
+                ids.append(tokenizer.end_of_text)
+                count.add(text)
             with open(beside / _file(name, split), "ab") as shard:
-                for text, ids in zip(texts, encoded, strict=True):
-                    ids.append(tokenizer.end_of_text)
-                    shard.write(np.array(ids, dtype=kind).tobytes())
-                    count.add(text)
+                shard.write(np.fromiter(chain.from_iterable(encoded), kind).tobytes())
             tokens[name, split] = tokens.get((name, split), 0) + sum(map(len, encoded))
         shards = [
             {

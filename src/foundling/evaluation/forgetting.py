@@ -21,7 +21,7 @@ def knows(
     batch_tokens: int,
     seed: int,
 ) -> dict[str, Any]:
-    """The loss on held-out ids (N,), in nats per token, and the accuracy on each benchmark's questions."""
+    """The loss on held-out ids (N,), in nats per token, and the accuracy on each benchmark that has questions."""
     size = len(tokenizer.decode_bytes(text.tolist()))
     paid = held_out_metrics(model, {"held_out": (text, size)}, batch_tokens)
     found = {
@@ -29,5 +29,6 @@ def knows(
             "kinds"
         ]["all"]
         for name, benchmark in benchmarks.items()
+        if questions[name]
     }
     return {"val/loss": paid["val/loss"], "val/perplexity": paid["val/perplexity"], "benchmarks": found}

@@ -24,7 +24,7 @@ def score(translations: Sequence[str], references: Sequence[str]) -> dict[str, A
     found = {}
     for name, metric in _metrics().items():
         done = metric.corpus_score(list(translations), [list(references)], n_bootstrap=RESAMPLES)
-        low, high = (float(done._mean + sign * done._ci) for sign in (-1, 1))
+        low, high = (min(100.0, max(0.0, float(done._mean + sign * done._ci))) for sign in (-1, 1))
         found[name] = {"score": float(done.score), "low": low, "high": high}
     return found | {"exact": accuracy([a == b for a, b in zip(translations, references, strict=True)])}
 

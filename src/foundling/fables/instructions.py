@@ -1,11 +1,11 @@
 """Instruction triples: `instructions(seed, count, split)` yields {"instruction", "input", "output", "kind"}.
 
-Thirteen kinds, drawn alike often; `check` in instruction_checks.py says whether an answer is right. A task's content
-(its people, things and places, or its nouns and verb) decides its split; in validation and test a third of the
-instructions have a phrasing that training never saw.
+Thirteen kinds, drawn alike often unless `shares` says otherwise; `check` in instruction_checks.py tells whether an
+answer is right. A task's content (its people, things and places, or its nouns and verb) decides its split; in
+validation and test a third of the instructions have a phrasing that training never saw.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from random import Random
 from typing import NamedTuple
@@ -48,13 +48,20 @@ class Task(NamedTuple):
     output: str
 
 
-def instructions(seed: int, count: int, split: str) -> Iterator[dict[str, str]]:
-    """Yield `count` triples with their kind."""
+def instructions(
+    seed: int, count: int, split: str, shares: Mapping[str, float] | None = None
+) -> Iterator[dict[str, str]]:
+    """Yield `count` triples with their kind; `shares` weighs kinds, those that it does not name with 1."""
     check_split(split)
+    if unknown := set(shares or {}) - set(TASKS):
+        raise ValueError(
+            f"shares name {', '.join(sorted(unknown))}; the kinds are {', '.join(TASKS)}; mend the dataset"
+        )
     rng = Random(f"instructions {seed} {split}")
     names = list(TASKS)
+    weights = [(shares or {}).get(name, 1.0) for name in names]
     for _ in range(count):
-        kind = rng.choice(names)
+        (kind,) = rng.choices(names, weights)
         task = TASKS[kind](rng)
         while split_of("instruction", kind, *task.key) != split:
             task = TASKS[kind](rng)
@@ -82,8 +89,7 @@ def _list(rng: Random) -> Task:
     fitting = [animal for animal, facts in FACTS.items() if facts[attribute] == value]
     if len(fitting) < 2:
         return _list(rng)
-    first = rng.randrange(len(fitting))
-    second = (first + 1 + rng.randrange(len(fitting) - 1)) % len(fitting)
+    first, second = sorted(rng.sample(range(len(fitting)), 2))
     question = ATTRIBUTES[attribute].which.format(value=value)
     pair = sorted((fitting[first], fitting[second]))
     return Task((attribute, value, *pair), question, f"The {fitting[first]} and the {fitting[second]}.")
@@ -181,12 +187,13 @@ def _choices(rng: Random) -> Task:
     noun = said.subjects[0].noun.english[0]
     statement = english(said)
     right = statement.removeprefix(f"the {noun} is ")
+    others = Random(f"choices {right}")  # a place always has the same beside it: one answer is right, and to be learned
     options = [right]
     while len(options) < 4:
-        other = english(replace(said, where=kinds.at_place(rng).where)).removeprefix(f"the {noun} is ")
+        other = english(replace(said, where=kinds.at_place(others).where)).removeprefix(f"the {noun} is ")
         if other not in options and len(other.split()) == 3:
             options.append(other)
-    at = rng.randrange(4)
+    at = others.randrange(4)
     options[0], options[at] = options[at], options[0]
     listed = " ".join(f"{letter}) {option}" for letter, option in zip("ABCD", options, strict=True))
     return Task(_combination(said), _sentence(statement), f"Where is the {noun}? {listed} Answer: {'ABCD'[at]}")

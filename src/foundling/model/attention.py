@@ -16,6 +16,7 @@ from foundling.model.kv_cache import LayerCache
 from foundling.model.layers import rotate
 
 ATTENTION = ("fused", "reference")
+COPYING = 0.2  # how much of it a copying attention adds at first
 
 
 def causal_mask(t: int, s: int, device: torch.device) -> Tensor:
@@ -106,6 +107,18 @@ class Attention(nn.Module):
             mask = torch.ones(1, k.size(2), dtype=torch.bool, device=x.device) if mask is None else mask
         y = self.attend(q, k, v, mask, self.dropout if self.training else 0.0)  # (B, H, T, D)
         return self.out(y.transpose(1, 2).flatten(2))  # (B, T, H·D) -> (B, T, C)
+
+    def begin_copying(self) -> None:
+        """Set values to an orthogonal map and the output to its transpose: what is looked at is added as it stands.
+
+        So a model has to learn where to look alone (compare mimetic initialization, Trockman and Kolter 2023).
+        """
+        heads, groups, _ = self.sizes
+        value = self.qkv.weight[-groups * self.head_dim :]  # (G·D, C)
+        nn.init.orthogonal_(value, gain=math.sqrt(COPYING))
+        shared = value.view(groups, self.head_dim, -1).repeat_interleave(heads // groups, dim=0)  # (H, D, C)
+        with torch.no_grad():
+            self.out.weight.copy_(shared.flatten(0, 1).T)
 
     def weights(self, x: Tensor, source: Tensor, mask: Tensor) -> Tensor:
         """How much each position of x (B, T, C) looks at each of the source (B, S, C): (B, H, T, S)."""

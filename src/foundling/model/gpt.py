@@ -28,7 +28,7 @@ from foundling.model.layers import (
     sinusoids,
 )
 
-INITS = ("gpt2", "zero_residual")
+INITS = ("gpt2", "zero_residual", "copying")
 
 
 @dataclass(frozen=True)
@@ -244,7 +244,10 @@ class GPT(nn.Module):
         return 6 * (self.parameter_count() - looked_up) + attention
 
     def _initialise(self) -> None:
-        """N(0, 0.02), residual projections scaled by 1/√(2·layers) as GPT-2, or zero: each block starts idle."""
+        """N(0, 0.02), residual projections scaled by 1/√(2·layers) as GPT-2, or zero: each block starts idle.
+
+        `copying`: attention begins by copying what it looks at (Attention.begin_copying), feed-forward networks idle.
+        """
         for module in self.modules():
             if isinstance(module, (nn.Linear, nn.Embedding)):
                 nn.init.normal_(module.weight, std=0.02)
@@ -253,10 +256,12 @@ class GPT(nn.Module):
         for block in self.blocks:
             assert isinstance(block, Block)
             for projection in (block.attention.out, block.mlp.out):
-                if self.config.init == "zero_residual":
-                    nn.init.zeros_(projection.weight)
-                else:
+                if self.config.init == "gpt2":
                     nn.init.normal_(projection.weight, std=0.02 / math.sqrt(2 * self.config.n_layer))
+                else:
+                    nn.init.zeros_(projection.weight)
+            if self.config.init == "copying":
+                block.attention.begin_copying()
 
 
 def apart(segments: Tensor) -> tuple[Tensor, Tensor]:

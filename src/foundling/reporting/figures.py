@@ -165,20 +165,25 @@ def translation_curves(training: Sequence[Row], validation: Sequence[Row]) -> "F
         return figure
 
 
-def looks(layers: Sequence[Sequence[Sequence[float]]], source: Sequence[str], written: Sequence[str]) -> "Figure":
-    """Where a decoder looks (column) while it writes each token (row): a panel a layer, each share as colour."""
+def looks(
+    panels: Sequence[Sequence[Sequence[float]]], source: Sequence[str], written: Sequence[str], panel: str = "layer"
+) -> "Figure":
+    """Where a model looks (column) at each token (row): a panel a layer or a head, each share as colour.
+
+    Of one width whatever the sentence's length, so that the words of all figures of a page are equally large.
+    """
     from matplotlib.patches import Rectangle
 
     columns, rows = ([token.strip().replace("$", r"\$") or "␣" for token in side] for side in (source, written))
     with _style():
-        figure = _figure(0.9 + len(layers) * (0.35 + 0.24 * len(columns)), 1.2 + 0.22 * len(rows))
-        panels = figure.subplots(1, len(layers), sharey=True, squeeze=False)[0]
-        for number, (axes, layer) in enumerate(zip(panels, layers, strict=True), 1):
-            for i, row in enumerate(layer):
+        figure = _figure(max(7.6, 0.9 + 0.18 * len(panels) * len(columns)), 1.1 + 0.21 * len(rows))
+        shown = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+        for number, (axes, shares) in enumerate(zip(shown, panels, strict=True), 1):
+            for i, row in enumerate(shares):
                 for j, share in enumerate(row):
                     if share >= 0.01:
                         axes.add_patch(Rectangle((j, i), 1, 1, facecolor=COLOURS[0], alpha=min(1.0, share), lw=0))
-            axes.set(xlim=(0, len(columns)), ylim=(len(rows), 0), title=f"layer {number}")
+            axes.set(xlim=(0, len(columns)), ylim=(len(rows), 0), title=f"{panel} {number}")
             axes.set_xticks([j + 0.5 for j in range(len(columns))], columns, rotation=90)
             axes.set_yticks([i + 0.5 for i in range(len(rows))], rows)
             axes.grid(visible=False)
