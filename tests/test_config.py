@@ -133,7 +133,7 @@ def test_a_commands_own_settings_need_no_section_and_no_quotes(project: Path) ->
     assert (made.generate.model, made.generate.count, made.generate.seed) == ("models/x", 2, 3)
 
 
-PARTS = ("benchmark", "documents", "transformer")
+PARTS = ("benchmark", "documents", "faults", "transformer")
 CHOICES = [
     f"{file.parent.name}={file.stem}"
     for file in sorted((Path(__file__).parents[1] / "conf").glob("*/*.yaml"))

@@ -38,11 +38,12 @@ COMMANDS = {
     "plan": "commands",
     "verify": "commands",
     "rebuild": "commands",
+    "clean": "commands",
 }
 
 
 def main() -> None:
-    """Run one command; a user's mistake ends in one line and exit code 1."""
+    """Run one command; a user's mistake ends in one line and exit code 1, Ctrl-C in one line and 130."""
     name, arguments = (sys.argv[1] if len(sys.argv) > 1 else "--help"), sys.argv[2:]
     try:
         if name in ("-h", "--help", "help"):
@@ -53,6 +54,9 @@ def main() -> None:
             print(_help(name, [argument for argument in arguments if argument not in ("-h", "--help")]))
         else:
             _run(name, arguments)
+    except KeyboardInterrupt:
+        print(f"foundling: {name} was interrupted", file=sys.stderr)
+        sys.exit(130)
     except Exception as error:
         _end(error)
 

@@ -20,17 +20,17 @@ def atomic_file(path: Path | str, mode: str = "w") -> Iterator[IO[Any]]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = _beside(path)
+    part = beside(path)
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     try:
-        with open(beside, mode, **text) as file:  # type: ignore[call-overload]
+        with open(part, mode, **text) as file:  # type: ignore[call-overload]
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(beside, path)
-        _fsync_folder(path.parent)
+        os.replace(part, path)
+        fsync_folder(path.parent)
     finally:
-        beside.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -38,23 +38,23 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
     """Yield an empty folder that replaces `path` as a whole when the block ends well, and vanishes when it does not."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = _beside(path)
-    beside.mkdir()
+    part = beside(path)
+    part.mkdir()
     try:
-        yield beside
-        for file in beside.rglob("*"):
+        yield part
+        for file in part.rglob("*"):
             if file.is_file():
                 with open(file, "rb") as opened:
                     os.fsync(opened.fileno())
         # rename() cannot replace a folder that holds files, so the old one steps aside for the moment between.
-        old = _beside(path)
+        old = beside(path)
         if path.exists():
             os.replace(path, old)
-        os.replace(beside, path)
-        _fsync_folder(path.parent)
+        os.replace(part, path)
+        fsync_folder(path.parent)
         shutil.rmtree(old, ignore_errors=True)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def write_json(path: Path | str, value: Any) -> None:
@@ -89,14 +89,24 @@ def read_json(path: Path | str, kind: type = dict) -> Any:
 
 
 def settle(scratch: Path, out: Path, places: Mapping[str, str]) -> None:
-    """Give what grew in `scratch` its final names below `out`, and remove the rest."""
+    """Give what grew in `scratch` its final names below `out`. It stays there, too, until the whole stage is done.
+
+    The files of a folder are linked where the disk can do that: they are whole models, and nobody writes into them.
+    """
     for name, place in places.items():
-        final = out / place
-        final.parent.mkdir(parents=True, exist_ok=True)
-        if final.is_dir():
-            shutil.rmtree(final)
-        os.replace(scratch / name, final)
-    shutil.rmtree(scratch)
+        if (scratch / name).is_dir():
+            with atomic_folder(out / place) as folder:
+                shutil.copytree(scratch / name, folder, copy_function=_link, dirs_exist_ok=True)
+        else:
+            with atomic_file(out / place, "wb") as file:
+                file.write((scratch / name).read_bytes())
+
+
+def _link(source: str, place: str) -> None:
+    try:
+        os.link(source, place)
+    except OSError:
+        shutil.copy2(source, place)
 
 
 def sha256(path: Path | str) -> str:
@@ -113,12 +123,13 @@ def fingerprint(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
-def _beside(path: Path) -> Path:
+def beside(path: Path) -> Path:
     """A sibling name that no other process uses: same filesystem, so that the rename is atomic."""
     return path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.part")
 
 
-def _fsync_folder(folder: Path) -> None:
+def fsync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

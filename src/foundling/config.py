@@ -23,7 +23,7 @@ COMPOSED = "composed.yaml"
 # how a run is carried out and what is done with its results, not what comes out of it
 UNHASHED = (
     *("runtime", "fetch", "hardware"),
-    *("generate", "predict", "chat", "translate", "seeds", "export", "plan", "verify", "rebuild"),
+    *("generate", "predict", "chat", "translate", "seeds", "export", "plan", "verify", "rebuild", "clean"),
 )
 
 

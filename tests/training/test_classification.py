@@ -28,8 +28,11 @@ RUNTIME = {
     "progress": False,
     "log_every": 5,
     "deterministic": True,
+    "checkpoint_every": 20,
+    "checkpoint_seconds": 30,
     "trainer": {"accelerator": "cpu", "devices": 1},
 }
+FAULTS = {"action": "stop", "spike": None, "window": 50, "most": 10}
 LORA = {"rank": 2, "alpha": 4, "dropout": 0.0, "targets": ["attention.qkv", "mlp.up"]}
 
 
@@ -66,6 +69,7 @@ def tuned(
     module = ClassificationModule(network, optimizer, trapezoid(steps, 5, 0.5, 0.0), **settings)
     best = KeepBest(network, None)
     how = {"max_steps": steps, "accumulate": 1, "gradient_clip": 1.0, "precision": "32-true", "compile": False}
+    how["faults"] = FAULTS
     fit(module, data, how | {"validate_every": 10, "seed": 1}, RUNTIME, folder, 100, [best], None)
     return network, module, best
 
@@ -142,6 +146,7 @@ def test_a_training_that_gets_worse_ends_early(gpt_config: Callable[..., Any], t
     module = ClassificationModule(network, optimizer, trapezoid(300, 5, 0.5, 0.0), **nothing)  # type: ignore[arg-type]
     best = KeepBest(network, patience=2)
     how = {"max_steps": 300, "accumulate": 1, "gradient_clip": 1.0, "precision": "32-true", "compile": False}
+    how["faults"] = FAULTS
     recorder = fit(module, data, how | {"validate_every": 15, "seed": 1}, RUNTIME, tmp_path, 100, [best], None)
     assert recorder.steps < 300
     assert module.validation["step"] == recorder.steps

@@ -33,7 +33,9 @@ def trained(make: Callable[..., Any], folder: Path, workers: int = 0, accumulate
     module = LanguageModule(network, optimizer, trapezoid(12, 3, 0.5, 0.0), data.validation_bytes)
     recipe = {"max_steps": 12, "accumulate": accumulate, "gradient_clip": 1.0, "precision": "32-true"}
     recipe |= {"compile": False, "validate_every": 4, "seed": 1}
+    recipe |= {"faults": {"action": "stop", "spike": None, "window": 50, "most": 10}}
     runtime = {"threads": None, "progress": False, "log_every": 1, "deterministic": exact, "batch": "fixed"}
+    runtime |= {"checkpoint_every": 100, "checkpoint_seconds": 30}
     fit(module, data, recipe, runtime | {"trainer": {"accelerator": "cpu", "devices": 1}}, folder, 256, [], None)
     return module
 

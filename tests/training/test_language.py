@@ -22,6 +22,8 @@ RUNTIME = {
     "progress": False,
     "log_every": 2,
     "deterministic": True,
+    "checkpoint_every": 20,
+    "checkpoint_seconds": 30,
     "trainer": {"accelerator": "cpu", "devices": 1},
 }
 
@@ -33,7 +35,9 @@ class TinyTokens:
     validation = [Source("circle", 1.0, np.arange(207, dtype=np.uint16) % 10, 207)]
 
 
-def trained(make: Callable[..., Any], folder: Path, steps: int = 30, **changes: Any) -> tuple[LanguageModule, Any]:
+def trained(
+    make: Callable[..., Any], folder: Path, steps: int = 30, workers: int = 0, **changes: Any
+) -> tuple[LanguageModule, Any]:
     recipe = {
         "max_steps": steps,
         "batch_size": 8,
@@ -41,12 +45,13 @@ def trained(make: Callable[..., Any], folder: Path, steps: int = 30, **changes: 
         "gradient_clip": 1.0,
         "precision": "32-true",
         "compile": False,
+        "faults": {"action": "stop", "spike": None, "window": 50, "most": 10},
         "validate_every": 10,
         "seed": 1,
     } | changes
     torch.manual_seed(0)
     network = GPT(make("micro", vocab_size=10, context=16, dropout=changes.get("dropout", 0.0)))
-    data = LanguageData(TinyTokens(), 16, recipe["batch_size"], recipe["accumulate"], steps, 1, workers=0)  # type: ignore[arg-type]
+    data = LanguageData(TinyTokens(), 16, recipe["batch_size"], recipe["accumulate"], steps, 1, workers)  # type: ignore[arg-type]
     optimizer = partial(adamw, lr=1e-2, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.0)
     module = LanguageModule(network, optimizer, trapezoid(steps, 5, 0.5, 0.0), data.validation_bytes)
     return module, fit(module, data, recipe, RUNTIME, folder, recipe["batch_size"] * 16, [], None)
@@ -102,9 +107,25 @@ def test_accumulation_changes_nothing_but_the_rounding(gpt_config: Callable[...,
     np.testing.assert_allclose([r[2] for r in a], [r[2] for r in b], atol=1e-4)
 
 
+@pytest.mark.parametrize(("accumulate", "workers"), [(2, 0), (1, 2), (2, 2)])
+def test_cutting_a_batch_of_16_and_preparing_it_elsewhere_change_no_loss_by_more_than_1e_5(
+    gpt_config: Callable[..., Any], tmp_path: Path, accumulate: int, workers: int
+) -> None:
+    how = {"steps": 12, "batch_size": 16, "validate_every": 6}
+    whole, _ = trained(gpt_config, tmp_path / "whole", **how)
+    cut, _ = trained(gpt_config, tmp_path / "cut", accumulate=accumulate, workers=workers, **how)
+    assert whole.validation["val/loss"] == pytest.approx(cut.validation["val/loss"], abs=1e-5)
+    for name in ("train.csv", "validation.csv"):
+        losses = [[row[2] for row in rows(tmp_path / run / name)] for run in ("whole", "cut")]
+        np.testing.assert_allclose(*losses, atol=1e-5)
+    if accumulate == 1:
+        assert all(torch.equal(a, b) for a, b in zip(*(m.network.parameters() for m in (whole, cut)), strict=True))
+
+
 def test_the_default_recipe_names_everything_that_fit_reads(root: Path) -> None:
     recipe = yaml.safe_load((root / "conf/pretrain/default.yaml").read_text())
     assert {"max_steps", "accumulate", "gradient_clip", "precision", "compile", "validate_every", "seed"} <= set(recipe)
+    assert {"faults": "standard"} in [{k.lstrip("/").partition("@")[0]: v} for k, v in recipe["defaults"][0].items()]
 
 
 def test_sparing_the_head_where_nothing_counts_changes_no_loss_and_no_gradient(gpt_config: Callable[..., Any]) -> None:

@@ -28,11 +28,13 @@ from foundling.training.parts import InParts
 
 RUNTIME: dict[str, Any] = {
     **{"threads": None, "progress": False, "log_every": 1, "deterministic": True, "batch": "auto"},
+    **{"checkpoint_every": 100, "checkpoint_seconds": 30},
     "trainer": {"accelerator": "cpu", "devices": 1},
 }
 RECIPE = {
     **{"max_steps": 4, "batch_size": 8, "accumulate": 1, "gradient_clip": 1.0, "precision": "32-true"},
     **{"compile": False, "validate_every": 4, "seed": 1},
+    "faults": {"action": "stop", "spike": None, "window": 50, "most": 10},
 }
 SCHEDULE = trapezoid(4, 1, 0.5, 0.0)
 FULL = "CUDA out of memory. Tried to allocate 2.00 GiB"

@@ -20,6 +20,7 @@ RECIPE = {
     "gradient_clip": 1.0,
     "precision": "32-true",
     "compile": False,
+    "faults": {"action": "stop", "spike": None, "window": 50, "most": 10},
     "validate_every": 30,
     "seed": 1,
 }
@@ -29,6 +30,8 @@ RUNTIME = {
     "trainer": {"accelerator": "cpu", "devices": 1},
     "progress": False,
     "deterministic": True,
+    "checkpoint_every": 20,
+    "checkpoint_seconds": 30,
     "log_every": 10,
 }
 END = 19

@@ -124,10 +124,9 @@ def chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpt_config: Callable[
     write(text, tokenizer, Path("data/tokens"), {"fox": 1.0}, {}, "auto", inputs)
     torch.manual_seed(0)
     model = GPT(gpt_config("micro", vocab_size=tokenizer.vocab_size))
-    made = provenance(RECIPE, [Path("data/tokens/meta.json"), Path("data/tokenizer")], None, {"val/loss": 5.5})
-    folder.save(Path("models/base"), model, tokenizer, made)
-    made = provenance(
-        RECIPE, [Path("data/raw/instruct/meta.json")], Path("models/base"), {"val/loss": 4.25, "steps": 9}
-    )
+    made = provenance(RECIPE, [Path("data/tokens/meta.json"), Path("data/tokenizer")], None)
+    folder.save(Path("models/base"), model, tokenizer, made | {"metrics": {"val/loss": 5.5}})
+    made = provenance(RECIPE, [Path("data/raw/instruct/meta.json")], Path("models/base"))
+    made |= {"metrics": {"val/loss": 4.25, "steps": 9}}
     save_chat(Path("models/chat"), model, tokenizer, made, "phi3", None)
     return tmp_path

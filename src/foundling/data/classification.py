@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from foundling.data.labelled import Labelled
+from foundling.data.loading import Order, loader
 from foundling.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
@@ -141,15 +142,13 @@ class ClassificationData(LightningDataModule):
         super().__init__()
         self.training = TrainingBatches(train, batch_size, bucket, steps, seed)
         self.validation = OrderedBatches(validation, 2 * batch_size)
+        self.order = Order(steps)
         self.workers = workers
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Batches by step, in order."""
-        return self._loader(self.training)
+        return loader(self.training, self.workers, self.order)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """The whole validation split."""
-        return self._loader(self.validation)
-
-    def _loader(self, batches: TrainingBatches | OrderedBatches) -> DataLoader[Any]:
-        return DataLoader(batches, batch_size=None, sampler=range(len(batches)), num_workers=self.workers)
+        return loader(self.validation, self.workers)

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from foundling.data.conversations import Example, together
+from foundling.data.loading import Order, loader
 from foundling.data.splits import TRAIN, VALIDATION
 from foundling.model.loss import IGNORE_INDEX
 from foundling.text.prompts import Rendered, Template, render
@@ -216,21 +217,13 @@ class InstructionData(LightningDataModule):
         self.validation = OrderedBatches(rows[VALIDATION], batch_size)
         counted = [row.targets[row.targets != IGNORE_INDEX] for row in rows[VALIDATION]]
         self.validation_bytes = sum(len(tokenizer.decode_bytes(ids.tolist())) for ids in counted)
+        self.order = Order(steps)
         self.workers = workers
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Batches by index, in order."""
-        return self._loader(self.training)
+        return loader(self.training, self.workers, self.order)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """The whole validation split."""
-        return self._loader(self.validation)
-
-    def _loader(self, batches: TrainingBatches | OrderedBatches) -> DataLoader[Any]:
-        return DataLoader(
-            batches,
-            batch_size=None,
-            sampler=range(len(batches)),
-            num_workers=self.workers,
-            pin_memory=torch.cuda.is_available(),
-        )
+        return loader(self.validation, self.workers)

@@ -1,6 +1,6 @@
 """Batches for next-token prediction: windows (ids, targets), both (B, T), out of data/tokens, by index alone."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -8,6 +8,7 @@ from lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from foundling.data.loading import Order, loader
 from foundling.data.shards import Source, Tokens
 from foundling.model.loss import IGNORE_INDEX
 
@@ -106,6 +107,9 @@ def as_batch(windows: np.ndarray) -> tuple[Tensor, Tensor]:
     return whole[:, :-1].clamp(min=0), whole[:, 1:].contiguous()
 
 
+Windows = TypeVar("Windows", TrainingWindows, ValidationWindows)
+
+
 class LanguageData(LightningDataModule):
     """Training and validation batches of one tokenized corpus."""
 
@@ -124,23 +128,19 @@ class LanguageData(LightningDataModule):
         self.training = TrainingWindows(tokens.train, context, batch_size, accumulate, steps, seed, end_of_text)
         self.validation = ValidationWindows(tokens.validation, context, max(1, batch_size // accumulate))
         self.validation_bytes = sum(source.bytes for source in tokens.validation)
+        self.order = Order(steps, accumulate)
         self.workers = workers
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Batches by index, in order."""
-        return self._loader(self.training)
+        return loader(self._shared(self.training), self.workers, self.order)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """The whole validation split, in order."""
-        return self._loader(self.validation)
+        return loader(self._shared(self.validation), self.workers)
 
-    def _loader(self, batches: TrainingWindows | ValidationWindows) -> DataLoader[Any]:
+    def _shared(self, batches: Windows) -> Windows:
+        """The batches, each process of the training taking its share."""
         if self.trainer is not None:
             batches.rank, batches.world = self.trainer.global_rank, self.trainer.world_size
-        return DataLoader(
-            batches,
-            batch_size=None,
-            sampler=range(len(batches)),
-            num_workers=self.workers,
-            pin_memory=torch.cuda.is_available(),
-        )
+        return batches

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from foundling.data.classification import padded
+from foundling.data.loading import Order, loader
 from foundling.data.pairs import Pair
 from foundling.model.loss import IGNORE_INDEX
 from foundling.text.tokenizer import Tokenizer
@@ -140,21 +141,13 @@ class TranslationData(LightningDataModule):
         super().__init__()
         self.training = TrainingBatches(train, batch_tokens, steps, seed)
         self.validation = OrderedBatches(validation, batch_tokens)
+        self.order = Order(steps)
         self.workers = workers
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Batches by step, in order."""
-        return self._loader(self.training)
+        return loader(self.training, self.workers, self.order)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """The whole validation split."""
-        return self._loader(self.validation)
-
-    def _loader(self, batches: TrainingBatches | OrderedBatches) -> DataLoader[Any]:
-        return DataLoader(
-            batches,
-            batch_size=None,
-            sampler=range(len(batches)),
-            num_workers=self.workers,
-            pin_memory=torch.cuda.is_available(),
-        )
+        return loader(self.validation, self.workers)

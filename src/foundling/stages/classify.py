@@ -1,7 +1,6 @@
 """Tune models/base to tell labels apart, and measure it beside what needs no tuning, into models/classifier."""
 
 import random
-import shutil
 import time
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +26,7 @@ from foundling.evaluation.zero_shot import zero_shot
 from foundling.model import lora
 from foundling.model.classifier import Classifier, ClassifierConfig
 from foundling.model.gpt import GPT
+from foundling.scratch import begin
 from foundling.text.tokenizer import Tokenizer
 from foundling.training.callbacks import Recorder
 from foundling.training.classification import ClassificationModule, class_weights
@@ -54,13 +54,15 @@ def run(config: DictConfig, out: Path) -> float:
     trunk, tokenizer = folder.load(BASE)
     texts = labelled(TEXTS, settings)
     rows, cut = encode_splits(tokenizer, texts, trunk.config.context, settings["keep"])
+    origin = provenance(shaping(asked, "classify"), [TEXTS / META], BASE)
+    work = begin("classify", origin)
     before = _knows(trunk, tokenizer, config)
     others = _untuned(trunk, tokenizer, texts, settings)
 
     network = Classifier(ClassifierConfig(trunk.config, tuple(texts.labels), settings["keep"]), trunk)
     size = choose_trainable(network, settings["train"], settings["last"], settings["lora"], settings["seed"])
-    logger = make_wandb(runtime["logger"], asked, "classify", out)
-    best, recorder = _train(network, texts, rows, config, out, logger)
+    logger = make_wandb(runtime["logger"], asked, "classify", out, work.folder)
+    best, recorder = _train(network, texts, rows, config, work.folder, logger)
     reached = best.restore()
     lora.merge(network.trunk)
     found = probabilities(_on_device(network), rows[TEST].ids, settings["batch_tokens"])
@@ -73,9 +75,8 @@ def run(config: DictConfig, out: Path) -> float:
         "forgetting": {"before": before, "after": _knows(network.trunk, tokenizer, config)},
     }
     made = out / "models/classifier"
-    shaped_by = shaping(asked, "classify")
-    folder.save(made, network.cpu(), tokenizer, provenance(shaped_by, [TEXTS / META], BASE, reached))
-    settle(out / "scratch/classify", out, PLACES)
+    folder.save(made, network.cpu(), tokenizer, origin | {"metrics": reached} | recorder.left_out)
+    settle(work.folder, out, PLACES)
     write_json(out / "metrics/classify.json", metrics)
     write_tables(out / "plots", texts.texts(TEST), rows[TEST].labels, texts.labels, found, given)
     if logger is not None:
@@ -84,14 +85,15 @@ def run(config: DictConfig, out: Path) -> float:
     seconds = {"training": recorder.seconds, "whole": time.perf_counter() - began}
     record = run_record(made / folder.WEIGHTS, seconds, recorder.tokens_per_second, finish(logger))
     write_json(out / "metrics/classify_run.json", record)
+    work.done()
     Console(width=WIDTH).print(summary(metrics))
     return reached["val/loss"]
 
 
 def _train(
-    network: Classifier, texts: Labelled, rows: dict[str, Encoded], config: DictConfig, out: Path, logger: Any
+    network: Classifier, texts: Labelled, rows: dict[str, Encoded], config: DictConfig, scratch: Path, logger: Any
 ) -> tuple[KeepBest, Recorder]:
-    """Fit the classifier; its curves grow in scratch/classify."""
+    """Fit the classifier; its curves grow in `scratch`."""
     settings, runtime = section(config, "classify"), section(config, "runtime")
     per_epoch = batches_per_epoch(len(rows[TRAIN].ids), settings["batch_size"])
     steps = settings["max_steps"] if settings["max_steps"] is not None else round(settings["epochs"] * per_epoch)
@@ -116,8 +118,6 @@ def _train(
         "accumulate": 1,
         "validate_every": settings["validate_every"] or -(-per_epoch // 2),
     }
-    scratch = out / "scratch/classify"
-    shutil.rmtree(scratch, ignore_errors=True)
     return best, fit(module, data, how, runtime, scratch, data.training.tokens // per_epoch, [best], logger)
 
 

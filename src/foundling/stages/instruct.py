@@ -2,7 +2,6 @@
 
 import json
 import logging
-import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +25,7 @@ from foundling.evaluation.forgetting import knows
 from foundling.evaluation.judge import judge, reach
 from foundling.model import lora
 from foundling.model.gpt import GPT
+from foundling.scratch import begin
 from foundling.text.prompts import template_of
 from foundling.text.tokenizer import Tokenizer
 from foundling.training.callbacks import Recorder
@@ -56,9 +56,11 @@ def run(config: DictConfig, out: Path) -> float:
     reach(settings["judge"])
     network, tokenizer = folder.load(BASE)
     splits = conversations(RAW, settings, template_of(settings["template"]))
-    logger = make_wandb(section(config, "runtime")["logger"], asked, "instruct", out)
-    recorder, reached = _tune(network, tokenizer, splits, config, out / "scratch/instruct", logger)
-    made = provenance(shaping(asked, "instruct"), [RAW / "meta.json"], BASE, reached)
+    origin = provenance(shaping(asked, "instruct"), [RAW / "meta.json"], BASE)
+    work = begin("instruct", origin)
+    logger = make_wandb(section(config, "runtime")["logger"], asked, "instruct", out, work.folder)
+    recorder, reached = _tune(network, tokenizer, splits, config, work.folder, logger)
+    made = origin | {"metrics": reached} | recorder.left_out
     save_chat(out / CHAT, network, tokenizer, made, settings["template"], settings["system"])
     tuned = time.perf_counter()
     metrics, answers = _measure(network, tokenizer, splits[TEST], config)
@@ -66,13 +68,14 @@ def run(config: DictConfig, out: Path) -> float:
     write_json(out / "metrics/instruct.json", {"dataset": settings["dataset"]["name"], "examples": counts, **metrics})
     with atomic_file(out / "plots/answers.jsonl") as file:
         file.writelines(json.dumps(answer, ensure_ascii=False) + "\n" for answer in answers)
-    settle(out / "scratch/instruct", out, PLACES)
+    settle(work.folder, out, PLACES)
     if logger is not None:
         logger.log_metrics({"test/right": metrics["tuned"]["kinds"]["all"]["accuracy"]})
     log_lineage(logger, out / CHAT, "model", "chat", BASE, "model", "base")
     seconds = {"training": recorder.seconds, "tuning": tuned - began, "whole": time.perf_counter() - began}
     record = run_record(out / CHAT / folder.WEIGHTS, seconds, recorder.tokens_per_second, finish(logger))
     write_json(out / "metrics/instruct_run.json", record)
+    work.done()
     Console(width=WIDTH).print(summary(metrics))
     return float(metrics["tuned"]["kinds"]["all"]["accuracy"])
 
@@ -105,7 +108,6 @@ def _tune(
         f"instruct: {trained:,} of {network.parameter_count():,} parameters, {steps:,} steps of about {per_step:,} "
         f"tokens, {steps / data.training.per_epoch:.1f} epochs"
     )
-    shutil.rmtree(scratch, ignore_errors=True)
     recorder = fit(module, data, settings | {"accumulate": 1}, runtime, scratch, per_step, [], logger)
     lora.merge(network)
     network.eval()

@@ -1,7 +1,6 @@
 """Raise the base model on data/tokens by next-token prediction, into models/base."""
 
 import logging
-import shutil
 import time
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from foundling.config import recipe, section
 from foundling.data.language import LanguageData
 from foundling.data.lineage import require, shaping
 from foundling.data.shards import open_tokens
+from foundling.scratch import begin
 from foundling.text.tokenizer import Tokenizer
 from foundling.training import budget
 from foundling.training.fit import fit
@@ -25,11 +25,12 @@ from foundling.weights.start import SCRATCH, start
 
 log = logging.getLogger(__name__)
 TOKENS, TOKENIZER = Path("data/tokens"), Path("data/tokenizer")
+SAMPLES = "training_samples.jsonl"
 PLACES = {
     "snapshots": "models/snapshots",
     "train.csv": "plots/pretrain.csv",
     "validation.csv": "plots/validation.csv",
-    "training_samples.jsonl": "plots/training_samples.jsonl",
+    SAMPLES: "plots/training_samples.jsonl",
 }
 
 
@@ -51,20 +52,19 @@ def run(config: DictConfig, out: Path) -> float:
     per_step = settings["batch_size"] * network.config.context
     log.info(f"pretrain: {network.parameter_count():,} parameters, {steps:,} steps of {per_step:,} tokens")
     budget.warn(network, optimizer, settings, runtime)
-    scratch = out / "scratch/pretrain"
-    shutil.rmtree(scratch, ignore_errors=True)
+    parent = None if settings["init_from"] == SCRATCH else Path(settings["init_from"])
+    origin = provenance(shaping(asked), [TOKENS / "meta.json", TOKENIZER], parent)
+    work = begin("pretrain", origin)
     keepsakes = [
-        Snapshots(scratch / "snapshots", network, log_spaced(settings["snapshots"], steps), per_step),
-        Samples(scratch / "training_samples.jsonl", network, tokenizer, settings["sample"], settings["seed"], per_step),
+        Snapshots(work.folder / "snapshots", network, log_spaced(settings["snapshots"], steps), per_step),
+        Samples(work.folder / SAMPLES, network, tokenizer, settings["sample"], settings["seed"], per_step),
     ]
-    logger = make_wandb(runtime["logger"], asked, "pretrain", out)
-    recorder = fit(module, data, settings, runtime, scratch, per_step, keepsakes, logger)
+    logger = make_wandb(runtime["logger"], asked, "pretrain", out, work.folder)
+    recorder = fit(module, data, settings, runtime, work.folder, per_step, keepsakes, logger)
 
     reached = {name: value for name, value in module.validation.items() if name != "step"}
-    parent = None if settings["init_from"] == SCRATCH else Path(settings["init_from"])
-    inputs = [TOKENS / "meta.json", TOKENIZER]
-    folder.save(out / "models/base", network, tokenizer, provenance(shaping(asked), inputs, parent, reached))
-    settle(scratch, out, PLACES)
+    folder.save(out / "models/base", network, tokenizer, origin | {"metrics": reached} | recorder.left_out)
+    settle(work.folder, out, PLACES)
     write_json(
         out / "metrics/pretrain.json", {**reached, "tokens": steps * per_step, "parameters": network.parameter_count()}
     )
@@ -73,5 +73,6 @@ def run(config: DictConfig, out: Path) -> float:
     record = run_record(out / "models/base" / folder.WEIGHTS, seconds, recorder.tokens_per_second, finish(logger))
     how = {"deterministic": runtime["deterministic"], "parts": module.parts}
     write_json(out / "metrics/pretrain_run.json", record | how)
+    work.done()
     log.info(f"pretrain: val/loss {reached['val/loss']:.4f} after {seconds['whole']:.0f} s -> {out / 'models/base'}")
     return reached["val/loss"]

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from foundling.data.translation import TranslationData, encode
 from foundling.evaluation.translation import NEAREST, bleu, looks, nearest, score, signatures, summary
 from foundling.generation.beam import Search, translate
 from foundling.model.translator import Translator, TranslatorConfig
+from foundling.scratch import begin
 from foundling.text.tokenizer import Tokenizer, train_bpe
 from foundling.training.callbacks import Recorder
 from foundling.training.fit import fit
@@ -49,8 +49,10 @@ def run(config: DictConfig, out: Path) -> float:
     require_room(12 * shape.n_embd**2 * (shape.n_encoder + shape.n_decoder) + shape.vocab_size * shape.n_embd)
     torch.manual_seed(settings["seed"])
     network = Translator(shape)
-    logger = make_wandb(runtime["logger"], asked, "translator", out)
-    recorder, reached = _train(network, tokenizer, pairs, config, out / "scratch/translator", logger)
+    origin = provenance({"translator": asked["translator"]}, [PAIRS / "meta.json"], None)
+    work = begin("translator", origin)
+    logger = make_wandb(runtime["logger"], asked, "translator", out, work.folder)
+    recorder, reached = _train(network, tokenizer, pairs, config, work.folder, logger)
     trained = time.perf_counter()
     tested = choose(pairs[TEST], settings["test"]["limit"], settings["seed"])
     metrics, rows = _measure(network, tokenizer, pairs[TRAIN], tested, search, settings["test"]["batch_tokens"])
@@ -62,9 +64,8 @@ def run(config: DictConfig, out: Path) -> float:
     }
     shown = [looks(network, tokenizer, row["source"], row["beam"]) for row in rows[: settings["test"]["looks"]]]
     made = out / "models/translator"
-    shaped_by = {"translator": asked["translator"]}
-    folder.save(made, network.cpu(), tokenizer, provenance(shaped_by, [PAIRS / "meta.json"], None, reached))
-    settle(out / "scratch/translator", out, PLACES)
+    folder.save(made, network.cpu(), tokenizer, origin | {"metrics": reached} | recorder.left_out)
+    settle(work.folder, out, PLACES)
     write_json(out / "metrics/translator.json", metrics)
     for name, lines in (("translations", rows), ("translator_looks", shown)):
         with atomic_file(out / f"plots/{name}.jsonl") as file:
@@ -73,6 +74,7 @@ def run(config: DictConfig, out: Path) -> float:
     seconds = {"training": recorder.seconds, "trained": trained - began, "whole": time.perf_counter() - began}
     record = run_record(made / folder.WEIGHTS, seconds, recorder.tokens_per_second, finish(logger))
     write_json(out / "metrics/translator_run.json", record)
+    work.done()
     Console(width=WIDTH).print(summary(metrics))
     return float(metrics["test"]["beam"]["bleu"]["score"])
 
@@ -106,7 +108,6 @@ def _train(
         f"translator: {network.parameter_count():,} parameters, vocabulary of {tokenizer.vocab_size:,}, {steps:,} "
         f"steps of about {per_step:,} tokens, {steps / data.training.per_epoch:.1f} epochs"
     )
-    shutil.rmtree(scratch, ignore_errors=True)
     recorder = fit(module, data, settings | {"accumulate": 1}, runtime, scratch, per_step, [], logger)
     network.eval()
     reached = {name: value for name, value in module.validation.items() if name != "step"}

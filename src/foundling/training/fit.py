@@ -7,19 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import Callback, LightningDataModule, LightningModule, Trainer
+from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.utilities.throughput import get_available_flops
 from lightning.pytorch.loggers import Logger
 
 from foundling.training.callbacks import Bar, Recorder, SeedEachBatch
+from foundling.training.faults import SKIP, Fault, Faults
 from foundling.training.parts import clear_mishaps
+from foundling.training.resume import Checkpoints
 
 log = logging.getLogger(__name__)
 
 
 def fit(
     module: LightningModule,
-    data: LightningDataModule,
+    data: Any,
     recipe: dict[str, Any],
     runtime: dict[str, Any],
     scratch: Path,
@@ -29,9 +31,10 @@ def fit(
 ) -> Recorder:
     """Train for `recipe["max_steps"]`, or until a callback stops it, then make sure that the last step is validated.
 
-    The module has a `network`, and leaves each validation's values, named by `measures`, in `validation`. recipe holds
-    max_steps, accumulate, gradient_clip, precision, compile, validate_every, seed; runtime the trainer's device and
-    what is shown. Curves grow in `scratch`. Returns the recorder, which knows the speed.
+    The module has a `network`, and leaves each validation's values, named by `measures`, in `validation`; the data has
+    an `order`. recipe holds max_steps, accumulate, gradient_clip, precision, compile, validate_every, faults, seed;
+    runtime the trainer's device, how often a checkpoint is made, and what is shown. Curves and checkpoints grow in
+    `scratch`; where that holds a checkpoint, the training goes on from it. Returns the recorder, which knows the speed.
     """
     _quiet()
     if runtime["threads"]:
@@ -43,11 +46,58 @@ def fit(
     recorder = Recorder(
         scratch, runtime["log_every"], tokens_per_step, trained.measures, network.flops_per_token(), peak
     )
-    steps, accumulate = recipe["max_steps"], recipe["accumulate"]
+    steps = recipe["max_steps"]
     show = sys.stderr.isatty() if runtime["progress"] == "auto" else bool(runtime["progress"])
-    bar = [Bar(recorder, refresh_rate=max(1, accumulate * steps // 200))] if show else []
+    faults = Faults(scratch, data.order, **recipe["faults"])
+    checkpoints = Checkpoints(
+        scratch,
+        trained,
+        data.order,
+        recorder,
+        [faults, *callbacks],
+        every=runtime["checkpoint_every"],
+        seconds=runtime["checkpoint_seconds"],
+        at_once=faults.action == SKIP,
+    )
+    bar = [Bar(recorder, data.order)] if show else []
+    beside = [SeedEachBatch(recipe["seed"]), recorder, faults, *callbacks, checkpoints, *bar]
     if recipe["compile"]:
         network.compile()
+    trained.batch_mode = runtime["batch"]
+    while True:
+        trainer = _trainer(recipe, runtime, precision, scratch, beside, logger, show)
+        checkpoints.resume(trainer)
+        if checkpoints.step:
+            log.info(f"going on from step {checkpoints.step:,} of {steps:,}, as kept in {scratch}")
+        if checkpoints.unvalidated:
+            trainer.validate(module, data, verbose=False)
+        if checkpoints.finished or trainer.should_stop or checkpoints.step >= steps:
+            break
+        try:
+            with clear_mishaps():
+                trainer.fit(module, data)
+            break
+        except Fault as fault:
+            log.warning(str(fault))
+            faults.leave_out(trainer.global_step)
+    checkpoints.stop()
+    if trained.validation.get("step") != trainer.global_step:
+        trainer.validate(module, data, verbose=False)
+    if data.order.left_out:
+        recorder.left_out = {"left_out": sorted(data.order.left_out)}
+    return recorder
+
+
+def _trainer(
+    recipe: dict[str, Any],
+    runtime: dict[str, Any],
+    precision: Any,
+    scratch: Path,
+    callbacks: list[Callback],
+    logger: Logger | None,
+    show: bool,
+) -> Trainer:
+    steps, accumulate = recipe["max_steps"], recipe["accumulate"]
     trainer = Trainer(
         **runtime["trainer"],
         max_steps=steps,
@@ -59,24 +109,19 @@ def fit(
         check_val_every_n_epoch=None,
         log_every_n_steps=runtime["log_every"],
         num_sanity_val_steps=0,
+        inference_mode=False,  # a validation before or after the training computes as those within it do
         use_distributed_sampler=False,
         deterministic=runtime["deterministic"],
         enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=show,
         logger=logger or False,
-        callbacks=[SeedEachBatch(recipe["seed"]), recorder, *callbacks, *bar],
+        callbacks=callbacks,
         default_root_dir=str(scratch),
     )
     # deterministic mode would also overwrite each new tensor with NaN first; our code reads none before it is written
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    trained.batch_mode = runtime["batch"]
-    if steps > 0:
-        with clear_mishaps():
-            trainer.fit(module, data)
-    if trained.validation.get("step") != trainer.global_step:
-        trainer.validate(module, data, verbose=False)
-    return recorder
+    return trainer
 
 
 def _precision(asked: str | int, accelerator: str) -> Any:

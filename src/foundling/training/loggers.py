@@ -3,12 +3,13 @@
 import logging
 import netrc
 import os
+import secrets
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
-from foundling.artifacts import sha256
+from foundling.artifacts import read_json, sha256, write_json
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import WandbLogger
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 HOME = "https://api.wandb.ai"
 PROBE = 2.0  # seconds
+RUN = "wandb.json"
 
 
 def wandb_mode(asked: str | bool) -> str:
@@ -32,8 +34,13 @@ def wandb_mode(asked: str | bool) -> str:
     return "online" if _has_key(url.hostname or "") and _answers(url.hostname or "", url.port or 443) else "offline"
 
 
-def make_wandb(settings: dict[str, Any], recipe: dict[str, Any], job: str, folder: Path) -> "WandbLogger | None":
-    """A logger for one stage's run with the whole recipe as its config, or None when it is switched off."""
+def make_wandb(
+    settings: dict[str, Any], recipe: dict[str, Any], job: str, folder: Path, scratch: Path
+) -> "WandbLogger | None":
+    """A logger for one stage's run with the whole recipe as its config, or None when it is switched off.
+
+    The run's id stands in `scratch`, so that a training that goes on after a kill goes on in the same run.
+    """
     mode = wandb_mode(settings["wandb"])
     if mode == "disabled":
         return None
@@ -44,11 +51,16 @@ def make_wandb(settings: dict[str, Any], recipe: dict[str, Any], job: str, folde
     import wandb
     from lightning.pytorch.loggers import WandbLogger
 
+    note = scratch / RUN
+    if not note.is_file():
+        write_json(note, {"id": secrets.token_hex(4)})
     wandb.setup()  # silent from here on: it would warn of an argument that Lightning still passes
 
     return WandbLogger(
         project=settings["project"],
         name=settings["name"],
+        id=read_json(note)["id"],
+        resume="allow",
         group=settings["group"],
         tags=list(settings["tags"]),
         job_type=job,

@@ -32,7 +32,7 @@ class InParts(LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> dict[str, Tensor]:
         """The first part's share, to be followed backward; `rest` takes the others' once they have been computed."""
-        self._batch, self._rest = batch, torch.zeros((), device=self.device)
+        self._batch, self.rest = batch, torch.zeros((), device=self.device)
         parts = self.parts
         while True:
             try:
@@ -43,7 +43,7 @@ class InParts(LightningModule):
             self._halve()
         if self.parts > parts:
             self._tell()
-        return {"loss": loss, "rest": self._rest}
+        return {"loss": loss, "rest": self.rest}
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
         """Follow the first part's loss backward, then compute the others', each with its own graph."""
@@ -56,7 +56,7 @@ class InParts(LightningModule):
             _require_out_of_memory(error)
         loss.detach_()  # lets go of its graph
         self._again()
-        self._rest -= first  # which is counted already
+        self.rest -= first  # which is counted already
         self._tell()
 
     def _again(self) -> None:
@@ -70,7 +70,7 @@ class InParts(LightningModule):
         while True:
             self._halve()
             self.zero_grad(set_to_none=True)
-            self._rest.zero_()
+            self.rest.zero_()
             try:
                 self._add(self._cut())
                 return
@@ -83,7 +83,7 @@ class InParts(LightningModule):
             with self.trainer.precision_plugin.train_step_context():
                 share = self.share(part, self._batch) / self.trainer.accumulate_grad_batches
             (share * self._scale()).backward()  # type: ignore[no-untyped-call]
-            self._rest += share.detach()
+            self.rest += share.detach()
 
     def _scale(self) -> float:
         """What a loss is multiplied with so that its gradients do not vanish in float16."""

@@ -16,16 +16,16 @@ PROVENANCE = "provenance.json"
 PACKAGES = ("torch", "lightning", "tiktoken", "numpy")
 
 
-def provenance(
-    recipe: dict[str, Any], inputs: list[Path], parent: Path | None, metrics: dict[str, float]
-) -> dict[str, Any]:
-    """The composed sections, the sha256 of each input, the parent model, the versions, what was reached."""
+def provenance(recipe: dict[str, Any], inputs: list[Path], parent: Path | None) -> dict[str, Any]:
+    """The composed sections, the sha256 of each input, the parent model, the versions: all that a result follows from.
+
+    Once it is there, a model's record also holds what it reached, as `metrics`.
+    """
     return {
         "config": recipe,
         "inputs": {str(path): sha256(path) for path in inputs},
         "parent": {str(parent): sha256(parent)} if parent else None,
         "versions": {name: version(name).partition("+")[0] for name in PACKAGES},
-        "metrics": metrics,
     }
 
 

@@ -1,0 +1,54 @@
+"""List unfinished trainings in scratch/, which the command that began each would continue; delete=true removes them.
+
+One that a process is working on is listed as in use, and never removed.
+"""
+
+import os
+import time
+from pathlib import Path
+
+from omegaconf import DictConfig
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from foundling.scratch import SCRATCH, Work, checkpoints, folders, holder_of, step_of, take
+
+WIDTH = 110
+MIB = 2**20
+AGES = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
+
+
+def run(config: DictConfig, out: Path) -> None:
+    """Print the table; with clean.delete remove what nobody holds."""
+    table = Table("stage", "folder", "step", "age", "MiB", "state", box=SIMPLE)
+    for column in table.columns[2:5]:
+        column.justify = "right"
+    for stage, folder in folders():
+        kept, size = checkpoints(folder), sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
+        changed = max(file.stat().st_mtime for file in (folder, *kept))
+        row = (stage, str(folder), f"{step_of(kept[0]):,}" if kept else "-", age(time.time() - changed))
+        table.add_row(*row, f"{size / MIB:,.1f}", _state(folder, config.clean.delete))
+    if table.row_count:
+        Console(width=WIDTH, highlight=False).print(table)
+    else:
+        print(f"{SCRATCH} holds no unfinished training")
+
+
+def age(seconds: float) -> str:
+    """A time span in its largest unit."""
+    size, unit = next((entry for entry in AGES if seconds >= entry[0]), AGES[-1])
+    return f"{seconds / size:.0f} {unit}"
+
+
+def _state(folder: Path, delete: bool) -> str:
+    """What holds the folder, or what became of it."""
+    holder = holder_of(folder)
+    held = take(folder)
+    if held is None:
+        return f"in use by process {holder['process']} on {holder['machine']}"
+    if delete:
+        Work(folder, held).done()
+        return "removed"
+    os.close(held)
+    return "left over"

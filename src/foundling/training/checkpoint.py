@@ -1,0 +1,75 @@
+"""A training's whole state as one file: tensors by safetensors, the rest as JSON in its header, never a pickle.
+
+The file's name holds the step and the sha256 of its bytes, so that a file is either whole or known not to be.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from foundling.artifacts import beside, fsync_folder, sha256
+from foundling.scratch import checkpoints
+
+log = logging.getLogger(__name__)
+KEPT = 2  # the newest, and the one before in case the newest is damaged
+TENSOR = "tensor:"  # marks in the JSON where a tensor stands, and which
+
+
+def save(folder: Path, step: int, state: Mapping[str, Any]) -> Path:
+    """Write the state of a step aside, fsync it, rename it, and remove all but the newest files."""
+    tensors: dict[str, Tensor] = {}
+    rest = _take_out(state, "", tensors)
+    part = beside(folder / "checkpoint")
+    try:
+        save_file(tensors, part, metadata={"state": json.dumps(rest)})
+        with open(part, "rb") as file:
+            os.fsync(file.fileno())
+        path = folder / f"step-{step:08d}-{sha256(part)}.safetensors"
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    fsync_folder(folder)
+    for old in checkpoints(folder)[KEPT:]:
+        old.unlink()
+    return path
+
+
+def load(folder: Path) -> dict[str, Any] | None:
+    """The newest state whose bytes are what its name says, or None; damaged files are warned of and removed."""
+    for path in checkpoints(folder):
+        if path.stem.endswith(sha256(path)):
+            with safe_open(path, framework="pt") as file:
+                return _put_back(json.loads(file.metadata()["state"]), file)
+        log.warning(f"{path} is damaged (its sha256 is not the one in its name); the checkpoint before it is taken")
+        path.unlink()
+    return None
+
+
+def _take_out(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+    """The value as JSON has it; each tensor goes into `tensors` and leaves its name."""
+    if isinstance(value, Tensor):
+        tensors[name] = value.detach().cpu().contiguous()
+        return TENSOR + name
+    if isinstance(value, Mapping):
+        return {str(key): _take_out(inner, f"{name}/{key}", tensors) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_take_out(inner, f"{name}/{i}", tensors) for i, inner in enumerate(value)]
+    return value
+
+
+def _put_back(value: Any, file: Any) -> Any:
+    """The value with its tensors, on the CPU."""
+    if isinstance(value, str) and value.startswith(TENSOR):
+        return file.get_tensor(value.removeprefix(TENSOR))
+    if isinstance(value, dict):
+        return {key: _put_back(inner, file) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_put_back(inner, file) for inner in value]
+    return value

@@ -1,0 +1,81 @@
+"""`foundling clean` lists unfinished trainings, and removes those that no process holds."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from foundling.commands import clean
+from foundling.scratch import begin, folders
+
+HOLD = """
+import time
+from foundling.scratch import begin
+begin("instruct", {"config": {}})
+print(flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def unfinished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, int]]:
+    """A pretraining that was left at step 1,300 two hours ago, and an instruction tuning that runs: its process."""
+    monkeypatch.chdir(tmp_path)
+    work = begin("pretrain", {"config": {}})
+    newest = work.folder / f"step-00001300-{'a' * 64}.safetensors"
+    newest.write_bytes(bytes(3 << 20))
+    (work.folder / f"step-00001200-{'b' * 64}.safetensors").touch()
+    assert work.held is not None
+    os.close(work.held)
+    for file in (*work.folder.iterdir(), work.folder):
+        os.utime(file, (time.time() - 7200,) * 2)
+    with subprocess.Popen([sys.executable, "-c", HOLD], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield work.folder, process.pid
+        process.kill()
+
+
+def run(delete: bool) -> None:
+    clean.run(OmegaConf.create({"clean": {"delete": delete}}), Path())
+
+
+def rows(text: str) -> dict[str, str]:
+    return {line.split()[0]: " ".join(line.split()[1:]) for line in text.splitlines() if "scratch/" in line}
+
+
+def test_it_lists_stage_step_age_and_size(unfinished: tuple[Path, int], capsys: pytest.CaptureFixture[str]) -> None:
+    left, process = unfinished
+    run(delete=False)
+    found = rows(capsys.readouterr().out)
+    assert found["pretrain"] == f"{left} 1,300 2 hours 3.0 left over"
+    assert f"in use by process {process} on" in found["instruct"]
+    assert [stage for stage, _ in folders()] == ["instruct", "pretrain"]
+
+
+def test_it_removes_what_nobody_holds(unfinished: tuple[Path, int], capsys: pytest.CaptureFixture[str]) -> None:
+    left, process = unfinished
+    run(delete=True)
+    found = rows(capsys.readouterr().out)
+    assert found["pretrain"].endswith("removed")
+    assert f"in use by process {process} on" in found["instruct"]
+    assert [stage for stage, _ in folders()] == ["instruct"]
+    assert not left.exists()
+
+
+def test_nothing_left_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    run(delete=True)
+    assert capsys.readouterr().out == "scratch holds no unfinished training\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(0.2, "0 seconds"), (59, "59 seconds"), (61, "1 minutes"), (7300, "2 hours"), (2e5, "2 days")]
+)
+def test_an_age_has_one_unit(seconds: float, told: str) -> None:
+    assert clean.age(seconds) == told
