@@ -1,6 +1,6 @@
 """What runtime.deterministic=false buys on this machine: CPU seconds a step of the nano model, both ways in turn.
 
-    python benchmarks/deterministic.py
+python benchmarks/deterministic.py
 """
 
 import time
