@@ -1,6 +1,7 @@
 """foundling <command> [overrides]: each command is a Hydra app over conf/ and the selection in params.yaml."""
 
 import ast
+import errno
 import importlib
 import os
 import sys
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from foundling import config
+from foundling import config, ranges
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -67,13 +68,13 @@ def _run(name: str, arguments: list[str]) -> None:
     from hydra.types import RunMode
 
     arguments = _arguments(name, arguments)
-    run = _load(name)
 
     def task(composed: "DictConfig") -> Any:
         job = HydraConfig.get()
         out = Path(job.runtime.output_dir) if job.mode == RunMode.MULTIRUN else Path()
         try:
-            return run(composed, out)
+            ranges.check(composed)
+            return _load(name)(composed, out)  # the heavy imports come once the values are known to be sound
         except Exception as error:  # before Hydra wraps it in a traceback of its own
             _end(error)
 
@@ -105,9 +106,16 @@ def _end(error: Exception) -> NoReturn:
     ):
         traceback.print_exception(error)
     else:
-        print(f"foundling: {' '.join(str(error).split())}", file=sys.stderr)
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        mend = "; free some space and run the command again, what was there before is untouched" if full else ""
+        print(f"foundling: {one_line(error)}{mend}", file=sys.stderr)
     sys.stdout.flush()
     sys.exit(1)
+
+
+def one_line(error: Exception) -> str:
+    """What an error says, without line ends and what else would steer a terminal: names come from files, too."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(str(error).split()))
 
 
 def _overview() -> str:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+LARGEST_JSON = 64 << 20  # bytes; what is parsed takes some ten times as much memory
+
 
 @contextmanager
 def atomic_file(path: Path | str, mode: str = "w") -> Iterator[IO[Any]]:
@@ -62,18 +64,28 @@ def write_json(path: Path | str, value: Any) -> None:
         file.write("\n")
 
 
-def read_json(path: Path | str) -> Any:
-    """Read a JSON file; a file that is missing or no JSON raises ValueError that names it."""
+def read_json(path: Path | str, kind: type = dict) -> Any:
+    """Read a JSON file that holds an object, or `kind`.
+
+    A file that is missing, of more than LARGEST_JSON bytes, no JSON, or holds something else raises ValueError that
+    names it.
+    """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        path = Path(path)
+        if path.exists() and not (path.is_file() and path.stat().st_size <= LARGEST_JSON):
+            raise ValueError(f"it is no plain file of at most {LARGEST_JSON:,} bytes")
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(value, kind):
+            raise ValueError(f"it holds a {type(value).__name__} where a {kind.__name__} is expected")
     except FileNotFoundError:
         raise ValueError(
             f"{path} is missing; run the stage that makes it (`dvc repro` runs all that are needed)"
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(
             f"{path} is no valid JSON ({error}); delete it and run `dvc repro`, which makes it again"
         ) from None
+    return value
 
 
 def settle(scratch: Path, out: Path, places: Mapping[str, str]) -> None:

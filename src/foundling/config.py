@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from foundling.plain import read_yaml
+
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
     from omegaconf import DictConfig
@@ -50,9 +52,12 @@ def selected(arguments: list[str], path: Path = Path(SELECTION)) -> list[str]:
     A line of the selection names a group's choice (none where it is null), `set` holds single values. An experiment is
     a set of choices of its own, so it replaces the selection's lines for the groups that it names; `set` comes on top.
     """
-    values = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    values = read_yaml(path) if path.is_file() else {}
     if not isinstance(values, dict):
         raise ValueError(f"{path} holds {type(values).__name__}; it must be lines of `group: choice`, and `set: {{…}}`")
+    for group, choice in values.items():
+        if not isinstance(choice, str | int | float | None) and group != "set":
+            raise ValueError(f"{path}: {group} holds {str(choice)[:60]}; allowed is a choice of conf/{group}; mend it")
     single = values.pop("set", None) or {}
     if not isinstance(single, dict):
         raise ValueError(
@@ -60,7 +65,7 @@ def selected(arguments: list[str], path: Path = Path(SELECTION)) -> list[str]:
         )
     named = {_key(argument) for argument in arguments if _is_override(argument)}
     experiments = [a.partition("=")[2] for a in arguments if _is_override(a) and _key(a) == "experiment"]
-    experiments = experiments or [values.get("experiment") or ""]
+    experiments = experiments or [str(values.get("experiment") or "")]
     taken = named.union(*(_groups_of_experiment(name) for e in experiments for name in e.split(",")))
     lines = [(group, choice) for group, choice in values.items() if group not in taken and choice is not None]
     lines += [(key, value) for key, value in _flat(single) if key not in named]
@@ -103,8 +108,9 @@ def compose(overrides: list[str]) -> "DictConfig":
     try:
         with initialize_config_dir(str(conf_folder()), version_base="1.3"):
             return hydra_compose("config", overrides)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ValueError(f"the config cannot be composed: {str(error).splitlines()[0]}") from error
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split()) if isinstance(error, yaml.YAMLError) else str(error).splitlines()[0]
+        raise ValueError(f"the config cannot be composed: {reason}") from error
 
 
 def check(arguments: list[str]) -> None:
@@ -263,6 +269,10 @@ def _literal(value: Any) -> str:
         return "[" + ",".join(map(_literal, value)) + "]"
     if isinstance(value, str):
         return "'" + value.replace("\\'", "\\\\'").replace("'", "\\'") + "'" if not value.isidentifier() else value
+    if value is not None and not isinstance(value, bool | int | float):
+        raise ValueError(
+            f"found {str(value)[:60]!r} of type {type(value).__name__}; allowed are texts and numbers; quote it"
+        )
     return json.dumps(value)
 
 

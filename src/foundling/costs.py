@@ -144,6 +144,16 @@ def free_memory() -> float:
     return free
 
 
+def require_room(numbers: float) -> None:
+    """Refuse a model of so many numbers that its weights alone, in float32, are more than this machine can give."""
+    needed, free = 4 * numbers, free_memory()
+    if needed > free:
+        raise ValueError(
+            f"this model's {numbers:,.0f} weights take {needed / 2**30:,.0f} GiB of memory and {free / 2**30:,.1f} GiB "
+            "are free; choose a smaller one, as model=small, or a larger machine"
+        )
+
+
 def parameters(shape: Shape) -> dict[str, int]:
     """Trained numbers by part; a tied output head counts once, with the embedding."""
     width, layers = shape.n_embd, shape.n_layer

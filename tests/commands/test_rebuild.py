@@ -135,3 +135,40 @@ def test_what_cannot_be_rebuilt_is_said(project: Path, spoil: Any, says: str) ->
     spoil()
     with pytest.raises(ValueError, match=says):
         run()
+
+
+HARMS: dict[str, Any] = {
+    "a target": ["pretrain.optimizer._target_=os.system"],
+    "a target within a value": ["pretrain.optimizer={_target_: os.system}"],
+    "an added target": ["++pretrain.schedule._target_=os.system"],
+    "a launcher": ["hydra/launcher=evil"],
+    "a folder of Hydra's": ["hydra.run.dir=/etc"],
+    "a folder to search": ["--config-dir=/tmp/evil"],
+    "a flag": ["-m"],
+    "an option of git": ["--upload-pack=touch evil"],
+    "the environment": ["pretrain.sample.prompt=${oc.env:HOME}"],
+    "a command": ["; touch evil"],
+    "a number": [5],
+    "a text": "seed=1",
+    "nothing": None,
+}
+
+
+@pytest.mark.parametrize("what", HARMS)
+def test_a_record_that_names_code_is_not_carried_out(project: Path, what: str) -> None:
+    record = read_json("metrics/pretrain_run.json")
+    write_json("metrics/pretrain_run.json", record | {"overrides": HARMS[what]})
+    with pytest.raises(ValueError, match=r"do not trust this record|nothing can be rebuilt from it") as refusal:
+        rebuild.run(OmegaConf.create({"rebuild": {"model": "models/base", "run": True}}), Path())
+    assert "\n" not in str(refusal.value)
+    assert not Path("scratch").exists()
+    assert not Path("evil").exists()
+
+
+@pytest.mark.parametrize("lacking", ["python", "machine", "device", "dirty"])
+def test_a_record_that_is_damaged_is_refused(project: Path, lacking: str) -> None:
+    record = read_json("metrics/pretrain_run.json")
+    del record[lacking]
+    write_json("metrics/pretrain_run.json", record)
+    with pytest.raises(ValueError, match=f"lacks {lacking}"):
+        rebuild.run(OmegaConf.create({"rebuild": {"model": "models/base", "run": False}}), Path())

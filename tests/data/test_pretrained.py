@@ -33,7 +33,10 @@ def named(**changes: Any) -> dict[str, Any]:
 def test_named_files_are_copied_once_size_and_hash_agree(shelf: Path, folder: Path) -> None:
     fetch_weights(named(size=5, sha256=hashlib.sha256(b"index").hexdigest()), folder, shelf)
     assert [file.name for file in folder.iterdir()] == ["model.ckpt.index"]
-    for changes, says in (({"size": 6}, "wrong size: expected 6 bytes but got 5"), ({"sha256": "0"}, "wrong checksum")):
+    for changes, says in (
+        ({"size": 6}, "wrong size: expected 6 bytes but got 5"),
+        ({"sha256": "0" * 64}, "wrong checksum"),
+    ):
         with pytest.raises(ValueError, match=says):
             fetch_weights(named(**changes), folder, shelf)
 

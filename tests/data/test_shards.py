@@ -31,7 +31,7 @@ def made(folder: Path, tokenizer: Tokenizer, dtype: str = "auto") -> dict[str, A
 @pytest.mark.parametrize("dtype", ["auto", "uint16", "uint32"])
 def test_documents_come_back_each_ended(tmp_path: Path, tokenizer: Tokenizer, dtype: str) -> None:
     meta = made(tmp_path / "tokens", tokenizer, dtype)
-    tokens = open_tokens(tmp_path / "tokens", tokenizer.fingerprint)
+    tokens = open_tokens(tmp_path / "tokens", tokenizer)
     assert meta["dtype"] == ("uint16" if dtype == "auto" else dtype)
     assert [(s.name, s.weight) for s in tokens.train] == [("a", 1.0), ("b", 2.0)]
     for source in (*tokens.train, *tokens.validation):
@@ -84,7 +84,7 @@ def test_a_folder_that_is_not_what_it_says_is_refused(tmp_path: Path, tokenizer:
     made(tmp_path / "tokens", tokenizer)
     harm(tmp_path / "tokens")
     with pytest.raises(ValueError, match=says) as refusal:
-        open_tokens(tmp_path / "tokens", tokenizer.fingerprint)
+        open_tokens(tmp_path / "tokens", tokenizer)
     assert "dvc repro" in str(refusal.value)
 
 
@@ -105,4 +105,4 @@ def test_a_full_disk_leaves_the_old_shards_and_no_trace(tmp_path: Path, tokenize
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert [path.name for path in tmp_path.iterdir()] == ["tokens"]
-    assert open_tokens(tmp_path / "tokens", tokenizer.fingerprint).train
+    assert open_tokens(tmp_path / "tokens", tokenizer).train

@@ -126,3 +126,16 @@ def test_big_numbers(count: float, shown: str) -> None:
 def test_shares_and_times() -> None:
     assert (percent(0.4567), percent(None)) == ("45.7 %", "")
     assert [duration(s) for s in (9.4, 254.2, 7384)] == ["9 s", "4 min 14 s", "2 h 3 min"]
+
+
+@pytest.mark.parametrize(
+    ("run", "says"),
+    [
+        ({"deterministic": True}, "deterministic: the same settings give the same bytes"),
+        ({"deterministic": False}, "not deterministic (runtime.deterministic=false)"),
+        ({}, "not recorded"),
+        ({"deterministic": True, "parts": 4}, "each batch in 4 parts, for want of memory"),
+    ],
+)
+def test_the_page_says_whether_the_arithmetic_was_deterministic(material: Material, run: dict, says: str) -> None:
+    assert says in page(replace(material, run={**material.run, **run}))

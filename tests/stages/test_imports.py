@@ -9,7 +9,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 # The road of a config carries values that DVC hashes themselves, so a change of the road alone re-trains nothing.
-ROAD = {"foundling.config"}
+ROAD = {"foundling.config", "foundling.plain"}
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,7 @@ from foundling.training.trainable import choose_trainable
 
 RUNTIME = {
     "threads": None,
+    "batch": "fixed",
     "progress": False,
     "log_every": 5,
     "deterministic": True,
@@ -161,8 +162,9 @@ def test_the_auxiliary_loss_is_that_of_the_texts_alone(gpt_config: Callable[...,
     fixed = {"head_rate": 1.0, "label_smoothing": 0.0, "class_weights": None}
     make = partial(ClassificationModule, network, adamw, trapezoid(9, 1, 0.5, 0.0), **fixed)
     with torch.no_grad():
-        plain = make(language_loss=0.0).training_step((ids, lengths, labels), 0)
-        both = make(language_loss=0.5).training_step((ids, lengths, labels), 0)
+        batch = (ids, lengths, labels)
+        plain = make(language_loss=0.0).share(batch, batch)
+        both = make(language_loss=0.5).share(batch, batch)
         nats = [
             F.cross_entropy(network.trunk(torch.tensor([row]))[0, :-1], torch.tensor(row[1:]), reduction="sum")
             for row in rows

@@ -26,6 +26,7 @@ from foundling.training.optim import adamw, trapezoid
 STEPS = 10
 RUNTIME = {
     "threads": None,
+    "batch": "fixed",
     "progress": False,
     "log_every": 1,
     "deterministic": True,
@@ -48,8 +49,8 @@ class Spoiled(LanguageModule):
         super().__init__(*arguments)
         self.spoiled, self.order, self.gradient = spoiled, order, gradient
 
-    def training_step(self, batch: Any, index: int) -> Any:
-        loss, factor = super().training_step(batch, index), self.spoiled.get(self.order.batch(self.global_step), 1.0)
+    def share(self, part: Any, whole: Any) -> Any:
+        loss, factor = super().share(part, whole), self.spoiled.get(self.order.batch(self.global_step), 1.0)
         return loss + 0 * (loss * factor) if self.gradient else loss * factor
 
     def on_after_backward(self) -> None:

@@ -39,6 +39,7 @@ from foundling.training.translation import TranslationModule
 STEPS = 12
 RUNTIME: dict[str, Any] = {
     "threads": None,
+    "batch": "fixed",
     "progress": False,
     "log_every": 3,
     "deterministic": True,

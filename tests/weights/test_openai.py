@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 from crc32c import crc32c
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from foundling.artifacts import write_json
 from foundling.model.gpt import GPT
@@ -169,3 +171,78 @@ def test_a_broken_hparams_file_is_refused(checkpoint: tuple[Path, GPT]) -> None:
     write_json(checkpoint[0] / "hparams.json", {"n_vocab": 50, "n_ctx": "long"})
     with pytest.raises(ValueError, match="lacks n_ctx, n_embd, n_head, n_layer"):
         openai.read_config(checkpoint[0], OWN)
+
+
+def write_entries(folder: Path, entries: list[tuple[bytes, bytes]], data: bytes = b"x" * 64) -> Path:
+    """An index of these entries, whatever they say."""
+    folder.mkdir(parents=True, exist_ok=True)
+    part = block(sorted([(b"", b"\x08\x01\x1a\x02\x08\x01"), *entries]))
+    handles = block([(b"z", varint(0) + varint(len(part) - 5))])
+    none = block([])
+    footer = varint(len(part)) + varint(len(none) - 5) + varint(len(part) + len(none)) + varint(len(handles) - 5)
+    table = part + none + handles + footer.ljust(40, b"\0") + struct.pack("<Q", 0xDB4775248B80FB57)
+    (folder / INDEX).write_bytes(table)
+    (folder / DATA).write_bytes(data)
+    return folder / INDEX
+
+
+def described(kind: int = 1, shape: tuple[int, ...] = (4, 4), offset: int = 0, size: int = 64, file: int = 0) -> bytes:
+    """A BundleEntryProto that may lie."""
+    sizes = b"".join(b"\x12" + varint(len(b"\x08" + varint(n))) + b"\x08" + varint(n) for n in shape)
+    numbers = b"\x18" + varint(file) + b"\x20" + varint(offset) + b"\x28" + varint(size) + b"\x35\0\0\0\0"
+    return b"\x08" + varint(kind) + b"\x12" + varint(len(sizes)) + sizes + numbers
+
+
+LIES: dict[str, tuple[list[tuple[bytes, bytes]], str]] = {
+    "a type of objects": ([(b"a", described(kind=7))], "type number 7"),
+    "a type that is none": ([(b"a", described(kind=2**40))], "type number 1099511627776"),
+    "a shape of terabytes": ([(b"a", described(shape=(2**20, 2**20), size=2**42))], "asks for 4,398,046,511,104 bytes"),
+    "a size that is not the shape's": ([(b"a", described(size=60))], "asks for 60 bytes"),
+    "an offset beyond the data": ([(b"a", described(offset=2**50))], "asks for 64 bytes at 1,125,899,906,842,624"),
+    "a file that is not there": ([(b"a", described(file=7))], "data-00007-of-00001 is missing"),
+    "a file of many digits": ([(b"a", described(file=2**63))], "is missing"),
+    "tensors on top of each other": ([(b"a", described()), (b"b", described())], "names 128 bytes of tensors in 64"),
+    "very many dimensions": ([(b"a", described(shape=(1,) * 900, size=4))], "a tensor of 900 dimensions"),
+    "a name of many bytes": ([(b"a" * 2000, described())], "a name of more than 1000 bytes"),
+    "a name that is no text": ([(b"\xff\xfe", described())], "no whole TensorFlow checkpoint index"),
+    "an entry that is cut": ([(b"a", described()[:9])], "no whole TensorFlow checkpoint index|asks for"),
+    "an entry of another kind": ([(b"a", b"\x0b\x0c")], "wire type 3 is unknown"),
+    "a number without end": ([(b"a", b"\x08" + b"\xff" * 200)], "a number of more than 64 bits"),
+}
+
+
+@pytest.mark.parametrize("what", LIES)
+def test_an_index_that_lies(tmp_path: Path, what: str) -> None:
+    entries, says = LIES[what]
+    index = write_entries(tmp_path / "m", entries)
+    with pytest.raises(ValueError, match=says) as refusal:
+        read_index(index)
+    assert "\n" not in str(refusal.value)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=40), st.binary(max_size=12))
+def test_any_entry_is_read_or_refused(tmp_path: Path, value: bytes, name: bytes) -> None:
+    index = write_entries(tmp_path / "m", [(b"a", described()), (name + b"b", value)])
+    refusal = None
+    try:
+        read_index(index)
+    except ValueError as error:
+        refusal = str(error)
+    assert refusal is None or refusal.startswith(str(tmp_path))
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 255)), min_size=1, max_size=5))
+def test_any_damage_of_an_index_is_refused_or_harmless(tmp_path: Path, damage: list[tuple[int, int]]) -> None:
+    index = write_entries(tmp_path / "m", [(b"a", described())])
+    data = bytearray(index.read_bytes())
+    for at, value in damage:
+        data[at % len(data)] = value
+    index.write_bytes(data)
+    refusal = None
+    try:
+        read_index(index)
+    except ValueError as error:
+        refusal = str(error)
+    assert refusal is None or refusal.startswith(str(tmp_path))

@@ -11,6 +11,7 @@ from foundling.text.prompts import Template, template_of
 from foundling.weights import folder, gguf, huggingface_export
 from foundling.weights.chat import CHAT, read_chat
 
+MARKS = ("Modelfile", "tokenizer_config.json")  # of an earlier export
 FORMATS = {"huggingface": tuple(huggingface_export.PRECISIONS), "gguf": gguf.PRECISIONS}
 
 
@@ -24,8 +25,15 @@ def run(config: DictConfig, out: Path) -> None:
             f"export.precision={ask.precision!r} is unknown to export.format={ask.format}; choose one of "
             f"{', '.join(FORMATS[ask.format])}"
         )
-    source = Path(ask.model)
+    source = Path(ask.model).resolve() if Path(ask.model).name in ("", "..") else Path(ask.model)
+    if not source.name.isprintable() or '"' in source.name:
+        raise ValueError(f"{source.name!r} would be the name of the export; allowed are printable names; rename it")
     goal = out / (ask.to or f"exports/{source.name}-{ask.format}")
+    if goal.exists() and not any((goal / mark).is_file() for mark in MARKS):
+        raise ValueError(
+            f"{goal} is there and is no export, and an export replaces all that is in its folder; set export.to to a "
+            "folder of its own"
+        )
     if "labels" in read_json(source / folder.CONFIG):
         use = _classifier(source, goal, ask.format, ask.precision)
     else:

@@ -28,6 +28,7 @@ RECORD = "_run.json"
 FETCHED = "data/raw/weights"  # by the stage weights
 BEFORE = ("fetch", "weights", "tokenizer", "tokenize", "pretrain")  # what a base and what is tuned on it build on
 COMMIT = re.compile("[0-9a-f]{40,64}")
+OVERRIDE = re.compile(r"[+~]{0,2}\w[\w./@-]*=")
 CLONES = Path("scratch/rebuild")
 
 
@@ -64,11 +65,27 @@ def record_of(model: Path) -> tuple[str, dict[str, Any]]:
         if record.get("weights_sha256") == weights:
             if not COMMIT.fullmatch(str(record.get("commit"))):
                 raise ValueError(f"{path} names no commit: the run was made outside of git, so no clone can repeat it")
+            _trust(path, record)
             return path.name.removesuffix(RECORD), record
     raise ValueError(
         f"no {metrics}/*{RECORD} is of these weights (sha256 {weights[:12]}…), so what commit made them is unknown; "
         f"put the run's record there; what was asked for stands in {model / PROVENANCE}"
     )
+
+
+def _trust(path: Path, record: dict[str, Any]) -> None:
+    """Refuse a record whose settings could name code to be run, or that lacks what is printed of it."""
+    overrides = record.get("overrides")
+    if not isinstance(overrides, list) or not all(isinstance(one, str) for one in overrides):
+        raise ValueError(f"{path} does not list the run's settings; it is damaged, so nothing can be rebuilt from it")
+    for one in overrides:
+        if not OVERRIDE.match(one) or "_target_" in one or "hydra" in one.partition("=")[0] or "${" in one:
+            raise ValueError(
+                f"{path} has the setting {one[:80]!r}; allowed are group=choice and section.value=… "
+                "that name no code; do not trust this record"
+            )
+    if lacking := [name for name in ("python", "machine", "device", "dirty") if name not in record]:
+        raise ValueError(f"{path} lacks {', '.join(lacking)}; it is damaged, so nothing can be rebuilt from it")
 
 
 def commands(stage: str, record: dict[str, Any], clone: Path) -> tuple[list[list[str]], list[str], list[str]]:

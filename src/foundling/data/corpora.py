@@ -9,6 +9,7 @@ split:
 """
 
 import hashlib
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
@@ -68,7 +69,7 @@ def documents(folder: Path, corpus: Mapping[str, Any]) -> Iterator[Document]:
     for name, found in groupby(stream, key=lambda pair: pair[0]):
         texts: Iterator[str] = (record[sources[name]["text"]] for _, record in found)
         if sources[name].get("begins"):
-            texts = _joined(texts, sources[name]["begins"])
+            texts = _joined(texts, _pattern(sources[name]))
         kept = _kept(texts, seen, clean_up["min_characters"], clean_up["deduplicate"])
         for split, text in _split(kept, share, by_position):
             empty.discard(name)
@@ -81,8 +82,10 @@ def check(corpus: Mapping[str, Any]) -> None:
     """Refuse weights and splits that mean nothing."""
     for source in corpus["sources"]:
         weight = source.get("weight", 1.0)
-        if not isinstance(weight, int | float) or not weight > 0:
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < math.inf:
             raise ValueError(f"source {source['name']} has weight {weight!r}; allowed is a number above 0; mend it")
+        if source.get("begins"):
+            _pattern(source)
     share, by = corpus["split"]["validation"], corpus["split"]["by"]
     if not isinstance(share, int | float) or not 0 < share < 1:
         raise ValueError(f"found corpus.split.validation={share!r}; allowed is a share between 0 and 1; try 0.1")
@@ -132,9 +135,17 @@ def _split(kept: Iterator[tuple[str, bytes]], share: float, by_position: bool) -
             yield split_of(digest, share), text
 
 
-def _joined(texts: Iterable[str], begins: str) -> Iterator[str]:
+def _pattern(source: Mapping[str, Any]) -> re.Pattern[str]:
+    try:
+        return re.compile(source["begins"])
+    except (re.error, TypeError) as error:
+        raise ValueError(
+            f"source {source['name']} has begins={source['begins']!r}, no regular expression ({error}); mend it"
+        ) from None
+
+
+def _joined(texts: Iterable[str], starts: re.Pattern[str]) -> Iterator[str]:
     """Rows that are lines, joined to documents: one begins at each line that matches the pattern."""
-    starts = re.compile(begins)
     lines: list[str] = []
     for line in texts:
         if lines and starts.search(line):

@@ -13,8 +13,9 @@ from foundling.artifacts import sha256, write_json
 from foundling.data.archives import extract, is_archive
 from foundling.data.formats import FORMATS, format_of
 from foundling.data.hub import rows
-from foundling.data.places import locate, name_of, on_disk
-from foundling.data.sources import META, check, fingerprints
+from foundling.data.limits import Limits
+from foundling.data.places import locate, on_disk
+from foundling.data.sources import META, check, fingerprints, name_of
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ def _settle(file: Path, name: Path, source: Mapping[str, Any], place: Path) -> l
     if goal.exists():
         raise ValueError(f"source {source['name']} has two files named {name}; put them into sources of their own")
     if is_archive(name.name):
-        found = extract(file, goal, lambda member: _wanted(member, source))
+        found = extract(file, goal, lambda member: _wanted(member, source), Limits.of(source))
         if not found:
             raise ValueError(
                 f"archive {name} holds no file that can be read; allowed are {', '.join(FORMATS)}; set `members` (a "

@@ -23,7 +23,13 @@ def require(made_with: Mapping[str, Any], config: Mapping[str, Any], what: str, 
 
 def require_base(base: Path, config: Mapping[str, Any]) -> None:
     """Refuse a base model that was made with other settings than this run asks for."""
-    made_with = read_json(base / "provenance.json")["config"]
+    record = base / "provenance.json"
+    made_with = read_json(record).get("config")
+    if not isinstance(made_with, dict) or not all(isinstance(made_with.get(name), dict) for name in SHAPED_BY):
+        raise ValueError(
+            f"{record} does not hold the sections {', '.join(SHAPED_BY)} that made {base}; take it back with "
+            "`dvc checkout`, or make it again with `dvc repro --force pretrain`"
+        )
     shaped_by = {name: made_with[name] for name in SHAPED_BY}
     require(shaped_by, config, str(base), "run `dvc repro pretrain` first, or drop that setting")
 

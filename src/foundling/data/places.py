@@ -11,6 +11,7 @@ from typing import Any
 
 from foundling.artifacts import sha256
 from foundling.data.download import download
+from foundling.data.sources import name_of, urls_of
 
 
 def locate(file: Mapping[str, Any], scratch: Path, mirror: Path | None) -> Path:
@@ -28,9 +29,9 @@ def locate(file: Mapping[str, Any], scratch: Path, mirror: Path | None) -> Path:
             if problem is None:
                 return path
             tried.append(f"{path} ({problem})")
-    for url in _urls(file):
+    for url in urls_of(file):
         try:
-            download(url, scratch / name_of(file), expected)
+            download(url, scratch / name_of(file), expected, file.get("size"))
             if problem := _problem(scratch / name_of(file), {"size": file.get("size")}):
                 raise ValueError(problem)
             return scratch / name_of(file)
@@ -44,11 +45,6 @@ def locate(file: Mapping[str, Any], scratch: Path, mirror: Path | None) -> Path:
         + (" and set FOUNDLING_MIRROR (or runtime.mirror) to that mirror folder" if mirror is None else "")
         + (f"; {file['note']}" if file.get("note") else "")
     )
-
-
-def name_of(file: Mapping[str, Any]) -> str:
-    """A file's name; it follows from the config, so that it is the same whichever place had the file."""
-    return Path(file.get("mirror") or file.get("path") or _urls(file)[0].partition("?")[0]).name
 
 
 def on_disk(pattern: str, wanted: Callable[[Path], bool]) -> list[tuple[Path, Path]]:
@@ -71,11 +67,6 @@ def on_disk(pattern: str, wanted: Callable[[Path], bool]) -> list[tuple[Path, Pa
             "files, each also .gz or .zst; mend the path, or set the source's `format`"
         )
     return files
-
-
-def _urls(file: Mapping[str, Any]) -> list[str]:
-    urls = file.get("url") or []
-    return [urls] if isinstance(urls, str) else list(urls)
 
 
 def _problem(path: Path, file: Mapping[str, Any]) -> str | None:

@@ -12,7 +12,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from foundling.data.places import locate, name_of
+from foundling.data.places import locate
+from foundling.data.sources import HUB_ID, check_file, name_of
 
 log = logging.getLogger(__name__)
 
@@ -20,10 +21,13 @@ log = logging.getLogger(__name__)
 def fetch_weights(weights: Mapping[str, Any], folder: Path, mirror: Path | None) -> None:
     """Fill the folder with what `files` or `hub` name; with neither nothing comes."""
     for file in weights["files"]:
+        check_file(file, "weights")
         found = locate(file, folder, mirror)
         if found.parent != folder:
             shutil.copyfile(found, folder / name_of(file))
     if weights["hub"]:
+        if not HUB_ID.fullmatch(str(weights["hub"].get("id"))):
+            raise ValueError(f"found weights.hub.id={weights['hub'].get('id')!r}; allowed is <owner>/<model>; mend it")
         _from_hub(weights["hub"], folder, mirror)
     if came := [file for file in folder.iterdir() if file.is_file()]:
         log.info(f"weights: {len(came)} files, {sum(file.stat().st_size for file in came) / 1e6:,.1f} MB")

@@ -16,6 +16,10 @@ from foundling.text.tokenizer import Tokenizer
 META = "meta.json"
 BATCH_BYTES = 4 << 20  # text encoded at once: enough for the threads, little for the memory
 REBUILD = "rebuild it with `dvc repro --force tokenize`"
+DTYPES = ("uint16", "uint32")
+# what meta.json says of a shard
+SHARD: dict[str, Any] = {"source": str, "split": str, "file": str, "sha256": str, "weight": int | float}
+SHARD |= {"tokens": int, "bytes": int}
 
 
 @dataclass(frozen=True)
@@ -88,11 +92,12 @@ def write(
     return meta
 
 
-def open_tokens(folder: Path, fingerprint: str) -> Tokens:
-    """Map the shards of a folder; one that is cut, changed or of another tokenizer is refused."""
+def open_tokens(folder: Path, tokenizer: Tokenizer) -> Tokens:
+    """Map the shards of a folder; one that is cut, changed, elsewhere or of another tokenizer is refused."""
     meta = read_json(folder / META)
-    if meta["tokenizer"] != fingerprint:
+    if meta.get("tokenizer") != tokenizer.fingerprint:
         raise ValueError(f"{folder} was encoded with another tokenizer than the one at hand; {REBUILD}")
+    _check(folder / META, meta)
     kind = np.dtype(meta["dtype"])
     splits: dict[str, list[Source]] = {TRAIN: [], VALIDATION: []}
     for shard in meta["shards"]:
@@ -104,13 +109,31 @@ def open_tokens(folder: Path, fingerprint: str) -> Tokens:
         if sha256(path) != shard["sha256"]:
             raise ValueError(f"{path} was changed since it was written (its sha256 differs); {REBUILD}")
         ids = np.memmap(path, dtype=kind, mode="r")
+        if (highest := int(ids.max())) >= tokenizer.vocab_size:
+            raise ValueError(f"{path} holds the id {highest:,}; the tokenizer has {tokenizer.vocab_size:,}; {REBUILD}")
         splits[shard["split"]].append(Source(shard["source"], shard["weight"], ids, shard["bytes"]))
     return Tokens(splits[TRAIN], splits[VALIDATION], meta)
 
 
+def _check(path: Path, meta: Mapping[str, Any]) -> None:
+    """Refuse a meta.json that `write` cannot have written."""
+    shards = meta.get("shards")
+    if meta.get("dtype") not in DTYPES or not isinstance(shards, list) or not isinstance(meta.get("made_with"), dict):
+        raise ValueError(f"{path} has no dtype of {', '.join(DTYPES)}, no shards or no made_with; {REBUILD}")
+    for shard in shards:
+        for key, kind in SHARD.items():
+            value = shard.get(key) if isinstance(shard, dict) else None
+            if not isinstance(value, kind) or isinstance(value, bool) or (kind is not str and not 0 <= value < 2**63):
+                raise ValueError(f"{path} has a shard with {key}={value!r}; {REBUILD}")
+        if shard["split"] not in (TRAIN, VALIDATION) or not shard["tokens"] or not shard["weight"]:
+            raise ValueError(f"{path} has a shard of split {shard['split']!r}, or without tokens or weight; {REBUILD}")
+        if shard["file"] != _file(shard["source"], shard["split"]) or Path(shard["file"]).name != shard["file"]:
+            raise ValueError(f"{path} names the shard {shard['file']!r}, which is not its place; {REBUILD}")
+
+
 def _dtype(asked: str, vocab_size: int) -> str:
     """The smallest of uint16 and uint32 that holds the vocabulary, or the one that is asked for if it does."""
-    if asked not in ("auto", "uint16", "uint32"):
+    if asked not in ("auto", *DTYPES):
         raise ValueError(f"tokenizer.dtype={asked!r} is unknown; choose auto, uint16 or uint32")
     if asked == "uint16" and vocab_size > 1 << 16:
         raise ValueError(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from foundling.model.fields import require_types
 from foundling.model.gpt import GPT, GPTConfig
 
 KEEPS = ("beginning", "end")
@@ -24,6 +25,7 @@ class ClassifierConfig:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be told apart."""
+        require_types(self, "classifier")
         object.__setattr__(self, "labels", tuple(self.labels))
         if len(set(self.labels)) < 2 or len(set(self.labels)) < len(self.labels):
             raise ValueError(f"found the labels {list(self.labels)}; a classifier needs at least two, each once")

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from foundling.model.attention import ATTENTION, Attention, causal_mask
+from foundling.model.fields import require_types
 from foundling.model.kv_cache import KVCache, LayerCache
 from foundling.model.layers import (
     MLP,
@@ -29,6 +30,8 @@ from foundling.model.layers import (
 )
 
 INITS = ("gpt2", "zero_residual", "copying")
+LARGEST_TABLE = 2**28  # numbers: 1 GiB
+LARGEST = 2**31  # of a shape's numbers; products of two stay within 64 bits
 
 
 @dataclass(frozen=True)
@@ -58,9 +61,15 @@ class GPTConfig:
 
     def __post_init__(self) -> None:
         """Fill in what is derived and refuse what cannot be."""
-        for name in ("vocab_size", "context", "n_layer", "n_head", "n_embd"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"model.{name}={getattr(self, name)} is not allowed; it must be at least 1")
+        require_types(self, "model")
+        for name in ("vocab_size", "context", "n_layer", "n_head", "n_embd", "n_kv_head", "head_dim", "n_ffn"):
+            if getattr(self, name) is not None and not 1 <= getattr(self, name) < LARGEST:
+                raise ValueError(
+                    f"model.{name}={getattr(self, name)} is not allowed; it must be at least 1 and below {LARGEST:,}"
+                )
+        for name in ("rope_theta", "norm_eps"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"model.{name}={getattr(self, name)} is not allowed; it must be above 0")
         if self.head_dim is None:
             if self.n_embd % self.n_head:
                 near = max(1, round(self.n_embd / self.n_head)) * self.n_head
@@ -83,9 +92,15 @@ class GPTConfig:
             raise ValueError(f"model.head_dim={self.head_dim} is odd; rotary positions turn pairs, so make it even")
         if self.position == "sinusoidal" and self.n_embd % 2:
             raise ValueError(f"model.n_embd={self.n_embd} is odd; sinusoidal positions come in pairs, so make it even")
+        table = {"rotary": self.context * self.head_dim, "sinusoidal": self.context * self.n_embd}
+        if table.get(self.position, 0) > LARGEST_TABLE:
+            raise ValueError(
+                f"model.context={self.context:,} asks for a table of {table[self.position]:,} numbers for its "
+                f"{self.position} positions; allowed are {LARGEST_TABLE:,}; choose a shorter context"
+            )
         if not 0 <= self.dropout < 1:
             raise ValueError(f"model.dropout={self.dropout} is not allowed; it must be at least 0 and below 1")
-        if self.convolution < 0:
+        if not 0 <= self.convolution <= self.context:
             raise ValueError(f"model.convolution={self.convolution} is not allowed; 0 is none, 3 is usual")
         for name, allowed in (
             ("position", POSITIONS),

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from foundling.model.attention import ATTENTION, Attention
+from foundling.model.fields import require_types
+from foundling.model.gpt import LARGEST, LARGEST_TABLE
 from foundling.model.kv_cache import KVCache, LayerCache
 from foundling.model.layers import MLP, MLPS, NORMS, make_norm, sinusoids
 
@@ -48,14 +50,23 @@ class TranslatorConfig:
 
     def __post_init__(self) -> None:
         """Fill in what is derived and refuse what cannot be."""
-        for name in ("vocab_size", "context", "n_encoder", "n_decoder", "n_head", "n_embd"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"translator.model.{name}={getattr(self, name)} is not allowed; it is at least 1")
+        require_types(self, "translator.model")
+        for name in ("vocab_size", "context", "n_encoder", "n_decoder", "n_head", "n_embd", "n_ffn"):
+            if getattr(self, name) is not None and not 1 <= getattr(self, name) < LARGEST:
+                raise ValueError(
+                    f"translator.model.{name}={getattr(self, name)} is not allowed; it is at least 1 and below "
+                    f"{LARGEST:,}"
+                )
         if self.n_embd % self.n_head or self.n_embd % 2:
             step = math.lcm(self.n_head, 2)
             raise ValueError(
                 f"translator.model.n_embd={self.n_embd} is not divisible by n_head={self.n_head} and 2 (positions are "
                 f"sines beside cosines); try n_embd={max(1, round(self.n_embd / step)) * step}"
+            )
+        if self.context * self.n_embd > LARGEST_TABLE:
+            raise ValueError(
+                f"translator.model.context={self.context:,} asks for a table of {self.context * self.n_embd:,} numbers "
+                f"for its positions; allowed are {LARGEST_TABLE:,}; choose a shorter context"
             )
         if self.n_ffn is None:
             object.__setattr__(self, "n_ffn", 4 * self.n_embd)

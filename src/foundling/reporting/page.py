@@ -114,8 +114,20 @@ def origin(material: Material) -> list[tuple[str, str]]:
             "time",
             f"{duration(run['seconds']['training'])} of training, {big(run['tokens_per_second'])} tokens per second",
         ),
+        ("arithmetic", arithmetic(run)),
         *([("W&B run", run["wandb"])] if run["wandb"] else []),
     ]
+
+
+def arithmetic(run: Mapping[str, Any]) -> str:
+    """Whether the same run gives the same bytes again; records of old runs do not tell."""
+    told = {
+        None: "not recorded",
+        True: "deterministic: the same settings give the same bytes on this kind of machine",
+        False: "not deterministic (runtime.deterministic=false): sums may differ in their last bits from run to run",
+    }[run.get("deterministic")]
+    parts = run.get("parts", 1)
+    return told + (f"; each batch in {parts} parts, for want of memory" if parts > 1 else "")
 
 
 def corpus_in_words(corpus: Mapping[str, Any]) -> str:

@@ -136,7 +136,7 @@ def _untuned(trunk: GPT, tokenizer: Tokenizer, texts: Labelled, settings: dict[s
 def _knows(trunk: GPT, tokenizer: Tokenizer, config: DictConfig) -> dict[str, Any]:
     """What the trunk knows of the base's own held-out text and benchmarks."""
     settings, evaluate = section(config, "classify"), section(config, "evaluate")
-    held_out = open_tokens(TOKENS, tokenizer.fingerprint).validation[0].ids[: settings["forgetting"]["tokens"]]
+    held_out = open_tokens(TOKENS, tokenizer).validation[0].ids[: settings["forgetting"]["tokens"]]
     limit = settings["forgetting"]["questions"]
     questions = {
         name: read_items((r for _, r in records(BENCHMARKS / name, one)), one, limit, evaluate["seed"])

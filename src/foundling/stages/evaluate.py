@@ -36,7 +36,7 @@ def run(config: DictConfig, out: Path) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model, tokenizer = folder.load(BASE)
     model.to(device)
-    texts = {s.name: (s.ids, s.bytes) for s in open_tokens(TOKENS, tokenizer.fingerprint).validation}
+    texts = {s.name: (s.ids, s.bytes) for s in open_tokens(TOKENS, tokenizer).validation}
     items = {
         name: read_items((r for _, r in records(BENCHMARKS / name, benchmark)), benchmark, settings["limit"], seed)
         for name, benchmark in settings["benchmarks"].items()
@@ -47,7 +47,7 @@ def run(config: DictConfig, out: Path) -> None:
             model, tokenizer, items[name], benchmark, control=settings["control"], batch_tokens=batch_tokens, seed=seed
         )
     rows = []
-    for snapshot in read_json(SNAPSHOTS / "index.json") if settings["snapshots"] and items else []:
+    for snapshot in read_json(SNAPSHOTS / "index.json", list) if settings["snapshots"] and items else []:
         young = folder.load_model(SNAPSHOTS / snapshot["folder"]).to(device)
         place = snapshot | {"val_loss": held_out_metrics(young, texts, batch_tokens)["val/loss"]}
         for name, benchmark in settings["benchmarks"].items():

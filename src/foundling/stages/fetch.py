@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 from foundling.artifacts import atomic_folder
 from foundling.config import section
 from foundling.data.fetching import fetch
+from foundling.data.sources import NAME
 
 RAW = Path("data/raw")
 
@@ -28,4 +29,6 @@ def run(config: DictConfig, out: Path) -> None:
     for name in datasets if wanted == "all" else [wanted]:
         with atomic_folder(out / RAW / name) as folder:
             for place, dataset in datasets[name].items():
+                if place != "." and not NAME.fullmatch(place):
+                    raise ValueError(f"found a benchmark named {place!r}; allowed are letters, digits, _ . + and -")
                 fetch(dataset, folder / place, mirror)

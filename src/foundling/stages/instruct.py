@@ -124,7 +124,7 @@ def _measure(
     template, limit = template_of(settings["template"]), settings["test"]["limit"]
     asked = {name: value for name, value in settings["test"].items() if name != "limit"}
     examples = choose(examples, limit, seed)
-    held_out = open_tokens(TOKENS, tokenizer.fingerprint).validation[0].ids[: spared["tokens"]]
+    held_out = open_tokens(TOKENS, tokenizer).validation[0].ids[: spared["tokens"]]
     questions = {
         name: read_items((r for _, r in records(BENCHMARKS / name, one)), one, spared["questions"], evaluate["seed"])
         for name, one in evaluate["benchmarks"].items()

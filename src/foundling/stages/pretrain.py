@@ -39,7 +39,7 @@ def run(config: DictConfig, out: Path) -> float:
     began = time.perf_counter()
     asked, settings, runtime = recipe(config), section(config, "pretrain"), section(config, "runtime")
     tokenizer = Tokenizer.load(TOKENIZER)
-    tokens = open_tokens(TOKENS, tokenizer.fingerprint)
+    tokens = open_tokens(TOKENS, tokenizer)
     require(tokens.meta["made_with"], asked, str(TOKENS), "run `dvc repro tokenize` first, or drop that setting")
     network = start(settings["init_from"], asked["model"], tokenizer, settings["seed"])
     batch = {name: settings[name] for name in ("batch_size", "accumulate", "seed")}
@@ -71,7 +71,8 @@ def run(config: DictConfig, out: Path) -> float:
     log_lineage(logger, out / "models/base", "model", "base", TOKENS / "meta.json", "tokens", "tokens")
     seconds = {"training": recorder.seconds, "whole": time.perf_counter() - began}
     record = run_record(out / "models/base" / folder.WEIGHTS, seconds, recorder.tokens_per_second, finish(logger))
-    write_json(out / "metrics/pretrain_run.json", record)
+    how = {"deterministic": runtime["deterministic"], "parts": module.parts}
+    write_json(out / "metrics/pretrain_run.json", record | how)
     work.done()
     log.info(f"pretrain: val/loss {reached['val/loss']:.4f} after {seconds['whole']:.0f} s -> {out / 'models/base'}")
     return reached["val/loss"]

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from foundling.artifacts import atomic_file, settle, write_json
 from foundling.config import recipe, section
+from foundling.costs import require_room
 from foundling.data.pairs import Pair, sentence_pairs
 from foundling.data.splits import TEST, TRAIN, VALIDATION, choose
 from foundling.data.translation import TranslationData, encode
@@ -44,8 +45,10 @@ def run(config: DictConfig, out: Path) -> float:
     pairs = sentence_pairs(PAIRS, settings)
     texts = (text for pair in pairs[TRAIN] for text in (pair.source, pair.target))
     tokenizer = train_bpe(texts, settings["vocab_size"])
+    shape = TranslatorConfig(vocab_size=tokenizer.vocab_size, **settings["model"])
+    require_room(12 * shape.n_embd**2 * (shape.n_encoder + shape.n_decoder) + shape.vocab_size * shape.n_embd)
     torch.manual_seed(settings["seed"])
-    network = Translator(TranslatorConfig(vocab_size=tokenizer.vocab_size, **settings["model"]))
+    network = Translator(shape)
     origin = provenance({"translator": asked["translator"]}, [PAIRS / "meta.json"], None)
     work = begin("translator", origin)
     logger = make_wandb(runtime["logger"], asked, "translator", out, work.folder)

@@ -12,6 +12,15 @@ FORMS: dict[str, Form] = {"NFC": "NFC", "NFD": "NFD", "NFKC": "NFKC", "NFKD": "N
 def read_published(path: Path) -> Tokenizer:
     """A tokenizer that gives the ids of that file. What ours cannot do the same raises ValueError that names it."""
     values = read_json(path)
+    try:
+        return _read(path, values)
+    except (KeyError, TypeError, AttributeError) as error:  # a field that is missing, or holds another thing
+        raise ValueError(
+            f"{path} is no tokenizer.json of a byte-level BPE ({type(error).__name__}: {error}); fetch it again"
+        ) from None
+
+
+def _read(path: Path, values: dict[str, Any]) -> Tokenizer:
     model, added = values["model"], {token["content"]: token["id"] for token in values.get("added_tokens") or []}
     if model.get("type") != "BPE" or model.get("byte_fallback"):
         kind = "SentencePiece's BPE" if model.get("byte_fallback") else model.get("type")

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import tiktoken
 
@@ -21,6 +21,7 @@ CHARACTER_PATTERN = r"(?s:.)"
 GPT2_FILE = "gpt2_bpe/gpt2.tiktoken"
 GPT2_SHA256 = "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930"
 SETTINGS, RANKS = "tokenizer.json", "tokens.tiktoken"
+LONGEST_PATTERN, LONGEST_TOKEN = 10_000, 1 << 16  # characters, bytes of a line
 PER_TASK = 256  # texts that a thread encodes before it asks for more
 
 
@@ -34,18 +35,18 @@ class Tokenizer:
         specials: Sequence[str] = (END_OF_TEXT,),
         normal_form: Form | None = None,  # of Unicode, that texts are brought into first: NFC … or None
     ) -> None:
-        if END_OF_TEXT not in specials:
-            raise ValueError(
-                f"the special tokens {list(specials)} lack {END_OF_TEXT}, which ends each document; add it"
-            )
+        _check(ranks, pattern, specials, normal_form)
         self.pattern, self.specials, self.ranks, self.normal_form = pattern, list(specials), ranks, normal_form
         self.special_ids = {name: len(ranks) + i for i, name in enumerate(specials)}
-        self.encoding = tiktoken.Encoding(
-            "foundling", pat_str=pattern, mergeable_ranks=ranks, special_tokens=self.special_ids
-        )
+        try:
+            self.encoding = tiktoken.Encoding(
+                "foundling", pat_str=pattern, mergeable_ranks=ranks, special_tokens=self.special_ids
+            )
+        except ValueError as error:
+            raise ValueError(f"the pattern {pattern[:60]!r} is no regular expression ({error})") from None
         self.end_of_text = self.special_ids[END_OF_TEXT]
         self.vocab_size = len(ranks) + len(specials)
-        self._characters = None if pattern != CHARACTER_PATTERN else {token.decode() for token in ranks}
+        self._characters = _decoded(ranks) if pattern == CHARACTER_PATTERN else None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -98,11 +99,41 @@ class Tokenizer:
         try:
             ranks, form = read_ranks(folder / RANKS), settings.get("normal_form")
             tokenizer = cls(ranks, settings["pattern"], settings["specials"], form)
-        except (KeyError, TypeError, OSError) as error:
-            raise ValueError(
-                f"{folder} is no tokenizer ({error!r}); make it again with `dvc repro tokenizer`"
-            ) from None
+            if settings.get("vocab_size", tokenizer.vocab_size) != tokenizer.vocab_size:
+                raise ValueError(f"it says vocab_size={settings['vocab_size']!r} and has {tokenizer.vocab_size} tokens")
+        except (KeyError, TypeError, OSError, ValueError) as error:
+            reason = str(error) if isinstance(error, ValueError) else repr(error)
+            raise ValueError(f"{folder} is no tokenizer ({reason}); make it again with `dvc repro tokenizer`") from None
         return tokenizer
+
+
+def _check(ranks: dict[bytes, int], pattern: Any, specials: Any, normal_form: Any) -> None:
+    """Refuse what tiktoken would not survive, and a vocabulary that cannot write every text that it is given."""
+    if not isinstance(pattern, str) or not 0 < len(pattern) <= LONGEST_PATTERN:
+        raise ValueError(f"found the pattern {str(pattern)[:60]!r}; allowed is a regular expression, as GPT-2's")
+    if not isinstance(specials, Sequence) or isinstance(specials, str) or len(set(map(str, specials))) < len(specials):
+        raise ValueError(f"found the special tokens {str(specials)[:60]}; allowed is a list of texts, each once")
+    if not all(isinstance(name, str) and name for name in specials):
+        raise ValueError(
+            f"found the special tokens {str(list(specials))[:60]}; allowed are texts; mend tokenizer.specials"
+        )
+    if END_OF_TEXT not in specials:
+        raise ValueError(f"the special tokens {list(specials)} lack {END_OF_TEXT}, which ends each document; add it")
+    if normal_form not in (None, *get_args(Form)):
+        raise ValueError(f"found the normal form {normal_form!r}; allowed are {', '.join(get_args(Form))}, or none")
+    if b"" in ranks or sorted(ranks.values()) != list(range(len(ranks))):
+        raise ValueError(f"the ids of its {len(ranks)} tokens are not 0 to {len(ranks) - 1}, each once")
+    if pattern != CHARACTER_PATTERN and (missing := [byte for byte in range(256) if bytes([byte]) not in ranks]):
+        raise ValueError(
+            f"{len(missing)} of the 256 bytes are no token (as 0x{missing[0]:02x}), so not every text can be read"
+        )
+
+
+def _decoded(ranks: Iterable[bytes]) -> set[str]:
+    try:
+        return {token.decode() for token in ranks}
+    except UnicodeDecodeError as error:
+        raise ValueError(f"a token of this character vocabulary is no character ({error})") from None
 
 
 def train_bpe(texts: Iterable[str], vocab_size: int, specials: Sequence[str] = (END_OF_TEXT,)) -> Tokenizer:
@@ -155,8 +186,20 @@ def characters(texts: Iterable[str], specials: Sequence[str] = (END_OF_TEXT,)) -
 
 def read_ranks(file: Path) -> dict[bytes, int]:
     """tiktoken's format: a token's bytes in base64, a space, its id."""
-    lines = (line.split() for line in file.read_text().splitlines() if line)
-    return {base64.b64decode(token): int(rank) for token, rank in lines}
+    ranks: dict[bytes, int] = {}
+    with open(file, "rb") as lines:
+        for at, line in enumerate(iter(lambda: lines.readline(LONGEST_TOKEN), b""), 1):
+            token, _, rank = line.strip().partition(b" ")
+            if not token:
+                continue
+            try:
+                piece = base64.b64decode(token, validate=True)
+                if piece in ranks:
+                    raise ValueError("it comes twice")
+                ranks[piece] = int(rank)
+            except ValueError as error:
+                raise ValueError(f"{file}:{at} is no token in base64 and its id ({error})") from None
+    return ranks
 
 
 def from_printable(token: str) -> bytes:

@@ -81,7 +81,7 @@ class Recorder(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Keep the loss; after the last part of a step that is due, write the row."""
-        self._losses.append(outputs["loss"].detach())
+        self._losses.append(outputs["loss"].detach() + outputs["rest"])
         self._step = trainer.global_step
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return

@@ -9,19 +9,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning import LightningModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from foundling.data.classification import Batch
 from foundling.model.classifier import Classifier
 from foundling.model.loss import IGNORE_INDEX, next_token_loss
 from foundling.training.optim import Schedule
+from foundling.training.parts import Batch, InParts
 
 
-class ClassificationModule(LightningModule):
+class ClassificationModule(InParts):
     """Train `network` on (ids, lengths, labels); validate over the whole split.
 
     `head_rate` multiplies the learning rate of the head, which begins at zero; `language_loss` is the weight of the
@@ -51,16 +50,21 @@ class ClassificationModule(LightningModule):
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.validation: dict[str, float] = {}  # the newest whole validation, with its step
 
-    def training_step(self, batch: Batch, index: int) -> Tensor:
-        """Mean loss over the batch's texts, in nats, plus the weighed mean over their tokens."""
-        ids, lengths, labels = batch
+    def share(self, part: Batch, whole: Batch) -> Tensor:
+        """The part's share of the mean loss over the whole batch's texts, in nats, and of that over their tokens."""
+        ids, lengths, labels = part
         hidden = self.network.trunk.hidden(ids)  # (B, T, C)
         logits = self.network.classify(hidden, lengths).float()  # (B, K)
-        loss = F.cross_entropy(logits, labels, self.class_weights, label_smoothing=self.label_smoothing)
+        reduction = "mean" if part is whole else "sum"
+        loss = F.cross_entropy(
+            logits, labels, self.class_weights, reduction=reduction, label_smoothing=self.label_smoothing
+        )
+        if part is not whole:
+            loss = loss / (len(whole[2]) if self.class_weights is None else self.class_weights[whole[2]].sum())
         if self.language_loss:
-            loss = loss + self.language_loss * next_token_loss(
-                self.network.trunk.head(hidden[:, :-1]), following(ids, lengths)
-            )
+            tokens = next_token_loss(self.network.trunk.head(hidden[:, :-1]), following(ids, lengths), reduction)
+            counted = 1 if part is whole else (whole[1] - 1).sum()
+            loss = loss + self.language_loss * tokens / counted
         return loss
 
     def on_validation_epoch_start(self) -> None:

@@ -57,6 +57,10 @@ class Faults(Callback):
         scaler = getattr(trainer.precision_plugin, "scaler", None)
         self._losses.append(loss.detach() / (scaler.get_scale() if scaler else 1.0))
 
+    def on_after_backward(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Add what was computed apart, where memory did not hold the batch at once."""
+        self._losses[-1] = self._losses[-1] + pl_module.rest  # type: ignore[operator]
+
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
         """Judge the step: its gradient is whole, and no weight has moved."""
         if self.action == OFF:

@@ -13,6 +13,7 @@ from lightning.pytorch.loggers import Logger
 
 from foundling.training.callbacks import Bar, Recorder, SeedEachBatch
 from foundling.training.faults import SKIP, Fault, Faults
+from foundling.training.parts import clear_mishaps
 from foundling.training.resume import Checkpoints
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ def fit(
     beside = [SeedEachBatch(recipe["seed"]), recorder, faults, *callbacks, checkpoints, *bar]
     if recipe["compile"]:
         network.compile()
+    trained.batch_mode = runtime["batch"]
     while True:
         trainer = _trainer(recipe, runtime, precision, scratch, beside, logger, show)
         checkpoints.resume(trainer)
@@ -72,7 +74,8 @@ def fit(
         if checkpoints.finished or trainer.should_stop or checkpoints.step >= steps:
             break
         try:
-            trainer.fit(module, data)
+            with clear_mishaps():
+                trainer.fit(module, data)
             break
         except Fault as fault:
             log.warning(str(fault))

@@ -5,19 +5,19 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from foundling.model.loss import IGNORE_INDEX, next_token_loss
 from foundling.training.optim import Schedule
+from foundling.training.parts import Batch, InParts
 
-Batch = tuple[Tensor, ...]  # ids, targets and, where texts share a row, segments; each (B, T)
 
-
-class LanguageModule(LightningModule):
+class LanguageModule(InParts):
     """Train `network` on (ids, targets[, segments]), each (B, T); validate by summing over the whole split.
+
+    segments keeps apart the texts that share a row.
 
     `optimizer` makes the optimizer of a network, `schedule` gives the factor of its rates at a step,
     `validation_bytes` is the size of the validation text in bytes, for bits per byte. `masked` says that many targets
@@ -42,9 +42,11 @@ class LanguageModule(LightningModule):
         self.masked = masked
         self.validation: dict[str, float] = {}  # the newest whole validation, with its step
 
-    def training_step(self, batch: Batch, index: int) -> Tensor:
-        """Mean loss over the batch's tokens, in nats."""
-        return self._loss(batch)
+    def share(self, part: Batch, whole: Batch) -> Tensor:
+        """The part's share of the mean loss over the whole batch's tokens, in nats."""
+        if part is whole:
+            return self._loss(whole)
+        return self._loss(part, "sum") / (whole[1] != IGNORE_INDEX).sum()
 
     def on_validation_epoch_start(self) -> None:
         """Begin the sums anew."""

@@ -5,20 +5,19 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from foundling.data.translation import Batch
 from foundling.model.loss import IGNORE_INDEX, next_token_loss
 from foundling.model.translator import Translator
 from foundling.training.optim import Schedule
+from foundling.training.parts import Batch, InParts
 
 Measure = Callable[[Translator], float]
 
 
-class TranslationModule(LightningModule):
+class TranslationModule(InParts):
     """Train `network` on (source, lengths, inputs, targets); validate over the whole split, without smoothing.
 
     `bleu` tells how good the network's translations of some validation sentences are.
@@ -46,10 +45,14 @@ class TranslationModule(LightningModule):
         self.label_smoothing, self.bleu = label_smoothing, bleu
         self.validation: dict[str, float] = {}  # the newest whole validation, with its step
 
-    def training_step(self, batch: Batch, index: int) -> Tensor:
-        """Mean smoothed loss over the targets' tokens, in nats."""
-        source, lengths, inputs, targets = batch
-        return next_token_loss(self.network(source, lengths, inputs), targets, smoothing=self.label_smoothing)
+    def share(self, part: Batch, whole: Batch) -> Tensor:
+        """The part's share of the mean smoothed loss over the whole batch's target tokens, in nats."""
+        source, lengths, inputs, targets = part
+        logits = self.network(source, lengths, inputs)
+        if part is whole:
+            return next_token_loss(logits, targets, smoothing=self.label_smoothing)
+        counted = (whole[3] != IGNORE_INDEX).sum()
+        return next_token_loss(logits, targets, "sum", self.label_smoothing) / counted
 
     def on_validation_epoch_start(self) -> None:
         """Begin the sums anew."""

@@ -31,16 +31,21 @@ def links(model: Path) -> Iterator[Link]:
 
     A folder without a provenance.json that records its files raises ValueError.
     """
-    yield from _once(_of_model(model))
+    yield from _once(_of_model(model, ()))
 
 
-def _of_model(model: Path) -> Iterator[Link]:
+def _of_model(model: Path, below: tuple[Path, ...]) -> Iterator[Link]:
+    """The links of a model that is the parent of those `below` it."""
     record = model / PROVENANCE
     made = _recorded(record)
     parents = {Path(path): recorded for path, recorded in (made.get("parent") or {}).items()}
     for parent in parents:
+        if parent.resolve() in (*below, model.resolve()) or len(below) > 20:
+            raise ValueError(
+                f"{record} names {parent} as the model's parent, which descends from it; that is no record"
+            )
         if (parent / PROVENANCE).is_file():
-            yield from _of_model(parent)
+            yield from _of_model(parent, (*below, model.resolve()))
     for path, recorded in made.get("inputs", {}).items():
         yield from _of_input(Path(path), recorded, record)
     for parent, recorded in parents.items():
@@ -60,9 +65,14 @@ def _of_input(path: Path, recorded: str, record: Path) -> Iterator[Link]:
     meta = path if path.name == META else path / META
     if link.fault is None and meta.is_file():
         made = read_json(meta)
+        _require_hashes(meta, made, ("inputs",))
         for inner, inner_recorded in made.get("inputs", {}).items():
             yield from _of_input(Path(inner), inner_recorded, meta)
-        for name, hashed in _data_files(made):
+        try:
+            files = list(_data_files(made))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{meta} does not list files with their sha256 ({error!r}); make it again") from None
+        for name, hashed in files:
             yield _link(meta.parent / name, hashed, meta)
     yield link
 
@@ -92,6 +102,8 @@ def _tokenizer(model: Path, parents: Mapping[Path, str], made: Mapping[str, Any]
 def _link(path: Path, recorded: str, record: Path) -> Link:
     if not path.exists():
         return Link(path, record, "is missing")
+    if not path.is_file() and not path.is_dir():
+        return Link(path, record, "is neither a file nor a folder")
     return Link(path, record, None if sha256(path) == recorded else f"is not what {record} recorded")
 
 
@@ -101,7 +113,15 @@ def _recorded(record: Path) -> dict[str, Any]:
         raise ValueError(
             f"{record} records no files, so nothing can be compared; make the model again with `dvc repro`"
         )
+    _require_hashes(record, made, ("inputs", "parent", "files"))
     return made
+
+
+def _require_hashes(record: Path, made: Mapping[str, Any], names: tuple[str, ...]) -> None:
+    for name in names:
+        found = made.get(name) or {}
+        if not isinstance(found, dict) or not all(isinstance(hashed, str) for hashed in found.values()):
+            raise ValueError(f"{record} has {name} that are not paths with their sha256; it is damaged: make it again")
 
 
 def _once(found: Iterator[Link]) -> Iterator[Link]:

@@ -36,6 +36,8 @@ def read_chat(path: Path) -> tuple[Template, str | None]:
             f"{path} has no {CHAT}: it was not tuned to answer; run `dvc repro instruct`, or name a model that was"
         )
     settings = read_json(path / CHAT)
-    if not isinstance(settings, dict) or settings.get("template") not in TEMPLATES:
+    if str(settings.get("template")) not in TEMPLATES:
         raise ValueError(f"{path / CHAT} names no template of {', '.join(TEMPLATES)}; make it again with `dvc repro`")
+    if not isinstance(settings.get("system"), str | None):
+        raise ValueError(f"{path / CHAT} has a system text that is no text; make it again with `dvc repro`")
     return TEMPLATES[settings["template"]], settings.get("system")

@@ -4,13 +4,15 @@ It is checked by name and shape when it is read.
 """
 
 import dataclasses
+import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from foundling.artifacts import atomic_folder, read_json, sha256, write_json
 from foundling.model.gpt import GPT, GPTConfig, weightless
@@ -21,6 +23,7 @@ from foundling.weights.provenance import PROVENANCE, recorded_files
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 TOKENIZER = "tokenizer"
+DTYPES = ("F64", "F32", "F16", "BF16")
 SHOWN = 8  # faults in one message
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -41,7 +44,7 @@ def save(
     config: Any = model.config
     with atomic_folder(folder) as beside:
         write_json(beside / CONFIG, dataclasses.asdict(config))
-        save_file({name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}, beside / WEIGHTS)
+        save_tensors({n: t.detach().cpu().contiguous() for n, t in model.state_dict().items()}, beside / WEIGHTS)
         if tokenizer is not None:
             tokenizer.save(beside / TOKENIZER)
         for name, value in (beside_it or {}).items():
@@ -51,6 +54,16 @@ def save(
             write_json(beside / PROVENANCE, made)
             text = card(read_json(beside / CONFIG), sum(p.numel() for p in model.parameters()), made)
             (beside / CARD).write_text(text, encoding="utf-8", newline="\n")
+
+
+def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write a safetensors file; a full disk is the system's own error, as with any other file."""
+    try:
+        save_file(tensors, path, metadata)
+    except SafetensorError as error:
+        if found := re.search(r"os error (\d+)", str(error)):
+            raise OSError(int(found[1]), os.strerror(int(found[1])), str(path)) from None
+        raise
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -94,21 +107,49 @@ def load_model(folder: Path) -> GPT:
 
 
 def _read(folder: Path, kind: type[Model], shape: type) -> Model:
-    with weightless():
-        model = kind(read_config(folder, shape))
-    path = folder / WEIGHTS
+    config, path = read_config(folder, shape), folder / WEIGHTS
     if not path.is_file():
         raise ValueError(f"{path} is missing; run the stage that makes it (`dvc repro` runs all that are needed)")
     try:
         with safe_open(path, framework="pt") as file:
-            found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            found = _shapes(path, file)
+            require_layers(str(path), config, found)
+            with weightless():
+                model = kind(config)
             check(str(path), found, {name: tuple(t.shape) for name, t in model.state_dict().items()})
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
+            state = {name: file.get_tensor(name) for name in found}
+    except (SafetensorError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         raise ValueError(f"{path} is no whole safetensors file ({error}); make it again with `dvc repro`") from None
     model.load_state_dict(state, assign=True)
     model.make_tables()  # type: ignore[operator]
     return model.eval()
+
+
+def _shapes(path: Path, file: Any) -> dict[str, tuple[int, ...]]:
+    """The shape of each tensor, by the file's header alone, found to be of a float type."""
+    found = {}
+    for name in file.keys():  # noqa: SIM118
+        part = file.get_slice(name)
+        if part.get_dtype() not in DTYPES:
+            raise ValueError(
+                f"{path}: {name} has dtype {part.get_dtype()}; allowed are {', '.join(DTYPES)}; make it again with "
+                "`dvc repro`"
+            )
+        found[name] = tuple(part.get_shape())
+    return found
+
+
+def require_layers(where: str, config: Any, found: Mapping[str, Any]) -> None:
+    """Refuse a config of more layers than a file has tensors, before anything is built: no layer is without one."""
+    shape = getattr(config, "trunk", config)
+    layers = sum(getattr(shape, name, 0) for name in ("n_layer", "n_encoder", "n_decoder"))
+    if layers > len(found):
+        raise ValueError(
+            f"{where} does not fit its config, which asks for {layers:,} layers and finds {len(found):,} tensors; take "
+            f"the {CONFIG} that belongs to it"
+        )
 
 
 def read_config(folder: Path, shape: Any = GPTConfig) -> Any:
@@ -122,11 +163,14 @@ def _as(kind: Any, values: Any, path: Path) -> Any:
     if not isinstance(values, dict) or set(values) != set(fields):
         odd = sorted(set(fields).symmetric_difference(values if isinstance(values, dict) else ()))
         raise ValueError(
-            f"{path} is no {kind.__name__.removesuffix('Config')}'s config: {', '.join(odd[:6])} missing or unknown; "
-            "see docs/models.md"
+            f"{path} is no {kind.__name__.removesuffix('Config')}'s config: {', '.join(name[:40] for name in odd[:6])} "
+            "missing or unknown; see docs/models.md"
         )
     nested = {name: _as(fields[name], values[name], path) for name in fields if dataclasses.is_dataclass(fields[name])}
-    return kind(**values | nested)
+    try:
+        return kind(**values | nested)
+    except ValueError as error:
+        raise ValueError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
 
 
 def check(where: str, found: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]]) -> None:

@@ -4,7 +4,9 @@ Written for GPT-2, Llama and Qwen3, in f32, f16 or q8_0 (blocks of 32 numbers in
 the package gguf.
 """
 
+import errno
 import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,10 +85,16 @@ def export(
             kind = _kind(tensor_name, tensor, precision)
             data = gguf.quants.quantize(tensor.float().numpy(), gguf.GGMLQuantizationType[kind])
             writer.add_tensor(tensor_name, data, raw_dtype=gguf.GGMLQuantizationType[kind])
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
-        writer.close()
+        try:
+            writer.write_header_to_file()
+            writer.write_kv_data_to_file()
+            writer.write_tensors_to_file()
+        except OSError as error:
+            if error.errno is None:  # numpy's, which tells of bytes requested and written
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from None
+            raise
+        finally:
+            writer.close()
         (beside / "Modelfile").write_text(_modelfile(file, template, config.context), encoding="utf-8")
 
 
@@ -153,6 +161,10 @@ def _modelfile(file: str, template: Template | None, context: int) -> str:
             f'TEMPLATE """{{{{ range .Messages }}}}{"".join(cases)}{{{{ end }}}}{template.marks[ASSISTANT][0]}"""'
         )
         if template.preamble is not None:
+            if '"""' in template.preamble:
+                raise ValueError(
+                    'the system text has """ in it, which ends a text in a Modelfile; take format=huggingface'
+                )
             lines.append(f'SYSTEM """{template.preamble}"""')
     return "\n".join([*lines, f'PARAMETER stop "{END_OF_TEXT}"', f"PARAMETER num_ctx {context}", ""])
 

@@ -96,8 +96,11 @@ def load_model(folder: Path, name: str, config: GPTConfig) -> GPT:
 def _files(folder: Path) -> list[Path]:
     """The safetensors files of a folder; without any, a pickle is refused by name."""
     if (folder / INDEX).is_file():
-        names = sorted(set(read_json(folder / INDEX)["weight_map"].values()))
-        if strange := [name for name in names if Path(name).name != name]:
+        named = read_json(folder / INDEX).get("weight_map")
+        if not isinstance(named, dict) or not named or not all(isinstance(name, str) for name in named.values()):
+            raise ValueError(f"{folder / INDEX} has no weight_map of tensors and files; fetch it again")
+        names = sorted(set(named.values()))
+        if strange := [name for name in names if Path(name).name != name or "\0" in name]:
             raise ValueError(f"{folder / INDEX} names {strange[0]}; a shard must lie in the folder itself")
         if lacking := [name for name in names if not (folder / name).is_file()]:
             raise ValueError(f"{folder} lacks {', '.join(lacking)}, which {INDEX} names; fetch them too")
@@ -132,7 +135,9 @@ def _tensors(files: list[Path]) -> Iterable[tuple[str, Path, tuple[int, ...]]]:
                             "take the checkpoint that is not quantized"
                         )
                     yield name, path, tuple(part.get_shape())
-        except SafetensorError as error:
+        except (SafetensorError, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
             raise ValueError(f"{path} is no whole safetensors file ({error}); fetch it again") from None
 
 

@@ -56,6 +56,16 @@ def read_config(folder: Path, own: dict[str, Any]) -> tuple[str, GPTConfig]:
     """
     path = folder / CONFIG
     values = read_json(path)
+    try:
+        return _read(path, values, own)
+    except (KeyError, TypeError, AttributeError) as error:  # a field that holds another thing
+        raise ValueError(
+            f"{path} is no config.json of a GPT-2, Llama or Qwen3 ({type(error).__name__}: {error}); take the one that "
+            "belongs to the weights"
+        ) from None
+
+
+def _read(path: Path, values: dict[str, Any], own: dict[str, Any]) -> tuple[str, GPTConfig]:
     name = values.get("model_type")
     if name not in ARCHITECTURES:
         raise ValueError(f"{path}: model_type={name!r} is not supported; supported are {', '.join(ARCHITECTURES)}")
@@ -65,7 +75,10 @@ def read_config(folder: Path, own: dict[str, Any]) -> tuple[str, GPTConfig]:
     if lacking := [theirs for theirs in FIELDS[name].values() if theirs not in values]:
         raise ValueError(f"{path} lacks {', '.join(lacking)}; take the config.json that belongs to the weights")
     shape = {f.name: None for f in fields(GPTConfig)} | {"rope_theta": 10_000.0} | architecture.fixed
-    return name, GPTConfig(**shape | {ours: values[theirs] for ours, theirs in FIELDS[name].items()} | own)
+    try:
+        return name, GPTConfig(**shape | {ours: values[theirs] for ours, theirs in FIELDS[name].items()} | own)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def write_config(name: str, config: GPTConfig, dtype: str) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from foundling.artifacts import atomic_folder, write_json
@@ -14,6 +13,7 @@ from foundling.model.gpt import GPT, GPTConfig
 from foundling.text.prompts import Template, jinja
 from foundling.text.tokenizer import Tokenizer
 from foundling.weights.architectures import portable
+from foundling.weights.folder import save_tensors
 from foundling.weights.huggingface import HEAD, PREFIXES, TABLES, WEIGHTS
 from foundling.weights.huggingface_config import CONFIG, write_config
 from foundling.weights.huggingface_tokenizer import write_classifier_tokenizer, write_tokenizer
@@ -78,7 +78,7 @@ def _write(
     write_json(folder / CONFIG, {"architectures": [kind], **described, **values})
     prefix = PREFIXES[name]
     tensors = {n if n == HEAD else prefix + n: tensor.to(dtype) for n, tensor in give(TABLES[name], config, state)}
-    save_file(tensors | {n: t.to(dtype) for n, t in (head or {}).items()}, folder / WEIGHTS, metadata={"format": "pt"})
+    save_tensors(tensors | {n: t.to(dtype) for n, t in (head or {}).items()}, folder / WEIGHTS, {"format": "pt"})
 
 
 def _fold_bias(model: Classifier, state: dict[str, Tensor]) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from foundling.model.gpt import GPT, GPTConfig, meta_gpt
-from foundling.weights.folder import check
+from foundling.weights.folder import check, require_layers
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ def load(
     tensor that is laid out as ours is taken as it is, without a copy. Before any of them is read, ValueError names what
     is missing, extra and misshapen.
     """
+    require_layers(where, config, found)
     model = meta_gpt(config)
     wanted = model.state_dict()
     named = list(fitted(table, config, wanted))

@@ -43,7 +43,10 @@ def read_config(folder: Path, own: dict[str, Any]) -> GPTConfig:
         raise ValueError(f"{folder / HPARAMS} lacks {', '.join(lacking)}; fetch it again")
     free: dict[str, Any] = dict.fromkeys(("n_kv_head", "head_dim", "n_ffn"))
     free |= {"rope_theta": 10_000.0, "norm_eps": 1e-5, "tied": True}
-    return GPTConfig(**{ours: hparams[theirs] for ours, theirs in FIELDS.items()}, **GPT2.fixed, **free, **own)
+    try:
+        return GPTConfig(**{ours: hparams[theirs] for ours, theirs in FIELDS.items()}, **GPT2.fixed, **free, **own)
+    except ValueError as error:
+        raise ValueError(f"{folder / HPARAMS}: {error}") from None
 
 
 def load_model(folder: Path, config: GPTConfig) -> GPT:

@@ -1,11 +1,12 @@
 """Where a base model begins: from scratch, from a model folder, or from weights that OpenAI or Hugging Face publish."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from foundling.costs import Shape, parameters, require_room
 from foundling.model.gpt import GPT, GPTConfig, meta_gpt
 from foundling.text.tokenizer import Tokenizer
 from foundling.weights import folder, huggingface, huggingface_config, openai
@@ -22,8 +23,10 @@ def start(init_from: str, model: dict[str, Any], tokenizer: Tokenizer, seed: int
     the tokenizer. ValueError says what does not fit.
     """
     if init_from == SCRATCH:
+        config = GPTConfig(vocab_size=tokenizer.vocab_size, **model)
+        require_room(sum(parameters(Shape.of(asdict(config))).values()))
         torch.manual_seed(seed)
-        return GPT(GPTConfig(vocab_size=tokenizer.vocab_size, **model))
+        return GPT(config)
     path = Path(init_from)
     if openai.is_checkpoint(path) or huggingface.is_checkpoint(path):
         return _published(path, model, tokenizer).train()

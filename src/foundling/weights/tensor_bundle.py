@@ -9,6 +9,7 @@ tensor, whose bytes lie at that place of `model.ckpt.data-0000k-of-0000n`. Nothi
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from math import prod
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from crc32c import crc32c
 from torch import Tensor
 
 FOOTER, MAGIC = 48, 0xDB4775248B80FB57
+LARGEST, MOST, KEY, DIMENSIONS = 16 << 20, 100_000, 1000, 8  # bytes of an index, its entries, a name, a shape
 DTYPES = {1: torch.float32, 2: torch.float64, 14: torch.bfloat16, 19: torch.float16}  # of TensorFlow's types.proto
 
 
@@ -34,18 +36,15 @@ class Stored:
 
 def read_index(index: Path) -> dict[str, Stored]:
     """The tensors of a checkpoint by name, each found to be of a float type and whole within its file."""
-    entries = dict(_table(index))
-    files = _numbers(entries.pop(b"", b"")).get(1, 1)
-    stem = index.name.removesuffix(".index")
-    stored = {}
-    for key, value in entries.items():
-        name, fields = key.decode(), {1: 0, 3: 0, 4: 0, 5: 0, 6: 0} | _numbers(value)
-        if fields[1] not in DTYPES:
-            raise ValueError(f"{index}: {name} has TensorFlow's type number {fields[1]}; allowed are float types")
-        sizes = (size for shape in _nested(value) for size in _nested(shape))
-        shape = tuple(_numbers(size).get(1, 0) for size in sizes)
-        file = index.with_name(f"{stem}.data-{fields[3]:05d}-of-{files:05d}")
-        one = Stored(DTYPES[fields[1]], shape, file, fields[4], fields[5], fields[6])
+    try:
+        found = list(_entries(index))
+    except (ValueError, IndexError, struct.error) as error:
+        raise ValueError(f"{index} is no whole TensorFlow checkpoint index ({error}); fetch it again") from None
+    stored: dict[str, Stored] = {}
+    for name, kind, one in found:
+        file, shape = one.file, one.shape
+        if kind not in DTYPES:
+            raise ValueError(f"{index}: {name} has TensorFlow's type number {kind}; allowed are float types")
         if not file.is_file():
             raise ValueError(f"{file} is missing; put it beside {index.name}")
         if one.size != prod(shape) * one.dtype.itemsize or one.offset + one.size > file.stat().st_size:
@@ -54,7 +53,28 @@ def read_index(index: Path) -> dict[str, Stored]:
                 f"{one.offset:,}; the download is not whole, so fetch it again"
             )
         stored[name] = one
+    there = sum(file.stat().st_size for file in {one.file for one in stored.values()})
+    if (named := sum(one.size for one in stored.values())) > there:
+        raise ValueError(f"{index} names {named:,} bytes of tensors in {there:,} bytes of data; fetch it again")
     return stored
+
+
+def _entries(index: Path) -> Iterator[tuple[str, int, Stored]]:
+    """(name, TensorFlow's type number, place) of each tensor, as the index says."""
+    entries = dict(islice(_table(index), MOST + 1))
+    if len(entries) > MOST:
+        raise ValueError(f"more than {MOST:,} entries")
+    files = _numbers(entries.pop(b"", b"")).get(1, 1)
+    stem = index.name.removesuffix(".index")
+    for key, value in entries.items():
+        fields = {1: 0, 3: 0, 4: 0, 5: 0, 6: 0} | _numbers(value)
+        sizes = [size for shape in _nested(value) for size in _nested(shape)]
+        if len(sizes) > DIMENSIONS:
+            raise ValueError(f"a tensor of {len(sizes)} dimensions")
+        shape = tuple(_numbers(size).get(1, 0) for size in sizes)
+        file = index.with_name(f"{stem}.data-{fields[3]:05d}-of-{files:05d}")
+        kind = DTYPES.get(fields[1], torch.float32)
+        yield key.decode(), fields[1], Stored(kind, shape, file, fields[4], fields[5], fields[6])
 
 
 def read_tensor(stored: Stored) -> Tensor:
@@ -70,16 +90,15 @@ def read_tensor(stored: Stored) -> Tensor:
 
 def _table(path: Path) -> Iterator[tuple[bytes, bytes]]:
     """Keys and values of a LevelDB table."""
-    try:
-        data = path.read_bytes()
-        if len(data) < FOOTER or struct.unpack("<Q", data[-8:])[0] != MAGIC:
-            raise ValueError("its last bytes are not a table's")
-        _, at = _handle(data, len(data) - FOOTER)  # of the meta index, which holds nothing here
-        (start, size), _ = _handle(data, at)
-        for _, handle in _block(data, start, size):
-            yield from _block(data, *_handle(handle, 0)[0])
-    except (ValueError, IndexError, struct.error) as error:
-        raise ValueError(f"{path} is no whole TensorFlow checkpoint index ({error}); fetch it again") from None
+    if path.stat().st_size > LARGEST:
+        raise ValueError(f"it has more than {LARGEST:,} bytes")
+    data = path.read_bytes()
+    if len(data) < FOOTER or struct.unpack("<Q", data[-8:])[0] != MAGIC:
+        raise ValueError("its last bytes are not a table's")
+    _, at = _handle(data, len(data) - FOOTER)  # of the meta index, which holds nothing here
+    (start, size), _ = _handle(data, at)
+    for _, handle in _block(data, start, size):
+        yield from _block(data, *_handle(handle, 0)[0])
 
 
 def _block(data: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes]]:
@@ -96,6 +115,8 @@ def _block(data: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes]]:
         own, at = _varint(block, at)
         length, at = _varint(block, at)
         key = key[:shared] + block[at : at + own]
+        if len(key) > KEY:
+            raise ValueError(f"a name of more than {KEY} bytes")
         yield key, block[at + own : at + own + length]
         at += own + length
 
@@ -138,12 +159,13 @@ def _fields(message: bytes) -> Iterator[tuple[int, int, bytes]]:
 def _varint(data: bytes, at: int) -> tuple[int, int]:
     """A number of 7 bits a byte, lowest first, and the place behind it."""
     value = shift = 0
-    while True:
+    while shift < 70:
         byte = data[at]
         value |= (byte & 127) << shift
         at, shift = at + 1, shift + 7
         if byte < 128:
             return value, at
+    raise ValueError("a number of more than 64 bits")
 
 
 def _masked(data: bytes | bytearray) -> int:

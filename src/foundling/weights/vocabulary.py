@@ -31,6 +31,9 @@ def _vocabulary(folder: Path) -> dict[str, int]:
             return found
     if (folder / "tokenizer.json").is_file():
         values = read_json(folder / "tokenizer.json")
-        added = {token["content"]: token["id"] for token in values.get("added_tokens", [])}
-        return {**values["model"]["vocab"], **added}
+        try:
+            added = {token["content"]: token["id"] for token in values.get("added_tokens", [])}
+            return {**values["model"]["vocab"], **added}
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{folder / 'tokenizer.json'} holds no vocabulary ({error!r}); fetch it again") from None
     return {}
