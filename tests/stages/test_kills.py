@@ -24,6 +24,7 @@ STAGES = {
     "instruct": ["chat"],
     "translator": ["translator"],
 }
+HEAVY = ("lightning", "rouge_score.rouge_scorer", "sacrebleu.metrics", "scipy.stats", "sklearn.svm")
 DATA = ("fetch", "weights", "tokenizer", "tokenize")
 # in a process that was forked from one that has imported all: start-up would take most of the time
 COMMAND = """
@@ -98,7 +99,8 @@ class Workspace:
     def __init__(self, place: Path) -> None:
         self.place = place
         self.processes = multiprocessing.get_context("forkserver")
-        self.processes.set_forkserver_preload(["lightning", *(f"foundling.stages.{stage}" for stage in STAGES)])
+        imported = [*HEAVY, *(f"foundling.stages.{stage}" for stage in (*STAGES, *DATA))]
+        self.processes.set_forkserver_preload(imported)
 
     def start(self, stage: str) -> BaseProcess:
         process = self.processes.Process(target=exec, args=(COMMAND, {"stage": stage, "place": str(self.place)}))

@@ -14,6 +14,7 @@ import pytest
 import torch
 import yaml
 from lightning import Callback
+from safetensors import SafetensorError
 
 from foundling.artifacts import sha256
 from foundling.data.classification import ClassificationData, Encoded
@@ -96,7 +97,7 @@ def language(make: Callable[..., Any], folder: Path, workers: int, recipe: dict[
     random = np.random.default_rng(0)
     train = [Source("noise", 1.0, random.integers(0, 10, 3000).astype(np.uint16), 3000)]
     tokens = Tokens(train, [Source("noise", 1.0, random.integers(0, 10, 207).astype(np.uint16), 207)])
-    network = GPT(make("micro", vocab_size=10, context=16, dropout=0.2))
+    network = GPT(make("micro", vocab_size=10, context=16, dropout=0.2, n_layer=1 if recipe["compile"] else 2))
     data = LanguageData(tokens, 16, 8, recipe["accumulate"], STEPS, 1, workers)  # type: ignore[arg-type]
     module = LanguageModule(network, MUON, trapezoid(STEPS, 5, 0.5, 0.0), data.validation_bytes)
     return module, data, [Snapshots(folder / "snapshots", network, [0, 3, 7, STEPS], 128)]
@@ -315,6 +316,55 @@ def test_a_checkpoint_that_is_not_whole_has_no_name(
         train("broken")
     assert checkpoints(tmp_path / "broken") == []
     assert results(train("broken")) == whole
+
+
+def test_a_full_disk_is_told_of_and_the_checkpoint_before_is_gone_on_with(
+    train: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, real, saved = results(train("whole")), checkpoint.save_file, []
+
+    def full(tensors: Any, path: Path, metadata: Any) -> None:
+        saved.append(path)
+        if len(saved) == 3:
+            path.write_bytes(b"half")
+            raise SafetensorError("I/O error: No space left on device (os error 28)")
+        real(tensors, path, metadata)
+
+    with (
+        monkeypatch.context() as patched,
+        pytest.raises(OSError, match=r"of step 6 can be written.*No space.*make room"),
+    ):
+        patched.setattr(checkpoint, "save_file", full)
+        train("broken")
+    assert not saved[-1].exists()
+    assert results(train("broken")) == whole
+
+
+def test_slurm_is_asked_to_run_the_job_again(
+    train: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Signal(Callback):
+        def on_before_backward(self, trainer: Any, *_: Any) -> None:
+            if trainer.global_step == 4:
+                os.kill(os.getpid(), signal.SIGUSR1)
+
+    program = tmp_path / "bin/scontrol"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "4711")
+    with pytest.raises(SystemExit):
+        train("one", Signal())
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "4700")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
+    with pytest.raises(SystemExit):
+        train("two", Signal())
+    assert (tmp_path / "asked").read_text() == "requeue 4711\nrequeue 4700_3\n"
+    program.write_text("#!/bin/sh\nexit 1\n")
+    with pytest.raises(SystemExit):
+        train("three", Signal())
+    assert "SLURM did not take job 4700_3 back" in caplog.text
 
 
 def test_rows_that_are_lost_are_told_of(train: Any, tmp_path: Path) -> None:

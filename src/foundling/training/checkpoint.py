@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -23,7 +23,7 @@ TENSOR = "tensor:"  # marks in the JSON where a tensor stands, and which
 
 
 def save(folder: Path, step: int, state: Mapping[str, Any]) -> Path:
-    """Write the state of a step aside, fsync it, rename it, and remove all but the newest files."""
+    """Write the state of a step aside, fsync it, rename it, and remove all but the newest files; else OSError."""
     tensors: dict[str, Tensor] = {}
     rest = _take_out(state, "", tensors)
     part = beside(folder / "checkpoint")
@@ -33,6 +33,11 @@ def save(folder: Path, step: int, state: Mapping[str, Any]) -> Path:
             os.fsync(file.fileno())
         path = folder / f"step-{step:08d}-{sha256(part)}.safetensors"
         os.replace(part, path)
+    except SafetensorError as error:
+        raise OSError(
+            f"no checkpoint of step {step:,} can be written into {folder} ({error}); make room there, and the same "
+            "command goes on from the one before"
+        ) from None
     finally:
         part.unlink(missing_ok=True)
     fsync_folder(folder)
