@@ -55,4 +55,5 @@ def _outlast(worker: int) -> None:
     """Ctrl-C and the like reach a whole group of processes: outlast the training, which stops after its step."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, lambda *_: signal.alarm(GRACE))
