@@ -66,7 +66,11 @@ def bare(steps: int) -> float:
 def ours(steps: int) -> float:
     network, data, make, schedule = setting(steps)
     recipe = {"max_steps": steps, "accumulate": 1, "gradient_clip": 1.0, "precision": "32-true", "compile": False}
-    recipe |= {"validate_every": steps, "seed": 1, "faults": {"action": "stop", "spike": None, "window": 50, "most": 10}}
+    recipe |= {
+        "validate_every": steps,
+        "seed": 1,
+        "faults": {"action": "stop", "spike": None, "window": 50, "most": 10},
+    }
     trainer = {"accelerator": "cpu", "devices": 1}
     runtime = {"threads": None, "progress": True, "log_every": 20, "deterministic": True, "trainer": trainer}
     runtime |= {"batch": "fixed", "checkpoint_every": 20, "checkpoint_seconds": 30}
