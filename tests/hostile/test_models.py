@@ -48,7 +48,7 @@ def chat(gpt_config: Callable[..., Any], tokenizer: Tokenizer, tmp_path_factory:
     torch.manual_seed(0)
     place = tmp_path_factory.mktemp("made") / "chat"
     recipe = {name: {} for name in ("corpus", "tokenizer", "model", "pretrain")}
-    save_chat(place, GPT(gpt_config("micro", 257)), tokenizer, provenance(recipe, [], None, {}), "phi3", None)
+    save_chat(place, GPT(gpt_config("micro", 257)), tokenizer, provenance(recipe, [], None), "phi3", None)
     return place
 
 

@@ -139,10 +139,11 @@ def clear_mishaps() -> Iterator[None]:
     """A worker process that dies is one line, not the traceback of whoever waited for it."""
     try:
         yield
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+    except (RuntimeError, ConnectionError, EOFError) as error:  # the latter two where it died in the midst of sending
+        if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
             raise
+        told = " ".join(str(error).split())[:200] or type(error).__name__
         raise ValueError(
-            f"a process that prepares batches died ({' '.join(str(error).split())[:200]}); memory may have been full: "
+            f"a process that prepares batches died ({told}); memory may have been full: "
             "run the command again, with runtime.workers=0 if it happens again"
         ) from None
