@@ -11,6 +11,14 @@ TUNED = {"classify", "instruct"}
 AFTER_TOKENIZE = {"tokenize", "pretrain", *TUNED, "evaluate", "report"}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def as_it_was(project):
+    """Leave the project as `dvc repro` made it, for the tests that run after these."""
+    yield
+    project.select()
+    project.run("dvc", "repro")
+
+
 def test_one_repro_makes_every_artifact(project) -> None:
     listed = yaml.safe_load((project.path / "dvc.lock").read_text())["stages"]
     places = [out["path"] for stage in listed.values() for out in stage.get("outs", [])]
