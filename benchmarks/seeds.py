@@ -1,8 +1,9 @@
 """Raise and measure the default model with several seeds: python benchmarks/seeds.py 1,2,3 [overrides of foundling].
 
-Each seed makes its own corpus, tokenizer, first weights and batches, in multirun/seeds/<seed>, and draws its
-emergence.png there; a seed that was measured before is not run again. Prints, by benchmark and kind, the mean over
-seeds with its 95 % interval (Student's t), beside chance, the better rule of mention, and the control without story.
+Each seed has first weights and batches of its own over the same corpus. It runs in multirun/seeds/<seed>, from fetch to
+evaluate, and draws its emergence.png there; a seed that was measured before is not run again. Prints, by benchmark and
+kind, the mean over seeds with its 95 % interval (Student's t), beside chance, the better rule of mention, and the
+control without story.
 """
 
 import csv

@@ -36,7 +36,7 @@ def ours(tokenizer: Tokenizer, megabytes: float) -> float:
     """MB/s from documents to hashed shards on disk."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        write(documents(megabytes), tokenizer, Path(folder) / "tokens", {"stories": 1.0}, {}, "auto")
+        write(documents(megabytes), tokenizer, Path(folder) / "tokens", [{"name": "stories"}], {}, "auto")
         return megabytes / (time.perf_counter() - began)
 
 

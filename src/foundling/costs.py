@@ -42,6 +42,7 @@ class Shape:
     qk_norm: bool
     tied: bool
     convolution: int
+    induction_heads: int
     attention: str
 
     @classmethod
@@ -174,7 +175,7 @@ def parameters(shape: Shape) -> dict[str, int]:
         "attention": layers * attention,
         "feed-forward": layers * feed_forward,
         "norms": norms,
-        "short convolutions": layers * shape.convolution * width,
+        "short convolutions": layers * shape.convolution * (width + 2 * shape.induction_heads * shape.head_dim),
         "output head": 0 if shape.tied else shape.vocab_size * width,
     }
 

@@ -133,6 +133,14 @@ def test_a_weight_must_be_above_zero(tmp_path: Path) -> None:
         list(documents(folder, corpus))
 
 
+@pytest.mark.parametrize("first", [1, -0.1, "half", True])
+def test_the_share_that_a_source_comes_first_is_below_one(tmp_path: Path, first: Any) -> None:
+    folder, corpus = _corpus(tmp_path, {"a": ["text"]})
+    corpus["sources"][0]["first"] = first
+    with pytest.raises(ValueError, match=r"source a has first .*; allowed is a share of the training"):
+        list(documents(folder, corpus))
+
+
 def test_a_count_adds_up() -> None:
     count = Count()
     count.add("Zoë said hi.")

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -72,6 +74,14 @@ def test_accumulation_and_more_processes_cut_the_same_batch(accumulate: int) -> 
 def test_sources_are_drawn_by_their_weights_not_their_sizes() -> None:
     drawn = torch.cat([ids[:, 0] for ids, _ in batches(steps=200)])
     assert abs((drawn >= 1000).float().mean().item() - 0.75) < 0.03
+
+
+def test_a_source_that_comes_first_is_read_alone_for_its_share_of_the_steps() -> None:
+    low, high = source(50), source(50, "b", first=1000)
+    windows = TrainingWindows([low, replace(high, first=0.25)], 8, 64, 1, 8, 0)
+    drawn = [(windows[step][0] >= 1000).float().mean().item() for step in range(8)]
+    assert drawn[:2] == [1.0, 1.0]
+    assert all(0.25 < share < 0.75 for share in drawn[2:])  # then by weight
 
 
 def test_every_place_can_be_drawn() -> None:

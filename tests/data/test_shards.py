@@ -25,7 +25,14 @@ def stream() -> list[Document]:
 
 
 def made(folder: Path, tokenizer: Tokenizer, dtype: str = "auto") -> dict[str, Any]:
-    return write(stream(), tokenizer, folder, {"a": 1.0, "b": 2.0}, {"corpus": "test"}, dtype)
+    return write(
+        stream(),
+        tokenizer,
+        folder,
+        [{"name": "a", "first": 0.5}, {"name": "b", "weight": 2}],
+        {"corpus": "test"},
+        dtype,
+    )
 
 
 @pytest.mark.parametrize("dtype", ["auto", "uint16", "uint32"])
@@ -33,7 +40,7 @@ def test_documents_come_back_each_ended(tmp_path: Path, tokenizer: Tokenizer, dt
     meta = made(tmp_path / "tokens", tokenizer, dtype)
     tokens = open_tokens(tmp_path / "tokens", tokenizer)
     assert meta["dtype"] == ("uint16" if dtype == "auto" else dtype)
-    assert [(s.name, s.weight) for s in tokens.train] == [("a", 1.0), ("b", 2.0)]
+    assert [(s.name, s.weight, s.first) for s in tokens.train] == [("a", 1.0, 0.5), ("b", 2, 0.0)]
     for source in (*tokens.train, *tokens.validation):
         wanted = [i for text in TEXTS for i in (*tokenizer.encode(text), tokenizer.end_of_text)]
         assert source.ids.tolist() == wanted
@@ -91,7 +98,7 @@ def test_a_folder_that_is_not_what_it_says_is_refused(tmp_path: Path, tokenizer:
 def test_a_vocabulary_larger_than_the_dtype_is_refused(tmp_path: Path) -> None:
     large = characters([chr(0x4E00 + i) for i in range(20_000)] + [chr(0x20000 + i) for i in range(50_000)])
     with pytest.raises(ValueError, match="uint16 holds 65,536 ids and the vocabulary has 70,001; take uint32 or auto"):
-        write([], large, tmp_path / "tokens", {}, {}, "uint16")
+        write([], large, tmp_path / "tokens", [], {}, "uint16")
     assert not (tmp_path / "tokens").exists()
 
 

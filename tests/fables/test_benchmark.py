@@ -151,6 +151,8 @@ def test_all_generators_are_there_and_yield_records() -> None:
     settings: dict[str, dict[str, Any]] = {
         "stories": {"seed": 1, "megabytes": 0.01},
         "pairs": {"seed": 1, "count": 3, "language": "german", "split": "train"},
+        "phrasebook": {"seed": 1, "count": 3, "language": "french", "split": "train"},
+        "drills": {"seed": 1, "count": 3},
     }
     assert {"stories", "continuations", "questions", "messages", "instructions", "pairs"} <= set(GENERATORS)
     for name, make in GENERATORS.items():

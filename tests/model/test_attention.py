@@ -11,6 +11,7 @@ from foundling.model.attention import (
     reference_attention,
 )
 from foundling.model.kv_cache import LayerCache
+from foundling.model.layers import rotary_tables
 
 
 def qkv(groups: int, t: int = 7, s: int = 7) -> list[torch.Tensor]:
@@ -99,3 +100,15 @@ def test_copying_attention_adds_what_it_looks_at(groups: int) -> None:
         torch.testing.assert_close(copied, COPYING * x)
     else:  # half the directions, each by two heads
         torch.testing.assert_close(attention(copied), 2 * COPYING * copied)
+
+
+def test_an_induction_head_finds_where_the_last_tokens_stood_before_wherever_that_is() -> None:
+    torch.manual_seed(0)
+    shape = {"bias": False, "qk_norm": True, "norm_eps": 1e-6, "dropout": 0.0, "implementation": "reference"}
+    attention = Attention(64, 1, 1, 64, **shape, induction=1, reach=3)
+    attention.begin_copying()
+    for distance in (5, 40):
+        x = torch.randn(1, 60, 64)
+        x[:, 57:] = x[:, 57 - distance : 60 - distance]  # the last three stood there before
+        q, k, _ = attention.project(x, rotary_tables(60, 64, 10_000.0))
+        assert attention_weights(q, k)[0, 0, -1].argmax() == 60 - distance  # what followed them

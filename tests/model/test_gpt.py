@@ -125,6 +125,8 @@ def test_a_fresh_model_knows_nothing(gpt_config: Callable[..., Any]) -> None:
         ({"dropout": 1.0}, "dropout=1.0 is not allowed"),
         ({"n_layer": 0}, "n_layer=0 is not allowed"),
         ({"convolution": -1}, "convolution=-1 is not allowed"),
+        ({"induction_heads": 3}, "induction_heads=3 is not allowed; 0 to n_head=2 are"),
+        ({"convolution": 0, "induction_heads": 1}, "induction_heads=1 needs model.convolution"),
     ],
 )
 def test_a_shape_that_cannot_be_is_refused_with_the_mend(

@@ -7,7 +7,9 @@ from foundling.model.gpt import GPT
 from foundling.model.looks import looks
 
 
-@pytest.mark.parametrize("changes", [{}, {"n_kv_head": 1, "position": "learned", "qk_norm": False, "convolution": 0}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"n_kv_head": 1, "position": "learned", "qk_norm": False, "convolution": 0, "induction_heads": 0}]
+)
 def test_looks_are_causal_shares_and_give_the_layers_own_output(gpt_config, changes: dict) -> None:
     torch.manual_seed(0)
     model = GPT(gpt_config("micro", init="gpt2", **changes)).eval()

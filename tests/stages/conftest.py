@@ -17,7 +17,13 @@ TINY = {
     "optimizer": "muon",
     "evaluate": "default",
     "set": {
-        "corpus": {"megabytes": 0.2},
+        "corpus": {
+            "megabytes": 0.2,
+            "sources": [
+                {"name": "stories", "weight": 0.9, "generate": {"name": "stories", "seed": 1, "megabytes": 0.2}},
+                {"name": "drills", "weight": 0.1, "first": 0.2, "generate": {"name": "drills", "seed": 1, "count": 99}},
+            ],
+        },
         "tokenizer": {"vocab_size": 600},
         "runtime": {"log_every": 4},
         "pretrain": {"max_steps": 12, "batch_size": 8, "validate_every": 6, "snapshots": 3},

@@ -53,7 +53,12 @@ SELECTION = {
     "trainer": "cpu",
     "logger": "none",
     "set": {
-        "corpus": {"megabytes": 0.1},
+        "corpus": {
+            "sources": [
+                {"name": "stories", "generate": {"name": "stories", "seed": 1, "megabytes": 0.1}},
+                {"name": "drills", "first": 0.2, "generate": {"name": "drills", "seed": 1, "count": 99}},
+            ],
+        },
         "tokenizer": {"vocab_size": 400},
         "runtime": {"log_every": 3, "checkpoint_every": 2, "checkpoint_seconds": 0, "threads": 1, "budget_hours": None},
         "evaluate": {"benchmarks": {}},

@@ -36,7 +36,7 @@ def test_one_repro_makes_every_artifact(project) -> None:
 
 def test_the_base_is_intact_from_the_raw_text_on_until_a_byte_is_changed(project) -> None:
     assert "models/base is intact: " in project.run("foundling", "verify", "model=models/base").stdout
-    text = project.path / "data/raw/corpus/fables/rows.jsonl"
+    text = project.path / "data/raw/corpus/stories/rows.jsonl"
     kept = text.read_bytes()
     try:
         text.chmod(0o644)
@@ -45,7 +45,7 @@ def test_the_base_is_intact_from_the_raw_text_on_until_a_byte_is_changed(project
     finally:
         text.write_bytes(kept)
     assert done.returncode == 1
-    assert "is not intact: data/raw/corpus/fables/rows.jsonl is not what data/raw/corpus/meta.json" in done.stderr
+    assert "is not intact: data/raw/corpus/stories/rows.jsonl is not what data/raw/corpus/meta.json" in done.stderr
 
 
 def test_a_second_repro_does_nothing(project) -> None:
@@ -56,7 +56,7 @@ def test_a_second_repro_does_nothing(project) -> None:
     ("changes", "stages"),
     [
         ({"set.corpus.split.validation": 0.2}, {"tokenizer", "tokenize"}),
-        ({"set.corpus.megabytes": 0.3}, {"fetch@corpus", "tokenizer", "tokenize"}),
+        ({"set.corpus.sources.0.generate.megabytes": 0.3}, {"fetch@corpus", "tokenizer", "tokenize"}),
         ({"set.tokenizer.vocab_size": 500}, {"tokenizer", "tokenize"}),
         ({"model": "llama"}, {"pretrain"}),
         ({"weights": "openai_124m"}, {"weights", "pretrain"}),

@@ -121,7 +121,7 @@ def chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpt_config: Callable[
     read = (Path("data/raw/corpus/meta.json"), Path("data/tokenizer"))
     text = [Document("fox", "train", "The fox went home.")]
     inputs = {str(path): sha256(path) for path in read}
-    write(text, tokenizer, Path("data/tokens"), {"fox": 1.0}, {}, "auto", inputs)
+    write(text, tokenizer, Path("data/tokens"), [{"name": "fox"}], {}, "auto", inputs)
     torch.manual_seed(0)
     model = GPT(gpt_config("micro", vocab_size=tokenizer.vocab_size))
     made = provenance(RECIPE, [Path("data/tokens/meta.json"), Path("data/tokenizer")], None)

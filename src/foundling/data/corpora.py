@@ -84,6 +84,11 @@ def check(corpus: Mapping[str, Any]) -> None:
         weight = source.get("weight", 1.0)
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < math.inf:
             raise ValueError(f"source {source['name']} has weight {weight!r}; allowed is a number above 0; mend it")
+        first = source.get("first", 0.0)
+        if isinstance(first, bool) or not isinstance(first, int | float) or not 0 <= first < 1:
+            raise ValueError(
+                f"source {source['name']} has first {first!r}; allowed is a share of the training from 0 to below 1"
+            )
         if source.get("begins"):
             _pattern(source)
     share, by = corpus["split"]["validation"], corpus["split"]["by"]

@@ -16,7 +16,8 @@ from foundling.model.loss import IGNORE_INDEX
 class TrainingWindows(Dataset[tuple[Tensor, Tensor]]):
     """Item i is the i-th batch that is computed at once: a function of (seed, i), whatever was read before.
 
-    A step's batch is drawn whole, sources by weight and windows at random places, and cut into `accumulate` parts; the
+    A step's batch is drawn whole, sources by weight and windows at random places, and cut into `accumulate` parts; as
+    long as some sources come first, it is drawn from them alone (a curriculum: Bengio et al. 2009). The
     parts, and the shares of several processes, add up to the same batch however it is cut.
 
     Given `end_of_text`, a window is moved back to the end of the document before the one it falls into, if that is less
@@ -47,8 +48,6 @@ class TrainingWindows(Dataset[tuple[Tensor, Tensor]]):
             )
         self.sources, self.context, self.seed, self.end_of_text = sources, context, seed, end_of_text
         self.batch_size, self.accumulate, self.steps = batch_size, accumulate, steps
-        weights = np.array([source.weight for source in sources], dtype=np.float64)
-        self.shares = weights / weights.sum()
         self.rank, self.world = 0, 1
 
     def __len__(self) -> int:
@@ -59,11 +58,18 @@ class TrainingWindows(Dataset[tuple[Tensor, Tensor]]):
         step, part = divmod(index, self.accumulate)
         # Philox is a counter-based generator: any step's numbers without those before (Salmon et al. 2011)
         random = np.random.Generator(np.random.Philox(key=(self.seed << 64) + step))
-        chosen = random.choice(len(self.sources), size=self.batch_size, p=self.shares)
+        chosen = random.choice(len(self.sources), size=self.batch_size, p=self.shares(step))
         places = random.random(self.batch_size)
         rows = range(part + self.rank * self.accumulate, self.batch_size, self.accumulate * self.world)
         windows = np.stack([self._window(self.sources[chosen[row]].ids, places[row]) for row in rows])
         return as_batch(windows)
+
+    def shares(self, step: int) -> np.ndarray:
+        """How likely a window of this step is drawn from each source."""
+        weights = np.array([source.weight for source in self.sources], dtype=np.float64)
+        leading = np.array([step < source.first * self.steps for source in self.sources])
+        weights = weights * leading if leading.any() else weights
+        return weights / weights.sum()
 
     def _window(self, ids: np.ndarray, place: float) -> np.ndarray:
         start = int(place * (len(ids) - self.context))

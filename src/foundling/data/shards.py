@@ -19,7 +19,7 @@ REBUILD = "rebuild it with `dvc repro --force tokenize`"
 DTYPES = ("uint16", "uint32")
 # what meta.json says of a shard
 SHARD: dict[str, Any] = {"source": str, "split": str, "file": str, "sha256": str, "weight": int | float}
-SHARD |= {"tokens": int, "bytes": int}
+SHARD |= {"first": int | float, "tokens": int, "bytes": int}
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Source:
     weight: float
     ids: np.ndarray
     bytes: int  # of the text, for bits per byte
+    first: float = 0.0  # training begins with this source, for that share of its steps
 
 
 @dataclass(frozen=True)
@@ -45,18 +46,20 @@ def write(
     documents: Iterable[Document],
     tokenizer: Tokenizer,
     folder: Path,
-    weights: Mapping[str, float],
+    sources: Iterable[Mapping[str, Any]],
     made_with: Mapping[str, Any],
     dtype: str,
     inputs: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Encode documents as they stream by, each ended by end-of-text; returns what meta.json holds.
 
+    `sources` are those of the corpus config, whose `weight` and `first` tell how training draws from them.
     `inputs` are the sha256 of what the documents and the tokenizer were read from, by path, to be recorded. Memory
     holds a few batches, whatever the corpus. The folder appears whole or not at all.
     """
     kind = np.dtype(_dtype(dtype, tokenizer.vocab_size))
     threads = os.cpu_count() or 1
+    drawn = {one["name"]: {"weight": one.get("weight", 1.0), "first": one.get("first", 0.0)} for one in sources}
     counts: dict[tuple[str, str], Count] = {}
     tokens: dict[tuple[str, str], int] = {}
     with atomic_folder(folder) as beside:
@@ -73,7 +76,7 @@ def write(
             {
                 "source": name,
                 "split": split,
-                "weight": weights[name],
+                **drawn[name],
                 **asdict(count),
                 "tokens": tokens[name, split],
                 "file": _file(name, split),
@@ -111,7 +114,7 @@ def open_tokens(folder: Path, tokenizer: Tokenizer) -> Tokens:
         ids = np.memmap(path, dtype=kind, mode="r")
         if (highest := int(ids.max())) >= tokenizer.vocab_size:
             raise ValueError(f"{path} holds the id {highest:,}; the tokenizer has {tokenizer.vocab_size:,}; {REBUILD}")
-        splits[shard["split"]].append(Source(shard["source"], shard["weight"], ids, shard["bytes"]))
+        splits[shard["split"]].append(Source(shard["source"], shard["weight"], ids, shard["bytes"], shard["first"]))
     return Tokens(splits[TRAIN], splits[VALIDATION], meta)
 
 

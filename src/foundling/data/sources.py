@@ -9,8 +9,8 @@ A dataset config (a corpus, a benchmark) lists its sources; each takes its data 
 
 How its files are written (`format`, `columns`, `encoding`, …) is told in data/formats.py, how much they may hold in
 data/limits.py. `text` names the field that
-holds the text; `members` is a glob of the names to take out of an archive; `weight` and `begins` are read in
-data/corpora.py. data/fetching.py brings the files.
+holds the text; `members` is a glob of the names to take out of an archive; `weight`, `first` and `begins` are
+read in data/corpora.py. data/fetching.py brings the files.
 """
 
 import re
@@ -25,7 +25,7 @@ from foundling.data.formats import read
 META = "meta.json"
 ORIGINS = ("files", "path", "hub", "generate")
 READING = ("format", "text", "columns", "header", "quoting", "encoding", "errors", "members", *limits.SETTINGS)
-SOURCE_KEYS = ("name", "weight", *ORIGINS, *READING, "begins")
+SOURCE_KEYS = ("name", "weight", "first", *ORIGINS, *READING, "begins")
 FILE_KEYS = ("mirror", "path", "url", "size", "sha256", "note")
 HUB_KEYS = ("id", "config", "split", "revision", "files", "columns", "streaming", "limit")
 # what a source's settings are, where they are given

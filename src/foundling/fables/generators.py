@@ -5,17 +5,20 @@ from typing import Any
 
 from foundling.fables.airline import airline
 from foundling.fables.benchmark import continuations, questions
+from foundling.fables.drills import drills
 from foundling.fables.instructions import instructions
 from foundling.fables.messages import messages
-from foundling.fables.pairs import pairs
+from foundling.fables.pairs import pairs, phrasebook
 from foundling.fables.stories import stories
 
 GENERATORS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
     "stories": stories,
+    "drills": drills,
     "continuations": continuations,
     "questions": questions,
     "messages": messages,
     "instructions": instructions,
     "pairs": pairs,
+    "phrasebook": phrasebook,
     "airline": airline,
 }

@@ -63,7 +63,7 @@ def instructions(
     for _ in range(count):
         (kind,) = rng.choices(names, weights)
         task = TASKS[kind](rng)
-        while split_of("instruction", kind, *task.key) != split:
+        while _split(kind, task) != split:
             task = TASKS[kind](rng)
         seen, unseen = PHRASINGS[kind]
         phrasings = unseen if split != "train" and rng.randrange(UNSEEN) == 0 else seen
@@ -71,6 +71,11 @@ def instructions(
         if kind in ("fact", "list") and rng.randrange(2) == 0:
             instruction, given = given, ""  # a bare question
         yield {"instruction": instruction, "input": given, "output": task.output, "kind": kind}
+
+
+def _split(kind: str, task: Task) -> str:
+    """A translation is split as the pairs are, of which the base's corpus holds some; else each kind by itself."""
+    return split_of(*(("pair",) if kind == "french" else ("instruction", kind)), *task.key)
 
 
 # --- facts ---------------------------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """Sentence pairs: `pairs(seed, count, language, split)` yields {"source": English, "target": German or French}.
 
+`phrasebook` writes the same pairs as {"text"}, for a corpus that is to hold some of another language.
+
 Most are sentences with capital and full stop ("The lion is in the forest."); one in eight has neither, as people type.
 The nouns and the verb of a pair decide its split, whatever their number, tense, adjectives or language: "the lion … the
 forest" stands in the test or in training, never in both. Words never do: each is trained on.
@@ -30,6 +32,14 @@ def pairs(seed: int, count: int, language: str, split: str) -> Iterator[dict[str
         while split_of("pair", *combination(said)) != split:
             said = draw_clause(rng)
         yield _dress(rng, said, language)
+
+
+def phrasebook(seed: int, count: int, language: str, split: str) -> Iterator[dict[str, str]]:
+    """Yield `count` texts of a pair each, as a phrase book has them: English first, or the other language first."""
+    rng = Random(f"phrasebook {seed} {split}")
+    for pair in pairs(seed, count, language, split):
+        sides = [("English", pair["source"]), (language.title(), pair["target"])]
+        yield {"text": " ".join(f"{name}: {said}" for name, said in (sides if rng.randrange(4) else sides[::-1]))}
 
 
 def _dress(rng: Random, said: Clause, language: str) -> dict[str, str]:

@@ -55,6 +55,7 @@ class GPTConfig:
     qk_norm: bool
     tied: bool  # the output head is the token embedding
     convolution: int  # how many previous tokens a short convolution in front of each block blends in; 0: none
+    induction_heads: int  # of n_head, those that look for where the last tokens stood before; 0: none
     dropout: float
     init: str
     attention: str
@@ -102,6 +103,15 @@ class GPTConfig:
             raise ValueError(f"model.dropout={self.dropout} is not allowed; it must be at least 0 and below 1")
         if not 0 <= self.convolution <= self.context:
             raise ValueError(f"model.convolution={self.convolution} is not allowed; 0 is none, 3 is usual")
+        if not 0 <= self.induction_heads <= self.n_head:
+            raise ValueError(
+                f"model.induction_heads={self.induction_heads} is not allowed; 0 to n_head={self.n_head} are"
+            )
+        if self.induction_heads and not (self.convolution and self.n_kv_head == self.n_head):
+            raise ValueError(
+                f"model.induction_heads={self.induction_heads} needs model.convolution, which tells how many tokens "
+                "they blend, and a key for each query; set model.convolution=4 and model.n_kv_head=null"
+            )
         for name, allowed in (
             ("position", POSITIONS),
             ("norm", NORMS),
@@ -134,6 +144,8 @@ class Block(nn.Module):
             norm_eps=config.norm_eps,
             dropout=config.dropout,
             implementation=config.attention,
+            induction=config.induction_heads,
+            reach=config.convolution,
         )
         self.mlp_norm = make_norm(config.norm, width, config.norm_eps, bias)
         self.mlp = MLP(config.mlp, width, config.n_ffn, bias)
@@ -149,8 +161,8 @@ class Block(nn.Module):
     ) -> Tensor:
         """Refine x (B, T, C)."""
         if self.convolution is not None:
-            x = self.convolution(x, cache, segments)
-        x = x + self.dropout(self.attention(self.attention_norm(x), rotary, cache, mask))
+            x = self.convolution(x, cache.block if cache is not None else None, segments)
+        x = x + self.dropout(self.attention(self.attention_norm(x), rotary, cache, mask, segments=segments))
         return x + self.dropout(self.mlp(self.mlp_norm(x)))
 
 

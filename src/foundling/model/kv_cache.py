@@ -7,13 +7,20 @@ import torch
 from torch import Tensor
 
 
+class Recent:
+    """The last inputs of a short convolution, (B, reach, C); None before the first."""
+
+    def __init__(self) -> None:
+        self.held: Tensor | None = None
+
+
 class LayerCache:
-    """One layer's keys and values of the tokens so far, and the last inputs of its convolution, if it has one."""
+    """One layer's keys and values of the tokens so far, and the last inputs of its convolutions, where it has some."""
 
     def __init__(self) -> None:
         self.k: Tensor | None = None
         self.v: Tensor | None = None
-        self.recent: Tensor | None = None
+        self.block, self.induction = Recent(), Recent()
         self.length = 0
 
     def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
@@ -33,7 +40,9 @@ class LayerCache:
 
     def select(self, rows: Tensor) -> None:
         """Go on with these rows (N,) of the batch, in this order; one may come more than once."""
-        self.k, self.v, self.recent = (None if t is None else t[rows] for t in (self.k, self.v, self.recent))
+        self.k, self.v = (None if t is None else t[rows] for t in (self.k, self.v))
+        for recent in (self.block, self.induction):
+            recent.held = None if recent.held is None else recent.held[rows]
 
 
 class KVCache:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from foundling.model.kv_cache import LayerCache
+from foundling.model.kv_cache import Recent
 
 NORMS = ("layernorm", "rmsnorm")
 MLPS = ("relu", "gelu", "relu2", "swiglu")
@@ -54,18 +54,18 @@ class ShortConvolution(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(reach, width))
 
-    def forward(self, x: Tensor, cache: LayerCache | None = None, segments: Tensor | None = None) -> Tensor:
-        """Blend x (B, T, C) with its past, which a cache holds beyond the first of the new tokens.
+    def forward(self, x: Tensor, recent: Recent | None = None, segments: Tensor | None = None) -> Tensor:
+        """Blend x (B, T, C) with its past, of which `recent` holds what came before the first of the new tokens.
 
         With segments (B, T) a token blends in those of its own segment alone.
         """
         reach, t = self.weight.size(0), x.size(1)
-        if cache is None or cache.recent is None:
+        if recent is None or recent.held is None:
             past = F.pad(x, (0, 0, reach, 0))  # (B, reach + T, C)
         else:
-            past = torch.cat((cache.recent, x), dim=1)  # (B, reach + T, C)
-        if cache is not None:
-            cache.recent = past[:, -reach:]  # (B, reach, C)
+            past = torch.cat((recent.held, x), dim=1)  # (B, reach + T, C)
+        if recent is not None:
+            recent.held = past[:, -reach:]  # (B, reach, C)
         for k in range(1, reach + 1):
             before = past[:, reach - k : reach - k + t]  # (B, T, C), the token k places back
             if segments is not None:

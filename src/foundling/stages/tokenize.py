@@ -23,12 +23,11 @@ def run(config: DictConfig, out: Path) -> None:
     """Write data/tokens and metrics/data.json, and print the table."""
     corpus = section(config, "corpus")
     made_with = {"corpus": corpus, "tokenizer": section(config, "tokenizer")}
-    weights = {source["name"]: float(source.get("weight", 1.0)) for source in corpus["sources"]}
     tokenizer = Tokenizer.load(TOKENIZER)
     inputs = {str(path): sha256(path) for path in (CORPUS / "meta.json", TOKENIZER)}
     texts, dtype = documents(CORPUS, corpus), config.tokenizer.dtype
-    meta = write(texts, tokenizer, out / "data/tokens", weights, made_with, dtype, inputs)
-    total = sum(weights.values())
+    meta = write(texts, tokenizer, out / "data/tokens", corpus["sources"], made_with, dtype, inputs)
+    total = sum(source.get("weight", 1.0) for source in corpus["sources"])
     rows = [
         {column: shard[column] for column in COLUMNS[:6]}
         | {

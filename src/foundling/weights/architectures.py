@@ -20,8 +20,8 @@ class Architecture:
     fixed: dict[str, Any]  # GPTConfig's fields with the only value that the family has
 
 
-MODERN = {"position": "rotary", "norm": "rmsnorm", "mlp": "swiglu", "convolution": 0}
-CLASSIC = {"position": "learned", "norm": "layernorm", "mlp": "gelu", "convolution": 0}
+MODERN = {"position": "rotary", "norm": "rmsnorm", "mlp": "swiglu", "convolution": 0, "induction_heads": 0}
+CLASSIC = {"position": "learned", "norm": "layernorm", "mlp": "gelu", "convolution": 0, "induction_heads": 0}
 GPT2 = Architecture("gpt2", {**CLASSIC, "bias": True, "qk_norm": False})
 LLAMA = Architecture("llama", {**MODERN, "qk_norm": False})
 QWEN3 = Architecture("qwen3", {**MODERN, "qk_norm": True, "bias": False})
