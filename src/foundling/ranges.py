@@ -49,7 +49,7 @@ RANGES: dict[str, Range] = {  # by the last part of a name, or by the whole of i
     # of models
     **dict.fromkeys(("context", "n_layer", "n_head", "n_embd", "n_encoder", "n_decoder"), SOME),
     **dict.fromkeys(("n_kv_head", "head_dim", "n_ffn", "vocab_size"), SOME_OR_NULL),
-    **dict.fromkeys(("dropout", "label_smoothing"), SHARE),
+    **dict.fromkeys(("dropout", "label_smoothing", "rehearsal"), SHARE),
     **dict.fromkeys(("convolution", "induction_heads"), COUNT),
     # of texts
     "min_characters": COUNT,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from foundling.data.conversations import Example, together
 from foundling.data.instruction import InstructionData, Reading, Row, TrainingBatches, as_batch, pack
+from foundling.data.shards import Source
 from foundling.data.splits import TRAIN, VALIDATION
 from foundling.model.gpt import GPT
 from foundling.model.loss import IGNORE_INDEX, next_token_loss
@@ -175,3 +176,19 @@ def test_the_data_module_counts_the_validation_answers_bytes() -> None:
     assert data.validation_bytes == len(f"Zoë{END_OF_TEXT}x{END_OF_TEXT}".encode())
     assert len(list(data.train_dataloader())) == 3
     assert sum(len(ids) for ids, _ in data.val_dataloader()) == 2
+
+
+def test_a_share_of_the_rows_rehearses_the_base_s_corpus_whole() -> None:
+    text = [TOKENIZER.end_of_text, *TOKENIZER.encode("Once upon a time.")]
+    corpus = [Source("a", 1.0, np.array(text * 20, dtype=np.uint16), bytes=1)]
+    asked = {"turns": 1, "batch_size": 8, "bucket": 4, "packing": False, "steps": 9, "seed": 1, "workers": 0}
+    splits = {TRAIN: EXAMPLES, VALIDATION: EXAMPLES[:8]}
+    data = InstructionData(splits, TOKENIZER, reading(), **asked, rehearsal=0.2, corpus=corpus)
+    plain = InstructionData(splits, TOKENIZER, reading(), **asked)
+    assert len(data.training.rows) == 125
+    for row in data.training.rows[100:]:
+        assert row.ids.tolist() == text
+        assert row.targets.tolist() == [*text[1:], TOKENIZER.end_of_text]
+    assert data.validation_bytes == plain.validation_bytes
+    with pytest.raises(ValueError, match=r"instruct\.rehearsal=1; allowed is a share from 0 to below 1"):
+        InstructionData(splits, TOKENIZER, reading(), **asked, rehearsal=1, corpus=corpus)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foundling.data.language import TrainingWindows, ValidationWindows
+from foundling.data.language import TrainingWindows, ValidationWindows, drawn_documents
 from foundling.data.shards import Source
 from foundling.model.loss import IGNORE_INDEX
 
@@ -52,6 +52,16 @@ def test_aligned_windows_begin_with_the_end_of_the_document_before() -> None:
     assert all(row == [7] * 8 for row in rows if row[0] == 7)
     plain = TrainingWindows([Source("a", 1.0, ids, bytes=500)], 8, 64, 1, 3, 0)
     assert len({row[0].item() for row in plain[0][0]}) > 3
+
+
+def test_documents_are_drawn_by_weight_whole_or_to_the_end_of_the_context() -> None:
+    ids = np.tile(np.array([0, 1, 2, 3, 4], dtype=np.uint16), 40)  # documents of four tokens
+    long = Source("b", 3.0, np.arange(100, 400, dtype=np.uint16), bytes=1, first=0.5)
+    drawn = [one.tolist() for one in drawn_documents([Source("a", 1.0, ids, bytes=1), long], 200, 8, 0, 1)]
+    short = [one for one in drawn if one[0] == 0]
+    assert 30 < len(short) < 70
+    assert all(one == [0, 1, 2, 3, 4, 0] for one in short)
+    assert all(len(one) == 9 for one in drawn if one[0] >= 100)
 
 
 def rows(parts: list[tuple[torch.Tensor, torch.Tensor]]) -> list[list[int]]:

@@ -32,7 +32,7 @@ def digest(records) -> str:
 
 
 def test_equal_seeds_give_equal_bytes_and_other_seeds_do_not() -> None:
-    assert digest(islice(stories(1, 1), 300)) == "a9f74b325d63105c"
+    assert digest(islice(stories(1, 1), 300)) == "968e45b1e3e017ce"
     assert digest(islice(stories(2, 1), 300)) != digest(islice(stories(1, 1), 300))
 
 
@@ -69,14 +69,15 @@ def test_stories_rarely_repeat_and_fit_a_small_context(texts) -> None:
     assert max(len(text.split()) for text in texts) < 120
 
 
-def test_about_a_fifth_of_the_text_states_facts() -> None:
+def test_about_a_fifth_of_the_corpus_states_facts() -> None:
     rng, told, stated = Random(1), 0, 0
+    stories_share = 0.8  # conf/corpus/fables.yaml
     for _ in range(1500):
         plot = rng.choices(list(PLOTS), list(PLOTS.values()))[0]
         text = plain(" ".join(tale(rng, "train", [plot]).lines))
         told += len(text)
         stated += len(text) * (plot in (portrait, quiz))
-    assert 0.15 < stated / told < 0.25
+    assert 0.15 < stories_share * stated / told < 0.25
 
 
 def test_texts_hold_no_unfilled_slot_and_no_stray_space(texts) -> None:

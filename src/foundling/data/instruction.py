@@ -17,7 +17,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from foundling.data.conversations import Example, together
+from foundling.data.language import drawn_documents
 from foundling.data.loading import Order, loader
+from foundling.data.shards import Source
 from foundling.data.splits import TRAIN, VALIDATION
 from foundling.model.loss import IGNORE_INDEX
 from foundling.text.prompts import Rendered, Template, render
@@ -192,7 +194,11 @@ def as_batch(groups: Sequence[Sequence[Row]], *, apart: bool) -> tuple[Tensor, .
 
 
 class InstructionData(LightningDataModule):
-    """Training and validation batches of one dataset of conversations."""
+    """Training and validation batches of one dataset of conversations.
+
+    `rehearsal` is the share of the training rows that are texts of the base's corpus instead, learned whole, so that
+    what the base knows is not forgotten (Robins 1995; the "pretraining mix" of Ouyang et al. 2022).
+    """
 
     def __init__(
         self,
@@ -207,16 +213,24 @@ class InstructionData(LightningDataModule):
         steps: int,
         seed: int,
         workers: int,
+        rehearsal: float = 0.0,
+        corpus: list[Source] | None = None,
     ) -> None:
         super().__init__()
+        if not 0 <= rehearsal < 1:
+            raise ValueError(f"found instruct.rehearsal={rehearsal}; allowed is a share from 0 to below 1; try 0.1")
         if turns < 1:
             raise ValueError(f"found instruct.turns={turns}; it is at least 1, which leaves each conversation alone")
         asked = {TRAIN: reading.as_turns(splits[TRAIN], tokenizer, turns, seed), VALIDATION: splits[VALIDATION]}
         rows = {split: reading.rows(examples, tokenizer, split) for split, examples in asked.items()}
-        self.training = TrainingBatches(rows[TRAIN], batch_size, bucket, packing, reading.context, steps, seed)
-        self.validation = OrderedBatches(rows[VALIDATION], batch_size)
         counted = [row.targets[row.targets != IGNORE_INDEX] for row in rows[VALIDATION]]
         self.validation_bytes = sum(len(tokenizer.decode_bytes(ids.tolist())) for ids in counted)
+        if rehearsal:
+            count = round(len(rows[TRAIN]) * rehearsal / (1 - rehearsal))
+            texts = drawn_documents(corpus or [], count, reading.context, tokenizer.end_of_text, seed)
+            rows[TRAIN] += [Row(text[:-1], text[1:]) for text in texts]
+        self.training = TrainingBatches(rows[TRAIN], batch_size, bucket, packing, reading.context, steps, seed)
+        self.validation = OrderedBatches(rows[VALIDATION], batch_size)
         self.order = Order(steps)
         self.workers = workers
 

@@ -1,5 +1,7 @@
 """Batches for next-token prediction: windows (ids, targets), both (B, T), out of data/tokens, by index alone."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -78,6 +80,19 @@ class TrainingWindows(Dataset[tuple[Tensor, Tensor]]):
             ends = np.flatnonzero(ids[first : start + 1] == self.end_of_text)
             start = first + int(ends[-1]) if len(ends) else start
         return ids[start : start + self.context + 1]
+
+
+def drawn_documents(
+    sources: list[Source], count: int, context: int, end_of_text: int, seed: int
+) -> Iterator[np.ndarray]:
+    """Draw `count` documents, sources by weight, each with the ends of text around it and cut to context + 1 ids."""
+    alike = [replace(source, first=0.0) for source in sources]
+    windows = TrainingWindows(alike, context, 1, 1, count, seed, end_of_text)
+    for index in range(count):
+        ids, targets = windows[index]  # (1, T), from a document's beginning where one is near
+        window = np.append(ids[0].numpy(), targets[0, -1:].numpy())  # (T + 1,)
+        ends = np.flatnonzero(window[1:] == end_of_text)
+        yield window[: int(ends[0]) + 2] if len(ends) else window
 
 
 class ValidationWindows(Dataset[tuple[Tensor, Tensor]]):

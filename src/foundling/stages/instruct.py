@@ -95,8 +95,11 @@ def _tune(
     template = template_of(settings["template"])
     reading = Reading(template, settings["loss_on"], settings["learn_end"], network.config.context, settings["keep"])
     steps, seed = settings["max_steps"], settings["seed"]
-    batches = {name: settings[name] for name in ("turns", "batch_size", "bucket", "packing", "seed")}
-    data = InstructionData(splits, tokenizer, reading, steps=steps, workers=runtime["workers"], **batches)
+    batches = {name: settings[name] for name in ("turns", "batch_size", "bucket", "packing", "seed", "rehearsal")}
+    corpus = open_tokens(TOKENS, tokenizer).train if settings["rehearsal"] else []
+    data = InstructionData(
+        splits, tokenizer, reading, steps=steps, workers=runtime["workers"], corpus=corpus, **batches
+    )
     if settings["method"] == "lora":
         lora.wrap(network, **settings["lora"], seed=seed)
     optimizer = instantiate(config.instruct.optimizer, _partial_=True)

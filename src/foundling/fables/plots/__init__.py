@@ -20,6 +20,6 @@ PLOTS: dict[Plot, int] = {
     trick: 2,
     rescue: 2,
     quarrel: 2,
-    portrait: 8,
+    portrait: 9,
     quiz: 3,
 }
