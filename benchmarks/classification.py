@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("tasks", nargs="*", help=f"of {', '.join(TASKS)}; settings as section.value=… too")
     parser.add_argument("--seeds", default="1,2,3,4,5")
     parser.add_argument("--again", action="store_true", help="show the tables of runs made before")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     settings = [word for word in arguments.tasks if "=" in word]
     for task in [word for word in arguments.tasks if "=" not in word] or list(TASKS):
         if not arguments.again:
