@@ -91,7 +91,7 @@ def row(found: list[dict[str, Any]]) -> list[float | tuple[float, float] | None]
     rules = [max(one["first_mentioned"], one["last_mentioned"]) for one in found if "first_mentioned" in one]
     controls = [one["control"] for one in found if "control" in one]
     others = [mean(one["chance"] for one in found), *(mean(some) if some else None for some in (rules, controls))]
-    return [mean(values), (mean(values) - half, mean(values) + half), min(values), *others]
+    return [mean(values), (max(0.0, mean(values) - half), min(1.0, mean(values) + half)), min(values), *others]
 
 
 def percent(value: float | tuple[float, float] | None) -> str:

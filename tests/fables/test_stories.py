@@ -71,7 +71,7 @@ def test_stories_rarely_repeat_and_fit_a_small_context(texts) -> None:
 
 def test_about_a_fifth_of_the_corpus_states_facts() -> None:
     rng, told, stated = Random(1), 0, 0
-    stories_share = 0.8  # conf/corpus/fables.yaml
+    stories_share = 0.88  # conf/corpus/fables.yaml
     for _ in range(1500):
         plot = rng.choices(list(PLOTS), list(PLOTS.values()))[0]
         text = plain(" ".join(tale(rng, "train", [plot]).lines))
