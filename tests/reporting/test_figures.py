@@ -25,3 +25,22 @@ def test_a_benchmark_without_kinds_shows_its_whole(material: Material) -> None:
         element.text for element in ET.fromstring(as_svg(emergence(rows, "x"))).iter("{http://www.w3.org/2000/svg}text")
     }
     assert "all" in words
+
+
+def test_against_the_loss_stand_the_snapshots_that_lower_it() -> None:
+    losses = iter((7.0, 8.0, 3.0, 3.5, 1.0))
+    rows = [
+        {
+            "kind": "facts",
+            "tokens": n,
+            "val/loss": next(losses),
+            "accuracy": 0.5,
+            "low": 0.4,
+            "high": 0.6,
+            "chance": 0.25,
+        }
+        for n in range(5)
+    ]
+    by_tokens, by_loss = emergence(rows, "fables").axes
+    assert list(by_tokens.lines[0].get_xdata()) == [0, 1, 2, 3, 4]
+    assert list(by_loss.lines[0].get_xdata()) == [7.0, 3.0, 1.0]

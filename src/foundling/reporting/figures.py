@@ -7,6 +7,7 @@ import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -53,16 +54,18 @@ def loss_curves(training: Sequence[Row], validation: Sequence[Row]) -> "Figure":
 
 
 def emergence(rows: Sequence[Row], title: str) -> "Figure":
-    """A benchmark's accuracy by kind with 95 % bands and chance, against training tokens and validation loss."""
+    """A benchmark's accuracy by kind with 95 % bands and chance, against training tokens and validation loss.
+
+    Against the loss stand the snapshots that have a lower one than all before: a curriculum may raise it for a while.
+    """
     with _style():
         figure = _figure(7.6, 3.5)
         by_tokens, by_loss = figure.subplots(1, 2, sharey=True)
         kinds = list(dict.fromkeys(row["kind"] for row in rows))
         shown = [kind for kind in kinds if kind not in SUMMARY_KINDS and "/" not in kind] or kinds
         for kind, colour in zip(shown, _cycle(len(shown)), strict=True):
-            these = [row for row in rows if row["kind"] == kind]
-            for axes, x in ((by_tokens, "tokens"), (by_loss, "val/loss")):
-                ordered = sorted(these, key=lambda row, x=x: row[x])  # type: ignore[misc]
+            these = sorted((row for row in rows if row["kind"] == kind), key=lambda row: row["tokens"])
+            for axes, x, ordered in ((by_tokens, "tokens", these), (by_loss, "val/loss", _falling(these))):
                 places = _column(ordered, x)
                 axes.fill_between(
                     places, _column(ordered, "low"), _column(ordered, "high"), color=colour, alpha=0.16, lw=0
@@ -83,7 +86,7 @@ def emergence(rows: Sequence[Row], title: str) -> "Figure":
         by_tokens.xaxis.set_major_formatter(_engineering())
         by_tokens.set(xlabel="training tokens (log)", ylabel="accuracy", ylim=(0, 1.02))
         by_tokens.yaxis.set_major_formatter(_percent())
-        losses = _column(rows, "val/loss")
+        losses = _column(_falling(sorted(rows, key=lambda row: row["tokens"])), "val/loss")
         by_loss.set_xscale("log")  # most is learned over the last few tenths
         by_loss.set_xticks([loss for loss in LOSS_TICKS if min(losses) <= loss <= max(losses)])
         by_loss.minorticks_off()
@@ -93,6 +96,12 @@ def emergence(rows: Sequence[Row], title: str) -> "Figure":
         figure.suptitle(title, fontsize=10)
         figure.legend(*by_tokens.get_legend_handles_labels(), loc="outside lower center", ncols=min(7, len(shown) + 1))
         return figure
+
+
+def _falling(rows: Sequence[Row]) -> list[Row]:
+    """Those of the rows, in the order of training, whose loss is lower than that of all before."""
+    lowest = accumulate((row["val/loss"] for row in rows), min, initial=float("inf"))
+    return [row for row, before in zip(rows, lowest, strict=False) if row["val/loss"] < before]
 
 
 def confusion(rows: Sequence[Row], labels: Sequence[str]) -> "Figure":
