@@ -98,7 +98,7 @@ def _packed(place: Path, kind: str) -> Path:
 
 WRITERS: dict[str, Callable[[Path, Path, GPT, Tokenizer], None]] = {
     "shards": lambda goal, _, model, tokenizer: write(  # type: ignore[dict-item]
-        [Document("a", split, TEXT) for split in ("train", "validation")], tokenizer, goal, {"a": 1.0}, {}, "auto"
+        [Document("a", split, TEXT) for split in ("train", "validation")], tokenizer, goal, [{"name": "a"}], {}, "auto"
     ),
     "a model": lambda goal, _, model, tokenizer: model_folder.save(goal, model, tokenizer, {"config": {}}),
     "a tokenizer": lambda goal, _, model, tokenizer: Tokenizer(

@@ -472,7 +472,7 @@ def test_a_target_in_a_record_is_never_called(model: Path, monkeypatch: pytest.M
 @pytest.fixture
 def tokens(tmp_path: Path, tokenizer: Tokenizer) -> Path:
     documents = [Document("a", split, "The fox went home.") for split in ("train", "validation")]
-    write(documents, tokenizer, tmp_path / "tokens", {"a": 1.0}, {"corpus": {}}, "auto")
+    write(documents, tokenizer, tmp_path / "tokens", [{"name": "a"}], {"corpus": {}}, "auto")
     return tmp_path / "tokens"
 
 

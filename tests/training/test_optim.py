@@ -31,7 +31,11 @@ def test_muon_equals_torchs_muon_and_adamw_over_some_steps(gpt_config: Callable[
     ours = GPT(gpt_config("micro"))
     theirs = GPT(ours.config)
     theirs.load_state_dict(ours.state_dict())
-    matrices = [p for n, p in theirs.named_parameters() if p.ndim == 2 and "blocks" in n and "convolution" not in n]
+    matrices = [
+        p
+        for n, p in theirs.named_parameters()
+        if p.ndim == 2 and "blocks" in n and not {"convolution", "blend"}.intersection(n.split("."))
+    ]
     rest = [p for p in theirs.parameters() if not any(p is m for m in matrices)]
     mine = muon(ours, **SETTINGS)
     peers = [
