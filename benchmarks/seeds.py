@@ -87,11 +87,14 @@ def table(folders: list[Path]) -> Table:
 def row(found: list[dict[str, Any]]) -> list[float | tuple[float, float] | None]:
     """Mean, interval, lowest; then chance, the better rule of mention and the control, as means."""
     values = [one["accuracy"] for one in found]
-    half = t.ppf(0.975, len(values) - 1) * stdev(values) / len(values) ** 0.5 if len(values) > 1 else float("nan")
     rules = [max(one["first_mentioned"], one["last_mentioned"]) for one in found if "first_mentioned" in one]
     controls = [one["control"] for one in found if "control" in one]
     others = [mean(one["chance"] for one in found), *(mean(some) if some else None for some in (rules, controls))]
-    return [mean(values), (max(0.0, mean(values) - half), min(1.0, mean(values) + half)), min(values), *others]
+    interval = None
+    if len(values) > 1:
+        half = t.ppf(0.975, len(values) - 1) * stdev(values) / len(values) ** 0.5
+        interval = max(0.0, mean(values) - half), min(1.0, mean(values) + half)
+    return [mean(values), interval, min(values), *others]
 
 
 def percent(value: float | tuple[float, float] | None) -> str:

@@ -87,7 +87,8 @@ def check(corpus: Mapping[str, Any]) -> None:
         first = source.get("first", 0.0)
         if isinstance(first, bool) or not isinstance(first, int | float) or not 0 <= first < 1:
             raise ValueError(
-                f"source {source['name']} has first {first!r}; allowed is a share of the training from 0 to below 1"
+                f"source {source['name']} has first {first!r}; allowed is a share of the training from 0 to below 1; "
+                "try 0.1"
             )
         if source.get("begins"):
             _pattern(source)

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from foundling.data.loading import Order, loader
+from foundling.data.mixture import shares_at
 from foundling.data.shards import Source, Tokens
 from foundling.model.loss import IGNORE_INDEX
 
@@ -18,9 +19,8 @@ from foundling.model.loss import IGNORE_INDEX
 class TrainingWindows(Dataset[tuple[Tensor, Tensor]]):
     """Item i is the i-th batch that is computed at once: a function of (seed, i), whatever was read before.
 
-    A step's batch is drawn whole, sources by weight and windows at random places, and cut into `accumulate` parts; as
-    long as some sources come first, it is drawn from them alone (a curriculum: Bengio et al. 2009). The
-    parts, and the shares of several processes, add up to the same batch however it is cut.
+    A step's batch is drawn whole, sources by their shares at that step and windows at random places, and cut into
+    `accumulate` parts; the parts, and those of several processes, add up to the same batch however it is cut.
 
     Given `end_of_text`, a window is moved back to the end of the document before the one it falls into, if that is less
     than a context away. What follows from a document's beginning can then be learned, and training sees texts as the
@@ -68,10 +68,7 @@ class TrainingWindows(Dataset[tuple[Tensor, Tensor]]):
 
     def shares(self, step: int) -> np.ndarray:
         """How likely a window of this step is drawn from each source."""
-        weights = np.array([source.weight for source in self.sources], dtype=np.float64)
-        leading = np.array([step < source.first * self.steps for source in self.sources])
-        weights = weights * leading if leading.any() else weights
-        return weights / weights.sum()
+        return shares_at(step / self.steps, [s.weight for s in self.sources], [s.first for s in self.sources])
 
     def _window(self, ids: np.ndarray, place: float) -> np.ndarray:
         start = int(place * (len(ids) - self.context))

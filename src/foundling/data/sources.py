@@ -8,9 +8,8 @@ A dataset config (a corpus, a benchmark) lists its sources; each takes its data 
     generate  a generator of the embedded world: {name, …} (fables/)
 
 How its files are written (`format`, `columns`, `encoding`, …) is told in data/formats.py, how much they may hold in
-data/limits.py. `text` names the field that
-holds the text; `members` is a glob of the names to take out of an archive; `weight`, `first` and `begins` are
-read in data/corpora.py. data/fetching.py brings the files.
+data/limits.py. `text` names the field that holds the text; `members` is a glob of the names to take out of an archive;
+`weight`, `first` and `begins` are read in data/corpora.py. data/fetching.py brings the files.
 """
 
 import re

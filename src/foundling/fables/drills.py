@@ -26,7 +26,7 @@ DRILLS: tuple[tuple[str, Ways], ...] = (
     ("{x} put the {xo} {xp}.", ("the {xo} was {xp?}.",)),
     ("{x} put the {xo} {xp}.", ("the {xo} belonged to {x?}.", "the {xo} was for {x?}.")),
     ("{x}'s {xo} was {xp}.", ("the {xo} was {xp?}.",)),
-)  # fmt: skip
+)
 ROUNDS = 2
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from foundling.artifacts import sha256, write_json
 from foundling.config import section
 from foundling.data.corpora import documents
+from foundling.data.mixture import shares_of_all
 from foundling.data.shards import write
 from foundling.text.tokenizer import Tokenizer
 
@@ -27,12 +28,14 @@ def run(config: DictConfig, out: Path) -> None:
     inputs = {str(path): sha256(path) for path in (CORPUS / "meta.json", TOKENIZER)}
     texts, dtype = documents(CORPUS, corpus), config.tokenizer.dtype
     meta = write(texts, tokenizer, out / "data/tokens", corpus["sources"], made_with, dtype, inputs)
-    total = sum(source.get("weight", 1.0) for source in corpus["sources"])
+    names = [source["name"] for source in corpus["sources"]]
+    drawn = zip(*((one.get("weight", 1.0), one.get("first", 0.0)) for one in corpus["sources"]), strict=True)
+    shares = dict(zip(names, shares_of_all(*drawn), strict=True))
     rows = [
         {column: shard[column] for column in COLUMNS[:6]}
         | {
             "characters_per_token": round(shard["characters"] / shard["tokens"], 4),
-            "share": round(shard["weight"] / total, 4),
+            "share": round(shares[shard["source"]], 4),
         }
         for shard in meta["shards"]
     ]
