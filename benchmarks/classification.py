@@ -38,7 +38,7 @@ def main() -> None:
     for task in [word for word in arguments.tasks if "=" not in word] or list(TASKS):
         if not arguments.again:
             sweep(task, arguments.seeds, settings)
-        Console(width=110).print(table(task))
+        Console(width=130).print(table(task))
 
 
 def sweep(task: str, seeds: str, settings: Sequence[str]) -> None:

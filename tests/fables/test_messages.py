@@ -6,8 +6,8 @@ from itertools import islice
 
 import pytest
 
-from foundling.fables.message_scenes import HAM, HAM_TEST, SPAM, SPAM_TEST
-from foundling.fables.messages import messages
+from foundling.fables.messages import SCENES, messages
+from foundling.fables.phrasing import SPLITS
 
 
 def digest(records):
@@ -30,10 +30,15 @@ def test_no_text_stands_in_two_splits():
     assert not texts["validation"] & texts["test"]
 
 
-def test_some_phrasings_wait_for_the_test():
-    assert not set(SPAM + HAM) & set(SPAM_TEST + HAM_TEST)
-    seen = [any("lunch account is empty" in r["text"] for r in messages(5, 3000, split)) for split in ("train", "test")]
-    assert seen == [False, True]
+@pytest.mark.parametrize(("phrase", "split"), [("lunch account is empty", "test"), ("last call", "validation")])
+def test_some_phrasings_wait_for_validation_and_others_for_the_test(phrase, split):
+    told = {one for one in SPLITS if any(phrase in r["text"].lower() for r in messages(5, 3000, one))}
+    assert told == {split}
+
+
+def test_no_phrasing_stands_in_two_lists():
+    patterns = [pattern for scenes in SCENES.values() for patterns in scenes.values() for pattern in patterns]
+    assert len(patterns) == len(set(patterns))
 
 
 def test_classes_are_balanced_and_records_rarely_repeat():

@@ -14,6 +14,7 @@ import torch
 from foundling import config
 from foundling.artifacts import read_json, sha256
 from foundling.data.fetching import fetch
+from foundling.evaluation import forgetting
 from foundling.model.classifier import Classifier, ClassifierConfig
 from foundling.model.gpt import GPT
 from foundling.stages import classify
@@ -61,7 +62,7 @@ def workspace(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpt_c
     folder.save(classify.BASE, base, TOKENIZER, {"config": {name: made_with[name] for name in SECTIONS}})
     ids = np.frombuffer(b"the fox went home. " * 20, dtype=np.uint8).astype(np.uint16)
     tokens = SimpleNamespace(validation=[SimpleNamespace(name="tiny", ids=ids, bytes=len(ids))])
-    monkeypatch.setattr(classify, "open_tokens", lambda place, fingerprint: tokens)
+    monkeypatch.setattr(forgetting, "open_tokens", lambda place, fingerprint: tokens)
     return tmp_path
 
 

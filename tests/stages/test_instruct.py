@@ -13,6 +13,7 @@ import torch
 from foundling import config
 from foundling.artifacts import read_json, sha256
 from foundling.data.fetching import fetch
+from foundling.evaluation import forgetting
 from foundling.model.gpt import GPT
 from foundling.stages import instruct
 from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer
@@ -54,7 +55,7 @@ def workspace(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpt_c
     folder.save(instruct.BASE, base, TOKENIZER, {"config": {name: made_with[name] for name in SECTIONS}})
     ids = np.frombuffer(b"the fox went home. " * 20, dtype=np.uint8).astype(np.uint16)
     tokens = SimpleNamespace(validation=[SimpleNamespace(name="tiny", ids=ids, bytes=len(ids))])
-    monkeypatch.setattr(instruct, "open_tokens", lambda place, fingerprint: tokens)
+    monkeypatch.setattr(forgetting, "open_tokens", lambda place, fingerprint: tokens)
     return tmp_path
 
 
@@ -117,6 +118,7 @@ def test_a_run_that_is_killed_leaves_the_old_model(workspace: Path, monkeypatch:
         (["instruct.template=mine"], r"template 'mine'; allowed are alpaca, phi3, chatml"),
         (["instruct.judge.url=http://127.0.0.1:9/v1"], "the judge at .* does not answer"),
         (["instruct.path=other.jsonl"], "was fetched with other sources"),
+        (["+benchmark@evaluate.benchmarks.blimp=blimp"], r"benchmarks/blimp/meta\.json is missing; run the stage"),
     ],
 )
 def test_what_cannot_be_is_refused_before_any_training(workspace: Path, changes: list[str], says: str) -> None:

@@ -249,7 +249,41 @@ HAM = [
     "Ok, {hour} then. {favour}.",
 ]  # fmt: skip
 
-# Phrasings that nobody trains on.
+# Phrasings that nobody trains on: those of validation, by which settings are chosen, and those of the test.
+SPAM_VALIDATION = [
+    "{hi}good things come to those who wait: {bait}. All that is left is to {harm}.{bye}",
+    "{shop}: we close down {day} and give away every {thing}. For yours, {harm}.{stop}",
+    "{carrier}: your {thing} was too heavy for the post. {fee} are missing, {harm}.{stop}",
+    "{bank}: our computers lost your data {past}. To help us, {harm}.",
+    "{hi}my boss has {sum} too much and looks for somebody to keep it. Interested? {harm}.{bye}",
+    "{name2} liked your photo (three|five|ten) times. Who is {name2}? {harm}.{bye}",
+    "{hi}I lost my job and my flat {past}. A little help is enough, {harm}.{bye}",
+    "Last call, {name}! {bait}, and at {hour} it is gone. {harm}.",
+    "{hi}you may think '{bait}' is a lie. It is not, try it and {harm}.{bye}",
+    "{name2} says '{favour}', and much more about you. The rest is for you alone, {harm}.",
+    "Town hall: you owe {sum} for the water. So that it stays on, {harm}.",
+    "{kin}, I sit at {place} with no money and no bus home. {harm}, I explain it all later.",
+    "{bank}: beware of texts that ask you to {deed}. To be safe from them, {harm}.",
+    "Who would not like {prize}? All our neighbours have theirs by now. {harm}.{stop}",
+]  # fmt: skip
+
+HAM_VALIDATION = [
+    "{hi}good things come to those who wait: {news}. All that is left is to say thanks, {favour}.{bye}",
+    "{shop}: we close early {day} and have every {thing} at half price. Come and look, no need to book.{stop}",
+    "{carrier}: your {thing} was too heavy for the bike. The van brings it {day}, nothing is missing.{stop}",
+    "{bank}: our computers are down {day}. Your money and data are safe, please come in {day2}.",
+    "{hi}my boss has {food} left over and looks for somebody to eat it. Interested? {favour}.{bye}",
+    "{name2} liked your photo of the (mill|lake|park|sea). Who took it? {favour}.{bye}",
+    "{hi}I found a job and a flat {past}! A little party is what we need, {favour}.{bye}",
+    "Last call, {name}! The {game} starts at {hour}, and after that the tea is gone. {favour}.",
+    "{hi}you may think '{bait}' is true. It is not, so do not {deed}.{bye}",
+    "{name2} says '{favour}', and much more that I forgot. The rest he can tell you at {place}.",
+    "Town hall: no water {day} from {hour} on. You need not do anything, it comes back by itself.",
+    "{kin}, I sit at {place} with no umbrella and no bus home. {favour}, I explain it all later.",
+    "{hi}beware of texts that ask you to {deed}. One came to us {past}, {favour}.{bye}",
+    "{hi}who would fall for '{bait}, {harm}'? Our neighbour read it out and laughed.{bye}",
+]  # fmt: skip
+
 SPAM_TEST = [
     "{hi}great news about your {thing}: it is yours and free. We only need one thing, {harm}.{stop}",
     "A friend of yours gave us your number, {name}. {bait}. {harm}.",

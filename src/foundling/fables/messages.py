@@ -8,10 +8,14 @@ import re
 from collections.abc import Iterator
 from random import Random
 
-from foundling.fables.message_scenes import HAM, HAM_TEST, SLOTS, SPAM, SPAM_TEST
+from foundling.fables.message_scenes import HAM, HAM_TEST, HAM_VALIDATION, SLOTS, SPAM, SPAM_TEST, SPAM_VALIDATION
 from foundling.fables.phrasing import check_split, say, split_of
 
-UNSEEN = 3  # one test message in so many has a phrasing that nobody trains on
+UNSEEN = 3  # in validation and test, one message in so many has a phrasing of its split, which nobody trains on
+SCENES = {
+    "spam": {"train": SPAM, "validation": SPAM_VALIDATION, "test": SPAM_TEST},
+    "ham": {"train": HAM, "validation": HAM_VALIDATION, "test": HAM_TEST},
+}
 SHORT_FORMS = {
     "you": "u", "your": "ur", "are": "r", "for": "4", "to": "2", "please": "pls", "tonight": "2nite",
     "tomorrow": "tmrw", "thanks": "thx", "because": "cos", "before": "b4", "and": "&", "see": "c", "today": "2day",
@@ -32,8 +36,8 @@ def messages(seed: int, count: int, split: str) -> Iterator[dict[str, str]]:
 
 
 def _message(rng: Random, label: str, split: str) -> str:
-    seen, unseen = (SPAM, SPAM_TEST) if label == "spam" else (HAM, HAM_TEST)
-    patterns = unseen if split == "test" and rng.randrange(UNSEEN) == 0 else seen
+    scenes = SCENES[label]
+    patterns = scenes[split] if split != "train" and rng.randrange(UNSEEN) == 0 else scenes["train"]
     return _roughen(rng, _sentences(say(rng.choice(patterns), rng, SLOTS)))
 
 

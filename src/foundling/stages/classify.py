@@ -15,13 +15,11 @@ from foundling.config import recipe, section
 from foundling.data.classification import ClassificationData, Encoded, batches_per_epoch, encode_splits
 from foundling.data.labelled import TEST, TRAIN, VALIDATION, Labelled, labelled
 from foundling.data.lineage import require_base, shaping
-from foundling.data.shards import open_tokens
-from foundling.data.sources import META, records
+from foundling.data.sources import META
 from foundling.evaluation.baselines import baselines
-from foundling.evaluation.benchmarks import read_items
 from foundling.evaluation.classification import Answers, answers, probabilities
 from foundling.evaluation.comparison import OURS, ZERO_SHOT, compare, summary, write_tables
-from foundling.evaluation.forgetting import knows
+from foundling.evaluation.forgetting import knows, read_exam
 from foundling.evaluation.zero_shot import zero_shot
 from foundling.model import lora
 from foundling.model.classifier import Classifier, ClassifierConfig
@@ -56,7 +54,8 @@ def run(config: DictConfig, out: Path) -> float:
     rows, cut = encode_splits(tokenizer, texts, trunk.config.context, settings["keep"])
     origin = provenance(shaping(asked, "classify"), [TEXTS / META], BASE)
     work = begin("classify", origin)
-    before = _knows(trunk, tokenizer, config)
+    exam = read_exam(TOKENS, BENCHMARKS, tokenizer, settings["forgetting"], section(config, "evaluate"))
+    before = knows(_on_device(trunk), tokenizer, exam, settings["batch_tokens"])
     others = _untuned(trunk, tokenizer, texts, settings)
 
     network = Classifier(ClassifierConfig(trunk.config, tuple(texts.labels), settings["keep"]), trunk)
@@ -67,12 +66,13 @@ def run(config: DictConfig, out: Path) -> float:
     lora.merge(network.trunk)
     found = probabilities(_on_device(network), rows[TEST].ids, settings["batch_tokens"])
     given = {OURS: answers(found), **others}
+    after = knows(_on_device(network.trunk), tokenizer, exam, settings["batch_tokens"])
     metrics = {
         "dataset": settings["dataset"]["name"],
         "texts": texts.counts | {split: len(examples) for split, examples in texts.splits.items()} | {"cut": cut},
         "training": {"train": settings["train"], "parameters": size, "steps": recorder.steps, "best": reached},
         "models": compare(rows[TEST].labels, texts.labels, given),
-        "forgetting": {"before": before, "after": _knows(network.trunk, tokenizer, config)},
+        "forgetting": {"before": before, "after": after},
     }
     made = out / "models/classifier"
     folder.save(made, network.cpu(), tokenizer, origin | {"metrics": reached} | recorder.left_out)
@@ -131,19 +131,6 @@ def _untuned(trunk: GPT, tokenizer: Tokenizer, texts: Labelled, settings: dict[s
         ask = {"template": ask["template"], "batch_tokens": settings["batch_tokens"]}
         given[ZERO_SHOT] = zero_shot(_on_device(trunk), tokenizer, test, places, texts.labels, **ask)
     return given
-
-
-def _knows(trunk: GPT, tokenizer: Tokenizer, config: DictConfig) -> dict[str, Any]:
-    """What the trunk knows of the base's own held-out text and benchmarks."""
-    settings, evaluate = section(config, "classify"), section(config, "evaluate")
-    held_out = open_tokens(TOKENS, tokenizer).validation[0].ids[: settings["forgetting"]["tokens"]]
-    limit = settings["forgetting"]["questions"]
-    questions = {
-        name: read_items((r for _, r in records(BENCHMARKS / name, one)), one, limit, evaluate["seed"])
-        for name, one in evaluate["benchmarks"].items()
-    }
-    measured = {"batch_tokens": settings["batch_tokens"], "seed": settings["seed"]}
-    return knows(_on_device(trunk), tokenizer, held_out, questions, evaluate["benchmarks"], **measured)
 
 
 def _on_device(network: Network) -> Network:

@@ -17,11 +17,9 @@ from foundling.data.conversations import Example, conversations, together
 from foundling.data.instruction import InstructionData, Reading
 from foundling.data.lineage import require_base, shaping
 from foundling.data.shards import open_tokens
-from foundling.data.sources import records
 from foundling.data.splits import TEST, choose
 from foundling.evaluation.answers import answer_loss, ask, beside, marks, measure, summary
-from foundling.evaluation.benchmarks import read_items
-from foundling.evaluation.forgetting import knows
+from foundling.evaluation.forgetting import Exam, knows, read_exam
 from foundling.evaluation.judge import judge, reach
 from foundling.model import lora
 from foundling.model.gpt import GPT
@@ -56,6 +54,7 @@ def run(config: DictConfig, out: Path) -> float:
     reach(settings["judge"])
     network, tokenizer = folder.load(BASE)
     splits = conversations(RAW, settings, template_of(settings["template"]))
+    exam = read_exam(TOKENS, BENCHMARKS, tokenizer, settings["forgetting"], section(config, "evaluate"))
     origin = provenance(shaping(asked, "instruct"), [RAW / "meta.json"], BASE)
     work = begin("instruct", origin)
     logger = make_wandb(section(config, "runtime")["logger"], asked, "instruct", out, work.folder)
@@ -63,7 +62,7 @@ def run(config: DictConfig, out: Path) -> float:
     made = origin | {"metrics": reached} | recorder.left_out
     save_chat(out / CHAT, network, tokenizer, made, settings["template"], settings["system"])
     tuned = time.perf_counter()
-    metrics, answers = _measure(network, tokenizer, splits[TEST], config)
+    metrics, answers = _measure(network, tokenizer, splits[TEST], exam, config)
     counts = {split: len(examples) for split, examples in splits.items()}
     write_json(out / "metrics/instruct.json", {"dataset": settings["dataset"]["name"], "examples": counts, **metrics})
     with atomic_file(out / "plots/answers.jsonl") as file:
@@ -119,19 +118,14 @@ def _tune(
 
 
 def _measure(
-    network: GPT, tokenizer: Tokenizer, examples: list[Example], config: DictConfig
+    network: GPT, tokenizer: Tokenizer, examples: list[Example], exam: Exam, config: DictConfig
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The answers of base and tuned model to the same prompts, and what both know of the base's own texts."""
-    settings, evaluate = section(config, "instruct"), section(config, "evaluate")
-    seed, batch_tokens, spared = settings["seed"], evaluate["batch_tokens"], settings["forgetting"]
+    settings, batch_tokens = section(config, "instruct"), section(config, "evaluate")["batch_tokens"]
+    seed = settings["seed"]
     template, limit = template_of(settings["template"]), settings["test"]["limit"]
     asked = {name: value for name, value in settings["test"].items() if name != "limit"}
     examples = choose(examples, limit, seed)
-    held_out = open_tokens(TOKENS, tokenizer).validation[0].ids[: spared["tokens"]]
-    questions = {
-        name: read_items((r for _, r in records(BENCHMARKS / name, one)), one, spared["questions"], evaluate["seed"])
-        for name, one in evaluate["benchmarks"].items()
-    }
     metrics: dict[str, Any] = {"checks": asked["checks"]}
     answers = {}
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -141,9 +135,7 @@ def _measure(
         metrics[name] = measure(answers[name]) | {
             "answer_loss": answer_loss(model, tokenizer, template, examples, batch_tokens)
         }
-        metrics[name]["knows"] = knows(
-            model, tokenizer, held_out, questions, evaluate["benchmarks"], batch_tokens=batch_tokens, seed=seed
-        )
+        metrics[name]["knows"] = knows(model, tokenizer, exam, batch_tokens)
         metrics[name]["judge"] = judge(answers[name], settings["judge"], seed)
     # the same once more, each behind another one, as in a chat
     later = [together(pair) for pair in zip([*examples[1:], examples[0]], examples, strict=True)]
