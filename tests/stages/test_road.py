@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 
 import pytest
 import yaml
@@ -46,6 +47,26 @@ def test_the_base_is_intact_from_the_raw_text_on_until_a_byte_is_changed(project
         text.write_bytes(kept)
     assert done.returncode == 1
     assert "is not intact: data/raw/corpus/stories/rows.jsonl is not what data/raw/corpus/meta.json" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("stage", "metric"),
+    [
+        ("pretrain", "pretrain.val/loss"),
+        ("classify", "classify.models.classifier.labels.spam.f1"),
+        ("instruct", "instruct.tuned.kinds.all.accuracy"),
+        ("translator", "translator.test.beam.bleu.score"),
+    ],
+)
+def test_a_sweep_of_any_stage_becomes_a_table(project, stage, metric) -> None:
+    sweep = project.path / "multirun" / stage / "2026-01-01_00-00-00"
+    for job in ("0", "1"):
+        (sweep / job / "metrics").mkdir(parents=True)
+        shutil.copy(project.path / f"metrics/{stage}.json", sweep / job / "metrics")
+    try:
+        assert metric in project.run("foundling", "seeds").stdout
+    finally:
+        shutil.rmtree(project.path / "multirun")
 
 
 def test_a_second_repro_does_nothing(project) -> None:

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from foundling.artifacts import read_json
 
-WIDTH = 110
+WIDTH = 120
 
 
 def run(config: DictConfig, out: Path) -> None:
