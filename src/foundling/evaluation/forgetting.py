@@ -17,7 +17,7 @@ from foundling.text.tokenizer import Tokenizer
 
 @dataclass(frozen=True)
 class Exam:
-    """What both are asked: held-out ids (N,) and the questions of each benchmark."""
+    """What base and tuned model are asked alike: held-out ids (N,), in order, and the questions of each benchmark."""
 
     text: np.ndarray
     benchmarks: Mapping[str, Mapping[str, Any]]
@@ -28,7 +28,7 @@ class Exam:
 def read_exam(
     tokens: Path, folder: Path, tokenizer: Tokenizer, spared: Mapping[str, int], evaluate: Mapping[str, Any]
 ) -> Exam:
-    """Read the first held-out ids and draw questions, as many as `spared` says, before anything is trained."""
+    """Read the first held-out ids and draw questions by the seed, as many as `spared` says (tokens, questions)."""
     seed, benchmarks = evaluate["seed"], evaluate["benchmarks"]
     questions = {
         name: read_items((record for _, record in records(folder / name, one)), one, spared["questions"], seed)
