@@ -58,6 +58,12 @@ def test_what_cannot_be_scored_is_refused(records: list[dict[str, Any]], scoring
         read_items(records, MINE | {"scoring": scoring}, limit=None, seed=0)
 
 
+def test_a_faulty_record_is_named_by_its_number() -> None:
+    records = [*RECORDS[:2], RECORDS[2] | {"choices": "up"}]
+    with pytest.raises(ValueError, match=r"record 3 of benchmark mine: choices='up' is no list of choices"):
+        read_items(records, MINE, limit=None, seed=0)
+
+
 def test_a_result_becomes_curve_rows_and_a_table(uniform: nn.Module, words: Any, tmp_path: Path) -> None:
     items = read_items(RECORDS, MINE, limit=None, seed=0)
     found = score(uniform, words, items, MINE, control=True, batch_tokens=512, seed=0)

@@ -78,7 +78,8 @@ TRAIN_IDS = np.array([1, 0] * 20 + [0])
 
 def test_baselines_learn_words_and_the_majority_does_not() -> None:
     names = ["majority", "word_tfidf_logistic", "char_tfidf_svm"]
-    given = baselines(TRAIN, TRAIN_IDS, ["a free prize", "at home, you"], 1, names)
+    given, left_out = baselines(TRAIN, TRAIN_IDS, ["a free prize", "at home, you"], 1, names)
+    assert left_out == {}
     assert given["majority"].predicted.tolist() == [0, 0]
     for name in names[1:]:
         assert given[name].predicted.tolist() == [1, 0]
@@ -87,6 +88,24 @@ def test_baselines_learn_words_and_the_majority_does_not() -> None:
         assert scores[0] > scores[1]
     with pytest.raises(ValueError, match="found the baseline 'forest'; allowed are majority"):
         baselines(TRAIN, TRAIN_IDS, [], 1, ["forest"])
+
+
+@pytest.mark.parametrize(
+    ("texts", "left_out"),
+    [
+        (["8 6 8", "3 1 5"], ["word_tfidf_logistic"]),
+        (["狗 猫 鸟", "马 鱼 狗"], ["word_tfidf_logistic"]),
+        (["!?", ":)"], ["word_tfidf_logistic", "char_tfidf_svm"]),
+    ],
+)
+def test_a_baseline_that_finds_nothing_to_count_is_left_out_with_a_word(
+    texts: list[str], left_out: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    names = ["majority", "word_tfidf_logistic", "char_tfidf_svm"]
+    given, why = baselines(texts * 9, np.array([0, 1] * 9), ["7", "two words"], 1, names)
+    assert list(why) == left_out
+    assert set(given) == set(names) - set(left_out)
+    assert "the baseline word_tfidf_logistic is left out: no training text has a word of two letters" in caplog.text
 
 
 class Echo(torch.nn.Module):
@@ -124,6 +143,10 @@ def test_the_comparison_fills_the_tables(tmp_path: Any) -> None:
     knows = {"val/loss": 2.0, "benchmarks": {"mine": {"accuracy": 0.5}}}
     table = summary({"dataset": "mine", "models": models, "forgetting": {"before": knows, "after": knows}})
     assert table.row_count == 2
+    forgetting = {"before": knows, "after": knows}
+    lacking = summary({"dataset": "mine", "models": models, "forgetting": forgetting, "left_out": {"words": "no word"}})
+    assert lacking.row_count == 3
+    assert "words is left out: no word" in str(lacking.caption)
     assert "held-out loss 2.0000 → 2.0000, mine 50.0% → 50.0%" in str(table.caption)
     write_tables(tmp_path, ["a", 'b, "c"', "d"], golds, ["ham", "spam"], found, given)
     assert (tmp_path / "classify_answers.csv").read_text().splitlines() == [

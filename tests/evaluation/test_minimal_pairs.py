@@ -33,3 +33,5 @@ def test_a_record_without_a_sentence_is_refused() -> None:
     assert read_pair({"sentence_good": "a", "sentence_bad": "b", "UID": "u"}) == Pair("a", "b", "u")
     with pytest.raises(ValueError, match="sentence_bad must be there"):
         read_pair({"sentence_good": "a"})
+    with pytest.raises(ValueError, match=r"sentence_bad=\['b'\] is no sentence"):
+        read_pair({"sentence_good": "a", "sentence_bad": ["b"]})

@@ -92,13 +92,51 @@ def test_fields_may_have_other_names() -> None:
     assert read_question(record, "ctx", "endings", "label") == Question("q", ("a", "b"), 1)
 
 
+UP_DOWN = ["up", "down", "left", "right"]
+LABELLED = {"text": UP_DOWN, "label": ["A", "B", "C", "D"]}
+NUMBERED = {"text": UP_DOWN, "label": ["1", "2", "3", "4"]}
+
+
+@pytest.mark.parametrize(
+    ("choices", "gold"),
+    [
+        (UP_DOWN, 2),
+        (UP_DOWN, 2.0),
+        (UP_DOWN, "2"),
+        (UP_DOWN, "C"),
+        (UP_DOWN, " c "),
+        (LABELLED, "C"),
+        (NUMBERED, "3"),
+        (NUMBERED, 3),
+        ([{"text": text, "label": label} for text, label in zip(UP_DOWN, "ABCD", strict=True)], "C"),
+    ],
+)
+def test_the_right_choice_is_an_index_a_letter_or_a_label(choices: Any, gold: Any) -> None:
+    record = {"question": "q", "choices": choices, "answerKey": gold}
+    assert read_question(record, "question", "choices", "answerKey") == Question("q", tuple(UP_DOWN), 2)
+
+
 @pytest.mark.parametrize(
     ("record", "complaint"),
     [
+        ({"query": "q", "choices": "up", "gold": 0}, "choices='up' is no list of choices; allowed are a list of texts"),
+        ({"query": "q", "choices": {"A": "up", "B": "down"}, "gold": "A"}, "is no list of choices"),
+        ({"query": "q", "choices": {"text": "up", "label": "A"}, "gold": "A"}, "is no list of choices"),
+        ({"query": "q", "choices": {"text": ["a", "b"], "label": ["A"]}, "gold": "A"}, "needs one of its own"),
+        ({"query": "q", "choices": ["a", 2], "gold": 0}, "is no list of choices"),
+        ({"query": 7, "choices": ["a", "b"], "gold": 0}, "query=7 is no text"),
+        ({"query": "q", "choices": ["a", "b"], "gold": "C"}, "gold='C' .*allowed are 0 to 1, A to B"),
+        ({"query": "q", "choices": LABELLED, "gold": 0}, "gold=0 .*allowed are the labels A, B, C, D"),
+        ({"query": "q", "choices": ["a", "b"], "gold": True}, "gold=True is not the index"),
+        ({"query": "q", "choices": ["a", "b"], "gold": None}, "gold=None is not the index"),
+        ({"query": "q", "choices": ["a", "b"], "gold": -1}, "gold=-1 is not the index"),
+        ({"query": "q", "choices": ["a", "b"], "gold": 0, "kind": 3}, "kind=3 is no text"),
+        ({"query": "q", "choices": ["a", "b"], "gold": 0, "first": 2}, "first=2 is not the index of a choice"),
+        ({"query": "q", "choices": ["a", "b"], "gold": 0, "control": []}, r"control=\[\] is no text"),
         ({"query": "q", "choices": ["a", "b"]}, "gold must be there"),
-        ({"query": "q", "choices": ["a", "b"], "gold": 2}, "index of one of them"),
+        ({"query": "q", "choices": ["a", "b"], "gold": 2}, "is not the index of one of the 2 choices"),
         ({"query": "q", "choices": ["a"], "gold": 0}, "at least two choices"),
-        ({"query": "q", "choices": ["a", ""], "gold": 0}, "none empty"),
+        ({"query": "q", "choices": ["a", " "], "gold": 0}, "none empty"),
     ],
 )
 def test_a_broken_record_is_refused(record: dict[str, Any], complaint: str) -> None:

@@ -60,6 +60,33 @@ def test_a_tokenizer_without_normal_form_keeps_its_fingerprint() -> None:
     assert tokenizer.fingerprint != other.fingerprint
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.one_of(st.sampled_from(HARD), st.text(max_size=8)), max_size=10).map("".join))
+def test_merges_that_make_a_token_in_several_ways_are_read(every_pair: tuple[Tokenizer, Any], text: str) -> None:
+    mine, library = every_pair
+    assert mine.encode(text) == library.encode(text).ids
+
+
+@pytest.fixture(scope="module")
+def every_pair(theirs: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Tokenizer, Any]:
+    """As in Llama 3's file: each pair of tokens that makes another is a merge, in the order of what they make."""
+    from tokenizers import Tokenizer as Library
+
+    values = json.loads(theirs.to_str())
+    vocabulary = values["model"]["vocab"]
+    pairs = []
+    for token in sorted(vocabulary, key=vocabulary.__getitem__):
+        halves = [(token[:at], token[at:]) for at in range(1, len(token))]
+        pairs += [list(pair) for pair in halves if pair[0] in vocabulary and pair[1] in vocabulary]
+    assert len(pairs) > len(values["model"]["merges"])
+    values["model"] |= {"merges": pairs, "ignore_merges": True}
+    path = tmp_path_factory.mktemp("pairs") / "tokenizer.json"
+    path.write_text(json.dumps(values))
+    library = Library.from_file(str(path))
+    library.encode_special_tokens = True
+    return read_published(path), library
+
+
 @pytest.mark.parametrize(
     ("place", "value", "says"),
     [

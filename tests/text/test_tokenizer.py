@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tokenizers import Regex, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Peer
 
-from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer, characters, gpt2, train_bpe
+from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, UNKNOWN, Tokenizer, characters, gpt2, train_bpe
 
 LINE = "the lion is in the forest and it isn't far from 42 old oaks, naïve façade 東京 🦊"
 
@@ -77,6 +77,24 @@ def test_characters_are_one_token_each_and_unknown_ones_are_named() -> None:
     assert len(made.encode("naïve\nfox")) == 9
     with pytest.raises(ValueError, match="the character 'q' is not in this character vocabulary of 9; leave it out"):
         made.encode("foq")
+
+
+def test_unknown_characters_become_one_token_where_the_vocabulary_has_it(tmp_path: Path) -> None:
+    old, made = characters(["naïve fox"]), characters(["naïve fox"], [END_OF_TEXT, UNKNOWN])
+    unknown = made.special_ids[UNKNOWN]
+    assert made.encode("naïve fox") == old.encode("naïve fox")  # known characters keep their ids
+    assert (made.end_of_text, unknown, made.vocab_size) == (old.end_of_text, old.vocab_size, old.vocab_size + 1)
+    made.save(tmp_path / "t")
+    for tokenizer in (made, Tokenizer.load(tmp_path / "t")):
+        assert tokenizer.encode("qfox日") == [unknown, *tokenizer.encode("fox"), unknown]
+        assert tokenizer.decode(tokenizer.encode("qfox")) == f"{UNKNOWN}fox"
+        assert tokenizer.encode(UNKNOWN)[0] == unknown  # of "<|unkn…": its first character is unknown
+        assert len(tokenizer.encode(UNKNOWN)) == len(UNKNOWN)
+
+
+def test_unknown_characters_are_counted(bpe: Tokenizer) -> None:
+    assert characters(["fox"]).unknown(["fox", "foqq", "日q"]) == {"q": 3, "日": 1}
+    assert bpe.unknown(["日"]) == {}
 
 
 @pytest.mark.parametrize(

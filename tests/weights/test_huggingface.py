@@ -125,6 +125,20 @@ def test_a_chat_template_and_special_tokens_go_along(
     assert theirs.convert_tokens_to_ids("<|user|>") == tokenizer.special_ids["<|user|>"]
 
 
+def test_a_compiled_models_state_dict_and_what_transformers_remembers_are_read(
+    make_model: Callable[[str], GPT], tokenizer: Tokenizer, tmp_path: Path
+) -> None:
+    """torch.compile puts _orig_mod. in front of each name; config.json may hold fields like _num_labels."""
+    model = make_model("llama")
+    huggingface_export.export(tmp_path / "out", model, tokenizer)
+    path = tmp_path / "out" / huggingface.WEIGHTS
+    save_file({f"_orig_mod.{name}": tensor for name, tensor in load_file(path).items()}, path)
+    remembered = {"_num_labels": 1, "_name_or_path": "a/b", "_model_name_or_path": "c", "_attn_implementation": "x"}
+    write_json(tmp_path / "out/config.json", read_json(tmp_path / "out/config.json") | remembered)
+    back = read(tmp_path / "out")
+    assert all(torch.equal(a, b) for a, b in zip(back.parameters(), model.parameters(), strict=True))
+
+
 @pytest.fixture
 def saved(make_model: Callable[[str], GPT], tokenizer: Tokenizer, tmp_path: Path) -> Path:
     huggingface_export.export(tmp_path / "out", make_model("llama"), tokenizer)

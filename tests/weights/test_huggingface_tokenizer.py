@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from foundling.text.tokenizer import Tokenizer, characters, gpt2
+from foundling.text.tokenizer import END_OF_TEXT, UNKNOWN, Tokenizer, characters, gpt2
 from foundling.weights.huggingface_tokenizer import write_tokenizer
 
 transformers = pytest.importorskip("transformers")
@@ -86,6 +86,14 @@ def test_characters_give_the_same_ids_and_text_in_transformers(tmp_path: Path) -
         ours.encode("ж")
     with pytest.raises(Exception, match=r"(?i)unk"):
         theirs("ж")
+
+
+def test_unknown_characters_become_the_same_token_in_transformers(tmp_path: Path) -> None:
+    ours = characters(["the fox"], [END_OF_TEXT, UNKNOWN])
+    theirs = exported(ours, tmp_path)
+    for text in ("the fox", "жthe 日 fox!"):
+        assert theirs(text)["input_ids"] == ours.encode(text)
+    assert theirs.eos_token_id == ours.end_of_text
 
 
 def test_the_special_tokens_are_known_by_their_ids_and_roles(ours: Tokenizer, theirs: Any) -> None:

@@ -9,12 +9,11 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 
 from foundling.scratch import SCRATCH, Work, checkpoints, folders, holder_of, step_of, take
+from foundling.terminal import show
 
-WIDTH = 110
 MIB = 2**20
 AGES = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 
@@ -30,7 +29,7 @@ def run(config: DictConfig, out: Path) -> None:
         row = (stage, str(folder), f"{step_of(kept[0]):,}" if kept else "-", age(time.time() - changed))
         table.add_row(*row, f"{size / MIB:,.1f}", _state(folder, config.clean.delete))
     if table.row_count:
-        Console(width=WIDTH, highlight=False).print(table)
+        show(table)
     else:
         print(f"{SCRATCH} holds no unfinished training")
 

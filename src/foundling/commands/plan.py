@@ -11,7 +11,6 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 
 from foundling import costs
@@ -19,6 +18,7 @@ from foundling.artifacts import read_json
 from foundling.config import recipe, section
 from foundling.costs import HOUR, YEAR, Hardware, Shape, Work
 from foundling.data.lineage import require
+from foundling.terminal import show
 
 log = logging.getLogger(__name__)
 TOKENS, TOKENIZER = Path("data/tokens"), Path("data/tokenizer")
@@ -44,10 +44,8 @@ def run(config: DictConfig, out: Path) -> None:
     memory = hardware.memory if hardware.memory is not None else costs.free_memory()
     both = Table.grid(padding=(0, 2))
     both.add_row(_parameters(costs.parameters(shape)), _memory(state, held, memory, work.windows))
-    console = Console(width=WIDTH, highlight=False)
-    console.print(f"\n  {hardware.name}, {precision}; batches of {settings['batch_size']:,} × {shape.context:,} tokens")
-    console.print(both)
-    console.print(_training(work, shape, total, speed, hardware.devices))
+    title = f"\n  {hardware.name}, {precision}; batches of {settings['batch_size']:,} × {shape.context:,} tokens"
+    show(title, both, _training(work, shape, total, speed, hardware.devices), width=WIDTH)
     if sum(state.values()) + held[0] > memory:
         log.warning(_too_large(shape, precision, sum(state.values()), memory, work, hardware))
     budget = config.runtime.budget_hours

@@ -10,10 +10,10 @@ from typing import Any
 
 from omegaconf import DictConfig
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 
 from foundling.artifacts import read_json
+from foundling.terminal import show
 
 WIDTH = 120
 
@@ -29,7 +29,7 @@ def run(config: DictConfig, out: Path) -> None:
             f"the {len(jobs)} jobs of {sweep} share no metric {' or '.join(config.seeds.metrics)}; "
             f"allowed are names as {', '.join(list(jobs[0])[:4])}; mend seeds.metrics"
         )
-    Console(width=WIDTH).print(table(f"{sweep}, {len(jobs)} jobs", {n: [job[n] for job in jobs] for n in common}))
+    show(table(f"{sweep}, {len(jobs)} jobs", {n: [job[n] for job in jobs] for n in common}), width=WIDTH)
 
 
 def newest(folder: Path) -> Path:

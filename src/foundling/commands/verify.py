@@ -8,10 +8,10 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 
 from foundling.artifacts import sha256
+from foundling.terminal import show
 from foundling.weights.chain import Link, links
 
 WIDTH = 100
@@ -21,7 +21,7 @@ def run(config: DictConfig, out: Path) -> None:
     """Print a row for each record; a link that is not intact raises ValueError, so that the exit code is 1."""
     model = Path(config.verify.model)
     found = list(links(model))
-    Console(width=WIDTH, highlight=False).print(table(found))
+    show(table(found), width=WIDTH)
     broken = [link for link in found if link.fault]
     if broken:
         others = f" ({len(broken) - 1} more are named above)" if len(broken) > 1 else ""

@@ -21,16 +21,23 @@ def read_items(
             f"found scoring {benchmark['scoring']!r} in benchmark {benchmark['name']}; allowed are"
             f" {', '.join(SCORINGS)}; mend conf/benchmark"
         )
-    items: list[Question | Pair]
-    if benchmark["scoring"] == "minimal_pairs":
-        items = [read_pair(record) for record in records]
-    else:
-        items = [read_question(record, **benchmark["fields"]) for record in records]
+    items = []
+    for number, record in enumerate(records, 1):
+        try:
+            items.append(_read(record, benchmark))
+        except ValueError as error:
+            raise ValueError(f"record {number:,} of benchmark {benchmark['name']}: {error}") from None
     if not items:
         raise ValueError(
             f"found no records in benchmark {benchmark['name']}; at least one is needed; run `foundling fetch` again"
         )
     return items if limit is None or limit >= len(items) else random.Random(seed).sample(items, limit)
+
+
+def _read(record: Mapping[str, Any], benchmark: Mapping[str, Any]) -> Question | Pair:
+    if benchmark["scoring"] == "minimal_pairs":
+        return read_pair(record)
+    return read_question(record, **benchmark["fields"])
 
 
 def score(

@@ -57,7 +57,7 @@ def summary(metrics: Mapping[str, Any]) -> Table:
         *(["ROC-AUC"] if two else []),
         "classifier ahead by",
         title=f"{metrics['dataset']}, test split",
-        caption=forgetting_in_words(metrics["forgetting"]),
+        caption="\n".join([forgetting_in_words(metrics["forgetting"]), *_left_out_in_words(metrics)]),
     )
     for column in table.columns[1:]:
         column.justify = "right"
@@ -73,6 +73,8 @@ def summary(metrics: Mapping[str, Any]) -> Table:
             *([f"{found['roc_auc']:.4f}" if "roc_auc" in found else ""] if two else []),
             in_words(ahead) if ahead else "",
         )
+    for name in metrics.get("left_out", {}):
+        table.add_row(name, "left out")
     return table
 
 
@@ -85,6 +87,11 @@ def forgetting_in_words(forgetting: Mapping[str, Any]) -> str:
         for name, found in before["benchmarks"].items()
     ]
     return f"the base before and after tuning: {', '.join(parts)}"
+
+
+def _left_out_in_words(metrics: Mapping[str, Any]) -> list[str]:
+    """Why a baseline has no answers, a sentence for each."""
+    return [f"{name} is left out: {why}" for name, why in metrics.get("left_out", {}).items()]
 
 
 def in_words(ahead: Mapping[str, float]) -> str:

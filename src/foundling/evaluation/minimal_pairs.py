@@ -3,13 +3,13 @@
 BLiMP (Warstadt et al. 2020) asks it of 67 points of English grammar.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from foundling.evaluation.accuracy import accuracy, by_kind
 from foundling.evaluation.likelihood import LanguageModel, Request, log_likelihoods
-from foundling.evaluation.multiple_choice import picks
+from foundling.evaluation.multiple_choice import picks, shown
 from foundling.text.tokenizer import Tokenizer
 
 
@@ -22,14 +22,20 @@ class Pair:
     kind: str | None = None
 
 
-def read_pair(record: dict[str, Any]) -> Pair:
+def read_pair(record: Mapping[str, Any]) -> Pair:
     """Make a pair of a BLiMP record; one that lacks a sentence raises ValueError."""
-    if not record.get("sentence_good") or not record.get("sentence_bad"):
-        raise ValueError(
-            f"found a minimal pair with the fields {', '.join(record)}; sentence_good and sentence_bad must be"
-            " there, not empty; mend the record"
-        )
-    return Pair(record["sentence_good"], record["sentence_bad"], record.get("UID"))
+    for field in ("sentence_good", "sentence_bad"):
+        if field not in record:
+            raise ValueError(
+                f"found the fields {', '.join(map(str, record))}; sentence_good and sentence_bad must be there; fix "
+                "the record"
+            )
+        if not isinstance(record[field], str) or not record[field].strip():
+            raise ValueError(f"{field}={shown(record[field])} is no sentence; fix the record")
+    kind = record.get("UID")
+    if kind is not None and not isinstance(kind, str):
+        raise ValueError(f"UID={shown(kind)} is no text; fix the record, or leave the field out")
+    return Pair(record["sentence_good"], record["sentence_bad"], kind)
 
 
 def minimal_pairs(

@@ -4,7 +4,8 @@ Each choice is appended to the query and the likeliest continuation is the answe
 """
 
 import random
-from collections.abc import Sequence
+import string
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from foundling.text.tokenizer import Tokenizer
 
 # Padding and batch order move a float32 sum by less than this; such a difference is a tie and must not decide.
 TIE = 1e-5
+LETTERS = string.ascii_uppercase
 
 
 @dataclass(frozen=True)
@@ -33,26 +35,96 @@ class Question:
     control: str | None = None
 
 
-def read_question(record: dict[str, Any], query: str, choices: str, gold: str) -> Question:
-    """Make a question of a record; a field that is not there or a gold that is no choice raises ValueError."""
+def read_question(record: Mapping[str, Any], query: str, choices: str, gold: str) -> Question:
+    """Make a question of a record; a field that is missing or holds something else raises ValueError.
+
+    The choices are a list of texts, or, as in ARC, texts with their labels: {text: […], label: […]} or a list of
+    {text, label}. Gold is one of those labels, else the index of a choice (from 0, as a number or as text) or its
+    letter.
+    """
     lacking = [field for field in (query, choices, gold) if field not in record]
     if lacking:
         raise ValueError(
-            f"found a benchmark record with the fields {', '.join(record)}; {', '.join(lacking)} must be there too;"
-            " name the fields in conf/benchmark under `fields`"
+            f"found the fields {', '.join(map(str, record))}; {', '.join(lacking)} must be there too; name the fields "
+            "in conf/benchmark under `fields`"
         )
-    question = Question(
-        query=record[query],
-        choices=tuple(record[choices]),
-        gold=int(record[gold]),
-        **{name: record.get(name) for name in ("kind", "first", "last", "control")},
+    if not isinstance(record[query], str):
+        raise ValueError(f"{query}={shown(record[query])} is no text; fix the record")
+    texts, labels = _choices(record[choices], choices)
+    return Question(
+        record[query],
+        texts,
+        _gold(record[gold], gold, labels, len(texts)),
+        kind=_text_or_none(record, "kind"),
+        first=_index_or_none(record, "first", len(texts)),
+        last=_index_or_none(record, "last", len(texts)),
+        control=_text_or_none(record, "control"),
     )
-    if len(question.choices) < 2 or not 0 <= question.gold < len(question.choices) or not all(question.choices):
+
+
+def shown(value: Any) -> str:
+    """A value as it is named in a message, not too long."""
+    return repr(value)[:60]
+
+
+def _choices(value: Any, field: str) -> tuple[tuple[str, ...], list[str] | None]:
+    """The choices' texts, and their labels if they have some."""
+    texts, labels = value, None
+    if isinstance(value, Mapping) and set(value) == {"text", "label"}:
+        texts, labels = value["text"], value["label"]
+    elif isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value):
+        texts, labels = ([one.get(name) for one in value] for name in ("text", "label"))
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise ValueError(
-            f"found a question with the choices {list(question.choices)} and gold {question.gold}; at least two"
-            " choices, none empty, and the index of one of them are allowed; mend the record"
+            f"{field}={shown(value)} is no list of choices; allowed are a list of texts, {{text: […], label: […]}}, "
+            "and a list of {text, label}; fix the record"
         )
-    return question
+    if len(texts) < 2 or not all(text.strip() for text in texts):
+        raise ValueError(f"{field}={shown(value)}: at least two choices, none empty, are needed; fix the record")
+    if labels is None:
+        return tuple(texts), None
+    if not isinstance(labels, list) or not all(isinstance(label, str | int) for label in labels):
+        raise ValueError(f"{field} has the labels {shown(labels)}; allowed is a list of texts; fix the record")
+    names = [str(label).strip() for label in labels]
+    if len(names) != len(texts) or len(set(names)) < len(names):
+        raise ValueError(f"{field} has the labels {shown(labels)}; each choice needs one of its own; fix the record")
+    return tuple(texts), names
+
+
+def _gold(value: Any, field: str, labels: list[str] | None, count: int) -> int:
+    """The index of the right choice."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    name = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    letters = LETTERS[:count]
+    if labels is not None:
+        names = {label: index for index, label in enumerate(labels)}
+    else:
+        names = {str(index): index for index in range(count)} | {letter: i for i, letter in enumerate(letters)}
+        names |= {letter.lower(): i for i, letter in enumerate(letters)}
+    if name not in names:
+        allowed = f"the labels {', '.join(labels)}" if labels is not None else f"0 to {count - 1}, A to {letters[-1]}"
+        raise ValueError(
+            f"{field}={shown(value)} is not the index of one of the {count} choices; allowed are {allowed}; fix the "
+            "record"
+        )
+    return names[name]
+
+
+def _text_or_none(record: Mapping[str, Any], field: str) -> str | None:
+    value = record.get(field)
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"{field}={shown(value)} is no text; fix the record, or leave the field out")
+    return value
+
+
+def _index_or_none(record: Mapping[str, Any], field: str, count: int) -> int | None:
+    value = record.get(field)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < count:
+        raise ValueError(f"{field}={shown(value)} is not the index of a choice; allowed are 0 to {count - 1}")
+    return value
 
 
 def multiple_choice(

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
-from rich.console import Console
 
 from foundling.artifacts import settle, write_json
 from foundling.config import recipe, section
@@ -25,6 +24,7 @@ from foundling.model import lora
 from foundling.model.classifier import Classifier, ClassifierConfig
 from foundling.model.gpt import GPT
 from foundling.scratch import begin
+from foundling.terminal import show
 from foundling.text.tokenizer import Tokenizer
 from foundling.training.callbacks import Recorder
 from foundling.training.classification import ClassificationModule, class_weights
@@ -38,7 +38,6 @@ from foundling.weights.provenance import provenance, run_record
 Network = TypeVar("Network", GPT, Classifier)
 BASE, TEXTS = Path("models/base"), Path("data/raw/classify")
 TOKENS, BENCHMARKS = Path("data/tokens"), Path("data/raw/benchmarks")
-WIDTH = 110
 PLACES = {"train.csv": "plots/classify.csv", "validation.csv": "plots/classify_validation.csv"}
 
 
@@ -56,7 +55,7 @@ def run(config: DictConfig, out: Path) -> float:
     work = begin("classify", origin)
     exam = read_exam(TOKENS, BENCHMARKS, tokenizer, settings["forgetting"], section(config, "evaluate"))
     before = knows(_on_device(trunk), tokenizer, exam, settings["batch_tokens"])
-    others = _untuned(trunk, tokenizer, texts, settings)
+    others, left_out = _untuned(trunk, tokenizer, texts, settings)
 
     network = Classifier(ClassifierConfig(trunk.config, tuple(texts.labels), settings["keep"]), trunk)
     size = choose_trainable(network, settings["train"], settings["last"], settings["lora"], settings["seed"])
@@ -72,6 +71,7 @@ def run(config: DictConfig, out: Path) -> float:
         "texts": texts.counts | {split: len(examples) for split, examples in texts.splits.items()} | {"cut": cut},
         "training": {"train": settings["train"], "parameters": size, "steps": recorder.steps, "best": reached},
         "models": compare(rows[TEST].labels, texts.labels, given),
+        **({"left_out": left_out} if left_out else {}),
         "forgetting": {"before": before, "after": after},
     }
     made = out / "models/classifier"
@@ -86,7 +86,7 @@ def run(config: DictConfig, out: Path) -> float:
     record = run_record(made / folder.WEIGHTS, seconds, recorder.tokens_per_second, finish(logger))
     write_json(out / "metrics/classify_run.json", record)
     work.done()
-    Console(width=WIDTH).print(summary(metrics))
+    show(summary(metrics))
     return reached["val/loss"]
 
 
@@ -121,16 +121,18 @@ def _train(
     return best, fit(module, data, how, runtime, scratch, data.training.tokens // per_epoch, [best], logger)
 
 
-def _untuned(trunk: GPT, tokenizer: Tokenizer, texts: Labelled, settings: dict[str, Any]) -> dict[str, Answers]:
-    """What the baselines and the base itself answer about the test texts."""
+def _untuned(
+    trunk: GPT, tokenizer: Tokenizer, texts: Labelled, settings: dict[str, Any]
+) -> tuple[dict[str, Answers], dict[str, str]]:
+    """What the baselines and the base itself answer about the test texts, and why a baseline does not."""
     test, seed, ask = texts.texts(TEST), settings["seed"], settings["zero_shot"]
-    given = baselines(texts.texts(TRAIN), texts.ids(TRAIN), test, seed, settings["baselines"])
+    given, left_out = baselines(texts.texts(TRAIN), texts.ids(TRAIN), test, seed, settings["baselines"])
     count = len(test) if ask["limit"] is None else min(ask["limit"], len(test))
     if count:
         places = sorted(random.Random(seed).sample(range(len(test)), count))
         ask = {"template": ask["template"], "batch_tokens": settings["batch_tokens"]}
         given[ZERO_SHOT] = zero_shot(_on_device(trunk), tokenizer, test, places, texts.labels, **ask)
-    return given
+    return given, left_out
 
 
 def _on_device(network: Network) -> Network:

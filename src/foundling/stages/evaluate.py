@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 from omegaconf import DictConfig
-from rich.console import Console
 
 from foundling.artifacts import atomic_file, read_json, write_json
 from foundling.config import recipe, section
@@ -18,11 +17,11 @@ from foundling.evaluation.emergence import curve_rows, write_curve
 from foundling.evaluation.perplexity import held_out_metrics
 from foundling.evaluation.samples import samples
 from foundling.evaluation.summary import summary
+from foundling.terminal import show
 from foundling.weights import folder
 
 log = logging.getLogger(__name__)
 BASE, SNAPSHOTS = Path("models/base"), Path("models/snapshots")
-WIDTH = 110
 TOKENS, BENCHMARKS = Path("data/tokens"), Path("data/raw/benchmarks")
 
 
@@ -58,4 +57,4 @@ def run(config: DictConfig, out: Path) -> None:
     write_curve(out / "plots/emergence.csv", rows)
     with atomic_file(out / "plots/samples.jsonl") as file:
         file.writelines(json.dumps(sample, ensure_ascii=False) + "\n" for sample in written)
-    Console(width=WIDTH).print(summary(metrics))
+    show(summary(metrics))

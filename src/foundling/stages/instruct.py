@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
-from rich.console import Console
 
 from foundling.artifacts import atomic_file, settle, write_json
 from foundling.config import recipe, section
@@ -24,6 +23,7 @@ from foundling.evaluation.judge import judge, reach
 from foundling.model import lora
 from foundling.model.gpt import GPT
 from foundling.scratch import begin
+from foundling.terminal import show
 from foundling.text.prompts import template_of
 from foundling.text.tokenizer import Tokenizer
 from foundling.training.callbacks import Recorder
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 BASE, CHAT, RAW = Path("models/base"), Path("models/chat"), Path("data/raw/instruct")
-WIDTH = 110
 TOKENS, BENCHMARKS = Path("data/tokens"), Path("data/raw/benchmarks")
 PLACES = {"train.csv": "plots/instruct.csv", "validation.csv": "plots/instruct_validation.csv"}
 
@@ -75,7 +74,7 @@ def run(config: DictConfig, out: Path) -> float:
     record = run_record(out / CHAT / folder.WEIGHTS, seconds, recorder.tokens_per_second, finish(logger))
     write_json(out / "metrics/instruct_run.json", record)
     work.done()
-    Console(width=WIDTH).print(summary(metrics))
+    show(summary(metrics))
     return float(metrics["tuned"]["kinds"]["all"]["accuracy"])
 
 

@@ -5,7 +5,6 @@ from typing import Any
 
 from omegaconf import DictConfig
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 
 from foundling.artifacts import sha256, write_json
@@ -13,11 +12,11 @@ from foundling.config import section
 from foundling.data.corpora import documents
 from foundling.data.mixture import shares_of_all
 from foundling.data.shards import write
+from foundling.terminal import show
 from foundling.text.tokenizer import Tokenizer
 
 CORPUS, TOKENIZER = Path("data/raw/corpus"), Path("data/tokenizer")
 COLUMNS = ("source", "split", "documents", "characters", "words", "tokens", "characters/token", "share")
-WIDTH = 110
 
 
 def run(config: DictConfig, out: Path) -> None:
@@ -40,7 +39,7 @@ def run(config: DictConfig, out: Path) -> None:
         for shard in meta["shards"]
     ]
     write_json(out / "metrics/data.json", {"vocab_size": tokenizer.vocab_size, "rows": rows})
-    Console(width=WIDTH).print(_table(corpus["name"], rows))
+    show(_table(corpus["name"], rows))
 
 
 def _table(title: str, rows: list[dict[str, Any]]) -> Table:

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
-from rich.console import Console
 
 from foundling.artifacts import atomic_file, settle, write_json
 from foundling.config import recipe, section
@@ -21,6 +20,7 @@ from foundling.evaluation.translation import NEAREST, bleu, looks, nearest, scor
 from foundling.generation.beam import Search, translate
 from foundling.model.translator import Translator, TranslatorConfig
 from foundling.scratch import begin
+from foundling.terminal import show
 from foundling.text.tokenizer import Tokenizer, train_bpe
 from foundling.training.callbacks import Recorder
 from foundling.training.fit import fit
@@ -31,7 +31,6 @@ from foundling.weights.provenance import provenance, run_record
 
 log = logging.getLogger(__name__)
 PAIRS = Path("data/raw/translator")
-WIDTH = 110
 PLACES = {"train.csv": "plots/translator.csv", "validation.csv": "plots/translator_validation.csv"}
 
 
@@ -75,7 +74,7 @@ def run(config: DictConfig, out: Path) -> float:
     record = run_record(made / folder.WEIGHTS, seconds, recorder.tokens_per_second, finish(logger))
     write_json(out / "metrics/translator_run.json", record)
     work.done()
-    Console(width=WIDTH).print(summary(metrics))
+    show(summary(metrics))
     return float(metrics["test"]["beam"]["bleu"]["score"])
 
 

@@ -35,10 +35,13 @@ def _read(path: Path, values: dict[str, Any]) -> Tokenizer:
 
 
 def _require_in_order(path: Path, merges: list[Any], vocabulary: dict[str, int]) -> None:
-    """Our tokenizer merges by id, which is the same only where the merges stand in the order of their tokens' ids."""
+    """Our tokenizer merges by id, which is the same only where the merges stand in the order of their tokens' ids.
+
+    Several merges may make the same token, as in Llama 3's files, which list each pair that makes one.
+    """
     tokens = ["".join(pair if isinstance(pair, list) else pair.split(" ")) for pair in merges]
     numbers = [vocabulary.get(token, -1) for token in tokens]
-    if numbers != sorted(set(numbers)) or -1 in numbers:
+    if -1 in numbers or numbers != sorted(numbers):
         raise ValueError(f"{path}: the merges are not in the order of their tokens' ids, as tiktoken needs them")
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -12,8 +13,10 @@ from typing import Any, Literal, get_args
 import tiktoken
 
 from foundling.artifacts import atomic_folder, fingerprint, read_json, sha256, write_json
+from foundling.text.runs import LONGEST_RUN, without_long_runs
 
 END_OF_TEXT = "<|endoftext|>"
+UNKNOWN = "<|unknown|>"  # stands for each character that a character vocabulary lacks
 Form = Literal["NFC", "NFD", "NFKC", "NFKD"]
 # GPT-2's pattern: contractions, words with their space, numbers, punctuation, white space (Radford et al. 2019)
 GPT2_PATTERN = r"""'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"""
@@ -55,8 +58,17 @@ class Tokenizer:
         return fingerprint({"tokens": tokens} | self._settings())
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text; whatever it says, it never becomes a special token."""
-        return self.encoding.encode_ordinary(self._readable(text))
+        """Ids of a text; whatever it says, it never becomes a special token.
+
+        A character that a character vocabulary lacks becomes UNKNOWN where the vocabulary has that token, and is
+        refused otherwise. Runs of more than LONGEST_RUN characters without a space, or of white space, are cut first.
+        """
+        text = unicodedata.normalize(self.normal_form, text) if self.normal_form else text
+        if self._characters is not None:
+            return self._encode_characters(text)
+        if len(text) <= LONGEST_RUN:
+            return self.encoding.encode_ordinary(text)
+        return list(chain.from_iterable(map(self.encoding.encode_ordinary, without_long_runs(text))))
 
     def encode_batch(self, texts: list[str], threads: int) -> list[list[int]]:
         """Ids of many texts, by several threads; each takes many texts at a time, as most are short."""
@@ -64,14 +76,27 @@ class Tokenizer:
         with ThreadPoolExecutor(threads) as pool:
             return list(chain.from_iterable(pool.map(lambda part: [self.encode(text) for text in part], parts)))
 
-    def _readable(self, text: str) -> str:
-        """A text in the vocabulary's normal form; characters that a character vocabulary does not know are refused."""
-        if self._characters is not None and (unknown := set(text) - self._characters):
+    def unknown(self, texts: Iterable[str]) -> Counter[str]:
+        """The characters that this vocabulary lacks, and how often they occur; byte-pair vocabularies lack none."""
+        if self._characters is None:
+            return Counter()
+        counts = Counter(chain.from_iterable(texts))
+        return Counter({character: n for character, n in counts.items() if character not in self._characters})
+
+    def _encode_characters(self, text: str) -> list[int]:
+        """Ids of a text, one for each character."""
+        assert self._characters is not None
+        lacking = set(text) - self._characters
+        if not lacking:
+            return self.encoding.encode_ordinary(text)
+        if UNKNOWN not in self.special_ids:
             raise ValueError(
-                f"the character {min(unknown)!r} is not in this character vocabulary of {len(self.ranks)}; "
-                "leave it out, or use tokenizer=bpe, which can write any text"
+                f"the character {min(lacking)!r} is not in this character vocabulary of {len(self.ranks)}; "
+                f"leave it out, add {UNKNOWN} to tokenizer.specials and make the base model again, or use "
+                "tokenizer=bpe, which can write any text"
             )
-        return unicodedata.normalize(self.normal_form, text) if self.normal_form else text
+        unknown = self.special_ids[UNKNOWN]
+        return [unknown if character in lacking else self.ranks[character.encode()] for character in text]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids; bytes that are no whole character become U+FFFD."""
@@ -155,7 +180,7 @@ def train_bpe(texts: Iterable[str], vocab_size: int, specials: Sequence[str] = (
     )
     alphabet = sorted(ByteLevel.alphabet())
     trainer = BpeTrainer(vocab_size=vocab_size - len(specials), initial_alphabet=alphabet, show_progress=False)
-    model.train_from_iterator(texts, trainer)
+    model.train_from_iterator(chain.from_iterable(map(without_long_runs, texts)), trainer)
     ranks = {from_printable(token): i for token, i in model.get_vocab().items()}
     return Tokenizer(ranks, GPT2_PATTERN, specials)
 

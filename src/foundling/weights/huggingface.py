@@ -52,6 +52,7 @@ _LLAMA: Table = (
     *_layer("output", "lm_head", bias=False),
 )
 TABLES = {"gpt2": _GPT2, "llama": _LLAMA, "qwen3": _LLAMA}
+COMPILED = "_orig_mod."  # in front of each name in the state_dict of a model that torch.compile has wrapped
 PREFIXES = {"gpt2": "transformer.", "llama": "model.", "qwen3": "model."}
 HEAD = "lm_head.weight"
 # tensors that follow from the config: masks and tables that old versions stored
@@ -74,7 +75,7 @@ def load_model(folder: Path, name: str, config: GPTConfig) -> GPT:
     prefix = PREFIXES[name]
     shapes, places = {}, {}
     for tensor, path, shape in _tensors(files):
-        short = tensor.removeprefix(prefix)
+        short = tensor.removeprefix(COMPILED).removeprefix(prefix)
         if not short.endswith(DERIVED):
             shapes[short], places[short] = shape, (path, tensor)
     if config.tied and HEAD in shapes:

@@ -39,7 +39,7 @@ ALLOWED: dict[str, dict[str, tuple[Any, ...]]] = {
 }
 # fields that change nothing that we compute: names, training, generation, how transformers holds its results
 IGNORED = {
-    *("_name_or_path", "architectures", "model_type", "transformers_version", "torch_dtype", "dtype", "auto_map"),
+    *("architectures", "model_type", "transformers_version", "torch_dtype", "dtype", "auto_map"),
     *("bos_token_id", "eos_token_id", "pad_token_id", "unk_token_id", "sep_token_id", "tokenizer_class"),
     *("resid_pdrop", "embd_pdrop", "attn_pdrop", "attention_dropout", "initializer_range", "use_cache", "n_ctx"),
     *("summary_type", "summary_use_proj", "summary_activation", "summary_first_dropout", "summary_proj_to_labels"),
@@ -119,5 +119,6 @@ def _unsupported(name: str, values: dict[str, Any]) -> list[str]:
     if name == "qwen3" and values["attention_bias"]:
         faults.append("attention_bias=True (allowed: False)")
     known = {*FIELDS[name].values(), *ALLOWED[name], *IGNORED}
-    unknown = sorted(field for field, value in values.items() if value and field not in known)
+    # transformers keeps what it remembers about a model, as where it came from, under names that begin with _
+    unknown = sorted(field for field, value in values.items() if value and field not in known and field[0] != "_")
     return faults + [f"{field}={values[field]!r} (unknown)" for field in unknown]

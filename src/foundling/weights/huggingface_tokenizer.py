@@ -6,7 +6,7 @@ from typing import Any
 
 from foundling.artifacts import write_json
 from foundling.text.merges import merges
-from foundling.text.tokenizer import CHARACTER_PATTERN, END_OF_TEXT, Tokenizer, printable
+from foundling.text.tokenizer import CHARACTER_PATTERN, END_OF_TEXT, UNKNOWN, Tokenizer, printable
 
 TOKENIZER, SETTINGS, TEMPLATE = "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"
 PADDING = "<|padding|>"
@@ -61,7 +61,7 @@ def _library(tokenizer: Tokenizer) -> Any:
     from tokenizers import Tokenizer as Library
 
     if tokenizer.pattern == CHARACTER_PATTERN:
-        library = Library(models.WordLevel({token.decode(): rank for token, rank in tokenizer.ranks.items()}))
+        library = Library(_word_level(tokenizer))
         library.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
         library.decoder = decoders.Fuse()
     else:
@@ -78,3 +78,13 @@ def _library(tokenizer: Tokenizer) -> Any:
         library.normalizer = getattr(normalizers, tokenizer.normal_form)()
     library.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in tokenizer.specials])
     return library
+
+
+def _word_level(tokenizer: Tokenizer) -> Any:
+    """The characters as words, with the token that stands for all others, if there is one."""
+    from tokenizers import models
+
+    known = {token.decode(): rank for token, rank in tokenizer.ranks.items()}
+    if UNKNOWN not in tokenizer.special_ids:
+        return models.WordLevel(known)
+    return models.WordLevel(known | tokenizer.special_ids, unk_token=UNKNOWN)
