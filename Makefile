@@ -4,27 +4,38 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONHASHSEED := 0
 
+CODE := src tests benchmarks notebooks
+PIP := .venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
+# `ok` from a Python that can make .venv, nothing from any other program
+PROBE := import ensurepip, sys, venv; print("ok" * ((3, 11) <= sys.version_info[:2] <= (3, 13)))
+WRONG := $(PYTHON) is not Python 3.11, 3.12 or 3.13 with venv; install one and name it: make PYTHON=python3.12
+
 .PHONY: repro test lint clean
 repro: .venv/.run
 	dvc repro
 
-test: .venv/.dev lint
+test: .venv/.dev
 	OMP_NUM_THREADS=1 python -m pytest --numprocesses 2 --dist loadfile
 
 lint: .venv/.dev
-	ruff check .
-	ruff format --check .
+	ruff check $(CODE)
+	ruff format --check $(CODE)
 	mypy
 	lint-imports
 
 .venv/.run: pyproject.toml constraints.txt
+	$(if $(filter ok,$(shell $(PYTHON) -c '$(PROBE)' 2>/dev/null)),,$(error $(WRONG)))
 	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(PIP) -e .
 	touch $@
 
 .venv/.dev: .venv/.run
-	.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(PIP) -e '.[dev]'
 	touch $@
 
+# The environment and what `dvc repro` writes: DVC keeps that, so `dvc checkout` brings it back. Sweeps, W&B's runs,
+# exports and files of your own stay.
 clean:
-	rm -rf .venv data models metrics plots report multirun outputs scratch wandb
+	rm -rf .venv scratch report metrics plots data/raw data/tokenizer data/tokens
+	rm -rf models/base models/snapshots models/classifier models/chat models/translator
+	@rmdir data models 2>/dev/null || true

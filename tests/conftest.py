@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,20 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-os.environ.setdefault("WANDB_MODE", "disabled")
+for name in [name for name in os.environ if name.startswith("WANDB_")]:
+    del os.environ[name]  # a user's own W&B settings are not the tests'
+os.environ["WANDB_MODE"] = "disabled"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def bare_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where tests run: a project with conf/ alone. So no test reads what runs have left in the real one."""
+    folder = tmp_path_factory.mktemp("bare")
+    (folder / "conf").symlink_to(ROOT / "conf")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        yield folder
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,9 +11,8 @@ from foundling import config
 
 @pytest.fixture
 def project(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project of its own: the real conf/ and params.yaml, to be changed at will."""
+    """A project of its own: the real conf/, to be changed at will, and a selection."""
     shutil.copytree(root / "conf", tmp_path / "conf")
-    shutil.copy(root / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -142,14 +141,13 @@ CHOICES = [
 
 
 @pytest.mark.parametrize("choice", CHOICES)
-def test_every_shipped_choice_composes(root: Path, monkeypatch: pytest.MonkeyPatch, choice: str) -> None:
-    monkeypatch.chdir(root)
+def test_every_shipped_choice_composes(choice: str) -> None:
     group = choice.partition("=")[0]
     part = choice.replace("=", "@part=") if group in PARTS else None  # what other choices are built of
     assert config.recipe(config.compose([f"+{part}" if part else choice]))
 
 
-def test_help_compose_fetch_and_tokenize_import_neither_torch_nor_lightning(root: Path) -> None:
+def test_help_compose_fetch_and_tokenize_import_neither_torch_nor_lightning() -> None:
     code = """
 import sys, runpy
 for name in ("compose", "fetch", "weights", "tokenizer", "tokenize"):
@@ -159,7 +157,7 @@ runpy.run_module("foundling", run_name="__main__")
 heavy = {"torch", "lightning", "wandb", "datasets", "sklearn", "matplotlib"} & set(sys.modules)
 assert not heavy, heavy
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "Settings" in done.stdout
     assert "max_steps" in done.stdout

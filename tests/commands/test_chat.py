@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -127,11 +126,9 @@ def test_chat_json_holds_the_template_in_jinja_for_others(model: Path) -> None:
     assert read_chat(model) == (TEMPLATES["phi3"], "Be kind.")
 
 
-def test_the_command_itself_answers_a_pipe(root: Path, model: Path) -> None:
+def test_the_command_itself_answers_a_pipe(model: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "foundling", "chat", f"model={model}", "max_new_tokens=4"],
-        cwd=root,
-        env=os.environ | {"PYTHONPATH": str(root / "src")},
         input="Hello.\n/system\n",
         capture_output=True,
         text=True,

@@ -175,9 +175,8 @@ def test_an_empty_split_is_refused(read: Read) -> None:
     [("instruction_1k", (928, 55, 110)), ("bank", (9497, 500, 3080))],
 )
 def test_the_real_datasets_are_read_as_their_configs_say(
-    mirror: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, sizes: tuple[int, ...]
+    mirror: Path, tmp_path: Path, name: str, sizes: tuple[int, ...]
 ) -> None:
-    monkeypatch.chdir(root)
     recipe = config.section(config.compose([f"instruct={name}"]), "instruct")
     fetch(recipe["dataset"], tmp_path / "raw", mirror)
     splits = conversations(tmp_path / "raw", recipe, PHI3)

@@ -94,11 +94,9 @@ CASES = [(key, value) for key, values in HARMS.items() for value in values]
 
 
 @pytest.fixture(scope="module")
-def composed(root: Path) -> dict[str, Any]:
+def composed() -> dict[str, Any]:
     """The shipped values, resolved."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(root)
-        values = OmegaConf.to_container(config.compose(["model=micro"]), resolve=True)
+    values = OmegaConf.to_container(config.compose(["model=micro"]), resolve=True)
     assert isinstance(values, dict)
     return values  # type: ignore[return-value]
 
