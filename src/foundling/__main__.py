@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from foundling import config, ranges
+from foundling import config, device, ranges
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -40,6 +40,9 @@ COMMANDS = {
     "rebuild": "commands",
     "clean": "commands",
 }
+
+# the commands that compute on the device of `runtime`
+COMPUTING = {"pretrain", "classify", "instruct", "translator", "evaluate", "generate", "predict", "chat", "translate"}
 
 
 def main() -> None:
@@ -74,6 +77,8 @@ def _run(name: str, arguments: list[str]) -> None:
         out = Path(job.runtime.output_dir) if job.mode == RunMode.MULTIRUN else Path()
         try:
             ranges.check(composed)
+            if name in COMPUTING:
+                device.check_accelerator(composed.runtime.trainer.accelerator)
             return _load(name)(composed, out)  # the heavy imports come once the values are known to be sound
         except Exception as error:  # before Hydra wraps it in a traceback of its own
             _end(error)

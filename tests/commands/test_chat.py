@@ -54,7 +54,8 @@ def talk(model: Path, lines: str, monkeypatch: pytest.MonkeyPatch) -> None:
         "seed": 1,
     }
     monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
-    chat.run(OmegaConf.create({"chat": ask}), Path())
+    runtime = {"threads": None, "trainer": {"accelerator": "cpu", "devices": 1}}
+    chat.run(OmegaConf.create({"chat": ask, "runtime": runtime}), Path())
 
 
 def test_lines_from_a_pipe_are_answered_one_by_one(model: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

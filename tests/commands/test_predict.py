@@ -30,7 +30,8 @@ def model(gpt_config: Callable[..., Any], tmp_path_factory: pytest.TempPathFacto
 
 def predict(root: Path, model: Path, **settings: Any) -> None:
     ask = OmegaConf.load(root / "conf/predict/default.yaml")
-    run(OmegaConf.create({"predict": {**ask, "model": str(model), **settings}}), Path())
+    runtime = {"threads": None, "trainer": OmegaConf.load(root / "conf/trainer/cpu.yaml")}
+    run(OmegaConf.create({"predict": {**ask, "model": str(model), **settings}, "runtime": runtime}), Path())
 
 
 def test_one_text_gets_its_labels_with_probabilities(

@@ -36,7 +36,9 @@ def model(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def translate(root: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> Any:
     def ask(**settings: Any) -> tuple[str, str]:
         defaults = OmegaConf.load(root / "conf/translate/default.yaml")
-        run(OmegaConf.create({"translate": {**defaults, "model": str(model), "extra": 4, **settings}}), Path())
+        runtime = {"threads": None, "trainer": OmegaConf.load(root / "conf/trainer/cpu.yaml")}
+        asked = {**defaults, "model": str(model), "extra": 4, **settings}
+        run(OmegaConf.create({"translate": asked, "runtime": runtime}), Path())
         return tuple(capsys.readouterr())  # type: ignore[return-value]
 
     return ask

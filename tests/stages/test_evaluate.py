@@ -58,7 +58,7 @@ CONFIG: dict[str, Any] = {
             "top_p": None,
         },
     },
-    "runtime": {"threads": None},
+    "runtime": {"threads": None, "trainer": {"accelerator": "cpu", "devices": 1}},
 }
 
 
@@ -111,6 +111,23 @@ def test_writes_metrics_curve_and_samples_below_out(workspace: Path, capsys: pyt
     samples = [json.loads(line) for line in written.splitlines()]
     assert [sample["prompt"] for sample in samples] == ["fox"]
     assert "mine" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("accelerator", "kind"), [("auto", "cuda"), ("cpu", "cpu")])
+def test_computes_where_runtime_says(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, accelerator: str, kind: str
+) -> None:
+    moved = []
+
+    def to(model: GPT, device: torch.device) -> GPT:
+        moved.append(device.type)  # there is no GPU here: the model stays where it is
+        return model
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(GPT, "to", to)
+    runtime = {"threads": None, "trainer": {"accelerator": accelerator, "devices": 1}}
+    evaluate.run(OmegaConf.create(CONFIG | {"runtime": runtime}), Path())
+    assert moved == [kind] * 3  # the model and two snapshots
 
 
 def test_measures_the_same_twice(workspace: Path) -> None:

@@ -43,7 +43,7 @@ def test_measuring_trains_and_leaves_the_random_numbers_as_they_were(network: GP
 
 def warned(caplog: pytest.LogCaptureFixture, network: GPT, settings: dict[str, Any], runtime: dict[str, Any]) -> str:
     with caplog.at_level(logging.WARNING):
-        budget.warn(network, ADAMW, SETTINGS | settings, RUNTIME | runtime)
+        budget.warn(network, ADAMW, SETTINGS | settings, RUNTIME | runtime, torch.device("cpu"))
     return "\n".join(caplog.messages)
 
 

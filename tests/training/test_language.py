@@ -61,6 +61,19 @@ def rows(file: Path) -> list[list[float]]:
     return [[float(x) for x in line.split(",")] for line in file.read_text().splitlines()[1:]]
 
 
+def test_on_the_cpu_it_does_not_touch_the_gpu_that_is_there(
+    gpt_config: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def touch(*_: Any) -> None:
+        raise AssertionError("CUDA was initialised")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "_lazy_init", touch)
+    module, _ = trained(gpt_config, tmp_path, steps=2, precision="auto")
+    assert module.trainer.precision == "32-true"
+    assert module.trainer.strategy.root_device == torch.device("cpu")
+
+
 def test_it_learns_and_leaves_its_curves(gpt_config: Callable[..., Any], tmp_path: Path) -> None:
     module, recorder = trained(gpt_config, tmp_path, steps=60)
     assert module.validation["val/loss"] < 0.1

@@ -13,6 +13,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from foundling.artifacts import atomic_file
+from foundling.device import set_up
 from foundling.generation.assistant import Assistant
 from foundling.generation.sampling import Sampling
 from foundling.weights import folder
@@ -27,11 +28,11 @@ HELP = (
 
 def run(config: DictConfig, out: Path) -> None:
     """Answer line by line until the input ends."""
-    ask = config.chat
+    ask, device = config.chat, set_up(config.runtime)
     template, system = read_chat(Path(ask.model))
     model, tokenizer = folder.load(Path(ask.model))
     assistant = Assistant(
-        model,
+        model.to(device),
         tokenizer,
         template,
         system=ask.system or system,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from foundling.device import set_up
 from foundling.generation.assistant import pieces
 from foundling.generation.decode import generate
 from foundling.generation.sampling import Sampling
@@ -13,8 +14,9 @@ from foundling.weights import folder
 
 def run(config: DictConfig, out: Path) -> None:
     """Print `generate.count` continuations of the prompt as they are drawn."""
-    ask = config.generate
+    ask, device = config.generate, set_up(config.runtime)
     model, tokenizer = folder.load(Path(ask.model))
+    model.to(device)
     sampling = Sampling(ask.temperature, ask.top_k, ask.top_p)
     ids = tokenizer.encode(ask.prompt) if ask.prompt else [tokenizer.end_of_text]
     for number in range(ask.count):

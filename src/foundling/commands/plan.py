@@ -18,6 +18,7 @@ from foundling.artifacts import read_json
 from foundling.config import recipe, section
 from foundling.costs import HOUR, YEAR, Hardware, Shape, Work
 from foundling.data.lineage import require
+from foundling.device import set_threads
 from foundling.terminal import show
 
 log = logging.getLogger(__name__)
@@ -128,8 +129,7 @@ def _measured(config: DictConfig, hardware: Hardware, shape: Shape, precision: s
             f"a single layer of this model needs {needed / GIB:,.0f} GiB, more than this machine has free, so it "
             "cannot be measured here; name the hardware, as hardware=h100, or set hardware.peak"
         )
-    if config.runtime.threads:
-        torch.set_num_threads(config.runtime.threads)
+    set_threads(config.runtime.threads)
     whole = (windows, layers) == (settings["batch_size"] // settings["accumulate"], shape.n_layer)
     accumulate = settings["accumulate"] if whole else 1
     torch.manual_seed(settings["seed"])

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from foundling.commands.texts import check_asked, read_texts
 from foundling.data.classification import encode
+from foundling.device import set_up
 from foundling.evaluation.classification import probabilities
 from foundling.model.classifier import Classifier, ClassifierConfig
 from foundling.weights import folder
@@ -19,7 +20,9 @@ def run(config: DictConfig, out: Path) -> None:
     """Print the labels of one text with their probabilities; of many texts, a JSON object a line, and the speed."""
     ask = config.predict
     check_asked(ask.text, ask.file)
+    device = set_up(config.runtime)
     model, tokenizer = folder.load_as(Path(ask.model), Classifier, ClassifierConfig)
+    model.to(device)
     labels = model.config.labels
     texts = [ask.text] if ask.text else list(_texts(ask.file, ask.column))
     if not texts:

@@ -7,6 +7,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from foundling.commands.texts import check_asked, read_texts
+from foundling.device import set_up
 from foundling.generation.beam import Search, translate
 from foundling.model.translator import Translator, TranslatorConfig
 from foundling.weights import folder
@@ -16,8 +17,10 @@ def run(config: DictConfig, out: Path) -> None:
     """Print the translation of one text, or of many, each on a line of its own; a blank line stays one."""
     ask = config.translate
     check_asked(ask.text, ask.file)
+    device = set_up(config.runtime)
     search = Search(ask.beam, ask.length_penalty, ask.extra)
     model, tokenizer = folder.load_as(Path(ask.model), Translator, TranslatorConfig)
+    model.to(device)
     texts = [ask.text] if ask.text else [text for _, text in read_texts(ask.file, ask.column)]
     if not texts:
         raise ValueError(f"found no text in {ask.file}; give at least one")

@@ -151,11 +151,11 @@ class LanguageData(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Batches by index, in order."""
-        return loader(self._shared(self.training), self.workers, self.order)
+        return loader(self._shared(self.training), self.workers, self.trainer, self.order)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """The whole validation split, in order."""
-        return loader(self._shared(self.validation), self.workers)
+        return loader(self._shared(self.validation), self.workers, self.trainer)
 
     def _shared(self, batches: Windows) -> Windows:
         """The batches, each process of the training taking its share."""

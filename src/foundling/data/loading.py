@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sized
 from itertools import count, islice
 from typing import Any
 
-import torch
+from lightning import Trainer
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 GRACE = 10  # seconds that a worker stays when it is told to go
@@ -38,15 +38,15 @@ class Order(Sampler[int]):
         return islice((batch for batch in count() if batch not in self.left_out), first, last)
 
 
-def loader(batches: Dataset[Any], workers: int, order: Order | None = None) -> DataLoader[Any]:
-    """A loader of whole batches, all of them in turn or those of `order`."""
+def loader(batches: Dataset[Any], workers: int, trainer: Trainer | None, order: Order | None = None) -> DataLoader[Any]:
+    """A loader of whole batches, all of them in turn or those of `order`; pinned in memory if `trainer` uses CUDA."""
     assert isinstance(batches, Sized)
     return DataLoader(
         batches,
         batch_size=None,
         sampler=range(len(batches)) if order is None else order,
         num_workers=workers,
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=trainer is not None and trainer.strategy.root_device.type == "cuda",
         worker_init_fn=_outlast if workers else None,
     )
 

@@ -146,8 +146,8 @@ class TranslationData(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Batches by step, in order."""
-        return loader(self.training, self.workers, self.order)
+        return loader(self.training, self.workers, self.trainer, self.order)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """The whole validation split."""
-        return loader(self.validation, self.workers)
+        return loader(self.validation, self.workers, self.trainer)

@@ -3,9 +3,8 @@
 import random
 import time
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
@@ -15,6 +14,7 @@ from foundling.data.classification import ClassificationData, Encoded, batches_p
 from foundling.data.labelled import TEST, TRAIN, VALIDATION, Labelled, labelled
 from foundling.data.lineage import require_base, shaping
 from foundling.data.sources import META
+from foundling.device import set_up
 from foundling.evaluation.baselines import baselines
 from foundling.evaluation.classification import Answers, answers, probabilities
 from foundling.evaluation.comparison import OURS, ZERO_SHOT, compare, summary, write_tables
@@ -35,7 +35,6 @@ from foundling.training.trainable import choose_trainable
 from foundling.weights import folder
 from foundling.weights.provenance import provenance, run_record
 
-Network = TypeVar("Network", GPT, Classifier)
 BASE, TEXTS = Path("models/base"), Path("data/raw/classify")
 TOKENS, BENCHMARKS = Path("data/tokens"), Path("data/raw/benchmarks")
 PLACES = {"train.csv": "plots/classify.csv", "validation.csv": "plots/classify_validation.csv"}
@@ -45,16 +44,15 @@ def run(config: DictConfig, out: Path) -> float:
     """Train, compare, save, record; returns the validation loss, which a sweeper may minimise."""
     began = time.perf_counter()
     asked, settings, runtime = recipe(config), section(config, "classify"), section(config, "runtime")
+    device = set_up(runtime)
     require_base(BASE, asked)
-    if runtime["threads"]:
-        torch.set_num_threads(runtime["threads"])
     trunk, tokenizer = folder.load(BASE)
     texts = labelled(TEXTS, settings)
     rows, cut = encode_splits(tokenizer, texts, trunk.config.context, settings["keep"])
     origin = provenance(shaping(asked, "classify"), [TEXTS / META], BASE)
     work = begin("classify", origin)
     exam = read_exam(TOKENS, BENCHMARKS, tokenizer, settings["forgetting"], section(config, "evaluate"))
-    before = knows(_on_device(trunk), tokenizer, exam, settings["batch_tokens"])
+    before = knows(trunk.to(device).eval(), tokenizer, exam, settings["batch_tokens"])
     others, left_out = _untuned(trunk, tokenizer, texts, settings)
 
     network = Classifier(ClassifierConfig(trunk.config, tuple(texts.labels), settings["keep"]), trunk)
@@ -63,9 +61,9 @@ def run(config: DictConfig, out: Path) -> float:
     best, recorder = _train(network, texts, rows, config, work.folder, logger)
     reached = best.restore()
     lora.merge(network.trunk)
-    found = probabilities(_on_device(network), rows[TEST].ids, settings["batch_tokens"])
+    found = probabilities(network.to(device).eval(), rows[TEST].ids, settings["batch_tokens"])
     given = {OURS: answers(found), **others}
-    after = knows(_on_device(network.trunk), tokenizer, exam, settings["batch_tokens"])
+    after = knows(network.trunk, tokenizer, exam, settings["batch_tokens"])
     metrics = {
         "dataset": settings["dataset"]["name"],
         "texts": texts.counts | {split: len(examples) for split, examples in texts.splits.items()} | {"cut": cut},
@@ -83,7 +81,7 @@ def run(config: DictConfig, out: Path) -> float:
         logger.log_metrics({"test/accuracy": metrics["models"][OURS]["accuracy"]})
     log_lineage(logger, made, "model", "classifier", BASE, "model", "base")
     seconds = {"training": recorder.seconds, "whole": time.perf_counter() - began}
-    record = run_record(made / folder.WEIGHTS, seconds, recorder.tokens_per_second, finish(logger))
+    record = run_record(made / folder.WEIGHTS, seconds, recorder.tokens_per_second, device, finish(logger))
     write_json(out / "metrics/classify_run.json", record)
     work.done()
     show(summary(metrics))
@@ -131,10 +129,5 @@ def _untuned(
     if count:
         places = sorted(random.Random(seed).sample(range(len(test)), count))
         ask = {"template": ask["template"], "batch_tokens": settings["batch_tokens"]}
-        given[ZERO_SHOT] = zero_shot(_on_device(trunk), tokenizer, test, places, texts.labels, **ask)
+        given[ZERO_SHOT] = zero_shot(trunk, tokenizer, test, places, texts.labels, **ask)
     return given, left_out
-
-
-def _on_device(network: Network) -> Network:
-    """The network in evaluation mode where it computes fastest."""
-    return network.to("cuda" if torch.cuda.is_available() else "cpu").eval()

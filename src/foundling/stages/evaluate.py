@@ -4,7 +4,6 @@ import json
 import logging
 from pathlib import Path
 
-import torch
 from omegaconf import DictConfig
 
 from foundling.artifacts import atomic_file, read_json, write_json
@@ -12,6 +11,7 @@ from foundling.config import recipe, section
 from foundling.data.lineage import require_base
 from foundling.data.shards import open_tokens
 from foundling.data.sources import records
+from foundling.device import set_up
 from foundling.evaluation.benchmarks import read_items, score
 from foundling.evaluation.emergence import curve_rows, write_curve
 from foundling.evaluation.perplexity import held_out_metrics
@@ -27,12 +27,10 @@ TOKENS, BENCHMARKS = Path("data/tokens"), Path("data/raw/benchmarks")
 
 def run(config: DictConfig, out: Path) -> None:
     """Score the base model and its snapshots on the same questions; write metrics, emergence curve and samples."""
+    device = set_up(config.runtime)
     require_base(BASE, recipe(config))
-    settings, threads = section(config, "evaluate"), config.runtime.threads
+    settings = section(config, "evaluate")
     batch_tokens, seed = settings["batch_tokens"], settings["seed"]
-    if threads:
-        torch.set_num_threads(threads)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model, tokenizer = folder.load(BASE)
     model.to(device)
     texts = {s.name: (s.ids, s.bytes) for s in open_tokens(TOKENS, tokenizer).validation}

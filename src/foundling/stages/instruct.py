@@ -17,6 +17,7 @@ from foundling.data.instruction import InstructionData, Reading
 from foundling.data.lineage import require_base, shaping
 from foundling.data.shards import open_tokens
 from foundling.data.splits import TEST, choose
+from foundling.device import set_up
 from foundling.evaluation.answers import answer_loss, ask, beside, marks, measure, summary
 from foundling.evaluation.forgetting import Exam, knows, read_exam
 from foundling.evaluation.judge import judge, reach
@@ -47,9 +48,8 @@ def run(config: DictConfig, out: Path) -> float:
     """Train, save, ask, record; returns the share of right answers, which a sweeper may maximise."""
     began = time.perf_counter()
     asked, settings = recipe(config), section(config, "instruct")
+    device = set_up(config.runtime)
     require_base(BASE, asked)
-    if config.runtime.threads:
-        torch.set_num_threads(config.runtime.threads)
     reach(settings["judge"])
     network, tokenizer = folder.load(BASE)
     splits = conversations(RAW, settings, template_of(settings["template"]))
@@ -61,7 +61,7 @@ def run(config: DictConfig, out: Path) -> float:
     made = origin | {"metrics": reached} | recorder.left_out
     save_chat(out / CHAT, network, tokenizer, made, settings["template"], settings["system"])
     tuned = time.perf_counter()
-    metrics, answers = _measure(network, tokenizer, splits[TEST], exam, config)
+    metrics, answers = _measure(network, tokenizer, splits[TEST], exam, config, device)
     counts = {split: len(examples) for split, examples in splits.items()}
     write_json(out / "metrics/instruct.json", {"dataset": settings["dataset"]["name"], "examples": counts, **metrics})
     with atomic_file(out / "plots/answers.jsonl") as file:
@@ -71,7 +71,7 @@ def run(config: DictConfig, out: Path) -> float:
         logger.log_metrics({"test/right": metrics["tuned"]["kinds"]["all"]["accuracy"]})
     log_lineage(logger, out / CHAT, "model", "chat", BASE, "model", "base")
     seconds = {"training": recorder.seconds, "tuning": tuned - began, "whole": time.perf_counter() - began}
-    record = run_record(out / CHAT / folder.WEIGHTS, seconds, recorder.tokens_per_second, finish(logger))
+    record = run_record(out / CHAT / folder.WEIGHTS, seconds, recorder.tokens_per_second, device, finish(logger))
     write_json(out / "metrics/instruct_run.json", record)
     work.done()
     show(summary(metrics))
@@ -117,7 +117,12 @@ def _tune(
 
 
 def _measure(
-    network: GPT, tokenizer: Tokenizer, examples: list[Example], exam: Exam, config: DictConfig
+    network: GPT,
+    tokenizer: Tokenizer,
+    examples: list[Example],
+    exam: Exam,
+    config: DictConfig,
+    device: torch.device,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The answers of base and tuned model to the same prompts, and what both know of the base's own texts."""
     settings, batch_tokens = section(config, "instruct"), section(config, "evaluate")["batch_tokens"]
@@ -127,7 +132,6 @@ def _measure(
     examples = choose(examples, limit, seed)
     metrics: dict[str, Any] = {"checks": asked["checks"]}
     answers = {}
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     for name, model in (("base", folder.load_model(BASE)), ("tuned", network)):
         model.to(device)
         answers[name] = ask(model, tokenizer, template, examples, **asked)

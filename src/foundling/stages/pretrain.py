@@ -12,6 +12,7 @@ from foundling.config import recipe, section
 from foundling.data.language import LanguageData
 from foundling.data.lineage import require, shaping
 from foundling.data.shards import open_tokens
+from foundling.device import set_up
 from foundling.scratch import begin
 from foundling.text.tokenizer import Tokenizer
 from foundling.training import budget
@@ -38,6 +39,7 @@ def run(config: DictConfig, out: Path) -> float:
     """Train, save, record; returns the validation loss, which a sweeper may minimise."""
     began = time.perf_counter()
     asked, settings, runtime = recipe(config), section(config, "pretrain"), section(config, "runtime")
+    device = set_up(runtime)
     tokenizer = Tokenizer.load(TOKENIZER)
     tokens = open_tokens(TOKENS, tokenizer)
     require(tokens.meta["made_with"], asked, str(TOKENS), "run `dvc repro tokenize` first, or drop that setting")
@@ -51,7 +53,7 @@ def run(config: DictConfig, out: Path) -> float:
     module = LanguageModule(network, optimizer, schedule, data.validation_bytes)
     per_step = settings["batch_size"] * network.config.context
     log.info(f"pretrain: {network.parameter_count():,} parameters, {steps:,} steps of {per_step:,} tokens")
-    budget.warn(network, optimizer, settings, runtime)
+    budget.warn(network, optimizer, settings, runtime, device)
     parent = None if settings["init_from"] == SCRATCH else Path(settings["init_from"])
     origin = provenance(shaping(asked), [TOKENS / "meta.json", TOKENIZER], parent)
     work = begin("pretrain", origin)
@@ -70,7 +72,8 @@ def run(config: DictConfig, out: Path) -> float:
     )
     log_lineage(logger, out / "models/base", "model", "base", TOKENS / "meta.json", "tokens", "tokens")
     seconds = {"training": recorder.seconds, "whole": time.perf_counter() - began}
-    record = run_record(out / "models/base" / folder.WEIGHTS, seconds, recorder.tokens_per_second, finish(logger))
+    weights = out / "models/base" / folder.WEIGHTS
+    record = run_record(weights, seconds, recorder.tokens_per_second, device, finish(logger))
     how = {"deterministic": runtime["deterministic"], "parts": module.parts}
     write_json(out / "metrics/pretrain_run.json", record | how)
     work.done()

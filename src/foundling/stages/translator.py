@@ -16,6 +16,7 @@ from foundling.costs import require_room
 from foundling.data.pairs import Pair, sentence_pairs
 from foundling.data.splits import TEST, TRAIN, VALIDATION, choose
 from foundling.data.translation import TranslationData, encode
+from foundling.device import set_up
 from foundling.evaluation.translation import NEAREST, bleu, looks, nearest, score, signatures, summary
 from foundling.generation.beam import Search, translate
 from foundling.model.translator import Translator, TranslatorConfig
@@ -38,8 +39,7 @@ def run(config: DictConfig, out: Path) -> float:
     """Train, translate, save, record; returns the BLEU of beam search, which a sweeper may maximise."""
     began = time.perf_counter()
     asked, settings, runtime = recipe(config), section(config, "translator"), section(config, "runtime")
-    if runtime["threads"]:
-        torch.set_num_threads(runtime["threads"])
+    device = set_up(runtime)
     search = Search(**{name: settings["test"][name] for name in ("beam", "length_penalty", "extra")})
     pairs = sentence_pairs(PAIRS, settings)
     texts = (text for pair in pairs[TRAIN] for text in (pair.source, pair.target))
@@ -54,6 +54,7 @@ def run(config: DictConfig, out: Path) -> float:
     recorder, reached = _train(network, tokenizer, pairs, config, work.folder, logger)
     trained = time.perf_counter()
     tested = choose(pairs[TEST], settings["test"]["limit"], settings["seed"])
+    network.to(device)
     metrics, rows = _measure(network, tokenizer, pairs[TRAIN], tested, search, settings["test"]["batch_tokens"])
     metrics = {
         "dataset": settings["dataset"]["name"],
@@ -71,7 +72,7 @@ def run(config: DictConfig, out: Path) -> float:
             file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     log_lineage(logger, made, "model", "translator", PAIRS / "meta.json", "pairs", "pairs")
     seconds = {"training": recorder.seconds, "trained": trained - began, "whole": time.perf_counter() - began}
-    record = run_record(made / folder.WEIGHTS, seconds, recorder.tokens_per_second, finish(logger))
+    record = run_record(made / folder.WEIGHTS, seconds, recorder.tokens_per_second, device, finish(logger))
     write_json(out / "metrics/translator_run.json", record)
     work.done()
     show(summary(metrics))
@@ -118,7 +119,6 @@ def _measure(
     network: Translator, tokenizer: Tokenizer, train: list[Pair], test: list[Pair], search: Search, batch_tokens: int
 ) -> tuple[dict[str, Any], list[dict[str, str]]]:
     """The test sentences translated by beam search, by the likeliest token and by memory: metrics, and their rows."""
-    network.to("cuda" if torch.cuda.is_available() else "cpu")
     sources, references = [pair.source for pair in test], [pair.target for pair in test]
     found = {"beam": translate(network, tokenizer, sources, search, batch_tokens)[0]}
     likeliest = Search(1, search.length_penalty, search.extra)

@@ -11,6 +11,7 @@ import torch
 from torch.optim import Optimizer
 
 from foundling.costs import HOUR, Shape, activation_bytes, free_memory, parts_that_fit, precision_of, state_bytes
+from foundling.device import automatic_precision
 from foundling.model.gpt import GPT
 from foundling.training.calibration import measure
 
@@ -19,7 +20,11 @@ GIB = 2.0**30
 
 
 def warn(
-    network: GPT, make_optimizer: Callable[[Any], Optimizer], settings: dict[str, Any], runtime: dict[str, Any]
+    network: GPT,
+    make_optimizer: Callable[[Any], Optimizer],
+    settings: dict[str, Any],
+    runtime: dict[str, Any],
+    device: torch.device,
 ) -> None:
     """Say in one line what will not fit, else what will take longer than runtime.budget_hours; settings are pretrain's.
 
@@ -27,25 +32,22 @@ def warn(
     """
     if not settings["max_steps"]:
         return
-    on_gpu = runtime["trainer"]["accelerator"] != "cpu" and torch.cuda.is_available()
-    if runtime["threads"]:
-        torch.set_num_threads(runtime["threads"])
-    bf16 = on_gpu and torch.cuda.is_bf16_supported(including_emulation=False)
-    precision = precision_of(settings["precision"], "bf16-mixed" if bf16 else "32-true")
+    on_gpu = device.type == "cuda"
+    precision = precision_of(settings["precision"], automatic_precision(device))
     shape = Shape.of(dataclasses.asdict(network.config))
     kind = settings["optimizer"]["_target_"].rpartition(".")[2]
     devices = _devices(runtime["trainer"]["devices"]) if on_gpu else 1
     windows = math.ceil(settings["batch_size"] / settings["accumulate"] / devices)
     state = sum(state_bytes(shape, kind, precision).values())
     needed = state + activation_bytes(shape, windows * shape.context, precision, checkpointed=False)
-    free = float(torch.cuda.mem_get_info()[0]) if on_gpu else free_memory()
+    free = float(torch.cuda.mem_get_info(device)[0]) if on_gpu else free_memory()
     if needed > free:
         log.warning(
             f"pretrain: about {needed / GIB:,.1f} GiB of memory are needed and {free / GIB:,.1f} are free; "
             + _mend(parts_that_fit(shape, windows, precision, free - state), settings["accumulate"])
         )
     elif runtime["budget_hours"] is not None:
-        clone = copy.deepcopy(network).to("cuda" if on_gpu else "cpu")
+        clone = copy.deepcopy(network).to(device)
         batch = {name: settings[name] for name in ("accumulate", "gradient_clip")}
         batch["batch_size"] = windows * settings["accumulate"]
         speed = measure(clone, make_optimizer, precision=precision, seconds=0, least=1, **batch)

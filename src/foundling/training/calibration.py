@@ -59,8 +59,8 @@ def measure(
                 nn.utils.clip_grad_norm_(network.parameters(), gradient_clip)
             optimizer.step()
             optimizer.zero_grad()
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
+            if device.type != "cpu":
+                torch.accelerator.synchronize(device)
             times.append(time.perf_counter() - start)
     timed = times[WARM_UP:]
     return Speed(statistics.median(timed), len(timed))

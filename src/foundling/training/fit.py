@@ -11,6 +11,7 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.utilities.throughput import get_available_flops
 from lightning.pytorch.loggers import Logger
 
+from foundling.device import automatic_precision, set_up
 from foundling.training.callbacks import Bar, Recorder, SeedEachBatch
 from foundling.training.faults import SKIP, Fault, Faults
 from foundling.training.parts import clear_mishaps
@@ -37,12 +38,11 @@ def fit(
     `scratch`; where that holds a checkpoint, the training goes on from it. Returns the recorder, which knows the speed.
     """
     _quiet()
-    if runtime["threads"]:
-        torch.set_num_threads(runtime["threads"])
-    precision = _precision(recipe["precision"], runtime["trainer"]["accelerator"])
+    device = set_up(runtime)
+    precision = automatic_precision(device) if recipe["precision"] == "auto" else recipe["precision"]
     trained: Any = module
     network = trained.network
-    peak = _peak_flops(precision, runtime)
+    peak = _peak_flops(precision, device)
     recorder = Recorder(
         scratch, runtime["log_every"], tokens_per_step, trained.measures, network.flops_per_token(), peak
     )
@@ -65,7 +65,7 @@ def fit(
         network.compile()
     trained.batch_mode = runtime["batch"]
     while True:
-        trainer = _trainer(recipe, runtime, precision, scratch, beside, logger, show)
+        trainer = _trainer(recipe, runtime, device, precision, scratch, beside, logger, show)
         checkpoints.resume(trainer)
         if checkpoints.step:
             log.info(f"going on from step {checkpoints.step:,} of {steps:,}, as kept in {scratch}")
@@ -91,6 +91,7 @@ def fit(
 def _trainer(
     recipe: dict[str, Any],
     runtime: dict[str, Any],
+    device: torch.device,
     precision: Any,
     scratch: Path,
     callbacks: list[Callback],
@@ -99,7 +100,7 @@ def _trainer(
 ) -> Trainer:
     steps, accumulate = recipe["max_steps"], recipe["accumulate"]
     trainer = Trainer(
-        **runtime["trainer"],
+        **runtime["trainer"] | {"accelerator": device.type},
         max_steps=steps,
         max_epochs=-1,
         accumulate_grad_batches=accumulate,
@@ -124,20 +125,12 @@ def _trainer(
     return trainer
 
 
-def _precision(asked: str | int, accelerator: str) -> Any:
-    """`auto`: bfloat16 on a GPU that computes in it, else float32 (most CPUs only emulate bfloat16, slowly)."""
-    if asked != "auto":
-        return asked
-    on_gpu = accelerator != "cpu" and torch.cuda.is_available()
-    return "bf16-mixed" if on_gpu and torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
-
-
-def _peak_flops(precision: Any, runtime: dict[str, Any]) -> float | None:
+def _peak_flops(precision: Any, device: torch.device) -> float | None:
     """The GPU's published peak, where Lightning knows it, for model FLOPs utilisation."""
-    if runtime["trainer"]["accelerator"] == "cpu" or not torch.cuda.is_available():
+    if device.type != "cuda":
         return None
     dtype = torch.bfloat16 if "bf16" in str(precision) else torch.float32
-    peak = get_available_flops(torch.device("cuda"), dtype)
+    peak = get_available_flops(device, dtype)
     return float(peak) if peak else None
 
 

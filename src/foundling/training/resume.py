@@ -22,6 +22,7 @@ from lightning import Callback, LightningModule, Trainer
 
 from foundling.artifacts import fingerprint, sha256
 from foundling.data.loading import Order
+from foundling.device import name_of
 from foundling.training import checkpoint
 from foundling.training.callbacks import Recorder
 
@@ -76,7 +77,7 @@ class Checkpoints(Callback):
         loop = trainer.fit_loop.epoch_loop
         loop.batch_progress.total.increment_by(self.step * trainer.accumulate_grad_batches)
         loop.automatic_optimization.optim_progress.optimizer.step.total.increment_by(self.step)
-        before, now = state["made_on"], made_on()
+        before, now = state["made_on"], made_on(trainer.strategy.root_device)
         changed = [f"{name} was {before.get(name)} and is {now[name]}" for name in now if now[name] != before.get(name)]
         if changed:
             log.warning(f"what goes on may differ from an uninterrupted run in the last bits: {', '.join(changed)}")
@@ -157,7 +158,7 @@ class Checkpoints(Callback):
             "schedule": trainer.lr_scheduler_configs[0].scheduler.state_dict(),
             "precision": trainer.precision_plugin.state_dict(),
             "keepers": {name: kept for name, keeper in self.keepers.items() if (kept := keeper.state_dict())},
-            "made_on": made_on(),
+            "made_on": made_on(trainer.strategy.root_device),
         }
         began = time.monotonic()
         if trainer.is_global_zero:
@@ -167,10 +168,9 @@ class Checkpoints(Callback):
         self.recorder.start_clock()
 
 
-def made_on() -> dict[str, Any]:
+def made_on(device: torch.device) -> dict[str, Any]:
     """What bits depend on beside the recipe and the packages: device, threads, and this program itself."""
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-    return {"device": device, "threads": torch.get_num_threads(), "program": _program()}
+    return {"device": name_of(device), "threads": torch.get_num_threads(), "program": _program()}
 
 
 @cache

@@ -8,9 +8,13 @@ import platform
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from foundling.artifacts import read_json, sha256
+from foundling.device import name_of
+
+if TYPE_CHECKING:
+    import torch
 
 PROVENANCE = "provenance.json"
 PACKAGES = ("torch", "lightning", "tiktoken", "numpy")
@@ -36,7 +40,13 @@ def recorded_files(folder: Path) -> dict[str, str]:
     return files if isinstance(files, dict) else {}
 
 
-def run_record(weights: Path, seconds: dict[str, float], tokens_per_second: float, wandb: str | None) -> dict[str, Any]:
+def run_record(
+    weights: Path,
+    seconds: dict[str, float],
+    tokens_per_second: float,
+    device: "torch.device",
+    wandb: str | None,
+) -> dict[str, Any]:
     """Who made these weights: git commit, the run's overrides, machine, device, times and speed."""
     import torch
     from hydra.core.hydra_config import HydraConfig
@@ -49,9 +59,7 @@ def run_record(weights: Path, seconds: dict[str, float], tokens_per_second: floa
         "overrides": list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else [],
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
-        "device": torch.cuda.get_device_name()
-        if torch.cuda.is_available()
-        else f"CPU, {torch.get_num_threads()} threads",
+        "device": name_of(device) + (f", {torch.get_num_threads()} threads" if device.type == "cpu" else ""),
         "seconds": {name: round(value, 1) for name, value in seconds.items()},
         "tokens_per_second": round(tokens_per_second),
         "wandb": wandb,

@@ -1,0 +1,116 @@
+"""The device policy: `runtime` in, the one device that every stage and command computes on out.
+
+Imports torch only where a device is chosen, so that an accelerator that cannot be there is reported at once.
+"""
+
+import ctypes
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+KEY = "runtime.trainer.accelerator"
+# what it may be, and the devices it stands for, the preferred one first
+ACCELERATORS = {
+    "auto": ("cuda", "mps", "cpu"),
+    "gpu": ("cuda", "mps"),
+    "cuda": ("cuda",),
+    "mps": ("mps",),
+    "cpu": ("cpu",),
+}
+CUDA_DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+
+
+def set_up(runtime: Mapping[str, Any]) -> "torch.device":
+    """Apply `runtime.threads` and return the device that `runtime.trainer` names."""
+    device = choose_device(runtime["trainer"]["accelerator"], runtime["trainer"]["devices"])
+    set_threads(runtime["threads"])
+    return device
+
+
+def set_threads(threads: int | None) -> None:
+    """How many CPU threads torch computes with; None leaves torch's own choice, all cores."""
+    import torch
+
+    if threads:
+        torch.set_num_threads(threads)
+
+
+def choose_device(accelerator: str, devices: Any = 1) -> "torch.device":
+    """The first available device that the accelerator stands for; of a list of CUDA devices, its first."""
+    check_accelerator(accelerator)
+    import torch
+
+    kind = next((kind for kind in ACCELERATORS[accelerator] if _available(kind)), None)
+    if kind is None:
+        raise ValueError(_missing(accelerator))
+    if kind == "cuda" and not isinstance(devices, int | str) and devices:
+        return torch.device(kind, devices[0])
+    return torch.device(kind)
+
+
+def check_accelerator(accelerator: str) -> None:
+    """Raise ValueError for an unknown accelerator, or one that this machine cannot have, without torch."""
+    if accelerator not in ACCELERATORS:
+        known = ", ".join(ACCELERATORS)
+        raise ValueError(f"{KEY}={accelerator}: must be one of {known}; try trainer=auto")
+    if not any(_possible(kind) for kind in ACCELERATORS[accelerator]):
+        raise ValueError(_missing(accelerator))
+
+
+def automatic_precision(device: "torch.device") -> str:
+    """What `precision=auto` means: bfloat16 on a GPU that computes in it, else float32.
+
+    Most CPUs only emulate bfloat16, slowly.
+    """
+    import torch
+
+    if device.type != "cuda":
+        return "32-true"
+    bf16 = torch.cuda.is_bf16_supported(including_emulation=False)  # type: ignore[no-untyped-call]
+    return "bf16-mixed" if bf16 else "32-true"
+
+
+def name_of(device: "torch.device") -> str:
+    """The GPU's model name, or the kind of device, for records."""
+    import torch
+
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
+
+
+def _available(kind: str) -> bool:
+    """Whether torch can compute on this kind of device."""
+    import torch
+
+    if kind == "cuda":
+        return torch.cuda.is_available()
+    return kind == "cpu" or torch.backends.mps.is_available()
+
+
+def _possible(kind: str) -> bool:
+    """Whether torch may find this kind of device, as far as can be told without importing it."""
+    if kind == "cuda":
+        return _cuda_possible()
+    return kind == "cpu" or sys.platform == "darwin"
+
+
+def _cuda_possible() -> bool:
+    """Whether this torch is built for CUDA (or ROCm, which it also calls cuda) and a driver is installed."""
+    build = version("torch").partition("+")[2]
+    if build == "cpu" or build.startswith("rocm"):
+        return build != "cpu"
+    try:
+        ctypes.CDLL(CUDA_DRIVER)
+    except OSError:
+        return False
+    return True
+
+
+def _missing(accelerator: str) -> str:
+    return (
+        f"{KEY}={accelerator}: the installed torch {version('torch')} finds no such "
+        "device on this machine; try trainer=auto, which falls back to the CPU, or trainer=cpu"
+    )
