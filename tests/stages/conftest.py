@@ -78,10 +78,11 @@ class Project:
         self.path = path
 
     def run(self, *command: str, succeeds: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run a program of the environment in the project, offline."""
+        """Run a program of the environment in the project, with the project's own source, offline."""
         programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         environment = os.environ | {
             "PATH": programs,
+            "PYTHONPATH": str(self.path / "src"),
             "WANDB_MODE": "disabled",
             "DVC_NO_ANALYTICS": "1",
             "COLUMNS": "120",

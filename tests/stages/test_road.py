@@ -106,6 +106,29 @@ def test_a_change_touches_exactly_the_stages_that_read_it(project, changes: dict
         project.select()
 
 
+@pytest.mark.parametrize(
+    ("file", "old", "new", "stages"),
+    [
+        ("model/gpt.py", '"""', '"""To be read first: ', set()),
+        ("training/budget.py", "\n\n\n", "\n\n\n# what comes next\n", set()),
+        ("training/budget.py", "log = ", "BEFORE = 1\nlog = ", {"pretrain"}),
+        ("data/pairs.py", "\n\n\n", "\nfrom foundling.training import budget\n\n\n", {"translator"}),
+        ("reporting/template.html.j2", "<body>", "<body><hr>", {"report"}),
+    ],
+)
+def test_changed_code_touches_exactly_the_stages_that_import_it(
+    project, file: str, old: str, new: str, stages: set[str]
+) -> None:
+    path = project.path / "src/foundling" / file
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    try:
+        assert project.outdated() == stages
+    finally:
+        path.write_text(text, encoding="utf-8")
+
+
 def test_a_changed_evaluation_trains_nothing_anew(project) -> None:
     project.select({"set.evaluate.samples.count": 1})
     try:

@@ -1,0 +1,205 @@
+"""What each stage's code does, as one hash per stage: code.yaml, on whose lines dvc.yaml's stages depend.
+
+A stage's hash covers src/foundling/stages/<stage>.py and every module of the package that it imports,
+directly or through others, inside functions too. A module counts as its syntax tree without comments,
+docstrings, positions and `if TYPE_CHECKING` blocks. A package counts as its `__init__.py` and its data
+files: whatever is not Python in its folder, and in subfolders that are not packages themselves.
+"""
+
+import ast
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+CODE = "code.yaml"
+STAGES = "stages"
+COMPOSE = "compose"  # writes these hashes, and depends on all of src/foundling instead
+# hands every stage its settings. composed.yaml holds their values, so this module's own code is not hashed
+CONFIG = "config"
+# fields that say nothing beyond the rest of the tree, or that only some versions of Python fill in
+SKIPPED_FIELDS = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
+# nodes that are not written as they come
+VARYING = frozenset({ast.Import, ast.ImportFrom, ast.JoinedStr, ast.If, ast.Expr})
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module's hash, and the modules of the same package that it imports."""
+
+    digest: str
+    imports: frozenset[str]
+
+
+def stage_hashes(package: Path) -> dict[str, str]:
+    """{stage: hash} of the stages of the package in this folder; the same on each version of Python."""
+    return {stage: _hash(modules) for stage, modules in stage_modules(package).items()}
+
+
+def stage_modules(package: Path) -> dict[str, dict[str, Module]]:
+    """{stage: {dotted name: module}} for a stage's own module and all that it imports, directly or not."""
+
+    @cache
+    def read(name: str) -> Module:
+        return _read(package, name)
+
+    names = sorted(file.stem for file in (package / STAGES).glob("*.py"))
+    stages = [name for name in names if name not in ("__init__", COMPOSE)]
+    return {stage: _closure(f"{package.name}.{STAGES}.{stage}", read) for stage in stages}
+
+
+def _closure(start: str, read: Callable[[str], Module]) -> dict[str, Module]:
+    config = start.partition(".")[0] + f".{CONFIG}"
+    reached, waiting = {start: read(start)}, [start]
+    while waiting:
+        for name in reached[waiting.pop()].imports:
+            if name not in reached and name != config:
+                reached[name] = read(name)
+                waiting.append(name)
+    return reached
+
+
+def _hash(modules: dict[str, Module]) -> str:
+    lines = sorted(f"{name} {module.digest}" for name, module in modules.items())
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _read(package: Path, name: str) -> Module:
+    """Parse one module of the package."""
+    file = _file_of(package, name)
+    assert file is not None
+    is_package = file.name == "__init__.py"
+    try:
+        tree = ast.parse(file.read_bytes())
+    except SyntaxError as error:
+        raise ValueError(f"{file}:{error.lineno} is not valid Python ({error.msg}); fix that line") from None
+    writer = _Writer()
+    writer.write(tree)
+    content = hashlib.sha256("".join(writer.parts).encode())
+    for data in _data_files(file.parent) if is_package else ():
+        content.update(f"\n{data.relative_to(file.parent).as_posix()} ".encode())
+        content.update(hashlib.sha256(data.read_bytes()).digest())
+    folder = name if is_package else name.rpartition(".")[0]
+    imported = {found for node in writer.imports for found in _names(node, folder)}
+    imported = {above for found in imported | {folder} for above in _with_parents(found)}
+    return Module(content.hexdigest(), frozenset(found for found in imported if _file_of(package, found)))
+
+
+def _file_of(package: Path, name: str) -> Path | None:
+    """The file of a module of the package, or None if there is no such module."""
+    top, *below = name.split(".")
+    if top != package.name:
+        return None
+    path = package.joinpath(*below)
+    for file in (path / "__init__.py", path.with_suffix(".py")):
+        if file.is_file():
+            return file
+    return None
+
+
+def _names(node: ast.Import | ast.ImportFrom, folder: str) -> Iterator[str]:
+    """The dotted names that an import statement may load; `folder` is the package that contains it."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+        return
+    above = folder.split(".")[: len(folder.split(".")) + 1 - node.level] if node.level else []
+    base = ".".join([*above, *([node.module] if node.module else [])])
+    yield base
+    yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _with_parents(name: str) -> Iterator[str]:
+    """a.b.c, a.b, a: importing a module runs the `__init__` of each package above it."""
+    while name:
+        yield name
+        name = name.rpartition(".")[0]
+
+
+def _data_files(folder: Path) -> Iterator[Path]:
+    """A package's visible files that are not Python, sorted; not those of the packages below it."""
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith((".", "__pycache__")):
+            continue
+        if path.is_dir() and not (path / "__init__.py").is_file():
+            yield from _data_files(path)
+        elif path.is_file() and path.suffix not in (".py", ".pyc", ".pyi"):
+            yield path
+
+
+class _Writer:
+    """A syntax tree as text that depends on nothing but what the code does; collects the imports."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.imports: list[ast.Import | ast.ImportFrom] = []
+
+    def write(self, value: Any) -> None:
+        """Append a node, a list of nodes or a constant; without empty fields, as in Python 3.13."""
+        kind, add = value.__class__, self.parts.append
+        if kind is list:
+            add("[")
+            for item in value:
+                self.write(item)
+            add("]")
+            return
+        if not issubclass(kind, ast.AST):
+            add(ascii(value))  # repr() would depend on the version's table of Unicode
+            return
+        if kind in VARYING:
+            value = self._normalize(value)
+            if value is None:
+                return
+        fields = value.__dict__
+        add(kind.__name__)
+        for name, label in _labels(kind):
+            item = fields.get(name)
+            if item is not None and item != []:
+                add(label)
+                self.write(item)
+        add(")")
+
+    def _normalize(self, node: ast.AST) -> ast.AST | None:
+        """The node to write instead, or None if it is already written or does nothing at run time."""
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            self.imports.append(node)
+        elif isinstance(node, ast.JoinedStr):
+            return ast.JoinedStr(_joined(node.values))
+        elif isinstance(node, ast.If) and _is_type_checking(node.test):
+            for statement in node.orelse:
+                self.write(statement)
+            return None
+        return None if _is_text_statement(node) else node
+
+
+@cache
+def _labels(kind: type[ast.AST]) -> list[tuple[str, str]]:
+    """The fields of a kind of node with what is written before each."""
+    return [(name, f" {name}=") for name in kind._fields if name not in SKIPPED_FIELDS]
+
+
+def _is_text_statement(node: ast.AST) -> bool:
+    """A docstring, or another string that is a statement of its own and does nothing."""
+    if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Constant):
+        return False
+    return isinstance(node.value.value, str)
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    name = test.attr if isinstance(test, ast.Attribute) else test.id if isinstance(test, ast.Name) else ""
+    return name == "TYPE_CHECKING"
+
+
+def _joined(values: list[ast.expr]) -> list[ast.expr]:
+    """An f-string's parts, adjacent texts merged, empty ones dropped: Python's versions split differently."""
+    parts: list[Any] = []
+    for value in values:
+        last = parts[-1] if parts else None
+        if not isinstance(value, ast.Constant):
+            parts.append(value)
+        elif isinstance(last, ast.Constant):
+            parts[-1] = ast.Constant(str(last.value) + str(value.value))
+        elif value.value:
+            parts.append(value)
+    return parts
