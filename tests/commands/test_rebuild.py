@@ -1,15 +1,18 @@
 """foundling rebuild finds the commit and settings of a model's run, and repeats them in a clean clone."""
 
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from omegaconf import OmegaConf
 
 from foundling.artifacts import read_json, sha256, write_json
 from foundling.commands import rebuild
+from foundling.weights.provenance import run_record
 
 # stands in for the stages: pretrain writes the seed that params.yaml or the command line gives
 PROGRAM = """
@@ -28,18 +31,20 @@ def git(*arguments: str) -> str:
     return subprocess.run(["git", *identity, *arguments], capture_output=True, text=True, check=True).stdout.strip()
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository whose models/base was made by its commit with one setting of the command line's."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "src/foundling").mkdir(parents=True)
+@pytest.fixture(params=["", "teams/language model"], ids=["alone", "in a larger repository"])
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
+    """A repository, or a folder of one, whose models/base its commit made with a setting of the command line's."""
+    folder = tmp_path / request.param
+    folder.mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(folder)
+    Path("src/foundling").mkdir(parents=True)
     Path("src/foundling/__init__.py").write_text("")
     Path("src/foundling/__main__.py").write_text(PROGRAM)
     Path("params.yaml").write_text("model: micro\nset: {pretrain: {max_steps: 7}}\n")
     Path("conf").mkdir()
     Path("conf/config.yaml").write_text("")
     Path(".gitignore").write_text("/models/\n/metrics/\n/scratch/\n")
-    git("init", "--quiet")
+    git("init", "--quiet", str(tmp_path))
     git("add", "-A")
     git("commit", "--quiet", "-m", "one")
     Path("models/base").mkdir(parents=True)
@@ -56,7 +61,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     }
     write_json("metrics/other_run.json", {"weights_sha256": "0"})
     write_json("metrics/pretrain_run.json", record)
-    return tmp_path
+    return folder
 
 
 def run(carry_out: bool = False, model: str = "models/base") -> None:
@@ -71,7 +76,22 @@ def test_it_prints_commands_with_the_settings_that_the_commit_does_not_hold(proj
     assert "for stage in fetch weights tokenizer tokenize pretrain; do foundling $stage seed=3 " in out
     assert "It is, so" in out
     assert "max_steps" not in out
+    cloned = Path("scratch/rebuild", commit[:10], git("rev-parse", "--show-prefix"))
+    assert f"\ncd {shlex.quote(str(cloned))}\n" in out
     assert not (project / "scratch").exists()
+
+
+def test_a_change_elsewhere_in_the_repository_does_not_make_a_run_dirty(project: Path) -> None:
+    top = Path(git("rev-parse", "--show-toplevel"))
+    (top / "elsewhere").mkdir()
+    (top / "elsewhere/file").write_text("one")
+    git("add", str(top / "elsewhere"))
+    made = Path("models/base/model.safetensors"), {}, 1.0, torch.device("cpu"), None
+    record = run_record(*made)
+    assert record["commit"] == git("rev-parse", "HEAD")
+    assert record["dirty"] is (top == project)
+    Path("params.yaml").write_text("model: nano\n")
+    assert run_record(*made)["dirty"]
 
 
 def test_a_translator_needs_its_pairs_alone(project: Path) -> None:
@@ -85,7 +105,8 @@ def test_it_carries_them_out_in_a_clean_clone_and_compares(project: Path, capsys
     run(carry_out=True)
     assert "models/base was recreated to the bit in scratch/rebuild/" in capsys.readouterr().out
     (clone,) = (project / "scratch/rebuild").iterdir()
-    assert (clone / "log").read_text().split() == ["fetch", "weights", "tokenizer", "tokenize", "pretrain"]
+    log = clone / git("rev-parse", "--show-prefix") / "log"
+    assert log.read_text().split() == ["fetch", "weights", "tokenizer", "tokenize", "pretrain"]
     run(carry_out=True)
 
 

@@ -38,9 +38,14 @@ def run(config: DictConfig, out: Path) -> None:
     stage, record = record_of(model)
     made = read_json(model / PROVENANCE)
     clone = CLONES / record["commit"][:10]
+    project = clone / _git("rev-parse", "--show-prefix")
     git, stages, settings = commands(stage, record, clone)
     python = f"Python {record['python']}, " + ", ".join(f"{n} {v}" for n, v in made.get("versions", {}).items())
-    told = [f"# made on {record['machine']}, {record['device']}; {python}", *map(shlex.join, git), f"cd {clone}"]
+    told = [
+        f"# made on {record['machine']}, {record['device']}; {python}",
+        *map(shlex.join, git),
+        f"cd {shlex.quote(str(project))}",
+    ]
     told.append("make .venv/.run && source .venv/bin/activate")
     told.append(f"for stage in {' '.join(stages)}; do foundling $stage {shlex.join(settings)} || break; done")
     told.append(f'echo "{record["weights_sha256"]}  {_place(stage)}/{WEIGHTS}" | sha256sum --check')
@@ -51,8 +56,10 @@ def run(config: DictConfig, out: Path) -> None:
         if parent != FETCHED:
             log.warning(f"rebuild: it began from {parent}, which must be there, relative to the clone")
     if config.rebuild.run:
-        _carry_out(git, [[name, *settings] for name in stages], clone, made.get("versions", {}))
-        _compare(model, clone / _place(stage))
+        _check_versions(made.get("versions", {}))
+        shutil.rmtree(clone, ignore_errors=True)
+        _carry_out(git, [[name, *settings] for name in stages], project)
+        _compare(model, project / _place(stage))
 
 
 def record_of(model: Path) -> tuple[str, dict[str, Any]]:
@@ -90,8 +97,9 @@ def _trust(path: Path, record: dict[str, Any]) -> None:
 
 def commands(stage: str, record: dict[str, Any], clone: Path) -> tuple[list[list[str]], list[str], list[str]]:
     """git's commands, the stages in order, and the settings of all that the selection of that commit does not hold."""
+    top = _git("rev-parse", "--show-cdup") or "."  # the repository may be larger than the project
     git = [
-        ["git", "clone", "--quiet", "--no-checkout", ".", str(clone)],
+        ["git", "clone", "--quiet", "--no-checkout", top, str(clone)],
         ["git", "-C", str(clone), "checkout", "--quiet", record["commit"]],
     ]
     committed = _selection(record["commit"])
@@ -102,27 +110,33 @@ def commands(stage: str, record: dict[str, Any], clone: Path) -> tuple[list[list
 
 def _selection(commit: str) -> list[str]:
     """What params.yaml of that commit selects, as overrides."""
-    shown = subprocess.run(["git", "show", f"{commit}:{SELECTION}"], capture_output=True, text=True)
-    if shown.returncode:
-        return []
+    shown = _git("show", f"{commit}:./{SELECTION}")
     with TemporaryDirectory() as folder:
         file = Path(folder) / SELECTION
-        file.write_text(shown.stdout, encoding="utf-8")
+        file.write_text(shown, encoding="utf-8")
         return selected([], file)
 
 
-def _carry_out(git: list[list[str]], stages: list[list[str]], clone: Path, versions: dict[str, str]) -> None:
-    """Run all in this environment, with the clone's own code in front."""
+def _git(*arguments: str) -> str:
+    """What git prints about the project's folder; empty where it fails, as outside of a repository."""
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True)
+    return "" if done.returncode else done.stdout.removesuffix("\n")
+
+
+def _check_versions(versions: dict[str, str]) -> None:
     for name, recorded in versions.items():
         if (here := version(name).partition("+")[0]) != recorded:
             log.warning(f"rebuild: {name} is {here} here and was {recorded}; the bytes may differ")
-    shutil.rmtree(clone, ignore_errors=True)
-    clone.parent.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | {"PYTHONPATH": str((clone / "src").absolute())}
+
+
+def _carry_out(git: list[list[str]], stages: list[list[str]], project: Path) -> None:
+    """Run all in this environment, with the code of the cloned project in front."""
+    CLONES.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | {"PYTHONPATH": str((project / "src").absolute())}
     for command in git:
         _execute(command, Path(), environment)
     for arguments in stages:
-        _execute([sys.executable, "-m", "foundling", *arguments], clone, environment)
+        _execute([sys.executable, "-m", "foundling", *arguments], project, environment)
 
 
 def _execute(command: list[str], folder: Path, environment: dict[str, str]) -> None:

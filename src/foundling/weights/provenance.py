@@ -55,7 +55,7 @@ def run_record(
     return {
         "weights_sha256": sha256(weights),
         "commit": commit,
-        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")) if commit else None,
+        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no", "--", ".")) if commit else None,
         "overrides": list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else [],
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
