@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,10 @@ def read(root: Path, tmp_path: Path) -> Read:
     """Write records, one list for each source, fetch them, read them by conf/instruct's recipe with changes."""
 
     def run(
-        sources: dict[str, list[Any]], fields: dict[str, Any] | None = None, **changes: Any
+        sources: dict[str, list[Any]],
+        fields: dict[str, Any] | None = None,
+        counts: Counter[str] | None = None,
+        **changes: Any,
     ) -> dict[str, list[Example]]:
         recipe = yaml.safe_load((root / "conf/instruct/recipe.yaml").read_text()) | {"seed": 1}
         recipe |= changes | {"fields": recipe["fields"] | (fields or {})}
@@ -35,7 +39,7 @@ def read(root: Path, tmp_path: Path) -> Read:
         recipe["dataset"] = {"name": "mine", "sources": listed}
         shutil.rmtree(tmp_path / "raw", ignore_errors=True)
         fetch(recipe["dataset"], tmp_path / "raw", None)
-        return conversations(tmp_path / "raw", recipe, PHI3)
+        return conversations(tmp_path / "raw", recipe, PHI3, counts)
 
     return run
 
@@ -97,6 +101,92 @@ def test_message_lists_are_read_in_both_common_forms(read: Read, form: str) -> N
     assert splits[TRAIN][0].messages == tuple(Message(role, text) for role, text in talk[:-1])
 
 
+BY_SOURCE = {"by": "source", "validation": 0.0, "test": 0.0}
+
+
+def thrice(row: dict[str, Any], word: str) -> dict[str, list[dict[str, Any]]]:
+    """A row for each split, unlike the others in one word."""
+    names = {TRAIN: word, VALIDATION: f"{word}v", TEST: f"{word}t"}
+    return {name: [json.loads(json.dumps(row).replace(word, other))] for name, other in names.items()}
+
+
+def test_answers_of_weight_0_are_read_and_not_learned(read: Read) -> None:
+    row = {
+        "messages": [
+            {"role": "developer", "content": "Be brief."},
+            {"role": "user", "content": [{"type": "text", "text": "What is "}, {"type": "text", "text": "0+1?"}]},
+            {"role": "assistant", "content": "2", "weight": 0},
+            {"role": "user", "content": "No."},
+            {"role": "assistant", "content": "1", "weight": 1, "tool_calls": None},
+            {"role": "user", "content": "Thanks."},
+            {"role": "assistant", "content": "Hm.", "weight": 0},
+        ],
+        "tools": [{"type": "function"}],
+    }
+    counts: Counter[str] = Counter()
+    splits = read(thrice(row, "0+1"), fields={"messages": "messages"}, counts=counts, split=BY_SOURCE)
+    assert splits[TRAIN][0].messages == (
+        Message(SYSTEM, "Be brief."),
+        Message(USER, "What is 0+1?"),
+        Message(ASSISTANT, "2", learned=False),
+        Message(USER, "No."),
+        Message(ASSISTANT, "1"),
+    )
+    assert counts == {
+        "left out: messages after the last answer that is learned": 6,
+        "read, but not learned: answers of weight 0": 3,
+        "left out: definitions of tools, by rows": 3,
+    }
+
+
+def test_a_conversation_may_begin_with_the_assistant(read: Read) -> None:
+    fields = {"messages": "conversations", "role": "from", "content": "value"}
+    alone = [{"conversations": [{"from": "gpt", "value": f"Welcome to shop {n}."}]} for n in range(40)]
+    splits = read({"mine": alone}, fields=fields)
+    assert sum(map(len, splits.values())) == 40
+    assert splits[TRAIN][0].messages[0].role == ASSISTANT
+    assert splits[TRAIN][0].asked == ()
+    longer = [
+        {"conversations": [*row["conversations"], {"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Yes?"}]}
+        for row in alone
+    ]
+    (first, *_) = read({"mine": longer}, fields=fields)[TRAIN]
+    assert [message.role for message in first.messages] == [ASSISTANT, USER, ASSISTANT]
+
+
+def test_an_optional_field_that_a_row_lacks_is_empty_and_counted(read: Read, caplog: pytest.LogCaptureFixture) -> None:
+    rows = [{"instruction": f"Count to {n}", "output": "1"} for n in range(40)]
+    rows[0] |= {"input": "up", "sort": "a"}
+    rows[1] |= {"input": None, "sort": None}
+    counts: Counter[str] = Counter()
+    splits = read({"mine": rows}, fields={"input": "input", "kind": "sort"}, counts=counts)
+    found = {e.asked[0].text: e.kind for examples in splits.values() for e in examples}
+    assert (found["Count to 0\nup"], found["Count to 1"], found["Count to 2"]) == ("a", None, None)
+    reason = "rows without the field 'input' (instruct.fields.input), which is taken as empty"
+    assert counts[reason] == 39
+    assert f"instruct: {reason}: 39" in caplog.text
+
+
+def test_halves_of_surrogate_pairs_are_replaced_before_training(read: Read) -> None:
+    counts: Counter[str] = Counter()
+    rows = [row | {"instruction": row["instruction"] + "\ud83d"} for row in TRIPLES]
+    splits = read({"mine": rows}, counts=counts)
+    assert all(e.asked[0].text.endswith("\ufffd") for examples in splits.values() for e in examples)
+    assert counts == {"changed: halves of surrogate pairs to U+FFFD": 40}
+
+
+def test_training_that_asks_nothing_of_its_own_is_told_apart_from_an_empty_one(read: Read) -> None:
+    rows = [{"instruction": "Same?", "output": f"{n}"} for n in range(40)]
+    with pytest.raises(
+        ValueError, match="split train of mine is empty: validation or test ask the same as all of its 34"
+    ):
+        read({"mine": rows})
+    with pytest.raises(
+        ValueError, match=r"split train of mine is empty; lower instruct\.split\.validation and instruct"
+    ):
+        read({"mine": TRIPLES[:2]})
+
+
 def test_what_is_asked_in_test_or_validation_is_dropped_from_train(
     read: Read, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -119,7 +209,7 @@ def broken(**changes: Any) -> list[dict[str, Any]]:
     return [*TRIPLES[:2], third, *TRIPLES[3:]]
 
 
-def talk(**message: str) -> dict[str, Any]:
+def talk(**message: Any) -> dict[str, Any]:
     return {"messages": [message]}
 
 
@@ -133,17 +223,31 @@ LISTED = {"messages": "messages"}
             broken(output=...),
             {},
             r"row 3 of source mine has no field 'output' with a text \(found instruction, input, sort\); "
-            r"mend the row, or set instruct\.fields\.output to the field that holds it",
+            r"fix the row, or set instruct\.fields\.output to the field that holds it",
         ),
-        (broken(input=...), {"input": "input"}, r"row 3 .* no field 'input' .*fields\.input .*null: there is none"),
+        (broken(input=7), {"input": "input"}, r"row 3 .* no field 'input' .*fields\.input .*null: there is none"),
         (broken(instruction=7), {}, r"row 3 .* no field 'instruction' with a text \(found a int\)"),
-        (broken(sort=...), {"kind": "sort"}, r"row 3 .* no field 'sort'"),
+        (broken(sort=["a"]), {"kind": "sort"}, r"row 3 .* no field 'sort' with a text \(found a list\)"),
         (broken(output="  "), {}, "row 3 of source mine has an empty answer; write one, or take the row out"),
         (broken(instruction=""), {}, "row 3 of source mine has an empty instruction"),
         (TRIPLES, LISTED, r"row 1 of source mine has no field 'messages' with a list of messages"),
         ([talk(role="user")], LISTED, "message 1 of row 1 of source mine has no field 'content'"),
         ([talk(role="robot", content="x")], LISTED, "message 1 of row 1 .* has the role 'robot'; allowed are system"),
         ([talk(role="user", content="x")], LISTED, "row 1 of source mine has no answer of the assistant"),
+        ([talk(role="tool", content="7")], LISTED, "message 1 of row 1 .* has the role 'tool', and tool calls are not"),
+        ([talk(role="function", name="f", content="7")], LISTED, "has the role 'function', and tool calls are not"),
+        (
+            [talk(role="assistant", content=None, tool_calls=[{"id": "1"}])],
+            LISTED,
+            "message 1 of row 1 .* has the field tool_calls, and tool calls are not supported; take the row out",
+        ),
+        ([talk(role="assistant", content="x", weight=0.5)], LISTED, r"weight=0.5: must be 0 \(read it\) or 1"),
+        ([talk(role="assistant", content="x", weight=0)], LISTED, "row 1 .* has answers of weight 0 alone; give one"),
+        (
+            [talk(role="user", content=[{"type": "image_url", "image_url": "x"}])],
+            LISTED,
+            "message 1 of row 1 .* has a part of type 'image_url'; only text is supported",
+        ),
     ],
 )
 def test_a_row_that_lacks_something_is_named(read: Read, rows: list[Any], fields: dict[str, Any], says: str) -> None:
@@ -166,7 +270,7 @@ def test_splits_that_cannot_be_are_refused(read: Read, split: dict[str, Any], sa
 
 
 def test_an_empty_split_is_refused(read: Read) -> None:
-    with pytest.raises(ValueError, match=r"the split test of mine is empty; raise instruct\.split\.test"):
+    with pytest.raises(ValueError, match=r"the split test of mine is empty; add a source named test"):
         read({"train": TRIPLES}, split={"by": "source", "validation": 0.1, "test": 0.1})
 
 

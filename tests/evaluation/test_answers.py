@@ -9,7 +9,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu import corpus_chrf
 
 from foundling.data.conversations import Example
-from foundling.evaluation.answers import answer_loss, ask, beside, interval, marks, measure, summary
+from foundling.evaluation.answers import answer_loss, ask, beside, interval, marks, measure, rouge_l, summary
 from foundling.fables.instructions import instructions
 from foundling.generation.decode import generate
 from foundling.generation.sampling import GREEDY
@@ -102,6 +102,22 @@ def test_marks_are_those_of_the_libraries_by_kind() -> None:
     chrf = corpus_chrf([one["answer"] for one in those], [[one["expected"] for one in those]]).score
     assert found["all"]["chrf"] == pytest.approx(chrf)
     assert found["all"]["low"] < found["all"]["accuracy"] < found["all"]["high"]
+
+
+@pytest.mark.parametrize("text", ["καλημέρα κόσμε", "狗看见猫。", "नमस्ते", "สวัสดี", "!!!", "🦊"])
+def test_equal_answers_are_alike_in_any_script(text: str) -> None:
+    assert rouge_l([answered(text, text)]) == [1.0]
+    assert rouge_l([answered("xyz", text)]) == [0.0]
+
+
+def test_rouge_counts_words_of_the_script_and_says_so() -> None:
+    greek = [answered("καλημέρα κόσμε μου", "καλημέρα κόσμε")]
+    assert rouge_l(greek) == [pytest.approx(0.8)]
+    assert rouge_l([answered("狗看见马", "狗看见猫")]) == [pytest.approx(0.75)]
+    assert measure(greek)["signatures"]["rouge_l"].startswith("tok:unicode|stem:no|version:")
+    french = [answered("le forêt", "la forêt")]
+    assert measure(french)["signatures"]["rouge_l"].startswith("tok:rouge-score|stem:no|version:")
+    assert rouge_l(french) == [RougeScorer(["rougeL"]).score("la forêt", "le forêt")["rougeL"].fmeasure]
 
 
 def test_the_bootstrap_interval_covers_its_mean_as_often_as_it_says() -> None:

@@ -8,7 +8,8 @@ import torch
 import yaml
 
 from foundling.data.pairs import Pair
-from foundling.evaluation.translation import bleu, looks, nearest, score, signatures, summary
+from foundling.evaluation import translation
+from foundling.evaluation.translation import bleu, bleu_tokenizer, looks, nearest, score, signatures, summary
 from foundling.model.translator import Translator, TranslatorConfig
 from foundling.text.tokenizer import characters
 
@@ -30,9 +31,48 @@ def test_scores_are_sacrebleus_with_an_interval_around_them() -> None:
 
 
 def test_signatures_say_how_it_was_counted() -> None:
-    found = signatures()
+    found = signatures(REFERENCES)
     assert found["bleu"].startswith("nrefs:1|bs:1000|seed:12345|case:mixed|eff:no|tok:13a|smooth:exp|version:")
     assert "nc:6" in found["chrf"]
+
+
+@pytest.mark.parametrize(
+    ("references", "tokenizer"),
+    [
+        (["狗看见狗。", "狗喜欢猫。"], "zh"),
+        (["犬が猫を見る。"], "char"),
+        (["개는 고양이를 본다."], "char"),
+        (["สุนัขเห็นแมว"], "char"),
+        (["Собака видит кошку здесь."], "13a"),
+        (["The dog sees the 狗."], "13a"),
+    ],
+)
+def test_the_tokenizer_goes_by_the_script_and_equal_translations_score_100(
+    references: list[str], tokenizer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(translation, "find_spec", lambda name: None)  # no dictionaries
+    assert bleu(references, references) == pytest.approx(100)
+    assert f"|tok:{tokenizer}|" in signatures(references)["bleu"]
+    expected = sacrebleu.corpus_bleu(["猫看见狗。"] * len(references), [references], tokenize=tokenizer).score
+    assert bleu(["猫看见狗。"] * len(references), references) == pytest.approx(expected)
+
+
+def test_a_dictionary_that_is_installed_cuts_japanese_and_korean(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(translation, "find_spec", lambda name: object())
+    assert bleu_tokenizer(["犬が猫を見る。"]) == "ja-mecab"
+    assert bleu_tokenizer(["개는 고양이를 본다."]) == "ko-mecab"
+
+
+def test_references_of_few_words_score_by_the_orders_that_they_have() -> None:
+    short = ["a cat", "Yes", "no"]
+    assert bleu(short, short) == pytest.approx(100)
+    assert "|eff:yes|" in signatures(short)["bleu"]
+    assert 0 < bleu(["a cat", "Yes", "yes"], short) < 100
+
+
+def test_memory_compares_chinese_sources_by_their_characters() -> None:
+    train = [Pair("狗看见狗。", "a", "t"), Pair("猫喜欢鱼。", "b", "t")]
+    assert nearest(train, ["猫喜欢马。", "狗看见马。"]) == ["b", "a"]
 
 
 def test_memory_gives_the_translation_of_the_most_alike_sentence() -> None:

@@ -18,7 +18,7 @@ from foundling.text.prompts import (
     render,
     template_of,
 )
-from foundling.text.tokenizer import END_OF_TEXT, Tokenizer, train_bpe
+from foundling.text.tokenizer import END_OF_TEXT, UNKNOWN, Tokenizer, characters, train_bpe
 
 MARKS = ["<|system|>", "<|user|>", "<|assistant|>", "<|end|>", "<|im_start|>", "<|im_end|>"]
 # merges across all that meets where the pieces of a conversation join
@@ -84,6 +84,30 @@ def test_the_loss_counts_answers_and_their_end_alone(template: Template) -> None
     counted = [i for i, learned in zip(unended.ids, unended.learned, strict=True) if learned]
     assert MARKED.decode(counted) == "Good day.Ben."
     assert all(render(TALK, template, MARKED, loss_on="all").learned)
+
+
+@templates
+@pytest.mark.parametrize("loss_on", ["answer", "all"])
+def test_a_message_that_is_not_learned_is_read_alike_and_never_counts(template: Template, loss_on: str) -> None:
+    talk = [TALK[0], Message(ASSISTANT, "Wrong.", learned=False), *TALK[2:]]
+    plain = [TALK[0], Message(ASSISTANT, "Wrong."), *TALK[2:]]
+    found, expected = (render(one, template, MARKED, loss_on=loss_on) for one in (talk, plain))
+    assert found.ids == expected.ids
+    counted = MARKED.decode([i for i, learned in zip(found.ids, found.learned, strict=True) if learned])
+    assert "Wrong." not in counted
+    assert "Ben." in counted
+    if loss_on == "answer":
+        assert counted == f"Ben.{END_OF_TEXT}"
+
+
+def test_unknown_characters_are_read_and_never_learned() -> None:
+    letters = characters(["".join(sorted({*"Hello.Gday <|usrnatm>\n"}))], [END_OF_TEXT, UNKNOWN])
+    done = render([Message(USER, "Hé?"), Message(ASSISTANT, "Gé.")], TEMPLATES["phi3"], letters)
+    unknown = letters.special_ids[UNKNOWN]
+    assert done.ids.count(unknown) >= 3
+    assert not any(learned for i, learned in zip(done.ids, done.learned, strict=True) if i == unknown)
+    counted = [i for i, learned in zip(done.ids, done.learned, strict=True) if learned]
+    assert letters.decode(counted) == f"G.{END_OF_TEXT}"
 
 
 @pytest.mark.parametrize("name", ["phi3", "chatml"])  # alpaca's marks are text, which joins with what stands beside it

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from omegaconf import DictConfig
 
 from foundling.commands.texts import check_asked, read_texts
 from foundling.data.classification import encode
+from foundling.data.unknown import count_unknown
 from foundling.device import set_up
 from foundling.evaluation.classification import probabilities
 from foundling.model.classifier import Classifier, ClassifierConfig
@@ -27,6 +29,7 @@ def run(config: DictConfig, out: Path) -> None:
     texts = [ask.text] if ask.text else list(_texts(ask.file, ask.column))
     if not texts:
         raise ValueError(f"found no text in {ask.file}; give at least one")
+    count_unknown(tokenizer, texts, "predict", Counter())
     began = time.perf_counter()
     rows, cut = encode(tokenizer, texts, model.config.trunk.context, model.config.keep)
     found = probabilities(model, rows, ask.batch_tokens)

@@ -13,20 +13,27 @@ limited (data/limits.py). `source` is the part of a dataset config that says how
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from foundling.data.limits import Limits, Meter
+from foundling.data.surrogates import without_surrogates
 
 FORMATS = ("txt", "md", "lines", "jsonl", "json", "csv", "tsv", "parquet")
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 CHUNK = 1 << 20  # characters of a JSON file read at once
 
 
-def read(path: Path, source: Mapping[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line, record); the line is that of the record's end, or its number in formats without lines."""
+def read(
+    path: Path, source: Mapping[str, Any], tally: Counter[str] | None = None
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line, record); the line is that of the record's end, or its number in formats without lines.
+
+    `tally` counts what is changed on the way, by reason.
+    """
     name = source.get("format") or format_of(path)
     if name not in FORMATS:
         raise ValueError(
@@ -50,9 +57,9 @@ def read(path: Path, source: Mapping[str, Any]) -> Iterator[tuple[int, dict[str,
                 lines.taken = 0
                 yield at, {"text": line.rstrip("\r\n")}
         elif name == "jsonl":
-            yield from _jsonl(path, lines)
+            yield from without_surrogates(_jsonl(path, lines), path, tally)
         elif name == "json":
-            yield from _json(path, text, limits.record)
+            yield from without_surrogates(_json(path, text, limits.record), path, tally)
         else:
             yield from _rows(path, lines, source, "\t" if name == "tsv" else ",", limits.record)
 

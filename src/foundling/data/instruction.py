@@ -5,6 +5,7 @@ Padding stands to the right of each row's end and is no target.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,6 +27,8 @@ from foundling.text.prompts import Rendered, Template, render
 from foundling.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
+CUT = "cut: conversations longer than the context"
+UNANSWERED = "left out: conversations without an answer to learn"
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,10 @@ class Reading:
         if self.keep not in ("beginning", "end"):
             raise ValueError(f"found instruct.keep={self.keep!r}; allowed are beginning and end; try end")
 
-    def rows(self, examples: Sequence[Example], tokenizer: Tokenizer, split: str) -> list[Row]:
-        """Encode; what is too long is cut, and what then has nothing to learn is left out. The log counts both."""
+    def rows(
+        self, examples: Sequence[Example], tokenizer: Tokenizer, split: str, changes: Counter[str] | None = None
+    ) -> list[Row]:
+        """Encode; what is too long is cut, and what then has nothing to learn is left out; log and `changes` say so."""
         rows, cut = [], 0
         for example in examples:
             done = self.render(example, tokenizer)
@@ -71,6 +76,8 @@ class Reading:
                 f"instruct: {cut:,} of {len(examples):,} conversations in {split} are longer than the context of "
                 f"{self.context} tokens and keep their {self.keep}; {len(examples) - len(rows):,} have no answer left"
             )
+        if changes is not None:
+            changes.update({CUT: cut, UNANSWERED: len(examples) - len(rows)})
         if not rows:
             raise ValueError(
                 f"no conversation of the split {split} has an answer within the context of {self.context} tokens; "
@@ -215,6 +222,7 @@ class InstructionData(LightningDataModule):
         workers: int,
         rehearsal: float = 0.0,
         corpus: list[Source] | None = None,
+        changes: Counter[str] | None = None,
     ) -> None:
         super().__init__()
         if not 0 <= rehearsal < 1:
@@ -222,7 +230,7 @@ class InstructionData(LightningDataModule):
         if turns < 1:
             raise ValueError(f"found instruct.turns={turns}; it is at least 1, which leaves each conversation alone")
         asked = {TRAIN: reading.as_turns(splits[TRAIN], tokenizer, turns, seed), VALIDATION: splits[VALIDATION]}
-        rows = {split: reading.rows(examples, tokenizer, split) for split, examples in asked.items()}
+        rows = {split: reading.rows(those, tokenizer, split, changes) for split, those in asked.items()}
         counted = [row.targets[row.targets != IGNORE_INDEX] for row in rows[VALIDATION]]
         self.validation_bytes = sum(len(tokenizer.decode_bytes(ids.tolist())) for ids in counted)
         if rehearsal:

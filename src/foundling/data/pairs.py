@@ -20,6 +20,7 @@ from foundling.data.splits import split
 
 log = logging.getLogger(__name__)
 SIDES = ("source", "target")
+ONE_SIDED = "left out: a side is empty"
 
 
 @dataclass(frozen=True)
@@ -31,16 +32,22 @@ class Pair:
     origin: str
 
 
-def sentence_pairs(folder: Path, recipe: Mapping[str, Any]) -> dict[str, list[Pair]]:
+def sentence_pairs(
+    folder: Path, recipe: Mapping[str, Any], changes: Counter[str] | None = None
+) -> dict[str, list[Pair]]:
     """Read what sources.fetch() put into `folder` and split it; pairs of which a side is empty are left out.
+
+    `changes` counts what is left out or changed, by reason.
 
     A record without its two texts, files of unequal length, and an empty split raise ValueError that names the row, the
     file or the setting.
     """
-    found = list((_parallel if recipe["parallel"] else _recorded)(folder, recipe))
+    changes = Counter() if changes is None else changes
+    found = list((_parallel if recipe["parallel"] else _recorded)(folder, recipe, changes))
     whole = [pair for pair in found if pair.source and pair.target]
     if len(whole) < len(found):
         log.warning(f"translator: {len(found) - len(whole):,} of {len(found):,} pairs lack a side and are left out")
+        changes[ONE_SIDED] += len(found) - len(whole)
     return split(
         whole,
         recipe["split"],
@@ -49,13 +56,14 @@ def sentence_pairs(folder: Path, recipe: Mapping[str, Any]) -> dict[str, list[Pa
         dataset=recipe["dataset"]["name"],
         source=lambda pair: pair.origin,
         asked=lambda pair: pair.source,
+        changes=changes,
     )
 
 
-def _recorded(folder: Path, recipe: Mapping[str, Any]) -> Iterator[Pair]:
+def _recorded(folder: Path, recipe: Mapping[str, Any], changes: Counter[str]) -> Iterator[Pair]:
     """Pairs of records that hold both sides."""
     rows: Counter[str] = Counter()
-    for origin, record in records(folder, recipe["dataset"]):
+    for origin, record in records(folder, recipe["dataset"], changes):
         rows[origin] += 1
         place = f"row {rows[origin]} of source {origin}"
         source, target = (_text(record, side, recipe["fields"], place) for side in SIDES)
@@ -67,15 +75,15 @@ def _text(record: Mapping[str, Any], side: str, fields: Mapping[str, str], place
     if not isinstance(value, str):
         raise ValueError(
             f"{place} has no text {fields[side]!r} (found {', '.join(map(str, record)) or 'nothing'}); set "
-            f"translator.fields.{side} to the field that holds the {side} sentence, or mend the row"
+            f"translator.fields.{side} to the field that holds the {side} sentence, or fix the row"
         )
     return " ".join(value.split())
 
 
-def _parallel(folder: Path, recipe: Mapping[str, Any]) -> Iterator[Pair]:
+def _parallel(folder: Path, recipe: Mapping[str, Any], changes: Counter[str]) -> Iterator[Pair]:
     """Pairs of files: line i of the one translates line i of the other."""
     files: dict[str, list[str]] = {source["name"]: [] for source in recipe["dataset"]["sources"]}
-    for name, record in records(folder, recipe["dataset"]):
+    for name, record in records(folder, recipe["dataset"], changes):
         files[name].append(" ".join(str(record.get("text", "")).split()))
     ends = [recipe["parallel"][side] for side in SIDES]
     for origin in dict.fromkeys(name.rpartition(".")[0] for name in files):
@@ -83,11 +91,11 @@ def _parallel(folder: Path, recipe: Mapping[str, Any]) -> Iterator[Pair]:
         if sides[0] is None or sides[1] is None:
             raise ValueError(
                 f"found sources {', '.join(files)}; with translator.parallel each is named <name>.{ends[0]} or "
-                f"<name>.{ends[1]}, and both are there; mend the names"
+                f"<name>.{ends[1]}, and both are there; fix the names"
             )
         if len(sides[0]) != len(sides[1]):
             raise ValueError(
                 f"{origin}.{ends[0]} has {len(sides[0]):,} lines and {origin}.{ends[1]} {len(sides[1]):,}; line i of "
-                "the one translates line i of the other; mend the files"
+                "the one translates line i of the other; fix the files"
             )
         yield from (Pair(source, target, origin) for source, target in zip(*sides, strict=True))

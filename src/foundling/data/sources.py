@@ -13,6 +13,7 @@ data/limits.py. `text` names the field that holds the text; `members` is a glob 
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -45,8 +46,13 @@ HUB_ID = re.compile(r"(\w[\w.-]*/)?\w[\w.-]*")
 SHA256 = re.compile("[0-9a-f]{64}")
 
 
-def records(folder: Path, dataset: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Stream (source name, record) in the config's order; a record without the text field that is asked for raises."""
+def records(
+    folder: Path, dataset: Mapping[str, Any], tally: Counter[str] | None = None
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Stream (source name, record) in the config's order; a record without the text field that is asked for raises.
+
+    `tally` counts what is changed on the way, by reason.
+    """
     check(dataset)
     meta = read_json(folder / META)
     if meta.get("settings") != fingerprints(dataset):
@@ -56,7 +62,7 @@ def records(folder: Path, dataset: Mapping[str, Any]) -> Iterator[tuple[str, dic
     for source in dataset["sources"]:
         field = source.get("text")
         for path in _files(folder, meta, source["name"]):
-            for line, record in read(path, source):
+            for line, record in read(path, source, tally):
                 if field and not isinstance(record.get(field), str):
                     found = "no text" if field in record else f"only {', '.join(map(str, record)) or 'nothing'}"
                     raise ValueError(

@@ -7,6 +7,7 @@ test: 0.1
 
 import logging
 import random
+from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ import numpy as np
 
 log = logging.getLogger(__name__)
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
+REPEATED = "left out of train: asked in validation or test as well"
 
 Example = TypeVar("Example")
 
@@ -27,11 +29,12 @@ def split(
     dataset: str,
     source: Callable[[Example], str],
     asked: Callable[[Example], Hashable],
+    changes: Counter[str] | None = None,
 ) -> dict[str, list[Example]]:
     """Cut examples into the three splits; what training asks that validation or test ask as well is dropped from it.
 
     `source` tells where an example comes from, `asked` what it asks. Settings that leave a split empty raise ValueError
-    that names them, as those of `stage`; the log says how many each split has.
+    that names them, as those of `stage`; the log says how many each split has, `changes` counts what is dropped.
     """
     by = settings["by"]
     if by not in ("drawn", "source"):
@@ -47,12 +50,26 @@ def split(
     dropped, splits[TRAIN] = len(splits[TRAIN]) - len(kept), kept
     for name, those in splits.items():
         if not those:
-            raise ValueError(
-                f"the split {name} of {dataset} is empty; raise {stage}.split.{name}, or give the dataset more records"
-            )
+            raise ValueError(f"the split {name} of {dataset} is empty{_why_empty(name, stage, by, dropped)}")
+    if changes is not None and dropped:
+        changes[REPEATED] += dropped
     sizes = ", ".join(f"{len(those):,} {name}" for name, those in splits.items())
     log.info(f"{stage}: {sizes}; {dropped:,} dropped from train, which validation or test ask as well")
     return splits
+
+
+def _why_empty(name: str, stage: str, by: str, dropped: int) -> str:
+    """What left a split without an example, and which setting changes that."""
+    if name == TRAIN and dropped:
+        return (
+            f": validation or test ask the same as all of its {dropped:,} examples; give the dataset more records that "
+            "differ"
+        )
+    if name == TRAIN and by == "drawn":
+        return f"; lower {stage}.split.validation and {stage}.split.test, or give the dataset more records"
+    if by == "drawn" or name == VALIDATION:
+        return f"; raise {stage}.split.{name}, or give the dataset more records"
+    return f"; add a source named {name}, or set {stage}.split.by=drawn"
 
 
 def choose(examples: Sequence[Example], limit: int | None, seed: int) -> list[Example]:

@@ -6,6 +6,7 @@ masked by length, of the targets it is IGNORE_INDEX.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,6 +26,7 @@ from foundling.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
+TOO_LONG = "left out: pairs longer than the context"
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,10 @@ class Encoded:
         return np.array([(len(s), len(t) - 1) for s, t in zip(self.sources, self.targets, strict=True)])
 
 
-def encode(tokenizer: Tokenizer, pairs: Sequence[Pair], context: int, split: str) -> Encoded:
-    """Ids of the pairs that fit into `context` tokens a side; the log counts the others."""
+def encode(
+    tokenizer: Tokenizer, pairs: Sequence[Pair], context: int, split: str, changes: Counter[str] | None = None
+) -> Encoded:
+    """Ids of the pairs that fit into `context` tokens a side; the log and `changes` count the others."""
     end = tokenizer.end_of_text
     sources = [[*ids, end] for ids in tokenizer.encode_batch([pair.source for pair in pairs], threads=1)]
     targets = [[end, *ids, end] for ids in tokenizer.encode_batch([pair.target for pair in pairs], threads=1)]
@@ -55,6 +59,8 @@ def encode(tokenizer: Tokenizer, pairs: Sequence[Pair], context: int, split: str
             f"translator: {fits.count(False):,} of {len(pairs):,} pairs in {split} are longer than the context of "
             f"{context} tokens and are left out"
         )
+    if changes is not None:
+        changes[TOO_LONG] += fits.count(False)
     kept = np.flatnonzero(fits).tolist()
     return Encoded([sources[i] for i in kept], [targets[i] for i in kept])
 

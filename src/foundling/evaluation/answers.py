@@ -13,10 +13,12 @@ from foundling.fables.instruction_checks import check
 from foundling.generation.decode import complete
 from foundling.model.gpt import GPT
 from foundling.text.prompts import Template, prompt
+from foundling.text.scripts import is_latin, words
 from foundling.text.tokenizer import Tokenizer
 
 Answered = dict[str, Any]  # prompt, expected, answer, kind, right, exact, stopped
 RESAMPLES = 1000  # of the bootstrap
+DEFAULT, UNICODE = "rouge-score", "unicode"  # how ROUGE-L finds words
 
 
 def exact(example: Example, answer: str) -> bool:
@@ -94,17 +96,45 @@ def marks(answered: Sequence[Answered]) -> dict[str, Any]:
 
 
 def measure(answered: Sequence[Answered]) -> dict[str, Any]:
-    """All marks, and the mean ROUGE-L with its interval."""
-    return {"rouge_l": interval(rouge_l(answered)), "kinds": marks(answered)}
+    """All marks, and the mean ROUGE-L with its interval and how it counts."""
+    return {"rouge_l": interval(rouge_l(answered)), "signatures": signatures(answered), "kinds": marks(answered)}
 
 
 def rouge_l(answered: Sequence[Answered]) -> list[float]:
-    """ROUGE-L (Lin 2004) of each answer against the known one: the F1 of their longest common run of words, 0 to 1."""
+    """ROUGE-L (Lin 2004) of each answer against the known one: the F1 of their longest common run of words, 0 to 1.
+
+    Words are those of rouge_tokenizer(); of two texts without any word, equal ones score 1.
+    """
     from rouge_score.rouge_scorer import RougeScorer
 
     logging.getLogger("absl").setLevel(logging.WARNING)  # it would tell of its default tokenizer, each time
-    scorer = RougeScorer(["rougeL"])
-    return [scorer.score(one["expected"], one["answer"])["rougeL"].fmeasure for one in answered]
+    scorer = RougeScorer(["rougeL"], tokenizer=_Words() if rouge_tokenizer(answered) == UNICODE else None)
+    found = [scorer.score(one["expected"], one["answer"])["rougeL"].fmeasure for one in answered]
+    return [1.0 if one["exact"] else value for one, value in zip(answered, found, strict=True)]
+
+
+def rouge_tokenizer(answered: Sequence[Answered]) -> str:
+    """How ROUGE-L cuts known answers into words.
+
+    The library's own way, by which results are published, knows the letters a to z alone: where all letters are Latin,
+    it is kept.
+    """
+    return DEFAULT if is_latin(one["expected"] for one in answered) else UNICODE
+
+
+class _Words:
+    """Words of any script, as rouge-score wants a tokenizer."""
+
+    def tokenize(self, text: str) -> list[str]:
+        """The words of a text."""
+        return words(text)
+
+
+def signatures(answered: Sequence[Answered]) -> dict[str, str]:
+    """How ROUGE-L counts, in the manner of sacrebleu."""
+    from importlib.metadata import version
+
+    return {"rouge_l": f"tok:{rouge_tokenizer(answered)}|stem:no|version:{version('rouge-score')}"}
 
 
 def chrf(answered: Sequence[Answered]) -> float:

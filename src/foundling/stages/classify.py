@@ -2,6 +2,8 @@
 
 import random
 import time
+from collections import Counter
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from foundling.data.classification import ClassificationData, Encoded, batches_p
 from foundling.data.labelled import TEST, TRAIN, VALIDATION, Labelled, labelled
 from foundling.data.lineage import require_base, shaping
 from foundling.data.sources import META
+from foundling.data.unknown import count_unknown
 from foundling.device import set_up
 from foundling.evaluation.baselines import baselines
 from foundling.evaluation.classification import Answers, answers, probabilities
@@ -48,6 +51,8 @@ def run(config: DictConfig, out: Path) -> float:
     require_base(BASE, asked)
     trunk, tokenizer = folder.load(BASE)
     texts = labelled(TEXTS, settings)
+    changes: Counter[str] = Counter()
+    count_unknown(tokenizer, chain(texts.labels, *map(texts.texts, texts.splits)), "classify", changes)
     rows, cut = encode_splits(tokenizer, texts, trunk.config.context, settings["keep"])
     origin = provenance(shaping(asked, "classify"), [TEXTS / META], BASE)
     work = begin("classify", origin)
@@ -67,9 +72,10 @@ def run(config: DictConfig, out: Path) -> float:
     metrics = {
         "dataset": settings["dataset"]["name"],
         "texts": texts.counts | {split: len(examples) for split, examples in texts.splits.items()} | {"cut": cut},
+        "changes": dict(changes),
         "training": {"train": settings["train"], "parameters": size, "steps": recorder.steps, "best": reached},
         "models": compare(rows[TEST].labels, texts.labels, given),
-        **({"left_out": left_out} if left_out else {}),
+        "left_out": left_out,
         "forgetting": {"before": before, "after": after},
     }
     made = out / "models/classifier"

@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,12 @@ from omegaconf import DictConfig
 
 from foundling.artifacts import atomic_file, settle, write_json
 from foundling.config import recipe, section
-from foundling.data.conversations import Example, conversations, together
+from foundling.data.conversations import Example, conversations, texts, together
 from foundling.data.instruction import InstructionData, Reading
 from foundling.data.lineage import require_base, shaping
 from foundling.data.shards import open_tokens
 from foundling.data.splits import TEST, choose
+from foundling.data.unknown import count_unknown
 from foundling.device import set_up
 from foundling.evaluation.answers import answer_loss, ask, beside, marks, measure, summary
 from foundling.evaluation.forgetting import Exam, knows, read_exam
@@ -52,18 +54,20 @@ def run(config: DictConfig, out: Path) -> float:
     require_base(BASE, asked)
     reach(settings["judge"])
     network, tokenizer = folder.load(BASE)
-    splits = conversations(RAW, settings, template_of(settings["template"]))
+    changes: Counter[str] = Counter()
+    splits = conversations(RAW, settings, template_of(settings["template"]), changes)
+    count_unknown(tokenizer, texts(splits), "instruct", changes)
     exam = read_exam(TOKENS, BENCHMARKS, tokenizer, settings["forgetting"], section(config, "evaluate"))
     origin = provenance(shaping(asked, "instruct"), [RAW / "meta.json"], BASE)
     work = begin("instruct", origin)
     logger = make_wandb(section(config, "runtime")["logger"], asked, "instruct", out, work.folder)
-    recorder, reached = _tune(network, tokenizer, splits, config, work.folder, logger)
+    recorder, reached = _tune(network, tokenizer, splits, config, work.folder, logger, changes)
     made = origin | {"metrics": reached} | recorder.left_out
     save_chat(out / CHAT, network, tokenizer, made, settings["template"], settings["system"])
     tuned = time.perf_counter()
     metrics, answers = _measure(network, tokenizer, splits[TEST], exam, config, device)
-    counts = {split: len(examples) for split, examples in splits.items()}
-    write_json(out / "metrics/instruct.json", {"dataset": settings["dataset"]["name"], "examples": counts, **metrics})
+    counts = {"examples": {split: len(examples) for split, examples in splits.items()}, "changes": dict(+changes)}
+    write_json(out / "metrics/instruct.json", {"dataset": settings["dataset"]["name"], **counts, **metrics})
     with atomic_file(out / "plots/answers.jsonl") as file:
         file.writelines(json.dumps(answer, ensure_ascii=False) + "\n" for answer in answers)
     settle(work.folder, out, PLACES)
@@ -85,8 +89,12 @@ def _tune(
     config: DictConfig,
     scratch: Path,
     logger: "WandbLogger | None",
+    changes: Counter[str],
 ) -> tuple[Recorder, dict[str, float]]:
-    """Train the network in place, all of it or by LoRA; returns the recorder and what was reached."""
+    """Train the network in place, all of it or by LoRA; returns the recorder and what was reached.
+
+    `changes` counts the conversations that are cut or left out.
+    """
     settings, runtime = section(config, "instruct"), section(config, "runtime")
     if settings["method"] not in ("full", "lora"):
         raise ValueError(f"found instruct.method={settings['method']!r}; allowed are full and lora; try full")
@@ -96,7 +104,7 @@ def _tune(
     batches = {name: settings[name] for name in ("turns", "batch_size", "bucket", "packing", "seed", "rehearsal")}
     corpus = open_tokens(TOKENS, tokenizer).train if settings["rehearsal"] else []
     data = InstructionData(
-        splits, tokenizer, reading, steps=steps, workers=runtime["workers"], corpus=corpus, **batches
+        splits, tokenizer, reading, steps=steps, workers=runtime["workers"], corpus=corpus, changes=changes, **batches
     )
     if settings["method"] == "lora":
         lora.wrap(network, **settings["lora"], seed=seed)

@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,8 @@ def run(config: DictConfig, out: Path) -> float:
     asked, settings, runtime = recipe(config), section(config, "translator"), section(config, "runtime")
     device = set_up(runtime)
     search = Search(**{name: settings["test"][name] for name in ("beam", "length_penalty", "extra")})
-    pairs = sentence_pairs(PAIRS, settings)
+    changes: Counter[str] = Counter()
+    pairs = sentence_pairs(PAIRS, settings, changes)
     texts = (text for pair in pairs[TRAIN] for text in (pair.source, pair.target))
     tokenizer = train_bpe(texts, settings["vocab_size"])
     shape = TranslatorConfig(vocab_size=tokenizer.vocab_size, **settings["model"])
@@ -51,7 +53,7 @@ def run(config: DictConfig, out: Path) -> float:
     origin = provenance({"translator": asked["translator"]}, [PAIRS / "meta.json"], None)
     work = begin("translator", origin)
     logger = make_wandb(runtime["logger"], asked, "translator", out, work.folder)
-    recorder, reached = _train(network, tokenizer, pairs, config, work.folder, logger)
+    recorder, reached = _train(network, tokenizer, pairs, config, work.folder, logger, changes)
     trained = time.perf_counter()
     tested = choose(pairs[TEST], settings["test"]["limit"], settings["seed"])
     network.to(device)
@@ -59,6 +61,7 @@ def run(config: DictConfig, out: Path) -> float:
     metrics = {
         "dataset": settings["dataset"]["name"],
         "pairs": {split: len(those) for split, those in pairs.items()} | {"tested": len(tested)},
+        "changes": dict(+changes),
         "training": reached,
         **metrics,
     }
@@ -86,11 +89,12 @@ def _train(
     config: DictConfig,
     scratch: Path,
     logger: Any,
+    changes: Counter[str],
 ) -> tuple[Recorder, dict[str, float]]:
-    """Fit the network in place; returns the recorder and what was reached."""
+    """Fit the network in place; returns the recorder and what was reached. `changes` counts pairs that are too long."""
     settings, runtime = section(config, "translator"), section(config, "runtime")
     context, steps = network.config.context, settings["max_steps"]
-    rows = {split: encode(tokenizer, pairs[split], context, split) for split in (TRAIN, VALIDATION)}
+    rows = {split: encode(tokenizer, pairs[split], context, split, changes) for split in (TRAIN, VALIDATION)}
     batches = {name: settings[name] for name in ("batch_tokens", "seed")}
     data = TranslationData(rows[TRAIN], rows[VALIDATION], steps=steps, workers=runtime["workers"], **batches)
     held_out = pairs[VALIDATION][: settings["bleu_sentences"]]
@@ -129,4 +133,4 @@ def _measure(
         for i, (source, reference) in enumerate(zip(sources, references, strict=True))
     ]
     tested = {name: score(texts, references) for name, texts in found.items()}
-    return {"test": tested, "search": vars(search), "signatures": signatures()}, rows
+    return {"test": tested, "search": vars(search), "signatures": signatures(references)}, rows

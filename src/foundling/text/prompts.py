@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from foundling.text.tokenizer import END_OF_TEXT, Tokenizer
+from foundling.text.tokenizer import END_OF_TEXT, UNKNOWN, Tokenizer
 
 SYSTEM, USER, ASSISTANT = "system", "user", "assistant"
 ROLES = (SYSTEM, USER, ASSISTANT)
@@ -18,14 +18,15 @@ ROLES = (SYSTEM, USER, ASSISTANT)
 
 @dataclass(frozen=True)
 class Message:
-    """What one side of a conversation says."""
+    """What one side of a conversation says; `learned` is false for an answer that is read, but not learned."""
 
     role: str
     text: str
+    learned: bool = True
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
-            raise ValueError(f"found a message of role {self.role!r}; allowed are {', '.join(ROLES)}; mend it")
+            raise ValueError(f"found a message of role {self.role!r}; allowed are {', '.join(ROLES)}; fix it")
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ def render(
 ) -> Rendered:
     """A whole conversation. `loss_on` says what counts, "answer" or "all"; `end` whether the answers' end-of-text does.
 
-    The ids of a conversation's beginning are the beginning of its ids.
+    A message that is not `learned` and the token for unknown characters never count. The ids of a conversation's
+    beginning are the beginning of its ids.
     """
     if loss_on not in ("answer", "all"):
         raise ValueError(f"found loss_on={loss_on!r}; allowed are answer, all; mend instruct.loss_on")
@@ -98,12 +100,15 @@ def render(
     learned: list[bool] = []
     for message in _opened(messages, template):
         before, after = template.marks[message.role]
-        counts = loss_on == "all" or message.role == ASSISTANT
+        counts = message.learned and (loss_on == "all" or message.role == ASSISTANT)
         opening, closing = _mark(before, tokenizer), _mark(after, tokenizer)
         text = tokenizer.encode(message.text.strip())
         ids += [*opening, *text, *closing]
-        learned += [loss_on == "all"] * len(opening) + [counts] * len(text)
+        learned += [counts and loss_on == "all"] * len(opening) + [counts] * len(text)
         learned += [counts and (end or message.role != ASSISTANT)] * len(closing)
+    unknown = tokenizer.special_ids.get(UNKNOWN)
+    if unknown in ids:
+        learned = [counts and token != unknown for token, counts in zip(ids, learned, strict=True)]
     return Rendered(ids, learned)
 
 

@@ -1,0 +1,31 @@
+"""Characters that a base's character vocabulary lacks: a stage's texts in, a warning and a count out.
+
+They are found before training begins: a vocabulary that has a token for them reads them as that token, an older one
+raises ValueError that says how to make a base that can.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable
+
+from foundling.text.tokenizer import UNKNOWN, Tokenizer
+
+log = logging.getLogger(__name__)
+REPLACED = f"changed: characters that the vocabulary lacks to {UNKNOWN}"
+SHOWN = 8  # characters in a message
+
+
+def count_unknown(tokenizer: Tokenizer, texts: Iterable[str], stage: str, changes: Counter[str]) -> None:
+    """Count the characters of the texts that become UNKNOWN, in the log and in `changes`."""
+    unknown = tokenizer.unknown(texts)
+    if not unknown:
+        return
+    first = ", ".join(repr(character) for character, _ in unknown.most_common(SHOWN))
+    lacking = f"{unknown.total():,} characters, {len(unknown):,} different ones (as {first})"
+    if UNKNOWN not in tokenizer.special_ids:
+        raise ValueError(
+            f"{stage}: the base's character vocabulary of {len(tokenizer.ranks)} lacks {lacking}; use tokenizer=bpe, "
+            f"or add {UNKNOWN} to tokenizer.specials, and make the base again with `dvc repro pretrain`"
+        )
+    log.warning(f"{stage}: the base's character vocabulary lacks {lacking}; each becomes {UNKNOWN}")
+    changes[REPLACED] += unknown.total()

@@ -1,0 +1,23 @@
+"""What a character vocabulary lacks is told before training: as a count, or as what to do."""
+
+from collections import Counter
+
+import pytest
+
+from foundling.data.unknown import REPLACED, count_unknown
+from foundling.text.tokenizer import END_OF_TEXT, UNKNOWN, characters, train_bpe
+
+
+def test_unknown_characters_are_counted_or_refused(caplog: pytest.LogCaptureFixture) -> None:
+    changes: Counter[str] = Counter()
+    known, old = characters(["the fox"], [END_OF_TEXT, UNKNOWN]), characters(["the fox"])
+    count_unknown(known, ["the fox", "o"], "instruct", changes)
+    count_unknown(old, ["the fox"], "instruct", changes)
+    count_unknown(train_bpe(["fox"], 260), ["日"], "instruct", changes)
+    assert not changes
+    assert not caplog.text
+    count_unknown(known, ["a fox", "a hat, 日"], "instruct", changes)
+    assert changes == {REPLACED: 5}
+    assert "lacks 5 characters, 3 different ones (as 'a', ',', '日'); each becomes <|unknown|>" in caplog.text
+    with pytest.raises(ValueError, match=r"instruct: .* vocabulary of 7 lacks 1 characters.*use tokenizer=bpe, or add"):
+        count_unknown(old, ["é"], "instruct", changes)
