@@ -5,6 +5,7 @@ Run: python benchmarks/trainer_overhead.py [steps] [rounds]
 """
 
 import logging
+import os
 import statistics
 import sys
 import tempfile
@@ -75,8 +76,10 @@ def ours(steps: int) -> float:
     runtime = {"threads": None, "progress": True, "log_every": 20, "deterministic": True, "trainer": trainer}
     runtime |= {"batch": "fixed", "checkpoint_every": 20, "checkpoint_seconds": 30}
     with tempfile.TemporaryDirectory() as folder:
-        wandb = {"wandb": "offline", "project": "overhead", "name": None, "group": None, "tags": []}
-        logger = make_wandb(wandb, {}, "benchmark", Path(folder), Path(folder) / "scratch")
+        os.environ["WANDB_DIR"] = folder
+        unset = dict.fromkeys(("entity", "group", "name", "tags"))
+        wandb = {"wandb": "offline", "project": "overhead", **unset}
+        logger = make_wandb(wandb, {}, "benchmark", Path(folder) / "scratch")
         module = LanguageModule(network, make, schedule, validation_bytes=CONTEXT)
         recorder = fit(module, data, recipe, runtime, Path(folder), BATCH * CONTEXT, [], logger)
         logger.experiment.finish()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from foundling import config, device, ranges
+from foundling.training import wandb_settings
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -43,6 +44,7 @@ COMMANDS = {
 
 # the commands that compute on the device of `runtime`
 COMPUTING = {"pretrain", "classify", "instruct", "translator", "evaluate", "generate", "predict", "chat", "translate"}
+TRAININGS = ("pretrain", "classify", "instruct", "translator")
 
 
 def main() -> None:
@@ -77,6 +79,8 @@ def _run(name: str, arguments: list[str]) -> None:
         out = Path(job.runtime.output_dir) if job.mode == RunMode.MULTIRUN else Path()
         try:
             ranges.check(composed)
+            if name in TRAININGS:
+                wandb_settings.resolve(composed.runtime.logger)
             if name in COMPUTING:
                 device.check_accelerator(composed.runtime.trainer.accelerator)
             return _load(name)(composed, out)  # the heavy imports come once the values are known to be sound

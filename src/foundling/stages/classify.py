@@ -62,7 +62,7 @@ def run(config: DictConfig, out: Path) -> float:
 
     network = Classifier(ClassifierConfig(trunk.config, tuple(texts.labels), settings["keep"]), trunk)
     size = choose_trainable(network, settings["train"], settings["last"], settings["lora"], settings["seed"])
-    logger = make_wandb(runtime["logger"], asked, "classify", out, work.folder)
+    logger = make_wandb(runtime["logger"], asked, "classify", work.folder)
     best, recorder = _train(network, texts, rows, config, work.folder, logger)
     reached = best.restore()
     lora.merge(network.trunk)

@@ -60,7 +60,7 @@ def run(config: DictConfig, out: Path) -> float:
     exam = read_exam(TOKENS, BENCHMARKS, tokenizer, settings["forgetting"], section(config, "evaluate"))
     origin = provenance(shaping(asked, "instruct"), [RAW / "meta.json"], BASE)
     work = begin("instruct", origin)
-    logger = make_wandb(section(config, "runtime")["logger"], asked, "instruct", out, work.folder)
+    logger = make_wandb(section(config, "runtime")["logger"], asked, "instruct", work.folder)
     recorder, reached = _tune(network, tokenizer, splits, config, work.folder, logger, changes)
     made = origin | {"metrics": reached} | recorder.left_out
     save_chat(out / CHAT, network, tokenizer, made, settings["template"], settings["system"])

@@ -61,7 +61,7 @@ def run(config: DictConfig, out: Path) -> float:
         Snapshots(work.folder / "snapshots", network, log_spaced(settings["snapshots"], steps), per_step),
         Samples(work.folder / SAMPLES, network, tokenizer, settings["sample"], settings["seed"], per_step),
     ]
-    logger = make_wandb(runtime["logger"], asked, "pretrain", out, work.folder)
+    logger = make_wandb(runtime["logger"], asked, "pretrain", work.folder)
     recorder = fit(module, data, settings, runtime, work.folder, per_step, keepsakes, logger)
 
     reached = {name: value for name, value in module.validation.items() if name != "step"}

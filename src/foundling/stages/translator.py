@@ -52,7 +52,7 @@ def run(config: DictConfig, out: Path) -> float:
     network = Translator(shape)
     origin = provenance({"translator": asked["translator"]}, [PAIRS / "meta.json"], None)
     work = begin("translator", origin)
-    logger = make_wandb(runtime["logger"], asked, "translator", out, work.folder)
+    logger = make_wandb(runtime["logger"], asked, "translator", work.folder)
     recorder, reached = _train(network, tokenizer, pairs, config, work.folder, logger, changes)
     trained = time.perf_counter()
     tested = choose(pairs[TEST], settings["test"]["limit"], settings["seed"])

@@ -1,73 +1,128 @@
-"""Weights & Biases beside our own CSV: online where a key and a network are, else offline; it never asks or waits."""
+"""Weights & Biases next to our own CSV: online with a key and a network, else offline; it never prompts or waits."""
 
 import logging
 import netrc
 import os
 import secrets
 import socket
+import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
+from urllib.request import getproxies, proxy_bypass
 
 from foundling.artifacts import read_json, sha256, write_json
+from foundling.training.wandb_settings import WandbSettings, resolve
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import WandbLogger
 
 log = logging.getLogger(__name__)
-HOME = "https://api.wandb.ai"
-PROBE = 2.0  # seconds
+PROBE = 2.0  # seconds for the host to accept a connection
+INIT = "20"  # seconds for W&B to begin a run online, unless WANDB_INIT_TIMEOUT says otherwise
+OWN_HOST = "api.wandb.ai"  # W&B's own server, whatever name a version of wandb has for it
 RUN = "wandb.json"
 
 
-def wandb_mode(asked: str | bool) -> str:
-    """online, offline or disabled. `auto` is online only with a key and a host that answers within two seconds."""
-    if asked is False or asked == "false":
-        return "disabled"
-    if asked in ("online", "offline"):
-        return str(asked)
-    if asked != "auto":
-        raise ValueError(f"runtime.logger.wandb={asked!r} is unknown; choose auto, online, offline or false")
-    if os.environ.get("WANDB_MODE"):
-        return os.environ["WANDB_MODE"]
-    url = urlparse(os.environ.get("WANDB_BASE_URL", HOME))
-    return "online" if _has_key(url.hostname or "") and _answers(url.hostname or "", url.port or 443) else "offline"
-
-
-def make_wandb(
-    settings: dict[str, Any], recipe: dict[str, Any], job: str, folder: Path, scratch: Path
-) -> "WandbLogger | None":
+def make_wandb(logger: Mapping[str, Any], recipe: dict[str, Any], job: str, scratch: Path) -> "WandbLogger | None":
     """A logger for one stage's run with the whole recipe as its config, or None when it is switched off.
 
-    The run's id stands in `scratch`, so that a training that goes on after a kill goes on in the same run.
+    The run's id is kept in `scratch`, so that a training that is continued after a kill logs to the same run.
     """
-    mode = wandb_mode(settings["wandb"])
+    settings = resolve(logger)
+    mode = _reachable_mode(settings)
     if mode == "disabled":
         return None
-    if mode == "online" and not (os.environ.get("WANDB_API_KEY") or _has_key(urlparse(HOME).hostname or "")):
-        mode = "offline"
-        log.warning("W&B: online was asked for, but there is no key (WANDB_API_KEY or `wandb login`); logging offline")
     os.environ.setdefault("WANDB_SILENT", "true")
+    os.environ.setdefault("WANDB_INIT_TIMEOUT", INIT)
     import wandb
-    from lightning.pytorch.loggers import WandbLogger
 
     note = scratch / RUN
     if not note.is_file():
         write_json(note, {"id": secrets.token_hex(4)})
-    wandb.setup()  # silent from here on: it would warn of an argument that Lightning still passes
+    try:
+        return _start(settings, mode, recipe, job, read_json(note)["id"])
+    except wandb.Error as error:
+        if mode == "offline":
+            raise ValueError(f"W&B cannot log: {error}; switch it off with logger=none") from error
+        reason = " ".join(str(error).split())[:200]
+        log.warning(f"W&B: the server refused the run ({reason}); logging offline")
+        wandb.teardown()  # the run that failed holds the id
+        return _start(settings, "offline", recipe, job, read_json(note)["id"])
 
-    return WandbLogger(
-        project=settings["project"],
-        name=settings["name"],
-        id=read_json(note)["id"],
+
+def _start(settings: WandbSettings, mode: str, recipe: dict[str, Any], job: str, run: str) -> "WandbLogger":
+    import wandb
+    from lightning.pytorch.loggers import WandbLogger
+
+    wandb.setup()  # silent from here on: it would warn of an argument that Lightning still passes
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    logger = WandbLogger(
+        project=settings.project,
+        entity=settings.entity,
+        name=settings.name,
+        id=run,
         resume="allow",
-        group=settings["group"],
-        tags=list(settings["tags"]),
+        group=settings.group,
+        tags=settings.tags,
         job_type=job,
-        save_dir=str(folder),
+        save_dir=str(settings.folder),
         config=recipe,
         mode=mode,
     )
+    assert logger.experiment is not None  # begins the run now, before a step is computed
+    return logger
+
+
+def _reachable_mode(settings: WandbSettings) -> str:
+    """online, offline or disabled: online needs a key, and a host that answers within two seconds."""
+    if settings.mode in ("offline", "disabled"):
+        return settings.mode
+    import wandb
+
+    host = settings.host or wandb.Settings().base_url
+    if not _has_key(host, *([] if settings.host else [OWN_HOST])):
+        lacking = "there is no key (WANDB_API_KEY or `wandb login`)"
+    elif not _answers(host):
+        lacking = f"{host} does not answer"
+    else:
+        return "online"
+    if settings.mode == "online":
+        log.warning(f"W&B: online was set, but {lacking}; logging offline, `wandb sync` uploads it later")
+    return "offline"
+
+
+def _has_key(*hosts: str) -> bool:
+    """Whether there is a key for one of the hosts, in the environment or from `wandb login`."""
+    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return True
+    try:
+        keys = netrc.netrc(os.environ.get("NETRC"))
+    except (OSError, netrc.NetrcParseError):
+        return False
+    logins = [keys.authenticators(urlparse(host).netloc or host) for host in hosts]
+    return any(login and login[2] for login in logins)
+
+
+def _answers(host: str) -> bool:
+    """Whether the host, or the proxy in front of it, accepts a connection in time; looking up its name counts."""
+    url = urlparse(host)
+    proxy = None if proxy_bypass(url.hostname or "") else getproxies().get(url.scheme)
+    if proxy:
+        url = urlparse(proxy if "//" in proxy else f"//{proxy}")
+    address = (url.hostname or "", url.port or (80 if url.scheme == "http" else 443))
+    answered = threading.Event()
+
+    def connect() -> None:
+        try:
+            with socket.create_connection(address, timeout=PROBE):
+                answered.set()
+        except OSError:
+            pass
+
+    threading.Thread(target=connect, daemon=True).start()
+    return answered.wait(PROBE)
 
 
 def log_lineage(
@@ -103,20 +158,3 @@ def finish(logger: "WandbLogger | None") -> str | None:
     address = None if run.offline else run.url
     run.finish()
     return address or f"offline, run {run.id}"
-
-
-def _has_key(host: str) -> bool:
-    if os.environ.get("WANDB_API_KEY"):
-        return True
-    try:
-        return netrc.netrc().authenticators(host) is not None
-    except (OSError, netrc.NetrcParseError):
-        return False
-
-
-def _answers(host: str, port: int) -> bool:
-    try:
-        with socket.create_connection((host, port), timeout=PROBE):
-            return True
-    except OSError:
-        return False

@@ -1,0 +1,139 @@
+"""Which W&B run a training logs to, from the config, W&B's environment variables and W&B's settings files.
+
+A value of the config other than null (for the mode: other than auto) wins, then the environment, then wandb/settings in
+the project, then the user's own settings file. Imports neither wandb nor torch, so a mistake is told at once.
+"""
+
+import configparser
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PROJECT = "foundling"
+# a setting of runtime.logger: its environment variable, its name in W&B's settings files
+SOURCES = {
+    "mode": ("WANDB_MODE", "mode"),
+    "project": ("WANDB_PROJECT", "project"),
+    "entity": ("WANDB_ENTITY", "entity"),
+    "group": ("WANDB_RUN_GROUP", "run_group"),
+    "name": ("WANDB_NAME", "run_name"),
+    "tags": ("WANDB_TAGS", "run_tags"),
+}
+# W&B's words for the mode, and what they mean
+MODES = {
+    "online": "online",
+    "run": "online",
+    "offline": "offline",
+    "dryrun": "offline",
+    "disabled": "disabled",
+}
+YES = ("1", "true", "yes", "on")
+RESERVED = "/\\#?%:"  # what W&B refuses in the name of a project
+LONGEST, LONGEST_TAG = 128, 64  # characters
+
+
+@dataclass(frozen=True)
+class WandbSettings:
+    """The settings of one run; mode is auto, online, offline or disabled."""
+
+    mode: str
+    project: str
+    entity: str | None
+    group: str | None
+    name: str | None
+    tags: tuple[str, ...]
+    host: str | None  # the server's URL; None: W&B's own
+    folder: Path  # W&B writes wandb/ in it
+
+
+def resolve(logger: Mapping[str, Any]) -> WandbSettings:
+    """The settings that hold under `runtime.logger`; ValueError for a mode or a name that W&B does not take."""
+    folder = Path(os.environ.get("WANDB_DIR") or ".").expanduser()
+    files = _settings_files(folder)
+    return WandbSettings(
+        mode=_mode(logger["wandb"], files),
+        project=_name("project", logger, files) or PROJECT,
+        entity=_name("entity", logger, files),
+        group=_name("group", logger, files),
+        name=_name("name", logger, files),
+        tags=_tags(logger, files),
+        host=os.environ.get("WANDB_BASE_URL") or files.get("base_url"),
+        folder=folder,
+    )
+
+
+def _mode(setting: str | bool, files: Mapping[str, str]) -> str:
+    if setting is False or setting == "false":
+        return "disabled"
+    if setting in ("online", "offline"):
+        return str(setting)
+    if setting != "auto":
+        raise ValueError(f"runtime.logger.wandb={setting!r} is unknown; choose auto, online, offline or false")
+    if os.environ.get("WANDB_DISABLED", "").lower() in YES:
+        return "disabled"
+    mode, place = _first("mode", None, files)
+    if mode is None:
+        return "auto"
+    if mode not in MODES:
+        raise ValueError(f"{place}={mode!r} is unknown; choose one of {', '.join(MODES)}")
+    return MODES[mode]
+
+
+def _name(setting: str, logger: Mapping[str, Any], files: Mapping[str, str]) -> str | None:
+    value, place = _first(setting, logger[setting], files)
+    if value is None:
+        return None
+    _require_length(value, LONGEST, place)
+    reserved = [character for character in RESERVED if character in value]
+    if reserved and setting in ("project", "entity"):
+        hint = "name the team in runtime.logger.entity or WANDB_ENTITY" if "/" in value else "choose another"
+        raise ValueError(f"{place}={value!r} holds {' '.join(reserved)}, which W&B refuses; {hint}")
+    return value
+
+
+def _tags(logger: Mapping[str, Any], files: Mapping[str, str]) -> tuple[str, ...]:
+    if logger["tags"] and isinstance(logger["tags"], str):
+        raise ValueError(f"runtime.logger.tags={logger['tags']!r} is not a list; write runtime.logger.tags=[one,two]")
+    value, place = _first("tags", ",".join(map(str, logger["tags"] or ())), files)
+    if value is None:
+        return ()
+    tags = tuple(tag.strip() for tag in value.split(","))
+    for tag in tags:
+        _require_length(tag, LONGEST_TAG, place)
+    return tags
+
+
+def _first(setting: str, value: Any, files: Mapping[str, str]) -> tuple[str | None, str]:
+    """The first value that is set, and where: in the config, the environment, W&B's settings files."""
+    variable, key = SOURCES[setting]
+    places = {
+        f"runtime.logger.{setting}": value,
+        variable: os.environ.get(variable),
+        f"W&B's settings file: {key}": files.get(key),
+    }
+    for place, found in places.items():
+        if found not in (None, ""):
+            return str(found), place
+    return None, ""
+
+
+def _require_length(name: str, longest: int, place: str) -> None:
+    if not 1 <= len(name) <= longest or not name.isprintable():
+        raise ValueError(f"{place}={name[:60]!r}: {len(name)} characters; W&B takes 1 to {longest} printable ones")
+
+
+def _settings_files(folder: Path) -> dict[str, str]:
+    """What `wandb disabled`, `wandb offline`, `wandb init`, … wrote: the user's settings, then the project's."""
+    user = Path(os.environ.get("WANDB_CONFIG_DIR") or "~/.config/wandb").expanduser()
+    project = folder / (".wandb" if (folder / ".wandb").exists() else "wandb")
+    settings: dict[str, str] = {}
+    for file in (user / "settings", project / "settings"):
+        parser = configparser.ConfigParser()
+        try:
+            parser.read(file, encoding="utf-8")
+            settings.update(parser.items("default") if parser.has_section("default") else ())
+        except (OSError, UnicodeDecodeError, configparser.Error):
+            continue  # W&B itself says so in its own words, and goes on without the file
+    return settings

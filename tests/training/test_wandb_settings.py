@@ -1,0 +1,157 @@
+"""The config wins over W&B's environment variables, they over its settings files, those over our defaults."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from foundling.training.wandb_settings import resolve
+
+UNSET = {"wandb": "auto", "project": None, "entity": None, "group": None, "name": None, "tags": []}
+VARIABLES = {
+    "project": "WANDB_PROJECT",
+    "entity": "WANDB_ENTITY",
+    "group": "WANDB_RUN_GROUP",
+    "name": "WANDB_NAME",
+}
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project's folder, and a folder for the user's settings of W&B."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path / "config"))
+    return tmp_path
+
+
+def write(folder: str, **settings: str) -> None:
+    """A settings file as W&B's own commands write it."""
+    Path(folder).mkdir(exist_ok=True)
+    lines = [f"{key} = {value}\n" for key, value in settings.items()]
+    (Path(folder) / "settings").write_text("[default]\n" + "".join(lines))
+
+
+def test_nothing_set_means_our_project_and_auto() -> None:
+    made = resolve(UNSET)
+    assert (made.mode, made.project, made.entity, made.group, made.name, made.tags) == (
+        "auto", "foundling", None, None, None, (),
+    )  # fmt: skip
+    assert (made.host, made.folder) == (None, Path())
+
+
+@pytest.mark.parametrize(("setting", "variable"), VARIABLES.items())
+def test_config_then_environment_then_files(setting: str, variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = {"group": "run_group", "name": "run_name"}.get(setting, setting)
+    write("config", **{key: "users"})
+    assert getattr(resolve(UNSET), setting) == "users"
+    write("wandb", **{key: "projects"})
+    assert getattr(resolve(UNSET), setting) == "projects"
+    monkeypatch.setenv(variable, "environments")
+    assert getattr(resolve(UNSET), setting) == "environments"
+    assert getattr(resolve(UNSET | {setting: "configs"}), setting) == "configs"
+    monkeypatch.setenv(variable, "")
+    assert getattr(resolve(UNSET), setting) == "projects"
+
+
+def test_tags_are_a_list_or_parted_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_TAGS", "first, tiny")
+    assert resolve(UNSET).tags == ("first", "tiny")
+    assert resolve(UNSET | {"tags": ["one", 2]}).tags == ("one", "2")
+
+
+@pytest.mark.parametrize("value", ["true", "True", "1", "yes"])
+def test_wandb_disabled_switches_it_off(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_DISABLED", value)
+    monkeypatch.setenv("WANDB_MODE", "online")
+    assert resolve(UNSET).mode == "disabled"
+    assert resolve(UNSET | {"wandb": "offline"}).mode == "offline"  # the config wins
+    monkeypatch.setenv("WANDB_DISABLED", "false")
+    assert resolve(UNSET).mode == "online"
+
+
+@pytest.mark.parametrize(
+    ("word", "mode"),
+    [("online", "online"), ("run", "online"), ("offline", "offline"), ("dryrun", "offline"), ("disabled", "disabled")],
+)
+def test_each_mode_of_wandb_is_known(word: str, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", word)
+    assert resolve(UNSET).mode == mode
+    monkeypatch.delenv("WANDB_MODE")
+    write("wandb", mode=word)
+    assert resolve(UNSET).mode == mode
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("command", "mode"), [("disabled", "disabled"), ("offline", "offline"), ("enabled", "online")])
+def test_what_the_command_of_wandb_wrote_is_read(command: str, mode: str) -> None:
+    subprocess.run([Path(sys.executable).with_name("wandb"), command], check=True, capture_output=True)
+    assert resolve(UNSET).mode == mode
+
+
+def test_the_folder_and_the_server_are_wandbs(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write("config", base_url="https://wandb.example.org")
+    assert resolve(UNSET).host == "https://wandb.example.org"
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("WANDB_DIR", str(place / "elsewhere"))
+    assert (resolve(UNSET).host, resolve(UNSET).folder) == ("http://127.0.0.1:9", place / "elsewhere")
+
+
+@pytest.mark.parametrize("text", ["mode = disabled", "[default", "[default]\nmode = %(x", "[other]\nmode = disabled\n"])
+def test_a_settings_file_that_wandb_cannot_read_counts_as_none(text: str) -> None:
+    write("wandb")
+    Path("wandb/settings").write_text(text)
+    assert resolve(UNSET).mode == "auto"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"project": "a/b"}, r"runtime\.logger\.project='a/b' holds /, which W&B refuses; name the team in"),
+        ({"project": "50%"}, r"project='50%' holds %, which W&B refuses; choose another"),
+        ({"project": "x" * 129}, "129 characters; W&B takes 1 to 128 printable ones"),
+        ({"entity": "a/b"}, r"runtime\.logger\.entity='a/b' holds /"),
+        ({"group": "x" * 129}, r"runtime\.logger\.group='x+': 129 characters"),
+        ({"name": "a\nb"}, r"runtime\.logger\.name='a\\nb': 3 characters; W&B takes 1 to 128 printable ones"),
+        ({"tags": ["x" * 65]}, "65 characters; W&B takes 1 to 64 printable ones"),
+        ({"tags": "a,b"}, r"runtime\.logger\.tags='a,b' is not a list; write runtime\.logger\.tags=\[one,two\]"),
+        ({"wandb": "maybe"}, r"runtime\.logger\.wandb='maybe' is unknown; choose auto, online, offline or false"),
+    ],
+)
+def test_a_name_that_wandb_refuses_is_one_line(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        resolve(UNSET | changes)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("WANDB_PROJECT", "a/b", r"^WANDB_PROJECT='a/b' holds /, which W&B refuses"),
+        ("WANDB_RUN_GROUP", "x" * 200, r"^WANDB_RUN_GROUP='x+': 200 characters"),
+        ("WANDB_TAGS", "a,,b", r"^WANDB_TAGS='': 0 characters"),
+        ("WANDB_MODE", "of", r"^WANDB_MODE='of' is unknown; choose one of online, run, offline, dryrun, disabled"),
+    ],
+)
+def test_the_variable_is_named(variable: str, value: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ValueError, match=message):
+        resolve(UNSET)
+
+
+@pytest.mark.parametrize("command", ["pretrain", "classify", "instruct", "translator"])
+def test_a_training_refuses_a_name_before_torch_is_loaded(command: str, bare_project: Path) -> None:
+    environment = os.environ | {"WANDB_PROJECT": "a/b", "PYTHONPROFILEIMPORTTIME": "1"}
+    began = time.process_time()
+    done = subprocess.run(
+        [sys.executable, "-m", "foundling", command], cwd=bare_project, env=environment, capture_output=True, text=True
+    )
+    assert time.process_time() - began < 10
+    assert done.returncode == 1
+    assert "\nfoundling: WANDB_PROJECT='a/b' holds /" in done.stderr
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert "foundling.training.wandb_settings" in imported
+    assert not imported & {"torch", "lightning", "wandb"}
