@@ -149,7 +149,10 @@ def test_a_hub_dataset_comes_from_its_copy_in_the_mirror(tmp_path: Path) -> None
 
 
 def test_an_unreachable_hub_says_where_a_copy_would_be_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("datasets.load_dataset", lambda **_: (_ for _ in ()).throw(ConnectionError("no network")))
+    def unreachable(**_: Any) -> None:
+        raise ConnectionError("no network")
+
+    monkeypatch.setattr("datasets.load_dataset_builder", unreachable)
     with pytest.raises(ValueError, match=r"tried the hub \(no network\).*put its files at .*/hub/someone/stories"):
         fetch(dataset(hub={"id": "someone/stories"}), tmp_path / "raw", tmp_path)
 

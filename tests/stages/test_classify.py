@@ -81,8 +81,10 @@ def test_it_writes_a_classifier_its_metrics_and_its_answers(workspace: Path, tra
     metrics = read_json(workspace / "job/metrics/classify.json")
     assert metrics["texts"] == {
         "read": 80,
+        "missing": 0,
         "duplicates": 0,
         "contradicting": 0,
+        "left_out_files": 0,
         "train": 56,
         "validation": 8,
         "test": 16,

@@ -2,28 +2,40 @@
 
 clean:
   min_characters: 1   shorter documents are left out
-  deduplicate: true   a text that came before is left out, in whichever source it came
+  deduplicate: true   a document that came before is left out, in whichever source it came; lines (`format: lines`) are
+                      kept, as songs and logs repeat theirs
 split:
   validation: 0.1     share of the documents that are held out
   by: document        document | position: hold out whole documents, or the last part of each
 """
 
 import hashlib
+import logging
 import math
 import re
 import unicodedata
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Any
 
-from foundling.data.sources import records
+from foundling.data.sources import rows
+from foundling.text.tokenizer import END_OF_TEXT
 
+log = logging.getLogger(__name__)
 TRAIN, VALIDATION = "train", "validation"
 LINE_ENDS = re.compile("\r\n?")
 # all of Unicode's Cc but line end and tab; half of a surrogate pair, which no UTF-8 can hold
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+# reasons to leave out or change a document, and what is worth a word
+EMPTY, SHORT = "left out: empty", "left out: shorter than clean.min_characters"
+DUPLICATE, REPEATED = "left out: came before", "kept: lines that came before"
+LINES_ENDED, CONTROLLED = r"changed: line ends to \n", "changed: control characters removed"
+COMPOSED, REPLACED = "changed: to Unicode NFC", "changed: undecodable bytes to U+FFFD"
+MARKED = f"kept: {END_OF_TEXT} as text"
 
 
 @dataclass(frozen=True)
@@ -52,8 +64,38 @@ class Count:
         self.bytes += len(text.encode())
 
 
-def documents(folder: Path, corpus: Mapping[str, Any]) -> Iterator[Document]:
-    """Stream the corpus that sources.fetch() put into `folder`, source by source.
+@dataclass
+class Tally:
+    """What of a corpus was left out or changed: by source and reason, how many documents and how many characters.
+
+    `read` counts by source what left no document in the reading of its files, as rows.
+    """
+
+    documents: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+    characters: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+    read: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+
+    def add(self, source: str, reason: str, characters: int) -> None:
+        """Count one document, and the characters of it that are concerned."""
+        self.documents[source, reason] += 1
+        self.characters[source, reason] += characters
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each source and reason, in the order in which they were first met."""
+        found = [
+            {"source": source, "reason": reason, "documents": count, "characters": self.characters[source, reason]}
+            for (source, reason), count in self.documents.items()
+        ]
+        for source, reasons in self.read.items():
+            found += [
+                {"source": source, "reason": reason, "documents": count, "characters": 0}
+                for reason, count in reasons.items()
+            ]
+        return found
+
+
+def documents(folder: Path, corpus: Mapping[str, Any], tally: Tally | None = None) -> Iterator[Document]:
+    """Stream the corpus that sources.fetch() put into `folder`, source by source; `tally` counts what is left out.
 
     Memory holds the document at hand and a digest of 16 bytes for each one before. A source without a document, and a
     corpus without a training or a validation document, raise ValueError at the end.
@@ -65,12 +107,13 @@ def documents(folder: Path, corpus: Mapping[str, Any]) -> Iterator[Document]:
     seen: set[bytes] = set()
     count = {TRAIN: 0, VALIDATION: 0}
     empty = set(sources)
-    stream = records(folder, {**corpus, "sources": list(sources.values())})
-    for name, found in groupby(stream, key=lambda pair: pair[0]):
-        texts: Iterator[str] = (record[sources[name]["text"]] for _, record in found)
+    tally = tally or Tally()
+    stream = rows(folder, {**corpus, "sources": list(sources.values())}, tally.read)
+    for name, found in groupby(stream, key=lambda row: row.source):
+        texts: Iterator[str] = (row.record[sources[name]["text"]] for row in found)
         if sources[name].get("begins"):
             texts = _joined(texts, _pattern(sources[name]))
-        kept = _kept(texts, seen, clean_up["min_characters"], clean_up["deduplicate"])
+        kept = _kept(texts, sources[name], clean_up, seen, tally)
         for split, text in _split(kept, share, by_position):
             empty.discard(name)
             count[split] += 1
@@ -83,7 +126,7 @@ def check(corpus: Mapping[str, Any]) -> None:
     for source in corpus["sources"]:
         weight = source.get("weight", 1.0)
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < math.inf:
-            raise ValueError(f"source {source['name']} has weight {weight!r}; allowed is a number above 0; mend it")
+            raise ValueError(f"source {source['name']} has weight {weight!r}; allowed is a number above 0; fix it")
         first = source.get("first", 0.0)
         if isinstance(first, bool) or not isinstance(first, int | float) or not 0 <= first < 1:
             raise ValueError(
@@ -115,17 +158,43 @@ def cut(text: str, share: float) -> tuple[str, str]:
     return text[:at], text[at:]
 
 
-def _kept(texts: Iterable[str], seen: set[bytes], shortest: int, deduplicate: bool) -> Iterator[tuple[str, bytes]]:
-    """Clean texts with their digests, without those too short or seen before."""
-    for text in map(clean, texts):
-        if len(text) < max(1, shortest):
+def _kept(
+    texts: Iterable[str], source: Mapping[str, Any], clean_up: Mapping[str, Any], seen: set[bytes], tally: Tally
+) -> Iterator[tuple[str, bytes]]:
+    """Clean texts with their digests, without those too short and documents seen before; `tally` counts all of it."""
+    name, shortest = source["name"], max(1, clean_up["min_characters"])
+    are_lines = source.get("format") == "lines" and not source.get("begins")
+    for raw in texts:
+        text = clean(raw)
+        if text != raw:
+            _count_changes(raw, text, name, tally)
+        if source.get("errors") == "replace" and "\ufffd" in text:
+            tally.add(name, REPLACED, text.count("\ufffd"))
+        if END_OF_TEXT in text:
+            tally.add(name, MARKED, text.count(END_OF_TEXT))
+        if len(text) < shortest:
+            tally.add(name, SHORT if text else EMPTY, len(text))
             continue
         digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
-        if deduplicate:
+        if clean_up["deduplicate"]:
             if digest in seen:
-                continue
+                tally.add(name, REPEATED if are_lines else DUPLICATE, len(text))
+                if not are_lines:
+                    continue
             seen.add(digest)
         yield text, digest
+
+
+def _count_changes(raw: str, text: str, source: str, tally: Tally) -> None:
+    """Count what cleaning changed in a document."""
+    unix = LINE_ENDS.sub("\n", raw)
+    controls = len(CONTROLS.findall(unix))
+    if unix != raw:
+        tally.add(source, LINES_ENDED, raw.count("\r"))
+    if controls:
+        tally.add(source, CONTROLLED, controls)
+    if controls + len(text) != len(unix) or CONTROLS.sub("", unix) != text:
+        tally.add(source, COMPOSED, abs(len(unix) - controls - len(text)))
 
 
 def _split(kept: Iterator[tuple[str, bytes]], share: float, by_position: bool) -> Iterator[tuple[str, str]]:
@@ -146,7 +215,7 @@ def _pattern(source: Mapping[str, Any]) -> re.Pattern[str]:
         return re.compile(source["begins"])
     except (re.error, TypeError) as error:
         raise ValueError(
-            f"source {source['name']} has begins={source['begins']!r}, no regular expression ({error}); mend it"
+            f"source {source['name']} has begins={source['begins']!r}, no regular expression ({error}); fix it"
         ) from None
 
 

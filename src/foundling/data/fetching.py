@@ -5,6 +5,7 @@ import json
 import logging
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,10 +15,13 @@ from foundling.data.archives import extract, is_archive
 from foundling.data.formats import FORMATS, format_of
 from foundling.data.hub import rows
 from foundling.data.limits import Limits
-from foundling.data.places import locate, on_disk
+from foundling.data.naming import setting
+from foundling.data.places import is_hidden, locate, on_disk
 from foundling.data.sources import META, check, fingerprints, name_of
 
 log = logging.getLogger(__name__)
+HIDDEN = "hidden"
+NAMED = 20  # files that are named in meta.json, of those left out for one reason
 
 
 def fetch(dataset: Mapping[str, Any], folder: Path, mirror: Path | None) -> None:
@@ -31,49 +35,109 @@ def fetch(dataset: Mapping[str, Any], folder: Path, mirror: Path | None) -> None
         raise ValueError(
             f"found no mirror folder {mirror}; set FOUNDLING_MIRROR or runtime.mirror to a folder, or unset it"
         )
-    made = {}
+    made, left_out = {}, {}
     for source in dataset["sources"]:
         place = folder / source["name"]
         place.mkdir(parents=True)
-        names = _bring(source, place, mirror)
+        choice = Choice(source)
+        names = _bring(source, place, mirror, choice)
         made[source["name"]] = [
             {"file": name, "bytes": (place / name).stat().st_size, "sha256": sha256(place / name)} for name in names
         ]
         size = sum(file["bytes"] for file in made[source["name"]])
         log.info(f"fetch: {source['name']}: {len(names)} file{'s' * (len(names) != 1)}, {size / 1e6:.1f} MB")
-    write_json(folder / META, {"dataset": dataset["name"], "settings": fingerprints(dataset), "sources": made})
+        if choice.left_out:
+            left_out[source["name"]] = choice.summary()
+            log.warning(f"fetch: {source['name']}: left out {choice}")
+    meta = {"dataset": dataset["name"], "settings": fingerprints(dataset), "sources": made}
+    write_json(folder / META, meta | ({"left_out": left_out} if left_out else {}))
 
 
-def _bring(source: Mapping[str, Any], place: Path, mirror: Path | None) -> list[str]:
+class Choice:
+    """Which files of a folder or archive belong to a source: not hidden, and of a format that can be read.
+
+    `left_out` holds the names of the others by the reason.
+    """
+
+    def __init__(self, source: Mapping[str, Any]) -> None:
+        self.source = source
+        self.left_out: dict[str, list[str]] = {}
+
+    def wants(self, name: Path, inside: bool = False) -> bool:
+        """Whether a file is taken, noted if it is not; `inside` an archive, other archives are not."""
+        reason = self._against(name, inside)
+        if reason:
+            self.leave(reason, name)
+        return reason is None
+
+    def leave(self, reason: str, name: Path) -> None:
+        """Note a file that is left out."""
+        self.left_out.setdefault(reason, []).append(name.as_posix())
+
+    def summary(self) -> dict[str, Any]:
+        """By reason how many files were left out, and the first ones' names."""
+        return {
+            reason: {"files": len(names), "names": sorted(names)[:NAMED]} for reason, names in self.left_out.items()
+        }
+
+    def __str__(self) -> str:
+        return "; ".join(_told(reason, names) for reason, names in self.left_out.items())
+
+    def _against(self, name: Path, inside: bool) -> str | None:
+        members = self.source.get("members")
+        if any(map(is_hidden, name.parts)):
+            return HIDDEN
+        if members and not name.match(members):
+            return f"not among the members {members}"
+        is_read = self.source.get("format") or format_of(name) or (is_archive(name.name) and not inside)
+        return None if is_read else "of no known format"
+
+
+def _told(reason: str, names: list[str]) -> str:
+    """One reason of files left out, with the first ones' names."""
+    shown = ", ".join(sorted(names)[:5]) + (", …" if len(names) > 5 else "")
+    return f"{len(names):,} file{'s' * (len(names) != 1)} {reason} ({shown})"
+
+
+def _bring(source: Mapping[str, Any], place: Path, mirror: Path | None, choice: Choice) -> list[str]:
     """Fill a source's folder; returns the names of its files in reading order."""
     if source.get("generate"):
         return _write_rows(_generated(**source["generate"]), place)
     if source.get("hub"):
         return _write_rows(rows(source["hub"], mirror), place)
     if source.get("path"):
-        found = on_disk(source["path"], lambda name: is_archive(name.name) or _wanted(name, source))
-        return [name for file, inner in found for name in _settle(file, inner, source, place)]
+        found, hidden = on_disk(source["path"])
+        for name in hidden:
+            choice.leave(HIDDEN, name)
+        alone = len(found) == 1 and found[0][0] == Path(source["path"]).expanduser()
+        taken = found if alone else [(file, name) for file, name in found if choice.wants(name)]
+        if not taken:
+            raise ValueError(
+                f"found no readable file among {len(found):,} at {source['path']}: {choice}; allowed are "
+                f"{', '.join(FORMATS)}, each also with .gz or .zst; rename them or set {setting(source, 'format')}"
+            )
+        return [name for file, inner in taken for name in _settle(file, inner, source, place, choice)]
     names = []
     with TemporaryDirectory(dir=place.parent) as scratch:
         for file in source["files"]:
             path = locate(file, Path(scratch), mirror)
-            names += _settle(path, Path(name_of(file)), source, place)
+            names += _settle(path, Path(name_of(file)), source, place, choice)
             if not file.get("sha256"):
                 log.warning(f"fetch: {path.name} came unchecked; write `sha256: {sha256(path)}` to it in the config")
     return names
 
 
-def _settle(file: Path, name: Path, source: Mapping[str, Any], place: Path) -> list[str]:
+def _settle(file: Path, name: Path, source: Mapping[str, Any], place: Path, choice: Choice) -> list[str]:
     """Copy a file to its place, or unpack an archive there; returns the new names."""
     goal = place / (name.with_name(name.name.partition(".")[0]) if is_archive(name.name) else name)
     if goal.exists():
         raise ValueError(f"source {source['name']} has two files named {name}; put them into sources of their own")
     if is_archive(name.name):
-        found = extract(file, goal, lambda member: _wanted(member, source), Limits.of(source))
+        found = extract(file, goal, partial(choice.wants, inside=True), Limits.of(source))
         if not found:
             raise ValueError(
-                f"archive {name} holds no file that can be read; allowed are {', '.join(FORMATS)}; set `members` (a "
-                f"glob of names inside it) or `format` of source {source['name']}"
+                f"archive {name} holds no file that can be read; allowed are {', '.join(FORMATS)}; set "
+                f"{setting(source, 'members')} (a glob of names inside it) or {setting(source, 'format')}"
             )
         return [(goal / member).relative_to(place).as_posix() for member in found]
     if not source.get("format") and format_of(name) is None:
@@ -84,13 +148,6 @@ def _settle(file: Path, name: Path, source: Mapping[str, Any], place: Path) -> l
     goal.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(file, goal)
     return [name.as_posix()]
-
-
-def _wanted(name: Path, source: Mapping[str, Any]) -> bool:
-    """Whether a file of a folder or archive belongs to the source: not hidden, and of a format that can be read."""
-    if any(part.startswith((".", "__MACOSX")) for part in name.parts) or not name.match(source.get("members") or "*"):
-        return False
-    return bool(source.get("format")) or format_of(name) is not None
 
 
 def _generated(name: str, **settings: Any) -> Iterator[dict[str, Any]]:
@@ -110,5 +167,13 @@ def _write_rows(found: Iterable[Mapping[str, Any]], place: Path) -> list[str]:
 
     with open(place / "rows.jsonl", "w", encoding="utf-8", newline="\n") as file:
         for row in tqdm(found, desc=place.name, unit=" records", disable=None):  # None: only on a terminal
-            file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
+            file.write(json.dumps(row, ensure_ascii=False, default=_plain) + "\n")
     return ["rows.jsonl"]
+
+
+def _plain(value: Any) -> str:
+    """A value that JSON does not know: bytes as the UTF-8 text that they are, others as Python writes them."""
+    try:
+        return value.decode() if isinstance(value, bytes) else str(value)
+    except UnicodeDecodeError:
+        return str(value)

@@ -3,28 +3,44 @@
 Compressed files (.gz, .zst) are unpacked while they are read, and memory holds no more than a record, whose length is
 limited (data/limits.py). `source` is the part of a dataset config that says how its files are written:
 
-    format    one of FORMATS; without it, the suffix says it
-    header    csv, tsv: whether the first row names the columns (true)
-    columns   csv, tsv: names for the columns; needed where there is no header
-    quoting   csv, tsv: whether a field may stand in double quotes (true)
-    encoding  of text files (utf-8); `errors: replace` reads what is not of that encoding as U+FFFD
+    format     one of FORMATS; without it, the suffix says it (SUFFIXES, in any case)
+    separator  txt, md: what stands between the documents of a file, as <|endoftext|>; without it, a file is one
+    header     csv, tsv: whether the first row names the columns (true)
+    columns    csv, tsv: names for the columns; needed where there is no header
+    delimiter  csv, tsv: what separates the fields; without it, it is found (data/tables.py)
+    quoting    csv, tsv: whether a field may stand in double quotes (true)
+    encoding   of text files (utf-8); auto: found (data/encodings.py), and said in the log if it is not UTF-8
+    errors     strict, or replace: bytes that are not of that encoding are read as U+FFFD
 """
 
-import csv
 import io
 import json
+import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
+from foundling.data.encodings import AUTO, detect
 from foundling.data.limits import Limits, Meter
+from foundling.data.lines import Lines
+from foundling.data.naming import setting
 from foundling.data.surrogates import without_surrogates
+from foundling.data.tables import SAMPLE, read_table
 
+log = logging.getLogger(__name__)
 FORMATS = ("txt", "md", "lines", "jsonl", "json", "csv", "tsv", "parquet")
+SUFFIXES = {name: name for name in FORMATS} | {
+    **dict.fromkeys(("text", "rst"), "txt"),
+    **dict.fromkeys(("markdown", "mdown"), "md"),
+    **dict.fromkeys(("ndjson", "jsonlines"), "jsonl"),
+    **dict.fromkeys(("tab",), "tsv"),
+    **dict.fromkeys(("pq",), "parquet"),
+}
+DELIMITERS = {"csv": ",", "tsv": "\t"}
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
-CHUNK = 1 << 20  # characters of a JSON file read at once
+CHUNK = 1 << 20  # characters or bytes read at once
 
 
 def read(
@@ -32,45 +48,48 @@ def read(
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line, record); the line is that of the record's end, or its number in formats without lines.
 
-    `tally` counts what is changed on the way, by reason.
+    `tally` counts what is left out or changed on the way, by reason.
     """
     name = source.get("format") or format_of(path)
     if name not in FORMATS:
         raise ValueError(
-            f"found {path.name} of format {name}; allowed are {', '.join(FORMATS)}, with .gz or .zst behind; "
-            "rename it or set `format` of its source"
+            f"found {path.name} of format {name}; allowed are {', '.join(FORMATS)}, each also with .gz or .zst; "
+            f"rename it or set {setting(source, 'format')}"
         )
     limits = Limits.of(source)
     if name == "parquet":
         yield from _parquet(path, limits)
         return
-    with open_text(path, source.get("encoding") or "utf-8", source.get("errors") or "strict", limits) as text:
+    encoding = _encoding(path, source, limits)
+    sample = ""
+    if name in ("lines", "jsonl", *DELIMITERS):
+        with open_text(path, encoding, source, limits) as text:
+            sample = text.read(SAMPLE)
+    # old Mac files end their lines with \r alone
+    ends_with_cr = name in DELIMITERS or ("\r" in sample and "\n" not in sample)
+    with open_text(path, encoding, source, limits, newline="" if ends_with_cr else "\n") as text:
+        lines = Lines(path, text, limits)
         if name in ("txt", "md"):
-            whole = text.read(limits.record + 1)
-            if len(whole) > limits.record:
-                raise _too_long(path, limits.record)
-            yield 1, {"text": whole}
-            return
-        lines = _Lines(path, text, limits.record)
-        if name == "lines":
+            for at, document in enumerate(_documents(path, text, source.get("separator"), limits), 1):
+                yield at, {"text": document}
+        elif name == "lines":
             for at, line in enumerate(lines, 1):
                 lines.taken = 0
                 yield at, {"text": line.rstrip("\r\n")}
         elif name == "jsonl":
             yield from without_surrogates(_jsonl(path, lines), path, tally)
         elif name == "json":
-            yield from without_surrogates(_json(path, text, limits.record), path, tally)
+            yield from without_surrogates(_json(path, text, limits), path, tally)
         else:
-            yield from _rows(path, lines, source, "\t" if name == "tsv" else ",", limits.record)
+            yield from read_table(lines, sample, source, DELIMITERS[name], Counter() if tally is None else tally)
 
 
 def format_of(path: Path) -> str | None:
     """The format that a file's suffixes say, or None."""
-    suffixes = path.suffixes
+    suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in COMPRESSIONS:
         suffixes.pop()
-    name = suffixes[-1][1:].lower() if suffixes else None
-    return name if name in FORMATS else None
+    return SUFFIXES.get(suffixes[-1][1:]) if suffixes else None
 
 
 def open_bytes(path: Path) -> BinaryIO:
@@ -85,51 +104,107 @@ def open_bytes(path: Path) -> BinaryIO:
 
 @contextmanager
 def open_text(
-    path: Path, encoding: str = "utf-8", errors: str = "strict", limits: Limits | None = None
+    path: Path, encoding: str, source: Mapping[str, Any], limits: Limits, newline: str = "\n"
 ) -> Iterator[TextIO]:
     """A file's characters, unpacked; line ends stay as they are. What cannot be decoded is named with its byte."""
     # a file that Windows wrote may begin with a byte order mark, which is no text
     encoding = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
-    is_packed = path.suffix.lower() in COMPRESSIONS
-    with open_bytes(path) as packed:
-        counted = _Counted(packed, Meter(path, limits or Limits.of({})) if is_packed else None)
+    with _unpacked(path, limits) as counted:
         try:
-            yield io.TextIOWrapper(counted, encoding, errors, newline="\n")  # type: ignore[type-var]
+            yield io.TextIOWrapper(
+                counted,  # type: ignore[type-var]
+                encoding,
+                source.get("errors") or "strict",
+                newline=newline,
+            )
         except UnicodeDecodeError as error:
             # the decoder's input ends where the reading stands
             offset = counted.given - len(error.object) + error.start
             raise ValueError(
                 f"found byte 0x{error.object[error.start]:02x} at byte {offset} of {path}, no {error.encoding}; "
-                "set `encoding` of its source to the file's own (as latin-1), or `errors: replace`"
+                f"set {setting(source, 'encoding')} to the file's own (as latin-1), or "
+                f"{setting(source, 'errors', 'replace')}"
             ) from None
         except LookupError:
             raise ValueError(
-                f"found encoding {encoding!r} for {path}; allowed are those of Python; try utf-8"
+                f"found encoding {encoding!r} for {path}; allowed are those of Python; try "
+                f"{setting(source, 'encoding', 'utf-8')}"
             ) from None
+
+
+@contextmanager
+def _unpacked(path: Path, limits: Limits) -> Iterator["_Counted"]:
+    """A file's bytes, unpacked, no more than the limits allow."""
+    is_packed = path.suffix.lower() in COMPRESSIONS
+    with open_bytes(path) as packed:
+        try:
+            yield _Counted(packed, Meter(path, limits) if is_packed else None)
         except OSError as error:
             if is_packed and error.errno is None:  # pyarrow's, not the system's
                 raise _damaged(path, str(error)) from None
             raise
 
 
-def _jsonl(path: Path, lines: "_Lines") -> Iterator[tuple[int, dict[str, Any]]]:
+def _encoding(path: Path, source: Mapping[str, Any], limits: Limits) -> str:
+    """The encoding that is set, or the one that is found."""
+    encoding = source.get("encoding") or "utf-8"
+    if encoding != AUTO:
+        return encoding
+    if source.get("errors") == "replace":
+        return "utf-8"
+
+    def chunks() -> Iterator[bytes]:
+        with _unpacked(path, limits) as stream:
+            while chunk := stream.read(CHUNK):
+                yield chunk
+
+    found = detect(chunks)
+    if found != "utf-8":
+        log.info(
+            f"{path.name}: is no UTF-8, and is read as {found}; set {setting(source, 'encoding')} if it is another"
+        )
+    return found
+
+
+def _documents(path: Path, text: TextIO, separator: str | None, limits: Limits) -> Iterator[str]:
+    """The whole text, or the parts between the separators, without the line ends next to these."""
+    if not separator:
+        whole = text.read(limits.record + 1)
+        if len(whole) > limits.record:
+            raise limits.too_long(path)
+        yield whole
+        return
+    separator = separator.replace("\\n", "\n").replace("\\t", "\t")  # as a command line writes them
+    waiting, at = "", 0
+    while chunk := text.read(CHUNK):
+        *whole_parts, waiting = (waiting + chunk).split(separator)
+        for part in whole_parts:
+            at += 1
+            yield part.strip("\r\n")
+        if len(waiting) > limits.record:
+            raise limits.too_long(path, f"document {at + 1}")
+    if waiting.strip():
+        yield waiting.strip("\r\n")
+
+
+def _jsonl(path: Path, lines: Lines) -> Iterator[tuple[int, dict[str, Any]]]:
     for at, line in enumerate(lines, 1):
         lines.taken = 0
         if line.strip():
             try:
                 record = json.loads(line)
             except (ValueError, RecursionError) as error:
-                raise ValueError(f"{path}:{at} is no JSON ({error}); each line must be one object; mend it") from None
+                raise ValueError(f"{path}:{at} is no JSON ({error}); each line must be one object; fix it") from None
             yield at, _object(path, at, record)
 
 
-def _json(path: Path, text: TextIO, longest: int) -> Iterator[tuple[int, dict[str, Any]]]:
+def _json(path: Path, text: TextIO, limits: Limits) -> Iterator[tuple[int, dict[str, Any]]]:
     """The objects of one array (or one object alone), parsed one by one as the text comes in."""
     parse = json.JSONDecoder().raw_decode
     waiting, at, depth, ended = "", 0, 0, False
     while not ended:
-        if len(waiting) > longest:
-            raise _too_long(path, longest, f"object {at + 1}")
+        if len(waiting) > limits.record:
+            raise limits.too_long(path, f"object {at + 1}")
         chunk = text.read(max(CHUNK, len(waiting)))  # a long object is not begun anew too often
         ended = not chunk
         waiting += chunk
@@ -147,7 +222,7 @@ def _json(path: Path, text: TextIO, longest: int) -> Iterator[tuple[int, dict[st
                 if not ended and waiting[start] == "{" and isinstance(error, ValueError):
                     break  # an object that goes on in the next chunk
                 raise ValueError(
-                    f"{path} is no JSON behind its object {at} ({error}); allowed is one array of objects; mend it"
+                    f"{path} is no JSON behind its object {at} ({error}); allowed is one array of objects; fix it"
                 ) from None
             at += 1
             yield at, _object(path, at, record)
@@ -158,42 +233,8 @@ def _json(path: Path, text: TextIO, longest: int) -> Iterator[tuple[int, dict[st
 
 def _object(path: Path, at: int, record: Any) -> dict[str, Any]:
     if not isinstance(record, dict):
-        raise ValueError(f"{path}:{at} holds a {type(record).__name__}; allowed are objects {{…}}; mend that record")
+        raise ValueError(f"{path}:{at} holds a {type(record).__name__}; allowed are objects {{…}}; fix that record")
     return record
-
-
-def _rows(
-    path: Path, lines: "_Lines", source: Mapping[str, Any], delimiter: str, longest: int
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    csv.field_size_limit(longest)  # a document may be one field
-    rows = (
-        csv.reader(lines, delimiter=delimiter, strict=True)
-        if source.get("quoting", True)
-        else csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-    )
-    columns = source.get("columns")
-    try:
-        if source.get("header", True):
-            header = next(rows, [])
-            columns = columns or header
-        elif not columns:
-            raise ValueError(f"{path} has no header; name its columns, as `columns: [label, text]` in its source")
-        if len(set(columns)) < len(columns):
-            raise ValueError(f"{path} names a column twice among {_few(columns)}; mend its header, or set `columns`")
-        for row in rows:
-            lines.taken = 0
-            if not row:
-                continue
-            if len(row) != len(columns):
-                raise ValueError(
-                    f"{path}:{rows.line_num} has {len(row)} fields; its columns are the {len(columns)} "
-                    f"{_few(columns)}; mend the row, or set `quoting`, `header` or `columns` of its source"
-                )
-            yield rows.line_num, dict(zip(columns, row, strict=True))
-    except csv.Error as error:
-        raise ValueError(
-            f"{path}:{rows.line_num} cannot be read ({error}); if quotes are plain text there, set `quoting: false`"
-        ) from None
 
 
 def _parquet(path: Path, limits: Limits) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -208,49 +249,26 @@ def _parquet(path: Path, limits: Limits) -> Iterator[tuple[int, dict[str, Any]]]
             at = 0
             for batch in file.iter_batches(batch_size=256):  # rows; few, as a document may be long
                 if batch.nbytes > 256 * limits.record:
-                    raise _too_long(path, limits.record, f"a row behind row {at}")
+                    raise limits.too_long(path, f"a row after row {at}")
                 for record in batch.to_pylist():
                     at += 1
-                    yield at, record
+                    yield at, {name: _text(value) for name, value in record.items()}
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError, OverflowError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise _damaged(path, str(error)) from None
 
 
+def _text(value: Any) -> Any:
+    """A binary value as the UTF-8 text that it is, as Spark writes texts; others, and other bytes, as they are."""
+    try:
+        return value.decode() if isinstance(value, bytes) else value
+    except UnicodeDecodeError:
+        return value
+
+
 def _damaged(path: Path, reason: str) -> ValueError:
     return ValueError(f"{path} is cut or damaged ({' '.join(reason.split())}); fetch it again from where it came from")
-
-
-def _too_long(path: Path, longest: int, where: str = "its text") -> ValueError:
-    return ValueError(
-        f"{path} has a record of more than {longest:,} characters ({where}); allowed are {longest:,}; cut it, or raise "
-        "`record_megabytes` of its source"
-    )
-
-
-def _few(names: Sequence[str]) -> str:
-    """Names in one line, however many and long they are."""
-    shown = ", ".join(name[:40] for name in names[:12])
-    return shown + (f" and {len(names) - 12:,} more" if len(names) > 12 else "")
-
-
-class _Lines(Iterator[str]):
-    """A text's lines; `taken` counts the characters since a record's end, where the reader sets it to 0."""
-
-    def __init__(self, path: Path, text: TextIO, longest: int) -> None:
-        self.path, self.text, self.longest = path, text, longest
-        self.number = self.taken = 0
-
-    def __next__(self) -> str:
-        line = self.text.readline(self.longest + 1)
-        self.number += 1
-        self.taken += len(line)
-        if self.taken > self.longest:
-            raise _too_long(self.path, self.longest, f"line {self.number}")
-        if not line:
-            raise StopIteration
-        return line
 
 
 class _Counted(io.RawIOBase):

@@ -26,12 +26,12 @@ def rows(hub: Mapping[str, Any], mirror: Path | None) -> Iterator[dict[str, Any]
     here = copy is not None and copy.is_dir()
     place = {"path": str(copy)} if here else {"path": hub["id"], "revision": hub.get("revision")}
     try:
+        which = {**place, "name": hub.get("config"), "data_files": hub.get("files")}
+        reader = datasets.load_dataset_builder(**which).config
+        # pandas would read a text "null" or "NA" of a CSV file as no text
+        words = {"keep_default_na": False} if hasattr(reader, "keep_default_na") else {}
         found = datasets.load_dataset(
-            **place,
-            name=hub.get("config"),
-            split=hub.get("split") or "train",
-            data_files=hub.get("files"),
-            streaming=bool(hub.get("streaming")),
+            **which, **words, split=hub.get("split") or "train", streaming=bool(hub.get("streaming"))
         )
         if hub.get("columns"):
             found = found.select_columns(list(hub["columns"]))
@@ -40,7 +40,7 @@ def rows(hub: Mapping[str, Any], mirror: Path | None) -> Iterator[dict[str, Any]
     except Exception as error:  # the hub's client raises errors of a dozen libraries
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise ValueError(
-            f"dataset {hub['id']} did not come: tried {copy if here else 'the hub'} ({reason}); mend: check its id, "
+            f"dataset {hub['id']} did not come: tried {copy if here else 'the hub'} ({reason}); fix: check its id, "
             f"revision, split and the network, or put its files at {mirror or '<mirror>'}/hub/{hub['id']} and set "
             "FOUNDLING_MIRROR (or runtime.mirror) to that mirror folder"
         ) from error

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from foundling.data.naming import setting
+
 SETTINGS = {"record_megabytes": 128, "unpacked_gigabytes": 100, "unpacked_ratio": 200}
 NEVER_MIND = 64_000_000  # bytes that may come out of the smallest file
 
@@ -23,6 +25,7 @@ class Limits:
     record: int  # characters
     unpacked: int  # bytes
     ratio: float
+    section: str | None = None  # of the config, where these settings are plain ones
 
     @classmethod
     def of(cls, source: Mapping[str, Any]) -> "Limits":
@@ -35,7 +38,18 @@ class Limits:
                     f"{SETTINGS[name]}"
                 )
         return cls(
-            int(found["record_megabytes"] * 1e6), int(found["unpacked_gigabytes"] * 1e9), found["unpacked_ratio"]
+            int(found["record_megabytes"] * 1e6),
+            int(found["unpacked_gigabytes"] * 1e9),
+            found["unpacked_ratio"],
+            source.get("settings"),
+        )
+
+    def too_long(self, path: Path, where: str = "its text") -> ValueError:
+        """The error of a record that is longer than allowed."""
+        raised = setting({"settings": self.section}, "record_megabytes")
+        return ValueError(
+            f"{path} has a record of more than {self.record:,} characters ({where}); allowed are {self.record:,}; "
+            f"cut it, or raise {raised}"
         )
 
 
@@ -43,7 +57,7 @@ class Meter:
     """Counts what comes out of a packed file, and refuses what is beyond its limits."""
 
     def __init__(self, path: Path, limits: Limits) -> None:
-        self.path, self.given = path, 0
+        self.path, self.section, self.given = path, limits.section, 0
         by_ratio = max(NEVER_MIND, limits.ratio * path.stat().st_size)
         self.most, self.setting = min((by_ratio, "unpacked_ratio"), (limits.unpacked, "unpacked_gigabytes"))
 
@@ -53,5 +67,6 @@ class Meter:
         if self.given > self.most:
             raise ValueError(
                 f"{self.path} ({self.path.stat().st_size:,} bytes) unpacks to more than {self.most:,.0f} bytes, as a "
-                f"file does that is made to fill a disk; if you trust it, raise `{self.setting}` of its source"
+                f"file does that is made to fill a disk; if you trust it, raise "
+                + setting({"settings": self.section}, self.setting)
             )

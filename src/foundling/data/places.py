@@ -4,8 +4,9 @@ A named file is {mirror, path, url, size, sha256, note}: its path in the mirror 
 several), tried in this order until one has the right bytes (so many, of that hash); `note` is said when none has.
 """
 
-import glob
-from collections.abc import Callable, Mapping
+import fnmatch
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def locate(file: Mapping[str, Any], scratch: Path, mirror: Path | None) -> Path:
             tried.append(f"{url} ({error})")
     goal = f"{mirror or '<mirror>'}/{file.get('mirror') or name_of(file)}"
     raise ValueError(
-        f"{name_of(file)} did not come: tried {', '.join(tried)}; mend: put the file"
+        f"{name_of(file)} did not come: tried {', '.join(tried)}; fix: put the file"
         + (f" with sha256 {expected}" if expected else "")
         + f" at {goal if file.get('mirror') else file.get('path') or 'a `path` on disk'}"
         + (" and set FOUNDLING_MIRROR (or runtime.mirror) to that mirror folder" if mirror is None else "")
@@ -47,26 +48,88 @@ def locate(file: Mapping[str, Any], scratch: Path, mirror: Path | None) -> Path:
     )
 
 
-def on_disk(pattern: str, wanted: Callable[[Path], bool]) -> list[tuple[Path, Path]]:
-    """The files of a path, folder or glob as (file, name below the folder), sorted; a path alone is always wanted."""
+def on_disk(pattern: str) -> tuple[list[tuple[Path, Path]], list[Path]]:
+    """The files of a path, folder or glob as (file, name below the folder), sorted; and the hidden ones, left out.
+
+    A path that exists is that file or folder, whatever characters its name has. Links are followed, but each file and
+    folder comes once, under its own name rather than a link's; so a folder gives the same as its glob `**/*`, and links
+    in a circle end.
+    """
     path = Path(pattern).expanduser()
     if path.is_file():
-        return [(path, Path(path.name))]
+        return [(path, Path(path.name))], []
+    parts: tuple[str, ...]
     if path.is_dir():
-        root, found = path, list(path.rglob("*"))
+        root, parts = path, ("**", "*")
     else:
-        fixed = next((at for at, part in enumerate(path.parts) if glob.has_magic(part)), len(path.parts))
-        root = Path(*path.parts[:fixed])
-        found = [Path(file) for file in glob.glob(str(path), recursive=True)]
-    names = sorted(file.relative_to(root) for file in set(found) if file.is_file())
-    files = [(root / name, name) for name in names if wanted(name)]
+        depth = next((at for at in range(len(path.parts)) if not Path(*path.parts[: at + 1]).exists()), len(path.parts))
+        root, parts = Path(*path.parts[:depth]), path.parts[depth:]
+    walk = _Walk()
+    walk.take(root, parts)
+    files = sorted((file.relative_to(root), file) for file in walk.found.values())
     if not files:
+        hidden = f" but {len(walk.hidden)} hidden ones" if walk.hidden else ""
         raise ValueError(
-            f"found {f'no readable one among {len(names)} files' if names else 'nothing'} at {pattern} (seen from "
-            f"{Path.cwd()}); allowed are a file, a folder or a glob of txt, md, jsonl, json, csv, tsv and parquet "
-            "files, each also .gz or .zst; mend the path, or set the source's `format`"
+            f"found nothing{hidden} at {pattern} (seen from {Path.cwd()}); allowed are a file, a folder or a glob as "
+            "'texts/**/*.txt'; correct the path"
         )
-    return files
+    return [(file, name) for name, file in files], sorted(file.relative_to(root) for file in walk.hidden)
+
+
+class _Walk:
+    """The files below a folder that match a glob's parts, each once; links wait until all else is taken."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Path] = {}  # by their real path
+        self.hidden: list[Path] = []
+        self.links: list[tuple[Path, tuple[str, ...]]] = []
+        self.seen: set[tuple[str, int]] = set()
+
+    def take(self, root: Path, parts: tuple[str, ...]) -> None:
+        """Take what matches below a folder, then what links in it lead to."""
+        self._folder(root, parts)
+        while self.links:
+            path, rest = self.links.pop(0)
+            if path.is_dir():
+                self._folder(path, rest)
+            else:
+                self.found.setdefault(os.path.realpath(path), path)
+
+    def _folder(self, folder: Path, parts: tuple[str, ...]) -> None:
+        here = (os.path.realpath(folder), len(parts))
+        if not parts or here in self.seen or not folder.is_dir():
+            return
+        self.seen.add(here)
+        part, rest = parts[0], parts[1:]
+        if part == "**" and rest:  # which stands for no folder, too
+            self._folder(folder, rest)
+        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+            if part != "**" and not _matches(entry.name, part):
+                continue
+            if is_hidden(entry.name) and not part.startswith("."):
+                if part != "**":
+                    self.hidden.append(folder / entry.name)
+            elif entry.is_dir():
+                self._enter(entry, folder / entry.name, parts if part == "**" else rest)
+            elif entry.is_file() and not rest:
+                self._enter(entry, folder / entry.name, ())
+
+    def _enter(self, entry: os.DirEntry[str], path: Path, rest: tuple[str, ...]) -> None:
+        if entry.is_symlink():
+            self.links.append((path, rest))
+        elif entry.is_dir():
+            self._folder(path, rest)
+        else:
+            self.found.setdefault(os.path.realpath(path), path)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is one of the system's: .DS_Store, .git, __MACOSX."""
+    return name.startswith((".", "__MACOSX"))
+
+
+def _matches(name: str, part: str) -> bool:
+    return name == part or fnmatch.fnmatchcase(name, part)
 
 
 def _problem(path: Path, file: Mapping[str, Any]) -> str | None:

@@ -9,28 +9,33 @@ A dataset config (a corpus, a benchmark) lists its sources; each takes its data 
 
 How its files are written (`format`, `columns`, `encoding`, …) is told in data/formats.py, how much they may hold in
 data/limits.py. `text` names the field that holds the text; `members` is a glob of the names to take out of an archive;
-`weight`, `first` and `begins` are read in data/corpora.py. data/fetching.py brings the files.
+`weight`, `first` and `begins` are read in data/corpora.py; `settings` is the section of the config where the source's
+settings are plain ones (data/naming.py). data/fetching.py brings the files.
 """
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from foundling.artifacts import fingerprint, read_json
 from foundling.data import limits
 from foundling.data.formats import read
+from foundling.data.naming import setting
+from foundling.data.tables import SPELLED
 
 META = "meta.json"
 ORIGINS = ("files", "path", "hub", "generate")
-READING = ("format", "text", "columns", "header", "quoting", "encoding", "errors", "members", *limits.SETTINGS)
-SOURCE_KEYS = ("name", "weight", "first", *ORIGINS, *READING, "begins")
+READING = ("format", "text", "separator", "columns", "header", "delimiter", "quoting", "encoding", "errors", "members")
+SOURCE_KEYS = ("name", "weight", "first", *ORIGINS, *READING, *limits.SETTINGS, "begins", "settings")
 FILE_KEYS = ("mirror", "path", "url", "size", "sha256", "note")
 HUB_KEYS = ("id", "config", "split", "revision", "files", "columns", "streaming", "limit")
 # what a source's settings are, where they are given
 KINDS: dict[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("format", "text", "encoding", "errors", "members", "begins"), str),
+    **dict.fromkeys(("format", "text", "encoding", "errors", "members", "begins", "settings"), str),
+    **dict.fromkeys(("delimiter", "separator"), str),
     **dict.fromkeys(("header", "quoting"), bool),
     **dict.fromkeys(("path",), str),
     **dict.fromkeys(("files", "columns"), list),
@@ -46,13 +51,29 @@ HUB_ID = re.compile(r"(\w[\w.-]*/)?\w[\w.-]*")
 SHA256 = re.compile("[0-9a-f]{64}")
 
 
+@dataclass(frozen=True)
+class Row:
+    """A record, the name of its source, and where it stands, for errors: "a/b.csv:3 of source mine"."""
+
+    source: str
+    place: str
+    record: dict[str, Any]
+
+
 def records(
     folder: Path, dataset: Mapping[str, Any], tally: Counter[str] | None = None
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Stream (source name, record) in the config's order; a record without the text field that is asked for raises.
+    """Stream (source name, record) in the config's order; a record without the text field that is set raises.
 
-    `tally` counts what is changed on the way, by reason.
+    `tally` counts what is left out or changed on the way, by reason.
     """
+    counted = Counter[str]() if tally is None else tally
+    for row in rows(folder, dataset, defaultdict(lambda: counted)):
+        yield row.source, row.record
+
+
+def rows(folder: Path, dataset: Mapping[str, Any], tallies: Mapping[str, Counter[str]] | None = None) -> Iterator[Row]:
+    """The same as rows that know their place; `tallies` count by source what is left out or changed, by reason."""
     check(dataset)
     meta = read_json(folder / META)
     if meta.get("settings") != fingerprints(dataset):
@@ -60,16 +81,24 @@ def records(
             f"{folder} was fetched with other sources than {dataset['name']} has now; run `dvc repro fetch` first"
         )
     for source in dataset["sources"]:
-        field = source.get("text")
-        for path in _files(folder, meta, source["name"]):
+        field, name = source.get("text"), source["name"]
+        tally = Counter[str]() if tallies is None else tallies[name]
+        for path in _files(folder, meta, name):
+            file = path.relative_to(folder / name).as_posix()
             for line, record in read(path, source, tally):
                 if field and not isinstance(record.get(field), str):
                     found = "no text" if field in record else f"only {', '.join(map(str, record)) or 'nothing'}"
                     raise ValueError(
-                        f"{path}:{line} has no text field {field!r} (found {found}); mend that row, or set `text` of "
-                        f"source {source['name']} to the field that holds the text"
+                        f"{path}:{line} has no text field {field!r} (found {found}); fix that row, or set "
+                        f"{setting(source, 'text')} to the field that holds the text"
                     )
-                yield source["name"], record
+                yield Row(name, f"{file}:{line} of source {name}", record)
+
+
+def left_out(folder: Path) -> dict[str, dict[str, Any]]:
+    """The files that fetching left out, by source and reason: how many, and the first ones' names."""
+    found = read_json(folder / META).get("left_out")
+    return found if isinstance(found, dict) else {}
 
 
 def _files(folder: Path, meta: Mapping[str, Any], source: str) -> Iterator[Path]:
@@ -110,10 +139,11 @@ def check(dataset: Mapping[str, Any]) -> None:
         _of_kind(source, KINDS, where)
         limits.Limits.of(source)
         origins = [origin for origin in ORIGINS if source.get(origin)]
+        section = source.get("settings") or "corpus"
         if len(origins) != 1:
             raise ValueError(
                 f"{where} has {' and '.join(origins) or 'no place to come from'}; exactly one of {', '.join(ORIGINS)} "
-                "is needed" + ("; for your own texts set corpus.path=my_texts" if not origins else "")
+                f"is needed{f'; for your own texts set {section}.path=my_texts' if not origins else ''}"
             )
         if source.get("hub"):
             _known(source["hub"], HUB_KEYS, f"hub of {where}", ["id"])
@@ -121,6 +151,11 @@ def check(dataset: Mapping[str, Any]) -> None:
                 raise ValueError(
                     f"hub of {where} has the id {source['hub']['id']!r}; allowed is <owner>/<dataset>, as on the hub"
                 )
+        delimiter = source.get("delimiter")
+        if delimiter and len(SPELLED.get(delimiter, delimiter)) != 1:
+            raise ValueError(
+                f"{setting(source, 'delimiter', repr(delimiter))}: must be one character, or tab; try {';'!r}"
+            )
         if source.get("generate"):
             _known(source["generate"], None, f"generate of {where}", ["name"])
         for file in source.get("files") or []:

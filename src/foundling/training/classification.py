@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from foundling.data.labelled import label_text
 from foundling.model.classifier import Classifier
 from foundling.model.loss import IGNORE_INDEX, next_token_loss
 from foundling.training.optim import Schedule
@@ -119,10 +120,11 @@ def class_weights(asked: str | Mapping[str, float] | None, labels: Sequence[str]
         return None
     if asked == "balanced":
         return torch.from_numpy(len(ids) / (len(labels) * np.bincount(ids, minlength=len(labels)))).float()
-    unknown = [label for label in asked if label not in labels] if isinstance(asked, Mapping) else [asked]
-    if unknown or not isinstance(asked, Mapping):
+    weights = {label_text(label): weight for label, weight in asked.items()} if isinstance(asked, Mapping) else {}
+    unknown = [label for label in weights if label not in labels] if isinstance(asked, Mapping) else [asked]
+    if unknown:
         raise ValueError(
             f"classify.class_weights names {unknown[0]!r}; allowed are null, balanced, or a weight for some of the "
             f"labels {', '.join(labels)}"
         )
-    return torch.tensor([float(asked.get(label, 1.0)) for label in labels])
+    return torch.tensor([float(weights.get(label, 1.0)) for label in labels])

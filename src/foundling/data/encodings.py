@@ -1,0 +1,90 @@
+"""Bytes to the name of their encoding: by a byte order mark, as UTF-8, else by charset-normalizer's judgement."""
+
+import codecs
+from collections.abc import Callable, Iterable
+
+AUTO = "auto"  # the setting that asks for detection
+MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32",  # begins as UTF-16's does, so it is tried before
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+WESTERN = "cp1252"  # Windows' own; all of Latin-1's letters are the same there
+SAMPLE = 100_000  # bytes to judge by
+
+
+def detect(chunks: Callable[[], Iterable[bytes]]) -> str:
+    """The encoding of a file, whose bytes `chunks` gives anew with each call.
+
+    Damaged UTF-8 stays "utf-8", so that reading it names the first bad byte.
+    """
+    head = next(iter(chunks()), b"")[:SAMPLE]
+    for mark, name in MARKS.items():
+        if head.startswith(mark):
+            return name
+    if wide := _utf_16(head):
+        return wide
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for chunk in chunks():
+            decoder.decode(chunk)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return _legacy(chunks())
+    return "utf-8"
+
+
+def _utf_16(head: bytes) -> str | None:
+    """UTF-16 without a mark: every other byte of Latin text is 0, which no other encoding of text holds."""
+    pairs = len(head) // 2
+    if pairs and head[1::2].count(0) > 0.4 * pairs and not head[::2].count(0):
+        return "utf-16-le"
+    if pairs and head[::2].count(0) > 0.4 * pairs and not head[1::2].count(0):
+        return "utf-16-be"
+    return None
+
+
+def _legacy(chunks: Iterable[bytes]) -> str:
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    whole = broken = 0
+    telling = bytearray()  # lines with bytes beyond ASCII
+    for chunk in chunks:
+        text = decoder.decode(chunk)
+        replaced = text.count("\ufffd")
+        broken += replaced
+        whole += sum(map(text.count, set(text) - {"\ufffd"} - _ASCII)) if not text.isascii() else 0
+        for line in chunk.splitlines(keepends=True):
+            if len(telling) < SAMPLE and not line.isascii():
+                telling += line[:SAMPLE]
+    if whole >= broken:
+        return "utf-8"
+    return _judged(bytes(telling))
+
+
+_ASCII = set(map(chr, range(128)))
+
+
+def _judged(sample: bytes) -> str:
+    """What charset-normalizer takes the bytes for; of encodings that fit alike, the Western one is the usual."""
+    from charset_normalizer import from_bytes
+
+    found = list(from_bytes(sample))
+    if not found:
+        return _western(sample)
+    likeliest = found[0]
+    for match in found:
+        names = {match.encoding, *match.could_be_from_charset}
+        if names & {WESTERN, "latin_1"} and match.chaos <= likeliest.chaos + 0.01:
+            return _western(sample)
+    return likeliest.encoding
+
+
+def _western(sample: bytes) -> str:
+    """Windows' Western encoding, or Latin-1 where there are bytes that the former leaves undefined."""
+    try:
+        sample.decode(WESTERN)
+    except UnicodeDecodeError:
+        return "latin-1"
+    return WESTERN
