@@ -132,7 +132,7 @@ def test_many_labels_need_no_curve(workspace: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        (["classify.label=topic"], "row 1 of source files has no column 'topic'"),
+        (["classify.label=topic"], "texts.csv:2 of source files has no column 'topic'"),
         (["classify.train=some"], "classify.train='some' is unknown"),
         (["classify.keep=middle"], "classify.keep='middle' is unknown"),
         (["model=small"], "models/base was made with model"),
