@@ -1,11 +1,12 @@
 """What a small run would have left behind, made up."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from foundling.reporting.page import Material
+from foundling.reporting.page import Material, page
 
 KINDS = {
     "facts": (2.0, 0.98),
@@ -37,7 +38,7 @@ def emergence_rows() -> list[dict[str, Any]]:
     return rows
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def material() -> Material:
     rules = {"first_mentioned": 0.38, "last_mentioned": 0.39, "control": 0.26, "other_accuracy": 0.5}
     kinds = {"all": measured(0.82, 1500, **rules)}
@@ -111,3 +112,111 @@ def material() -> Material:
         ],
         training_samples=[{"step": 200, "tokens": 819_200, "prompt": "", "text": "The the was the of a."}],
     )
+
+
+@pytest.fixture(scope="session")
+def full(material: Material) -> Material:
+    """A page with all sections, long labels, long words, and many kinds that come in no order."""
+    parts = (
+        "binding/where",
+        "facts",
+        "binding",
+        "mention",
+        "binding/cause of the disagreement",
+        "all",
+        "mean_of_kinds",
+    )
+    rules = {"first_mentioned": 0.38, "last_mentioned": 0.39, "control": 0.26}
+    fables = {"measure": "likelihood per character", "cut": 3, "kinds": {k: measured(0.8, 300, **rules) for k in parts}}
+    many = {
+        f"{word}_agreement_with_a_relative_clause_{n}": measured(0.5 + n / 40, 200) for word in "ba" for n in range(8)
+    }
+    blimp = {"measure": "likelihood of the sentence", "cut": 0, "kinds": {**many, "all": measured(0.6, 3200)}}
+    emergence = material.emergence + [row | {"kind": "binding/where"} for row in emergence_rows()[:9]]
+    benchmark = {
+        "fables_continuations": measured(0.7, 300),
+        "fables_questions_with_several_answers": measured(0.6, 300),
+    }
+    knows = {"val/loss": 2.345, "val/perplexity": 10.4, "benchmarks": benchmark}
+    labels = ["declined_cash_withdrawal", "card_payment_wrong_exchange_rate"]
+    model = {"n": 3080, "macro_f1": 0.9, "accuracy": 0.91, "low": 0.89, "high": 0.925, "roc_auc": 0.9876}
+    model["labels"] = {name: {"support": 1540, "precision": 0.9, "recall": 0.91, "f1": 0.905} for name in labels}
+    ahead = {"difference": 0.012, "low": -0.004, "high": 0.028}
+    others = ("majority", "word_tfidf_logistic", "char_tfidf_svm", "zero_shot")
+    curve = [
+        {"model": name, "false_positive_rate": x, "true_positive_rate": x**0.3}
+        for name in ("classifier", *others[1:3])
+        for x in (0.0, 0.1, 0.4, 1.0)
+    ]
+    wrong = {"actual": labels[0], "predicted": labels[1], "probability": 0.98, "text": "Why was I charged? " * 12}
+    right = [{"actual": name, "predicted": name, "probability": 0.9, "text": "ok"} for name in labels]
+    classify = {
+        "dataset": "banking77_with_a_long_name",
+        "texts": {"read": 13_083, "duplicates": 12, "contradicting": 0, "train": 9000, "cut": 3},
+        "training": {"train": "lora", "parameters": 1_000_000, "steps": 750, "best": {"step": 600, "val/loss": 0.1}},
+        "models": {"classifier": model, **{name: {**model, "ahead": ahead} for name in others}},
+        "forgetting": {"before": knows, "after": knows | {"val/loss": 3.25}},
+    }
+    names = ("translate/german", "count", "all", "translate", "translate/french", "long_division_with_remainder")
+    kinds = {
+        name: {**measured(0.8, 90), "exact": 0.7, "stopped": 0.99, "rouge_l": 0.876, "chrf": 81.5} for name in names
+    }
+    tuned = {
+        "answer_loss": 0.123,
+        "rouge_l": {"mean": 0.8, "low": 0.78, "high": 0.82},
+        "kinds": kinds,
+        "knows": knows,
+        "judge": {"model": "a-judge", "versions": ["2026-01-01"], "n": 50, "mean": 71.5, "low": 65.0, "high": 77.0},
+        "second_turn": measured(0.77, 90),
+    }
+    answers = [
+        {
+            "kind": name,
+            "prompt": f"{name} " * 8,
+            "expected": "Yes.",
+            "answer": a,
+            "right": a == "Yes.",
+            "base": "um " * 60,
+        }
+        for name, a in (("count", "Yes."), ("translate", "Donaudampfschifffahrtsgesellschaft" * 3))
+    ]
+    interval = {"score": 88.1, "low": 86.6, "high": 89.6}
+    scored = {"bleu": interval, "chrf": interval, "exact": measured(0.5, 1000)}
+    reached = {"val/loss": 0.07, "val/perplexity": 1.07, "parameters": 1_640_000, "steps": 500, "epochs": 3.0}
+    words = [f"word{n}" for n in range(24)]
+    layers = [[[1 / 24] * 24 for _ in words] for _ in range(3)]
+    curves = [{"tokens": n * 4000, "train/loss": 3 / n, "val/loss": 3 / n, "val/bleu": 9.0 * n} for n in range(1, 9)]
+    return replace(
+        material,
+        evaluate=material.evaluate | {"benchmarks": {"fables_continuations": fables, "blimp": blimp}},
+        emergence=emergence,
+        classify=classify,
+        classify_answers=[*[wrong] * 7, *right * 50],
+        classify_roc=curve,
+        instruct={
+            "dataset": "fables_instructions",
+            "examples": {"train": 40_000, "validation": 650, "test": 90},
+            "checks": "fables",
+            "base": tuned,
+            "tuned": tuned,
+        },
+        answers=answers,
+        translator={
+            "dataset": "fables_pairs_german",
+            "pairs": {"train": 40_000, "validation": 500, "test": 1000, "tested": 1000},
+            "training": reached,
+            "search": {"beam": 4, "length_penalty": 0.6, "extra": 50},
+            "signatures": {"bleu": "nrefs:1|case:mixed|eff:no|tok:13a|version:2.5.1", "chrf": "nrefs:1|case:mixed"},
+            "test": {"beam": scored, "greedy": scored, "nearest": scored},
+        },
+        translator_training=curves,
+        translator_validation=curves,
+        translations=[{"source": "the fox is home " * 3, "reference": "Fuchs " * 9, "beam": "Fuchs " * 9}] * 8,
+        translator_looks=[{"source": words, "translation": words, "layers": layers}],
+    )
+
+
+@pytest.fixture(scope="session")
+def full_page(full: Material) -> str:
+    """That page as HTML."""
+    return page(full)

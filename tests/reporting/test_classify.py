@@ -73,15 +73,15 @@ def test_the_page_shows_models_mistakes_and_what_was_forgotten(material: Materia
     html = page(replace(material, classify=metrics, classify_answers=answers, classify_roc=curve))
     text = text_of(html)
     for shown in (
-        "fables messages apart: all weights, 1 M numbers, 750 steps on 4,000 texts",
-        "tuned GPT",
-        "3 to 5 characters: TF-IDF, linear SVM",
+        "classify fables messages into 2 labels. Trained: all weights (1 M parameters), for 750 steps on 4,000 texts",
+        "fine-tuned GPT",
+        "TF-IDF of character 3- to 5-grams, linear SVM",
         "F1 of spam",
-        "no difference shown",
-        "Of 5,500 texts 9 were duplicates",
+        "not significant",
+        "9 of 5,500 texts were duplicates",
         "3 were longer than the context",
-        "Most often: ",
-        "loss on the base's held-out text 2.500 3.250",
+        "Most frequent: ",
+        "loss on the base model's held-out text 2.500 3.250",
         "arc easy 50.0 % 40.0 % – 60.0 % 50.0 %",
     ):
         assert shown in text.replace("&#39;", "'"), shown
@@ -94,7 +94,7 @@ def test_many_labels_fold_away_and_have_no_curve(material: Material) -> None:
     html = page(replace(material, classify=metrics, classify_answers=answers))
     assert "mean F1" in text_of(html)
     assert "ROC" not in text_of(html)
-    assert "<details><summary>Each label" in html
+    assert "<details><summary>The fine-tuned GPT, label by label" in html
 
 
 def test_without_a_classifier_the_part_is_left_out(material: Material) -> None:

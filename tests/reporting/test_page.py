@@ -105,8 +105,8 @@ def test_what_is_missing_is_left_out(material: Material) -> None:
         data={"vocab_size": 9, "rows": []},
     )
     text = read(page(bare)).text
-    assert "What was built from what" in text
-    for heading in ("Emergence", "Benchmarks", "Samples", "Learning", "Data"):
+    assert "Provenance" in text
+    for heading in ("Emergence", "Benchmarks", "Samples", "Loss", "Data"):
         assert heading not in text
 
 
@@ -134,7 +134,7 @@ def test_shares_and_times() -> None:
         ({"deterministic": True}, "deterministic: the same settings give the same bytes"),
         ({"deterministic": False}, "not deterministic (runtime.deterministic=false)"),
         ({}, "not recorded"),
-        ({"deterministic": True, "parts": 4}, "each batch in 4 parts, for want of memory"),
+        ({"deterministic": True, "parts": 4}, "each batch in 4 parts, to fit into memory"),
     ],
 )
 def test_the_page_says_whether_the_arithmetic_was_deterministic(material: Material, run: dict, says: str) -> None:

@@ -60,13 +60,13 @@ def test_the_page_shows_scores_signatures_curves_and_translations(translated: Ma
     html = page(translated)
     text = text_of(html)
     for shown in (
-        "1.64 M parameters was raised on 40,000 sentence pairs of fables pairs german",
+        "1.64 M parameters was trained from scratch on 40,000 sentence pairs of fables pairs german",
         "beam search 88.1 86.6 – 89.6",
-        "memory: of the training source most alike 30.3",
+        "nearest neighbour in the training data 30.3",
         "nrefs:1|tok:13a; nrefs:1|nc:6",
-        "0.071 nats a token, perplexity 1.07",
-        "Where it looks while it writes",
-        "the first of the test split",
+        "0.071 nats per token, perplexity 1.07",
+        "Cross-attention",
+        "The first sentences of the test split",
     ):
         assert shown in text, shown
     assert "<b>fox" not in html

@@ -1,29 +1,30 @@
-"""The report's part on classification: metrics, answers and ROC curves in, what the template shows out."""
+"""The report's section on classification: metrics, answers and ROC curves in, the template's values out."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from foundling.reporting import kinds
 from foundling.reporting.figures import Row, as_svg, confusion, roc
 
 TITLES = {
-    "classifier": "tuned GPT",
+    "classifier": "fine-tuned GPT",
     "majority": "most frequent label",
-    "word_tfidf_logistic": "words: TF-IDF, logistic regression",
-    "char_tfidf_svm": "3 to 5 characters: TF-IDF, linear SVM",
-    "zero_shot": "base, before any tuning",
+    "word_tfidf_logistic": "TF-IDF of words, logistic regression",
+    "char_tfidf_svm": "TF-IDF of character 3- to 5-grams, linear SVM",
+    "zero_shot": "base model, zero-shot",
 }
 TRAINED = {
-    "head": "the label head alone",
-    "last": "the label head and the last blocks",
+    "head": "the classification head",
+    "last": "the classification head and the last blocks",
     "all": "all weights",
-    "lora": "the label head and low-rank differences (LoRA)",
+    "lora": "the classification head and LoRA adapters",
 }
-SHOWN = 6  # mistakes, and pairs of labels that are confused
+SHOWN = 6  # errors, and confused pairs of labels
 
 
 def classify_part(metrics: Mapping[str, Any], answers: Sequence[Row], curve: Sequence[Row]) -> dict[str, Any] | None:
-    """Every model's row, the figures, each label's row, what was mistaken for what, and what was forgotten."""
+    """A row for each model and label, the figures, the errors, and the loss on the base model's own tasks."""
     if not metrics:
         return None
     models = metrics["models"]
@@ -38,7 +39,7 @@ def classify_part(metrics: Mapping[str, Any], answers: Sequence[Row], curve: Seq
         "labels": models["classifier"]["labels"],
         "training": metrics["training"],
         "trained": TRAINED[metrics["training"]["train"]],
-        "f1": f"F1 of {labels[1]}" if two else "mean F1",
+        "f1": f"F1 of {labels[1].replace('_', ' ')}" if two else "mean F1",
         "models": [
             {
                 "title": TITLES.get(name, name),
@@ -52,8 +53,5 @@ def classify_part(metrics: Mapping[str, Any], answers: Sequence[Row], curve: Seq
         "pairs": [(actual, predicted, count) for (actual, predicted), count in pairs.most_common(SHOWN)],
         "mistakes": sorted(wrong, key=lambda row: -row["probability"])[:SHOWN],
         "held_out": [forgetting[when]["val/loss"] for when in ("before", "after")],
-        "benchmarks": [
-            {"name": name, "before": before, "after": forgetting["after"]["benchmarks"][name]}
-            for name, before in forgetting["before"]["benchmarks"].items()
-        ],
+        "benchmarks": kinds.before_and_after(forgetting["before"], forgetting["after"]),
     }

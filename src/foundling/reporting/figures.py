@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from foundling.reporting.kinds import ALL, MEAN, PART, in_order
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -18,8 +20,9 @@ Row = Mapping[str, Any]
 INK = "#24292f"  # on the PNG's white; in the SVG it becomes the page's own text colour
 COLOURS = ("#1f86c7", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9", "#7f7f7f")  # after Okabe and Ito (2008)
 LOSS_TICKS = (0.3, 0.5, 0.7, 1, 1.5, 2, 3, 4, 5, 7, 10)
+LEVEL_CHARACTERS = 9  # names of so many characters stand level below their column
 FEW_LABELS = 12  # so many labels have room for their names and counts
-SUMMARY_KINDS = ("all", "mean_of_kinds")
+MOST_KINDS = 14  # curves in one plot; with more kinds, only the whole and the mean are drawn
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "foundling",  # ids that do not change from run to run
@@ -61,8 +64,10 @@ def emergence(rows: Sequence[Row], title: str) -> "Figure":
     with _style():
         figure = _figure(7.6, 3.5)
         by_tokens, by_loss = figure.subplots(1, 2, sharey=True)
-        kinds = list(dict.fromkeys(row["kind"] for row in rows))
-        shown = [kind for kind in kinds if kind not in SUMMARY_KINDS and "/" not in kind] or kinds
+        kinds = in_order({row["kind"] for row in rows})
+        shown = [kind for kind in kinds if kind not in (ALL, MEAN) and PART not in kind] or kinds
+        if len(shown) > MOST_KINDS:
+            shown = [kind for kind in kinds if kind in (ALL, MEAN)]
         for kind, colour in zip(shown, _cycle(len(shown)), strict=True):
             these = sorted((row for row in rows if row["kind"] == kind), key=lambda row: row["tokens"])
             for axes, x, ordered in ((by_tokens, "tokens", these), (by_loss, "val/loss", _falling(these))):
@@ -105,15 +110,20 @@ def _falling(rows: Sequence[Row]) -> list[Row]:
 
 
 def confusion(rows: Sequence[Row], labels: Sequence[str]) -> "Figure":
-    """Which label (row) was taken for which (column): the share of each row as colour, counts where there is room."""
+    """Confusion matrix, actual labels by predicted ones: each row's shares as colour, counts where there is room."""
     from matplotlib.patches import Rectangle
 
     place = {label: i for i, label in enumerate(labels)}
     counts = Counter((place[row["actual"]], place[row["predicted"]]) for row in rows)
     totals = Counter(place[row["actual"]] for row in rows)
     few = len(labels) <= FEW_LABELS
+    longest = 0.05 * max(0, max(map(len, labels)) - LEVEL_CHARACTERS)  # inches that long names need
     with _style():
-        figure = _figure(2.6 + 0.75 * len(labels), 1.2 + 0.55 * len(labels)) if few else _figure(6.4, 6.0)
+        figure = (
+            _figure(2.6 + 0.75 * len(labels) + longest, 1.2 + 0.55 * len(labels) + longest)
+            if few
+            else _figure(6.4, 6.0)
+        )
         axes = figure.subplots()
         for (actual, predicted), count in counts.items():
             share = count / totals[actual]
@@ -125,17 +135,16 @@ def confusion(rows: Sequence[Row], labels: Sequence[str]) -> "Figure":
         axes.grid(visible=False)
         ticks = [i + 0.5 for i in range(len(labels))] if few else []
         names = [label.replace("_", " ") for label in labels] if few else []
-        axes.set_xticks(
-            ticks, names, rotation=0 if len(labels) <= 4 else 45, ha="center" if len(labels) <= 4 else "right"
-        )
+        level = sum(map(len, names)) <= LEVEL_CHARACTERS * len(names)
+        axes.set_xticks(ticks, names, rotation=0 if level else 45, ha="center" if level else "right")
         axes.set_yticks(ticks, names)
         axes.tick_params(length=0)
-        axes.set_title("Which label was taken for which" + ("" if few else f" ({len(labels)} labels)"))
+        axes.set_title("Confusion matrix" + ("" if few else f" ({len(labels)} labels)"))
         return figure
 
 
 def roc(rows: Sequence[Row], titles: Mapping[str, str]) -> "Figure":
-    """Each model's share found against its share of false alarms, from the strictest threshold to the mildest."""
+    """Each model's true positive rate against its false positive rate, from the strictest threshold on."""
     with _style():
         figure = _figure(7.2, 3.4)
         axes = figure.subplots()
@@ -148,7 +157,9 @@ def roc(rows: Sequence[Row], titles: Mapping[str, str]) -> "Figure":
                 _column(these, "false_positive_rate"), found, color=colour, lw=width, label=titles.get(model, model)
             )
         axes.plot([0, 1], [0, 1], color=INK, lw=1, ls=(0, (4, 3)), label="chance")
-        axes.set(xlabel="false alarms", ylabel="found", xlim=(-0.01, 1), ylim=(0, 1.01), title="ROC")
+        axes.set(
+            xlabel="false positive rate", ylabel="true positive rate", xlim=(-0.01, 1), ylim=(0, 1.01), title="ROC"
+        )
         axes.xaxis.set_major_formatter(_percent())
         axes.yaxis.set_major_formatter(_percent())
         figure.legend(loc="outside right center")
@@ -168,7 +179,7 @@ def translation_curves(training: Sequence[Row], validation: Sequence[Row]) -> "F
         losses.set(xlabel="training tokens, both sides", ylabel="loss (nats per token)")
         losses.legend()
         scores.plot(tokens, _column(validation, "val/bleu"), color=COLOURS[1], marker="o", ms=3)
-        scores.set(xlabel="training tokens, both sides", ylabel="BLEU, likeliest token", ylim=(0, 100))
+        scores.set(xlabel="training tokens, both sides", ylabel="BLEU, greedy decoding", ylim=(0, 100))
         for axes in (losses, scores):
             axes.xaxis.set_major_formatter(_engineering())
         return figure

@@ -1,9 +1,10 @@
-"""The report: what was asked for and what was measured in, one self-contained HTML page out."""
+"""The report: settings and measurements in, one self-contained HTML page out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from foundling.reporting import kinds
 from foundling.reporting.classify import classify_part
 from foundling.reporting.figures import Row, as_svg, emergence, loss_curves
 from foundling.reporting.instruct import instruct_part
@@ -12,7 +13,7 @@ from foundling.reporting.translator import translator_part
 
 @dataclass(frozen=True)
 class Material:
-    """All that a page shows, as the stages wrote it; what is empty is left out of the page."""
+    """Everything that a page shows, as the stages wrote it; the page leaves out what is empty."""
 
     config: Mapping[str, Any]  # the composed recipe
     data: Mapping[str, Any]  # metrics/data.json
@@ -48,7 +49,7 @@ def page(material: Material) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"percent": percent, "css": css, "big": big, "words": words}
+    environment.filters |= {"percent": percent, "css": css, "big": big, "words": words, "kind_rows": kinds.rows}
     config = material.config
     losses = loss_curves(material.training, material.validation) if material.training else None
     figures = [emergence(rows, words(name)) for name, rows in by_benchmark(material.emergence).items()]
@@ -73,12 +74,12 @@ def page(material: Material) -> str:
         ),
         samples=material.samples,
         how_sampled=how_sampled(config),
-        young_samples=material.training_samples,
+        training_samples=material.training_samples,
     )
 
 
 def headline(material: Material) -> list[tuple[str, str, str]]:
-    """The numbers that one looks for first: (name, value, note)."""
+    """The most important numbers: (name, value, note)."""
     held_out = material.evaluate["held_out"]
     numbers = [
         ("parameters", big(material.pretrain["parameters"]), ""),
@@ -87,14 +88,14 @@ def headline(material: Material) -> list[tuple[str, str, str]]:
         ("bits per byte", f"{held_out['val/bits_per_byte']:.3f}", "on held-out text"),
     ]
     for name, result in material.evaluate["benchmarks"].items():
-        found = result["kinds"]["all"]
-        note = f"{percent(found['low'])} to {percent(found['high'])}; chance {percent(found['chance'])}"
-        numbers.append((words(name), percent(found["accuracy"]), note))
+        whole = result["kinds"][kinds.ALL]
+        note = f"{percent(whole['low'])} to {percent(whole['high'])}; chance {percent(whole['chance'])}"
+        numbers.append((words(name), percent(whole["accuracy"]), note))
     return numbers
 
 
 def origin(material: Material) -> list[tuple[str, str]]:
-    """What made the model: settings in words, the commit, the machine, the time."""
+    """Where the model comes from: settings in words, the commit, the machine, the time."""
     config, run = material.config, material.run
     model, pretrain = config["model"], config["pretrain"]
     per_step = material.pretrain["tokens"] // max(1, pretrain["max_steps"])
@@ -105,9 +106,12 @@ def origin(material: Material) -> list[tuple[str, str]]:
             "model",
             f"{model['n_layer']} layers of {model['n_embd']}, {model['n_head']} heads, context {model['context']}",
         ),
-        ("training", f"{pretrain['max_steps']:,} steps of {per_step:,} tokens, beginning from {pretrain['init_from']}"),
+        (
+            "training",
+            f"{pretrain['max_steps']:,} steps of {per_step:,} tokens, initialised from {pretrain['init_from']}",
+        ),
         ("seed", str(config["seed"])),
-        ("commit", f"{run['commit'] or 'unknown: not in a git repository'}{dirty}"),
+        ("commit", f"{run['commit'] or 'unknown (not a git repository)'}{dirty}"),
         ("weights", f"sha256 {run['weights_sha256']}"),
         ("machine", f"{run['device']}, {run['machine']}, Python {run['python']}"),
         (
@@ -120,14 +124,14 @@ def origin(material: Material) -> list[tuple[str, str]]:
 
 
 def arithmetic(run: Mapping[str, Any]) -> str:
-    """Whether the same run gives the same bytes again; records of old runs do not tell."""
-    told = {
+    """Whether the same run gives the same bytes again; old records do not say."""
+    answer = {
         None: "not recorded",
         True: "deterministic: the same settings give the same bytes on this kind of machine",
         False: "not deterministic (runtime.deterministic=false): sums may differ in their last bits from run to run",
     }[run.get("deterministic")]
     parts = run.get("parts", 1)
-    return told + (f"; each batch in {parts} parts, for want of memory" if parts > 1 else "")
+    return answer + (f"; each batch in {parts} parts, to fit into memory" if parts > 1 else "")
 
 
 def corpus_in_words(corpus: Mapping[str, Any]) -> str:
@@ -149,10 +153,10 @@ def settings(config: Mapping[str, Any]) -> dict[str, str]:
 
 def how_sampled(config: Mapping[str, Any]) -> str:
     """How the samples were drawn, in a sentence."""
-    ask = config["evaluate"]["samples"]
-    cuts = "".join(f", {name.replace('_', '-')} {ask[name]}" for name in ("top_k", "top_p") if ask[name])
-    length = f"at most {ask['max_new_tokens']} tokens"
-    return f"Unselected, temperature {ask['temperature']}{cuts}, {length}; prompts in colour."
+    sampling = config["evaluate"]["samples"]
+    cuts = "".join(f", {name.replace('_', '-')} {sampling[name]}" for name in ("top_k", "top_p") if sampling[name])
+    length = f"at most {sampling['max_new_tokens']} tokens"
+    return f"Not selected by quality; temperature {sampling['temperature']}{cuts}, {length}. The prompts are coloured."
 
 
 def sources(data: Mapping[str, Any], training_tokens: int) -> list[dict[str, str]]:

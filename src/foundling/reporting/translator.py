@@ -1,4 +1,4 @@
-"""The report's part on translation: metrics, curves and cross-attention in, what the template shows out."""
+"""The report's section on translation: metrics, curves and cross-attention in, the template's values out."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,8 +7,8 @@ from foundling.reporting.figures import Row, as_svg, looks, translation_curves
 
 TITLES = {
     "beam": "beam search",
-    "greedy": "the likeliest token each time",
-    "nearest": "memory: of the training source most alike",
+    "greedy": "greedy decoding",
+    "nearest": "nearest neighbour in the training data",
 }
 SHOWN = 8  # translations
 
@@ -20,7 +20,7 @@ def translator_part(
     translations: Sequence[Row],
     examples: Sequence[Row],
 ) -> dict[str, Any] | None:
-    """A row for each way to translate, the curves, a heat map for each example, and the first translations."""
+    """A row for each decoding method, the curves, a heat map for each example, and the first translations."""
     if not metrics:
         return None
     return {
