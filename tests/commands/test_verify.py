@@ -1,13 +1,18 @@
 """foundling verify prints each record of the chain and ends well only if all is intact."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
 
-from foundling.artifacts import sha256, write_json
+from foundling.artifacts import read_json, sha256, write_json
 from foundling.commands import verify
+from foundling.data.fetching import fetch
+
+CORPUS = {"name": "mine", "sources": [{"name": "files", "path": "texts"}]}
+OTHERS = ("classify", "instruct", "translator")
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +31,9 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(model: str = "models/two") -> None:
-    verify.run(OmegaConf.create({"verify": {"model": model}}), Path())
+    none = {"dataset": {"sources": []}}
+    datasets = {"corpus": CORPUS, "evaluate": {"benchmarks": {}}, **dict.fromkeys(OTHERS, none)}
+    verify.run(OmegaConf.create({"verify": {"model": model}, **datasets}), Path())
 
 
 def test_an_intact_chain_is_said_to_be_so(capsys: Any) -> None:
@@ -51,3 +58,19 @@ def test_the_fault_nearest_to_the_data_is_named_and_all_are_shown(capsys: Any) -
 def test_no_model_at_all_is_one_line() -> None:
     with pytest.raises(ValueError, match=r"models/none/provenance\.json is missing; run the stage"):
         run("models/none")
+
+
+def test_own_files_that_changed_since_they_were_fetched_are_a_fault(capsys: Any) -> None:
+    Path("texts").mkdir()
+    Path("texts/a.txt").write_text("one")
+    fetch(CORPUS, Path("data/raw/corpus"), None)
+    meta = Path("data/raw/corpus/meta.json")
+    made = read_json("models/one/provenance.json")
+    write_json("models/one/provenance.json", made | {"inputs": {str(meta): sha256(meta)}})
+    run("models/one")
+    assert "models/one is intact: " in capsys.readouterr().out
+    Path("texts/b.txt").write_text("two")
+    with pytest.raises(ValueError, match=r"models/one is not intact: texts has changed since it was fetched"):
+        run("models/one")
+    shutil.rmtree("texts")  # then nobody can know
+    run("models/one")

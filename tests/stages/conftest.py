@@ -107,16 +107,27 @@ class Project:
         return set(listed) - {"compose"}
 
 
-@pytest.fixture(scope="session")
-def project(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The project after one `dvc repro`."""
-    path = tmp_path_factory.mktemp("project")
+def make_project(root: Path, path: Path) -> Project:
+    """A copy of conf/, src/ and dvc.yaml with a DVC of its own, in which nothing has run."""
     for name in ("conf", "src"):
         shutil.copytree(root / name, path / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     for name in ("dvc.yaml", ".dvcignore"):
         shutil.copy(root / name, path)
     made = Project(path)
-    made.select()
     made.run("dvc", "init", "--no-scm", "--quiet")
+    return made
+
+
+@pytest.fixture
+def fresh_project(root: Path, tmp_path: Path) -> Project:
+    """A project in which nothing has run."""
+    return make_project(root, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def project(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The project after one `dvc repro`."""
+    made = make_project(root, tmp_path_factory.mktemp("project"))
+    made.select()
     made.run("dvc", "repro")
     return made

@@ -1,19 +1,24 @@
 """Check a model along its chain: foundling verify model=models/chat.
 
 Recomputes the hash of each file from the raw data over tokenizer, tokens and base up to the model, and says that all is
-intact, or names the link that is not.
+intact, or names the link that is not. The user's own files, where they still are, must be those that were fetched.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from omegaconf import DictConfig
 from rich.box import SIMPLE
 from rich.table import Table
 
-from foundling.artifacts import sha256
+from foundling.artifacts import read_json, sha256
+from foundling.config import section
+from foundling.data.inputs import SECTIONS, datasets_of, own_digests
+from foundling.data.sources import META, fingerprints
 from foundling.terminal import show
 from foundling.weights.chain import Link, links
 
+RAW = Path("data/raw")
 WIDTH = 100
 
 
@@ -21,6 +26,7 @@ def run(config: DictConfig, out: Path) -> None:
     """Print a row for each record; a link that is not intact raises ValueError, so that the exit code is 1."""
     model = Path(config.verify.model)
     found = list(links(model))
+    found += own_files(config, {link.record for link in found})
     show(table(found), width=WIDTH)
     broken = [link for link in found if link.fault]
     if broken:
@@ -30,6 +36,18 @@ def run(config: DictConfig, out: Path) -> None:
             f"make it again with `dvc repro`"
         )
     print(f"{model} is intact: {len(found)} hashes are what was recorded. Its own: {sha256(model)}")
+
+
+def own_files(config: DictConfig, records: set[Path]) -> Iterator[Link]:
+    """The user's files that the present settings name, against the digest from when those settings fetched them."""
+    for name, datasets in datasets_of({name: section(config, name) for name in SECTIONS}).items():
+        for place, dataset in datasets.items():
+            record = RAW / name / place / META
+            meta = read_json(record) if record in records else {}
+            if meta.get("own") and meta.get("settings") == fingerprints(dataset):
+                for source, path, digest in own_digests(dataset):
+                    changed = meta["own"].get(source) != digest
+                    yield Link(path, record, "has changed since it was fetched" if changed else None)
 
 
 def table(found: list[Link]) -> Table:

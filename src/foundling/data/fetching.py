@@ -12,11 +12,12 @@ from typing import Any
 
 from foundling.artifacts import sha256, write_json
 from foundling.data.archives import extract, is_archive
+from foundling.data.digests import digest
 from foundling.data.formats import FORMATS, format_of
 from foundling.data.hub import rows
 from foundling.data.limits import Limits
 from foundling.data.naming import setting
-from foundling.data.places import is_hidden, locate, on_disk
+from foundling.data.places import in_project, is_hidden, locate, on_disk
 from foundling.data.sources import META, check, fingerprints, name_of
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,9 @@ def fetch(dataset: Mapping[str, Any], folder: Path, mirror: Path | None) -> None
             left_out[source["name"]] = choice.summary()
             log.warning(f"fetch: {source['name']}: left out {choice}")
     meta = {"dataset": dataset["name"], "settings": fingerprints(dataset), "sources": made}
-    write_json(folder / META, meta | ({"left_out": left_out} if left_out else {}))
+    own = {source["name"]: digest(own_files(source)) for source in dataset["sources"] if source.get("path")}
+    optional = {"left_out": left_out, "own": own}
+    write_json(folder / META, meta | {key: value for key, value in optional.items() if value})
 
 
 class Choice:
@@ -99,6 +102,22 @@ def _told(reason: str, names: list[str]) -> str:
     return f"{len(names):,} file{'s' * (len(names) != 1)} {reason} ({shown})"
 
 
+def own_files(source: Mapping[str, Any], choice: Choice | None = None) -> list[tuple[Path, Path]]:
+    """The files on disk that a source with a `path` reads, as (file, name below the folder); others go to `choice`."""
+    choice = choice or Choice(source)
+    found, hidden = on_disk(source["path"])
+    for name in hidden:
+        choice.leave(HIDDEN, name)
+    alone = len(found) == 1 and found[0][0] == in_project(source["path"])
+    taken = found if alone else [(file, name) for file, name in found if choice.wants(name)]
+    if not taken:
+        raise ValueError(
+            f"found no readable file among {len(found):,} at {source['path']}: {choice}; allowed are "
+            f"{', '.join(FORMATS)}, each also with .gz or .zst; rename them or set {setting(source, 'format')}"
+        )
+    return taken
+
+
 def _bring(source: Mapping[str, Any], place: Path, mirror: Path | None, choice: Choice) -> list[str]:
     """Fill a source's folder; returns the names of its files in reading order."""
     if source.get("generate"):
@@ -106,16 +125,7 @@ def _bring(source: Mapping[str, Any], place: Path, mirror: Path | None, choice: 
     if source.get("hub"):
         return _write_rows(rows(source["hub"], mirror), place)
     if source.get("path"):
-        found, hidden = on_disk(source["path"])
-        for name in hidden:
-            choice.leave(HIDDEN, name)
-        alone = len(found) == 1 and found[0][0] == Path(source["path"]).expanduser()
-        taken = found if alone else [(file, name) for file, name in found if choice.wants(name)]
-        if not taken:
-            raise ValueError(
-                f"found no readable file among {len(found):,} at {source['path']}: {choice}; allowed are "
-                f"{', '.join(FORMATS)}, each also with .gz or .zst; rename them or set {setting(source, 'format')}"
-            )
+        taken = own_files(source, choice)
         return [name for file, inner in taken for name in _settle(file, inner, source, place, choice)]
     names = []
     with TemporaryDirectory(dir=place.parent) as scratch:

@@ -5,6 +5,7 @@ several), tried in this order until one has the right bytes (so many, of that ha
 """
 
 import fnmatch
+import glob
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 from foundling.artifacts import sha256
 from foundling.data.download import download
 from foundling.data.sources import name_of, urls_of
+
+COPIES = ".dvc/tmp/exps"
 
 
 def locate(file: Mapping[str, Any], scratch: Path, mirror: Path | None) -> Path:
@@ -23,13 +26,11 @@ def locate(file: Mapping[str, Any], scratch: Path, mirror: Path | None) -> Path:
     expected, tried = file.get("sha256"), []
     if file.get("mirror") and mirror is None:
         tried.append("no mirror (FOUNDLING_MIRROR and runtime.mirror are not set)")
-    for place in (mirror / file["mirror"] if mirror and file.get("mirror") else None, file.get("path")):
-        if place:
-            path = Path(place).expanduser()
-            problem = _problem(path, file)
-            if problem is None:
-                return path
-            tried.append(f"{path} ({problem})")
+    for path in _local_paths(file, mirror):
+        problem = _problem(path, file)
+        if problem is None:
+            return path
+        tried.append(f"{path} ({problem})")
     for url in urls_of(file):
         try:
             download(url, scratch / name_of(file), expected, file.get("size"))
@@ -48,6 +49,25 @@ def locate(file: Mapping[str, Any], scratch: Path, mirror: Path | None) -> Path:
     )
 
 
+def named_on_disk(file: Mapping[str, Any], mirror: Path | None) -> list[tuple[Path, Path]]:
+    """A named file as (file, its name) from the first place on disk that has it; empty if only a URL may."""
+    usable = [path for path in _local_paths(file, mirror) if _problem(path, file) is None]
+    return [(path, Path(name_of(file))) for path in usable[:1]]
+
+
+def in_project(path: str) -> Path:
+    """A user's path. `dvc exp run --queue` and `--temp` work in a copy of the project without its untracked files.
+
+    There a relative path means the file of the project itself, if it has one. DVC names the project by DVC_ROOT.
+    """
+    given = Path(path).expanduser()
+    project = Path(os.environ.get("DVC_ROOT") or ".").resolve()
+    if given.is_absolute() or not Path.cwd().resolve().is_relative_to(project / COPIES):
+        return given
+    first = next((at for at, part in enumerate(given.parts) if glob.has_magic(part)), len(given.parts))
+    return project / given if project.joinpath(*given.parts[:first]).exists() else given
+
+
 def on_disk(pattern: str) -> tuple[list[tuple[Path, Path]], list[Path]]:
     """The files of a path, folder or glob as (file, name below the folder), sorted; and the hidden ones, left out.
 
@@ -55,7 +75,7 @@ def on_disk(pattern: str) -> tuple[list[tuple[Path, Path]], list[Path]]:
     folder comes once, under its own name rather than a link's; so a folder gives the same as its glob `**/*`, and links
     in a circle end.
     """
-    path = Path(pattern).expanduser()
+    path = in_project(pattern)
     if path.is_file():
         return [(path, Path(path.name))], []
     parts: tuple[str, ...]
@@ -130,6 +150,12 @@ def is_hidden(name: str) -> bool:
 
 def _matches(name: str, part: str) -> bool:
     return name == part or fnmatch.fnmatchcase(name, part)
+
+
+def _local_paths(file: Mapping[str, Any], mirror: Path | None) -> list[Path]:
+    """Where a named file may lie on disk, in the order in which it is looked for."""
+    paths = [mirror / file["mirror"]] if mirror and file.get("mirror") else []
+    return [*paths, *([in_project(file["path"])] if file.get("path") else [])]
 
 
 def _problem(path: Path, file: Mapping[str, Any]) -> str | None:

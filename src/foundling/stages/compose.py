@@ -1,4 +1,4 @@
-"""Compose conf/ and params.yaml into composed.yaml, and hash each stage's code into code.yaml, for DVC."""
+"""Write composed.yaml from conf/ and params.yaml, and hashes of code and of own files, all for DVC to compare."""
 
 from pathlib import Path
 from typing import Any
@@ -9,16 +9,24 @@ from omegaconf import DictConfig
 from foundling.artifacts import atomic_file
 from foundling.code import CODE, stage_hashes
 from foundling.config import COMPOSED, recipe
+from foundling.data.inputs import INPUTS, inputs
+from foundling.plain import read_yaml
 
 PACKAGE = Path(__file__).parents[1]
 COMPOSED_HEAD = "from conf/ and params.yaml: this experiment, to the last value"
 CODE_HEAD = "from src/foundling: for each stage, one hash of what its code does"
+INPUTS_HEAD = "from your own files: how many each source has, and a hash of their names and contents"
 
 
 def run(config: DictConfig, out: Path) -> None:
-    """Write the resolved recipe and the hashes of the code; equal settings and code give equal bytes."""
-    _write(out / COMPOSED, COMPOSED_HEAD, recipe(config))
+    """Write the resolved recipe and the hashes; equal settings, code and files give equal bytes."""
+    settings = recipe(config)
+    mirror = Path(config.runtime.mirror).expanduser() if config.runtime.mirror else None
+    recorded = read_yaml(out / INPUTS) if (out / INPUTS).is_file() else None
+    own = inputs(settings, mirror, recorded if isinstance(recorded, dict) else {})
+    _write(out / COMPOSED, COMPOSED_HEAD, settings)
     _write(out / CODE, CODE_HEAD, stage_hashes(PACKAGE))
+    _write(out / INPUTS, INPUTS_HEAD, own)
 
 
 def _write(path: Path, head: str, values: dict[str, Any]) -> None:

@@ -1,13 +1,13 @@
 """Fetch the corpus, the benchmarks and the tunings' datasets into data/raw, each file checked by its SHA-256."""
 
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 
 from foundling.artifacts import atomic_folder
 from foundling.config import section
 from foundling.data.fetching import fetch
+from foundling.data.inputs import SECTIONS, datasets_of
 from foundling.data.sources import NAME
 
 RAW = Path("data/raw")
@@ -15,13 +15,7 @@ RAW = Path("data/raw")
 
 def run(config: DictConfig, out: Path) -> None:
     """Fetch what `fetch.dataset` names, or all."""
-    datasets: dict[str, dict[str, dict[str, Any]]] = {
-        "corpus": {".": section(config, "corpus")},
-        "benchmarks": section(config, "evaluate")["benchmarks"],
-        "classify": {".": section(config, "classify")["dataset"]},
-        "instruct": {".": section(config, "instruct")["dataset"]},
-        "translator": {".": section(config, "translator")["dataset"]},
-    }
+    datasets = datasets_of({name: section(config, name) for name in SECTIONS})
     wanted = config.fetch.dataset
     if wanted not in (*datasets, "all"):
         raise ValueError(f"found fetch.dataset={wanted}; allowed are {', '.join(datasets)}, all; try fetch.dataset=all")

@@ -1,0 +1,40 @@
+"""Hashes of a user's own files, remembered by size and times, so that an unchanged file is not read again."""
+
+import json
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from foundling.artifacts import atomic_file, fingerprint, sha256
+
+CACHE = Path("scratch/hashes.json")  # ignored by git: it holds absolute paths and times
+SETTLED = 2.0  # seconds; a file that changed later may change again without another time on a coarse clock
+
+
+def digest(files: Iterable[tuple[Path, Path]], cache: Path = CACHE) -> dict[str, Any]:
+    """{files, sha256} of (file, name) pairs: how many there are, and one hash over their names and contents."""
+    known = _read(cache)
+    hashes, remembered = {}, {}
+    for file, name in files:
+        key, stat = str(file.absolute()), file.stat()
+        state = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+        entry = known.get(key)
+        if not isinstance(entry, list) or entry[:-1] != state:
+            entry = [*state, sha256(file)]
+        if time.time() - max(stat.st_mtime, stat.st_ctime) > SETTLED:
+            remembered[key] = entry
+        hashes[name.as_posix()] = entry[-1]
+    if not remembered.items() <= known.items():
+        with atomic_file(cache) as opened:
+            json.dump(known | remembered, opened)
+    return {"files": len(hashes), "sha256": fingerprint(hashes)}
+
+
+def _read(cache: Path) -> dict[str, Any]:
+    """What an earlier run remembered; nothing if the file is missing or damaged."""
+    try:
+        known = json.loads(cache.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}

@@ -1,0 +1,112 @@
+"""The user's own files that the pipeline reads, as hashes of their content: inputs.yaml, which DVC compares.
+
+A dataset's sources with `path`, its named files with a `path` and no sha256, and the folder that pretraining
+starts from. Names in inputs.yaml are logical (dataset, source), so that it is equal wherever the files lie.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from foundling.data.digests import digest
+from foundling.data.fetching import own_files
+from foundling.data.places import in_project, named_on_disk
+from foundling.data.sources import check
+
+log = logging.getLogger(__name__)
+INPUTS = "inputs.yaml"
+SCRATCH = "scratch"
+Files = list[tuple[Path, Path]]
+# what the pipeline itself writes: DVC follows these already, and those behind pretraining would never settle
+OUTPUTS = ("data", "models/base", "models/snapshots", "models/classifier", "models/chat", "models/translator")
+
+
+SECTIONS = ("corpus", "evaluate", "classify", "instruct", "translator")  # those with datasets
+
+
+def datasets_of(recipe: Mapping[str, Any]) -> dict[str, dict[str, Mapping[str, Any]]]:
+    """{name for `fetch.dataset`: {folder below data/raw/<name>: dataset config}} of the composed settings."""
+    return {
+        "corpus": {".": recipe["corpus"]},
+        "benchmarks": recipe["evaluate"]["benchmarks"],
+        "classify": {".": recipe["classify"]["dataset"]},
+        "instruct": {".": recipe["instruct"]["dataset"]},
+        "translator": {".": recipe["translator"]["dataset"]},
+    }
+
+
+def inputs(recipe: Mapping[str, Any], mirror: Path | None, recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """{dataset, weights or pretrain: {source: {files, sha256}}}; without own files, the inner dicts are empty.
+
+    Files that are no longer there keep what is `recorded`: what was fetched from them stays in use.
+    """
+    listed = {name: dict(_sources(datasets, mirror)) for name, datasets in datasets_of(recipe).items()}
+    listed["weights"] = dict(_named(recipe["weights"]["files"], "weights", mirror))
+    listed["pretrain"] = dict(_start(recipe["pretrain"]["init_from"]))
+    return {name: _digests(name, sources, recorded.get(name) or {}) for name, sources in listed.items()}
+
+
+def _digests(name: str, sources: Mapping[str, Callable[[], Files]], recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """{source: {files, sha256}}, with what is recorded for files that are not there now."""
+    digests: dict[str, Any] = {}
+    for source, list_files in sources.items():
+        try:
+            digests[source] = digest(list_files())
+        except (ValueError, OSError) as error:
+            digests[source] = recorded.get(source)  # None: the stage that reads them says what is wrong
+            if digests[source] is not None:
+                log.warning(f"compose: {name}.{source} stays as it was fetched, since its files are gone: {error}")
+    return digests
+
+
+def own_digests(dataset: Mapping[str, Any]) -> Iterator[tuple[str, Path, dict[str, Any]]]:
+    """(source, its path, {files, sha256} now) for each source with a `path` whose files are there."""
+    for source in dataset["sources"]:
+        if source.get("path"):
+            try:
+                yield source["name"], in_project(source["path"]), digest(own_files(source))
+            except (ValueError, OSError):
+                continue
+
+
+def _sources(datasets: Mapping[str, Any], mirror: Path | None) -> Iterator[tuple[str, Callable[[], Files]]]:
+    """(source, function that lists its files) of all sources that read own files."""
+    for folder, dataset in datasets.items():
+        try:
+            check(dataset)
+        except ValueError:  # fetch says what is wrong with it
+            continue
+        for source in dataset["sources"]:
+            name = source["name"] if folder == "." else f"{folder}.{source['name']}"
+            if source.get("path"):
+                yield name, partial(own_files, source)
+            else:
+                yield from _named(source.get("files") or [], name, mirror)
+
+
+def _named(files: Any, name: str, mirror: Path | None) -> Iterator[tuple[str, Callable[[], Files]]]:
+    """The named files that are read from a `path`; a sha256 in the config leaves nothing to be noticed."""
+    own = [file for file in files if file.get("path") and not file.get("sha256")]
+    if own:
+        yield name, lambda: [found for file in own for found in named_on_disk(file, mirror)]
+
+
+def _start(init_from: str) -> Iterator[tuple[str, Callable[[], Files]]]:
+    """The model folder that pretraining starts from, if it is the user's own."""
+    if init_from == SCRATCH or any(Path(init_from).is_relative_to(output) for output in OUTPUTS):
+        return
+    if not Path(init_from).expanduser().exists() and in_project(init_from).exists():
+        raise ValueError(
+            f"pretrain.init_from={init_from} is not in the temporary copy of the project that `dvc exp run` "
+            "works in with --queue or --temp; use an absolute path, or leave these options out"
+        )
+    yield "init_from", lambda: _all_files(Path(init_from).expanduser())
+
+
+def _all_files(folder: Path) -> Files:
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    if not files:
+        raise ValueError(f"found no file in pretrain.init_from={folder}; name a folder with a model")
+    return [(file, file.relative_to(folder)) for file in files]
