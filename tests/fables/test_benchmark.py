@@ -143,7 +143,7 @@ def test_facts_are_asked_of_every_attribute(records) -> None:
 
 
 def test_an_unknown_split_is_refused() -> None:
-    with pytest.raises(ValueError, match="take one of them"):
+    with pytest.raises(ValueError, match="choose one of train"):
         next(continuations(1, 1, "dev"))
 
 

@@ -6,8 +6,8 @@ from collections import Counter
 import pytest
 
 from foundling.fables.instruction_checks import check
-from foundling.fables.instruction_scenes import CONTINUATIONS, PHRASINGS, SUMMARIES
 from foundling.fables.instructions import TASKS, instructions
+from foundling.fables.scenes import CONTINUATIONS, PHRASINGS, SUMMARIES
 
 SPLITS = ("train", "validation", "test")
 CLOSED = ("fact", "comprehension", "past", "plural", "opposite", "ordering", "choices", "grammar", "french")
@@ -29,7 +29,7 @@ def test_shares_weigh_the_kinds_and_name_them():
     kinds = Counter(r["kind"] for r in instructions(1, 2600, "train", shares={"french": 12, "list": 0}))
     assert kinds["french"] == pytest.approx(2600 * 12 / 23, rel=0.1)
     assert kinds["list"] == 0
-    with pytest.raises(ValueError, match="shares name latin; the kinds are fact, list"):
+    with pytest.raises(ValueError, match="shares: unknown kind latin; choose among fact, list"):
         next(instructions(1, 1, "train", shares={"latin": 1}))
 
 
@@ -206,5 +206,5 @@ def test_each_story_has_its_own_cue():
 
 
 def test_an_unknown_split_is_refused():
-    with pytest.raises(ValueError, match="take one of them"):
+    with pytest.raises(ValueError, match="choose one of train"):
         next(instructions(1, 1, "dev"))

@@ -66,7 +66,7 @@ def test_texts_hold_no_unfilled_slot():
 
 
 def test_an_unknown_split_is_refused():
-    with pytest.raises(ValueError, match="take one of them"):
+    with pytest.raises(ValueError, match="choose one of train"):
         next(messages(1, 1, "dev"))
 
 

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from foundling.fables import translations as t
+from foundling.fables import lexicon
 from foundling.fables.clause_kinds import combination, reason
 from foundling.fables.clauses import Clause, Phrase, Where
 from foundling.fables.english import english
@@ -16,10 +16,12 @@ from foundling.fables.german import ACCUSATIVE, DATIVE, NOMINATIVE, german
 from foundling.fables.german import phrase as german_phrase
 from foundling.fables.pairs import pairs
 
-NOUNS = {noun.english[0]: noun for noun in t.ANIMALS + t.PEOPLE + t.CHILDREN + t.THINGS + t.FOOD}
-PLACES = {place.noun.english[0]: place for place in t.PLACES}
-QUALITIES = {one.english[0]: one for one in t.SIZES + t.NATURES + t.LOOKS + t.COLOURS}
-VERBS = {verb.english[0]: verb for verb in [t.BE, t.HAVE, t.EAT, *t.HANDLE, *t.MEET, *t.SERVE, *t.GIVE, *t.ACT]}
+GROUPS = (lexicon.ANIMAL_NOUNS, lexicon.PERSON_NOUNS, lexicon.CHILD_NOUNS, lexicon.THING_NOUNS, lexicon.FOOD_NOUNS)
+NOUNS = {noun.english[0]: noun for group in GROUPS for noun in group}
+PLACES = {place.noun.english[0]: place for place in lexicon.PLACE_NOUNS}
+QUALITIES = {one.english[0]: one for one in lexicon.SIZES + lexicon.NATURES + lexicon.LOOKS + lexicon.COLOURS}
+VERB_GROUPS = (lexicon.HANDLE, lexicon.MEET, lexicon.SERVE, lexicon.GIVE, lexicon.ACT)
+VERBS = {verb.english[0]: verb for group in ([lexicon.BE, lexicon.HAVE, lexicon.EAT], *VERB_GROUPS) for verb in group}
 
 
 def np(words: str) -> Phrase:
@@ -132,7 +134,7 @@ SENTENCES = [
         "le fermier n'a pas d'œuf",
     ),
     (
-        say("the dog", "find", past=True, direct=np("the key"), opener=t.THEN[0]),
+        say("the dog", "find", past=True, direct=np("the key"), opener=lexicon.THEN[0]),
         "yesterday the dog found the key",
         "gestern fand der Hund den Schlüssel",
         "hier, le chien a trouvé la clé",
@@ -156,37 +158,37 @@ SENTENCES = [
         "la poule montre mon livre au loup",
     ),
     (
-        replace(say("the cows and the goat", "be"), verb=t.GO, past=True, where=where("well", "to")),
+        replace(say("the cows and the goat", "be"), verb=lexicon.GO, past=True, where=where("well", "to")),
         "the cows and the goat went to the well",
         "die Kühe und die Ziege gingen zum Brunnen",
         "les vaches et la chèvre sont allées au puits",
     ),
     (
-        replace(say("the fox and the hen", "be"), verb=t.GO, past=True, where=where("meadow", "to")),
+        replace(say("the fox and the hen", "be"), verb=lexicon.GO, past=True, where=where("meadow", "to")),
         "the fox and the hen went to the meadow",
         "der Fuchs und die Henne gingen zur Wiese",
         "le renard et la poule sont allés au pré",
     ),
     (
-        replace(say("the bee", "be"), verb=t.ENTER, past=True, where=where("house", "into")),
+        replace(say("the bee", "be"), verb=lexicon.ENTER, past=True, where=where("house", "into")),
         "the bee went into the house",
         "die Biene ging ins Haus",
         "l'abeille est entrée dans la maison",
     ),
     (
-        replace(say("the bee", "be"), verb=t.ENTER, where=where("garden", "into", "old")),
+        replace(say("the bee", "be"), verb=lexicon.ENTER, where=where("garden", "into", "old")),
         "the bee goes into the old garden",
         "die Biene geht in den alten Garten",
         "l'abeille entre dans le vieux jardin",
     ),
     (
-        replace(say("the tortoise", "be"), verb=t.COME, past=True, where=where("castle", "from")),
+        replace(say("the tortoise", "be"), verb=lexicon.COME, past=True, where=where("castle", "from")),
         "the tortoise came from the castle",
         "die Schildkröte kam aus dem Schloss",
         "la tortue est venue du château",
     ),
     (
-        replace(say("the owls", "be"), verb=t.COME, negated=True, where=where("mountain", "from")),
+        replace(say("the owls", "be"), verb=lexicon.COME, negated=True, where=where("mountain", "from")),
         "the owls do not come from the mountain",
         "die Eulen kommen nicht vom Berg",
         "les hiboux ne viennent pas de la montagne",
@@ -296,5 +298,5 @@ def test_sentences_look_right(language):
 def test_other_languages_and_splits_are_refused():
     with pytest.raises(ValueError, match="german, french"):
         next(pairs(1, 1, "latin", "train"))
-    with pytest.raises(ValueError, match="take one of them"):
+    with pytest.raises(ValueError, match="choose one of train"):
         next(pairs(1, 1, "german", "dev"))

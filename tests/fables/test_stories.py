@@ -10,13 +10,13 @@ from random import Random
 import pytest
 
 from foundling.fables.facts import FACTS
+from foundling.fables.lexicon import ANIMALS, FEELINGS, NAMES, PLACES, PRONOUNS, THINGS
 from foundling.fables.phrasing import split_of
 from foundling.fables.plots import PLOTS
 from foundling.fables.plots.keeping import lost_and_found
 from foundling.fables.plots.portraits import portrait, quiz
 from foundling.fables.stories import stories
-from foundling.fables.tales import MARK, capital, plain, tale
-from foundling.fables.world import ANIMALS, FEELINGS, NAMES, PLACES, PRONOUNS, THINGS
+from foundling.fables.tales import MARK, capitalize_sentences, plain, tale
 
 BEINGS = NAMES | ANIMALS
 SHE_AND_HE = {form: pronoun for pronoun, forms in PRONOUNS.items() for form in forms}
@@ -47,7 +47,7 @@ def test_the_size_is_the_one_asked_for(texts) -> None:
 
 
 def test_a_size_of_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="a size above 0 is needed"):
+    with pytest.raises(ValueError, match="megabytes=0: must be above 0"):
         next(stories(1, 0))
 
 
@@ -210,7 +210,7 @@ def test_words_are_drawn_evenly() -> None:
     ],
 )
 def test_capitals(text: str, expected: str) -> None:
-    assert capital(text) == expected
+    assert capitalize_sentences(text) == expected
 
 
 def test_lists_of_words_do_not_share_a_place() -> None:

@@ -1,1 +1,1 @@
-"""The embedded world: stories, questions, messages, instructions and sentence pairs that the project makes itself."""
+"""The embedded world: stories, questions, messages, instructions and sentence pairs made by the project."""

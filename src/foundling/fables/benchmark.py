@@ -1,16 +1,17 @@
 """The benchmark: tales cut off in front of a word that follows from them, with four words to choose from.
 
-`continuations(seed, count, split)` cuts the tale itself, `questions(…)` asks about it. Records hold query, choices,
-gold (the index of the right one), kind, first and last (the choices that the query names first and last, or None) and
-control: the query without the tale. Kinds:
+`continuations(seed, count, split)` cuts the tale itself, `questions(…)` asks about it. Records hold query,
+choices, gold (the index of the right choice), kind, first and last (the choices that the query names first
+and last, or None) and control: the query without the tale. Kinds:
 
     facts      what training says about an animal; the tale does not tell
     mention    the tale names one of the choices: the right one
-    binding/…  the tale names two or three of the choices, each of somebody else: where, who, feeling or thing
-    cause      what comes of a plight, or helps against it
-    sentiment  how somebody feels about what happened
+    binding/…  the tale names two or three of the choices, each of another being: where, who, feeling or thing
+    cause      what follows from a state of need, or what helps
+    sentiment  how a being feels about what happened
 
-Whatever could be guessed without reading is drawn evenly: the choices, the order of the candidates, the right one.
+Whatever could be guessed without reading is drawn evenly: the choices, the order of the candidates, the right
+one.
 """
 
 import re
@@ -22,43 +23,52 @@ from random import Random
 from typing import Any, NamedTuple
 
 from foundling.fables.facts import FACTS
+from foundling.fables.lexicon import ANIMALS, DISHES, FEELINGS, NAMES, PLACES, THINGS
 from foundling.fables.phrasing import check_split
 from foundling.fables.plots.deeds import contest, quarrel, rescue, trick
 from foundling.fables.plots.keeping import exchange, feast, lost_and_found, whereabouts
 from foundling.fables.plots.portraits import portrait, quiz
-from foundling.fables.plots.troubles import MOODS, NEEDS, TOOLS, feelings, moods, needs, tools
+from foundling.fables.plots.troubles import AIDS, CAUSES, EVENTS, TROUBLES, feelings, moods, needs, tools
 from foundling.fables.tales import MARK, Tale, plain, tale
-from foundling.fables.world import ANIMALS, DISHES, FEELINGS, NAMES, PLACES, THINGS
 
-# mark -> groups of words that can stand in the same place
+Record = dict[str, Any]
+
+
+def _homes(relation: str) -> list[str]:
+    """The animals' homes in, on or by which they live."""
+    homes = (facts["home"] for facts in FACTS.values())
+    return sorted({home.split()[-1] for home in homes if home.startswith(relation)})
+
+
+def _values(attribute: str) -> list[str]:
+    return sorted({facts[attribute] for facts in FACTS.values()})
+
+
+# mark -> groups of words that can be in the same place
 GROUPS: Mapping[str, list[list[str]]] = {
     "where": list(PLACES.values()),
     "who": [list(NAMES), list(ANIMALS)],
     "what": [THINGS],
     "dish": [DISHES],
     "how": [FEELINGS],
-    "need": [[need for need, _ in NEEDS]],
-    "aid": [[aid for _, aid in NEEDS]],
-    "tool": [list(TOOLS)],
-    "mood": [list(MOODS)],
-    "home": [
-        sorted({facts["home"].split()[-1] for facts in FACTS.values() if facts["home"].startswith(relation)})
-        for relation in ("in", "on", "by")
-    ],
-    **{name: [sorted({facts[name] for facts in FACTS.values()})] for name in ("food", "colour", "sound", "character")},
+    "need": [list(CAUSES)],
+    "aid": [list(AIDS.values())],
+    "tool": [list(TROUBLES)],
+    "mood": [list(EVENTS)],
+    "home": [_homes(relation) for relation in ("in", "on", "by")],
+    **{attribute: [_values(attribute)] for attribute in ("food", "colour", "sound", "character")},
 }
 # what the tale itself names, and what a reader has to infer
 TOLD = {"where": "where", "who": "who", "how": "feeling", "what": "thing", "dish": "thing"}
 INFERRED = {"need": "cause", "aid": "cause", "tool": "cause", "mood": "sentiment"}
-KINDS = (
-    "facts", "mention", "binding/where", "cause", "sentiment",
-    "facts", "mention", "binding/who", "cause", "sentiment",
-    "facts", "mention", "binding/feeling", "cause", "sentiment",
-    "facts", "mention", "binding/thing", "cause", "sentiment",
-)  # fmt: skip
-# how many animals share a fact: each value is to be the right one as often as the others, however common it is
+KINDS = tuple(
+    kind
+    for binding in ("where", "who", "feeling", "thing")
+    for kind in ("facts", "mention", f"binding/{binding}", "cause", "sentiment")
+)
+# how many animals share a fact: each value is the right one as often as the others, however common it is
 SHARED = Counter((name, value.split()[-1]) for facts in FACTS.values() for name, value in facts.items())
-# plots that have questions of a kind
+# the plots that have questions of a kind
 TELLING = {
     "facts": (portrait, quiz),
     "mention": (lost_and_found, whereabouts, feast, feelings, rescue, quarrel),
@@ -70,76 +80,74 @@ WORD = re.compile(r"\w+")
 
 
 class Gap(NamedTuple):
-    """A place where a tale can break off: the lines before, the line's beginning, what kind of word follows, and it."""
+    """Where a tale can break off: the lines before, the start of its line, the mark and the marked word."""
 
     before: list[str]
-    beginning: str
+    start: str
     mark: str
     word: str
 
 
-def continuations(seed: int, count: int, split: str) -> Iterator[dict[str, Any]]:
-    """Yield `count` records, as many of each kind; none of their combinations stands in another split."""
-    return _records(f"continuations {seed} {split}", count, split, asked=False)
+def continuations(seed: int, count: int, split: str) -> Iterator[Record]:
+    """Yield `count` records, equally many of each kind; none of their combinations is in another split."""
+    return _records(f"continuations {seed} {split}", count, split, in_question=False)
 
 
-def questions(seed: int, count: int, split: str) -> Iterator[dict[str, Any]]:
-    """The same as questions after the tale, with the beginning of their answers."""
-    return _records(f"questions {seed} {split}", count, split, asked=True)
+def questions(seed: int, count: int, split: str) -> Iterator[Record]:
+    """Yield the same as questions after the tale, with the start of their answers."""
+    return _records(f"questions {seed} {split}", count, split, in_question=True)
 
 
-def _records(seed: str, count: int, split: str, asked: bool) -> Iterator[dict[str, Any]]:
+def _records(seed: str, count: int, split: str, in_question: bool) -> Iterator[Record]:
     check_split(split)
     rng = Random(seed)
     turns = dict.fromkeys(KINDS, 0)
     for kind, _ in zip(cycle(KINDS), range(count), strict=False):
         record = None
         while record is None:
-            told = tale(rng, split, TELLING[kind.split("/")[0]])
-            gaps = _asked(told) if asked else _cut(told)
+            drawn = tale(rng, split, TELLING[kind.split("/")[0]])
+            gaps = _question_gaps(drawn) if in_question else _line_gaps(drawn)
             rng.shuffle(gaps)
-            found = (_record(rng, kind, gap, turns[kind]) for gap in gaps)
-            record = next((one for one in found if one), None)
+            attempts = (_record(rng, kind, gap, turns[kind]) for gap in gaps)
+            record = next((attempt for attempt in attempts if attempt), None)
         turns[kind] += 1
         yield record
 
 
-def _cut(told: Tale) -> list[Gap]:
+def _line_gaps(drawn: Tale) -> list[Gap]:
     """Each marked word of the tale."""
     return [
-        Gap(told.lines[:at], line[: mark.start()], mark[1], mark[2])
-        for at, line in enumerate(told.lines)
+        Gap(drawn.lines[:at], line[: mark.start()], mark[1], mark[2])
+        for at, line in enumerate(drawn.lines)
         for mark in MARK.finditer(line)
     ]
 
 
-def _asked(told: Tale) -> list[Gap]:
-    """The answers of the questions; what is to be inferred is asked before the tale says it."""
+def _question_gaps(drawn: Tale) -> list[Gap]:
+    """Each marked word of the questions; what is to be inferred is asked before the tale says it."""
     gaps = []
-    for question in told.questions:
+    for question in drawn.questions:
         for mark in MARK.finditer(question):
-            said = [at for at, line in enumerate(told.lines) if mark[1] not in TOLD and mark[0] in line]
-            gaps.append(Gap(told.lines[: min(said, default=None)], question[: mark.start()], mark[1], mark[2]))
+            end = None
+            if mark[1] not in TOLD:
+                end = next((at for at, line in enumerate(drawn.lines) if mark[0] in line), None)
+            gaps.append(Gap(drawn.lines[:end], question[: mark.start()], mark[1], mark[2]))
     return gaps
 
 
-def _record(rng: Random, kind: str, gap: Gap, turn: int) -> dict[str, Any] | None:
-    """The record of this kind, or None if the gap gives none; `turn` says what the right answer has to be."""
-    control = plain(gap.beginning).strip()
-    query = plain(" ".join([*gap.before, gap.beginning])).strip()
+def _record(rng: Random, kind: str, gap: Gap, turn: int) -> Record | None:
+    """The record of this kind, or None if the gap yields none; `turn` balances which answer is right."""
+    control = plain(gap.start).strip()
+    query = plain(" ".join([*gap.before, gap.start])).strip()
     group = _group(gap.mark, gap.word)
     words = WORD.findall(query)
     named = [word for word in dict.fromkeys(words) if word in group]
-    if _kind(gap, named) != kind or (kind != "facts" and set(group).intersection(WORD.findall(control))):
+    if _kind(gap, named) != kind:
+        return None
+    if kind != "facts" and not set(group).isdisjoint(WORD.findall(control)):
         return None
     last = {word: at for at, word in enumerate(words)}
-    if kind.startswith("binding"):
-        is_first, is_last = named[0] == gap.word, max(named, key=last.__getitem__) == gap.word
-        if not _balanced(is_first, is_last, turn):
-            return None
-    if kind == "sentiment" and group.index(gap.word) != turn % len(group):
-        return None
-    if kind == "facts" and rng.randrange(SHARED[gap.mark, gap.word]):
+    if not _is_balanced(rng, kind, gap, turn, group, named, last):
         return None
     absent = [word for word in group if word not in named and word != gap.word]
     choices = list(dict.fromkeys([gap.word, *named]))
@@ -158,7 +166,7 @@ def _record(rng: Random, kind: str, gap: Gap, turn: int) -> dict[str, Any] | Non
 
 
 def _kind(gap: Gap, named: list[str]) -> str | None:
-    """What it takes to find the word, given the words of its group that the tale has named."""
+    """The ability that it takes to predict the word, given the words of its group that the tale has named."""
     if gap.mark not in TOLD:
         return None if named else INFERRED.get(gap.mark, "facts")
     if gap.word not in named or len(named) > 3:
@@ -166,9 +174,23 @@ def _kind(gap: Gap, named: list[str]) -> str | None:
     return "mention" if len(named) == 1 else f"binding/{TOLD[gap.mark]}"
 
 
-def _balanced(is_first: bool, is_last: bool, turn: int) -> bool:
-    """Keep the order of mention uninformative: the right choice is named first, last, or neither, in turn."""
-    return (is_first, is_last) == ((True, False), (False, True), (False, False))[turn % 3]
+def _is_balanced(
+    rng: Random, kind: str, gap: Gap, turn: int, group: list[str], named: list[str], last: Mapping[str, int]
+) -> bool:
+    """Whether this gap keeps order of mention and frequency uninformative.
+
+    The right choice is named first, last, or neither, in turn; moods take turns; a fact that n animals share
+    is used once in n times.
+    """
+    if kind.startswith("binding"):
+        is_first = named[0] == gap.word
+        is_last = max(named, key=last.__getitem__) == gap.word
+        return (is_first, is_last) == ((True, False), (False, True), (False, False))[turn % 3]
+    if kind == "sentiment":
+        return group.index(gap.word) == turn % len(group)
+    if kind == "facts":
+        return rng.randrange(SHARED[gap.mark, gap.word]) == 0
+    return True
 
 
 @cache

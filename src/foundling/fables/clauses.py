@@ -1,8 +1,8 @@
-"""What a sentence says before it has a language; english.py, german.py and french.py put it in words."""
+"""What a sentence says before it has a language; english.py, german.py and french.py put it into words."""
 
 from dataclasses import dataclass
 
-from foundling.fables.translations import Adjective, Noun, Opener, Place, Verb
+from foundling.fables.lexicon import Adjective, Noun, Opener, Place, Verb
 
 
 @dataclass(frozen=True)
@@ -10,7 +10,7 @@ class Phrase:
     """A noun phrase: "the old lion", "two keys", "my dogs"; a pronoun is a noun with the determiner ""."""
 
     noun: Noun
-    determiner: str  # the, a (bare in the plural), my, two, three, or "" for a pronoun
+    determiner: str  # the, a (none in the plural), my, two, three, or "" for a pronoun
     plural: bool = False
     adjective: Adjective | None = None
 
@@ -26,7 +26,7 @@ class Where:
 
 @dataclass(frozen=True)
 class Clause:
-    """Who does what, where and when; each part but subject and verb may be missing."""
+    """Who does what, where and when; all parts but subject and verb are optional."""
 
     subjects: tuple[Phrase, ...]  # empty in "Who sees the fox?"
     verb: Verb
@@ -43,5 +43,10 @@ class Clause:
 
     @property
     def many(self) -> bool:
-        """Whether the verb stands in the plural."""
+        """Whether the verb is in the plural."""
         return len(self.subjects) > 1 or (len(self.subjects) == 1 and self.subjects[0].plural)
+
+
+def join(*words: str) -> str:
+    """Join those words that are not empty."""
+    return " ".join(word for word in words if word)

@@ -1,7 +1,7 @@
 """A clause in French words: agreement, elision (l'ours), contraction (du, au), ne … pas, the past tense."""
 
-from foundling.fables.clauses import Clause, Phrase, Where
-from foundling.fables.translations import Adjective, Noun
+from foundling.fables.clauses import Clause, Phrase, Where, join
+from foundling.fables.lexicon import Adjective, Noun
 
 CONTRACTED = {("de", "le"): "du", ("de", "les"): "des", ("à", "le"): "au", ("à", "les"): "aux"}
 THE = {"m": "le", "f": "la"}
@@ -12,7 +12,7 @@ AUXILIARY = {True: ("est", "sont"), False: ("a", "ont")}  # être and avoir, for
 
 
 def french(clause: Clause) -> str:
-    """Put a clause in words, without capital and full stop."""
+    """Put a clause into words, without a capital and a full stop."""
     subject = " et ".join(phrase(one) for one in clause.subjects)
     if clause.form == "where":
         return f"où {_predicate(clause)} {subject}"
@@ -27,7 +27,7 @@ def french(clause: Clause) -> str:
 
 
 def phrase(it: Phrase) -> str:
-    """A noun phrase: le vieil ours, l'âne, des clés, de petites clés, mon amie."""
+    """Put a noun phrase into words: le vieil ours, l'âne, des clés, de petites clés, mon échelle."""
     if it.determiner == "":
         return it.noun.french[it.plural]
     words = _noun(it)
@@ -37,8 +37,9 @@ def phrase(it: Phrase) -> str:
     if it.determiner == "the":
         return f"les {words}" if it.plural else _elide(THE[gender], words, it.noun)
     if it.determiner == "my":
-        stem = "mes" if it.plural else "mon" if _vowel(words, it.noun) else MY[gender]
-        return f"{stem} {words}"
+        if it.plural:
+            return f"mes {words}"
+        return f"{'mon' if _vowel(words, it.noun) else MY[gender]} {words}"
     if it.determiner == "no":
         return _elide("de", words, it.noun)
     if it.plural:
@@ -47,19 +48,22 @@ def phrase(it: Phrase) -> str:
 
 
 def agree(adjective: Adjective, feminine: bool, plural: bool, before_vowel: bool = False) -> str:
-    """The adjective's form: vieux, vieil, vieille, vieilles."""
+    """Return the adjective's form: vieux, vieil, vieille, vieilles."""
     masculine, feminine_form, vowel = adjective.french
-    if feminine:
-        return _many(feminine_form) if plural else feminine_form
-    return _many(masculine) if plural else vowel if before_vowel else masculine
+    form = feminine_form if feminine else masculine
+    if plural:
+        return _many(form)
+    return vowel if before_vowel and not feminine else form
 
 
 def _many(word: str) -> str:
-    return word if word[-1] in "sx" else word + "x" if word.endswith("eau") else word + "s"
+    if word[-1] in "sx":
+        return word
+    return word + ("x" if word.endswith("eau") else "s")
 
 
 def _noun(it: Phrase) -> str:
-    """Noun and adjective, without the article."""
+    """Put noun and adjective into words, without the article."""
     noun = it.noun.french[it.plural]
     if not it.adjective:
         return noun
@@ -68,26 +72,25 @@ def _noun(it: Phrase) -> str:
 
 
 def _predicate(clause: Clause) -> str:
-    """Verb, negation and all that follows."""
+    """Put into words the verb, its negation and all that follows."""
     finite, participle = _verb(clause)
     if clause.negated:
         finite = f"{_elide('ne', finite)} pas"
     direct = clause.direct
     if direct and clause.negated and direct.determiner == "a":
         direct = Phrase(direct.noun, "no", direct.plural, direct.adjective)
-    parts = [
+    return join(
         finite,
         participle,
         phrase(direct) if direct else "",
         _contract("à", phrase(clause.indirect)) if clause.indirect else "",
         _quality(clause) if clause.quality else "",
         _where(clause.where) if clause.where else "",
-    ]
-    return " ".join(part for part in parts if part)
+    )
 
 
 def _verb(clause: Clause) -> tuple[str, str]:
-    """The finite form and, in the passé composé, the participle."""
+    """Return the finite form and, in the passé composé, the participle."""
     verb = clause.verb
     if not clause.past:
         return verb.french[clause.many], ""
@@ -116,7 +119,7 @@ def _where(where: Where) -> str:
 
 
 def _contract(preposition: str, words: str) -> str:
-    """De + le = du, à + les = aux."""
+    """Contract de + le to du, à + les to aux."""
     *before, last = preposition.split()
     article, _, rest = words.partition(" ")
     pair = CONTRACTED.get((last, article))
@@ -124,12 +127,12 @@ def _contract(preposition: str, words: str) -> str:
 
 
 def _elide(word: str, following: str, noun: Noun | None = None) -> str:
-    """Le, la, de, ne and que lose their vowel before another: l'ours, d'œufs, n'est, qu'il."""
+    """Drop the vowel of le, la, de, ne and que before another: l'ours, d'œufs, n'est, qu'il."""
     return f"{word[:-1]}'{following}" if _vowel(following, noun) else f"{word} {following}"
 
 
 def _vowel(words: str, noun: Noun | None = None) -> bool:
-    """Whether the words begin with a vowel sound; only an adjective can part the article from a noun's aspirated h."""
+    """Whether the words begin with a vowel sound; a noun's h is one unless it is aspirated."""
     if words[0] == "h":
         return noun is not None and words.startswith(noun.french) and not noun.aspirated
     return words[0] in "aeiouâéèêîœ"

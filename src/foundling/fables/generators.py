@@ -1,4 +1,4 @@
-"""The generators of the embedded world by name, as `generate: {name, …}` of a dataset config asks for them."""
+"""The generators of the embedded world by name, as `generate: {name, …}` in a config refers to them."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

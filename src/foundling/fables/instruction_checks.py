@@ -1,32 +1,23 @@
-"""Is this answer right? `check(record, answer)` by rules, one per kind, so that every right wording counts.
+"""Rules for right answers: `check(record, answer)` has one rule per kind, so that every right wording counts.
 
-Closed answers (facts, text questions) may be full sentences or single words but must name what is right and nothing
-else; sentences to rewrite or translate must agree word for word; summaries, continuations and quiz questions are free
-within what their story says.
+Closed answers (facts, questions about a text) may be full sentences or single words but must name what is
+right and nothing else; sentences to rewrite or translate must agree word for word; summaries, continuations
+and quiz questions may be worded freely within what their story says.
 """
 
 import re
 from collections.abc import Callable, Iterable
 
 from foundling.fables.facts import ATTRIBUTES, FACTS
-from foundling.fables.instruction_scenes import (
-    COLOURS,
-    CONTINUATIONS,
-    FOODS,
-    GLAD,
-    OBJECTS,
-    PEOPLE,
-    PLACES,
-    SAD,
-    SUMMARIES,
-)
-from foundling.fables.translations import ANIMALS, EAT, GIVE, HANDLE, HAVE, MEET, SERVE
+from foundling.fables.lexicon import ANIMAL_NOUNS, EAT, GIVE, HANDLE, HAVE, MEET, NAMES, SCENE_WORDS, SERVE
+from foundling.fables.scenes import CONTINUATIONS, SUMMARIES
 
 Record = dict[str, str]
-VERBS = [EAT, HAVE, *HANDLE, *MEET, *SERVE, *GIVE]
+THINGS, FOODS = SCENE_WORDS["things"], SCENE_WORDS["foods"]
+NAMEABLE = {*NAMES, *(word.split()[-1] for words in SCENE_WORDS.values() for word in words)}
+VERBS = (EAT, HAVE, *HANDLE, *MEET, *SERVE, *GIVE)
 PAST = {form: verb.english[2] for verb in VERBS for form in verb.english[:2]}
-NAMEABLE = {*PEOPLE, *OBJECTS, *FOODS, *COLOURS, *SAD, *GLAD, *(place.split()[-1] for place in PLACES)}
-PLURALS = {form: noun.english[0] for noun in ANIMALS for form in noun.english}
+SINGULAR = {form: noun.english[0] for noun in ANIMAL_NOUNS for form in noun.english}
 
 
 def check(record: Record, answer: str) -> bool:
@@ -35,8 +26,11 @@ def check(record: Record, answer: str) -> bool:
     return bool(answer) and CHECKS[record["kind"]](record, answer)
 
 
+# --- texts ----------------------------------------------------------------------------------------
+
+
 def _plain(text: str) -> str:
-    """Lower case, contractions written out, no closing mark: what two equal sentences have in common."""
+    """Lower case, contractions written out, no closing mark: equal sentences become equal strings."""
     text = text.lower().replace("can't", "can not").replace("won't", "will not")
     return re.sub(r"\s*[.!?]+$", "", re.sub(r"n't\b", " not", text)).strip()
 
@@ -57,122 +51,139 @@ def _denies(text: str) -> bool:
     return re.search(r"\b(not|no|never)\b", _plain(text)) is not None
 
 
+def _is_one_sentence(answer: str) -> bool:
+    return re.fullmatch(r"[A-Z][^.!?]*[.!?]", answer) is not None
+
+
+def _question(record: Record) -> str:
+    """The question of a fact or a list, which is in the instruction if there is no input."""
+    return record["input"] or record["instruction"]
+
+
+# --- closed answers -------------------------------------------------------------------------------
+
+
 def _same(record: Record, answer: str) -> bool:
     return _plain(answer) == _plain(record["output"])
 
 
 def _fact(record: Record, answer: str) -> bool:
-    question = record["input"] or record["instruction"]
+    question = _plain(_question(record))
     (animal,) = _names(question, FACTS)
-    attribute = next(name for name, form in ATTRIBUTES.items() if _asks(question, animal, form.questions))
-    values = {facts[attribute] for facts in FACTS.values()}
+    attribute = next(name for name in ATTRIBUTES if _asks(question, animal, name))
     right = FACTS[animal][attribute]
-    others = {value for value in values if value not in right}
-    strangers = _names(answer.replace(right, ""), set(FACTS) - {animal})
-    wrong = _names(answer, map(_kernel, others)) | strangers
-    return _holds(answer, _kernel(right)) and not wrong and not _denies(answer)
+    values = {facts[attribute] for facts in FACTS.values()}
+    wrong = {_kernel(value) for value in values if value not in right}
+    other_animals = set(FACTS) - {animal}
+    if _names(answer, wrong) or _names(answer.replace(right, ""), other_animals):
+        return False
+    return _holds(answer, _kernel(right)) and not _denies(answer)
 
 
-def _asks(question: str, animal: str, questions: tuple[str, ...]) -> bool:
-    return any(_plain(question) == _plain(one.format(animal=animal)) for one in questions)
+def _asks(question: str, animal: str, attribute: str) -> bool:
+    return any(question == _plain(one.format(animal=animal)) for one in ATTRIBUTES[attribute].questions)
 
 
 def _kernel(value: str) -> str:
-    """What of "in the forest" must be named: the forest, without its preposition."""
+    """What an answer must name of "in the forest": the forest, without its preposition."""
     return value.split(" the ")[-1]
 
 
 def _list(record: Record, answer: str) -> bool:
-    question = record["input"] or record["instruction"]
+    question = _plain(_question(record))
     pairs = {pair for facts in FACTS.values() for pair in facts.items()}
-    attribute, value = next((n, v) for n, v in pairs if _plain(ATTRIBUTES[n].which.format(value=v)) == _plain(question))
-    named = {PLURALS[word] for word in _words(answer.lower()) if word in PLURALS}
-    return len(named) >= 2 and not _denies(answer) and all(FACTS.get(one, {}).get(attribute) == value for one in named)
+    attribute, value = next(pair for pair in pairs if _which(*pair) == question)
+    animals = {SINGULAR[word] for word in _words(answer.lower()) if word in SINGULAR}
+    are_right = all(FACTS.get(animal, {}).get(attribute) == value for animal in animals)
+    return len(animals) >= 2 and are_right and not _denies(answer)
+
+
+def _which(attribute: str, value: str) -> str:
+    return _plain(ATTRIBUTES[attribute].which.format(value=value))
 
 
 def _comprehension(record: Record, answer: str) -> bool:
-    question = re.split(r"(?<=\.) ", record["input"])[-1]
-    named = _names(record["output"], NAMEABLE)
-    right = named - _names(question, NAMEABLE)
-    return right <= _names(answer, NAMEABLE) <= named | _names(question, NAMEABLE) and not _denies(answer)
+    question = _names(re.split(r"(?<=\.) ", record["input"])[-1], NAMEABLE)
+    output = _names(record["output"], NAMEABLE)
+    required, allowed = output - question, output | question
+    return required <= _names(answer, NAMEABLE) <= allowed and not _denies(answer)
 
 
 def _sentiment(record: Record, answer: str) -> bool:
     return _names(answer, ("positive", "negative")) == {_plain(record["output"])} and not _denies(answer)
 
 
-def _one_sentence(answer: str) -> bool:
-    return re.fullmatch(r"[A-Z][^.!?]*[.!?]", answer) is not None
-
-
-def _summary(record: Record, answer: str) -> bool:
-    """One short sentence in which the right person does what matters."""
-    words, people = _words(answer), [word for word in _words(record["output"].replace("'s", "")) if word in PEOPLE]
-    if not _one_sentence(answer) or len(words) > 20 or len(words) >= len(_words(record["input"])):
-        return False
-    if _names(answer, PEOPLE) != set(people) or _names(answer, OBJECTS) - _names(record["input"], OBJECTS):
-        return False
-    stems = next(stems for _, _, cue, stems in SUMMARIES if cue in record["input"])
-    deed = re.search(rf"\b({'|'.join(stems)})\b", answer)
-    if deed is None or _denies(answer[: deed.start()]):
-        return False
-    if f"{people[0]} and {people[1]}" in record["output"]:
-        return True
-    doers = [word for word in _words(answer[: deed.start()].replace("'s ", " ")) if word in PEOPLE]
-    if re.search(r"\b(was|were)\s+$", answer[: deed.start()]):
-        return f"by {people[0]}" in answer[deed.end() :]
-    return doers[-1:] == people[:1]
-
-
-def _continuation(record: Record, answer: str) -> bool:
-    """One or two new sentences about the same people that do what the story asks for."""
-    given = record["input"]
-    people, words = _names(given, PEOPLE), _words(answer)
-    stems = next(stems for _, _, cue, stems in CONTINUATIONS if cue in given)
-    whole = re.fullmatch(r"[A-Z][^.!?]*[.!?]( [A-Z][^.!?]*[.!?])?", answer) is not None
-    pronouns = {PEOPLE[one] for one in people} | {"they"}
-    spoken = {word.lower() for word in words} & {"he", "she", "they"}
-    foods = _names(given, FOODS)
-    return (
-        whole
-        and 3 <= len(words) <= 30
-        and answer not in given
-        and _names(answer, PEOPLE) <= people
-        and spoken <= pronouns
-        and (not foods or _names(answer, FOODS) <= foods)
-        and bool(spoken or _names(answer, PEOPLE))
-        and any(_holds(answer, stem) for stem in stems)
-    )
-
-
-def _past(record: Record, answer: str) -> bool:
-    return _same(record, answer)
-
-
 def _grammar(record: Record, answer: str) -> bool:
-    """The mended sentence; where the verb's form was the mistake, its past tense mends it too."""
+    """The corrected sentence, or its past tense if the verb's form was the mistake."""
     gold = _plain(record["output"])
-    past = " ".join(PAST.get(word, word) for word in gold.split())
-    mended = {gold} if any(f" {word} " in gold for word in ("not", "is", "are")) else {gold, past}
-    return _plain(answer) in mended
+    right = {gold}
+    if not any(f" {word} " in gold for word in ("not", "is", "are")):
+        right.add(" ".join(PAST.get(word, word) for word in gold.split()))
+    return _plain(answer) in right
 
 
 def _ordering(record: Record, answer: str) -> bool:
     return re.findall(r"\b[ABC]\b", answer) == re.findall(r"\b[ABC]\b", record["output"])
 
 
+# --- free answers ---------------------------------------------------------------------------------
+
+
+def _summary(record: Record, answer: str) -> bool:
+    """One short sentence in which the right person does what matters."""
+    story, summary = record["input"], record["output"]
+    words, people = _words(answer), [word for word in _words(summary.replace("'s", "")) if word in NAMES]
+    if not _is_one_sentence(answer) or len(words) > 20 or len(words) >= len(_words(story)):
+        return False
+    if _names(answer, NAMES) != set(people) or _names(answer, THINGS) - _names(story, THINGS):
+        return False
+    deeds = next(row.deeds for row in SUMMARIES if row.cue in story)
+    deed = re.search(rf"\b({'|'.join(deeds)})\b", answer)
+    if deed is None or _denies(answer[: deed.start()]):
+        return False
+    if f"{people[0]} and {people[1]}" in summary:
+        return True
+    before = answer[: deed.start()]
+    if re.search(r"\b(was|were)\s+$", before):
+        return f"by {people[0]}" in answer[deed.end() :]
+    doers = [word for word in _words(before.replace("'s ", " ")) if word in NAMES]
+    return doers[-1:] == people[:1]
+
+
+def _continuation(record: Record, answer: str) -> bool:
+    """One or two new sentences about the same people that do what the story calls for."""
+    story = record["input"]
+    people, words = _names(story, NAMES), _words(answer)
+    if re.fullmatch(r"[A-Z][^.!?]*[.!?]( [A-Z][^.!?]*[.!?])?", answer) is None:
+        return False
+    if not 3 <= len(words) <= 30 or answer in story:
+        return False
+    spoken = {word.lower() for word in words} & {"he", "she", "they"}
+    named = _names(answer, NAMES)
+    if not spoken <= {"they", *(NAMES[person] for person in people)}:
+        return False
+    if not named <= people or not (spoken or named):
+        return False
+    foods = _names(story, FOODS)
+    if foods and not _names(answer, FOODS) <= foods:
+        return False
+    deeds = next(row.deeds for row in CONTINUATIONS if row.cue in story)
+    return any(_holds(answer, deed) for deed in deeds)
+
+
 def _choices(record: Record, answer: str) -> bool:
-    """A question about the sentence with four choices, of which the lettered one alone stands in the sentence."""
+    """A question about the sentence with four choices, of which only the answer is in the sentence."""
     form = r"([A-Z][^?]*\?) A\) (.+?),? B\) (.+?),? C\) (.+?),? D\) (.+?)[.,]? Answer: ([ABCD])\b.*"
     parts = re.fullmatch(form, answer)
     if parts is None:
         return False
     question, *options, letter = parts.groups()
-    given, right = record["input"], options["ABCD".index(letter)]
-    told = {word.lower() for word in _words(given)} - {"the", "a", "an", "is", "are", "in", "on", "by"}
-    about = {word.lower() for word in _words(question)} & told
-    standing = [option for option in options if _holds(given, option)]
-    return len(set(options)) == 4 and bool(about) and standing == [right] and not _holds(question, right)
+    statement, right = record["input"], options["ABCD".index(letter)]
+    content = {word.lower() for word in _words(statement)} - {"the", "a", "an", "is", "are", "in", "on", "by"}
+    about = {word.lower() for word in _words(question)} & content
+    if len(set(options)) < 4 or not about or _holds(question, right):
+        return False
+    return [option for option in options if _holds(statement, option)] == [right]
 
 
 CHECKS: dict[str, Callable[[Record, str], bool]] = {
@@ -181,7 +192,7 @@ CHECKS: dict[str, Callable[[Record, str], bool]] = {
     "comprehension": _comprehension,
     "sentiment": _sentiment,
     "summary": _summary,
-    "past": _past,
+    "past": _same,
     "plural": _same,
     "opposite": _same,
     "ordering": _ordering,

@@ -1,30 +1,26 @@
-"""Messages, spam or ham, as short as a text on a phone: `messages(seed, count, split)` yields {"text", "label"}.
+"""Messages, spam or ham, as short as a text on a phone: `messages(seed, count, split)` yields {"text",
+"label"}.
 
-A reader tells them apart by who asks whom to do what. The words do not give it away: each scene is written from both
-sides with the same words, ham quotes spam and denies it, and spelling, abbreviations and casing are roughened alike.
+What tells them apart is who asks whom to do what. Single words do not: each scene is written from both sides
+with the same words, ham quotes spam and denies it, and spelling, abbreviations and case vary in both alike.
 """
 
 import re
 from collections.abc import Iterator
 from random import Random
 
-from foundling.fables.message_scenes import HAM, HAM_TEST, HAM_VALIDATION, SLOTS, SPAM, SPAM_TEST, SPAM_VALIDATION
 from foundling.fables.phrasing import check_split, say, split_of
+from foundling.fables.tables import document, pattern_groups
 
-UNSEEN = 3  # in validation and test, one message in so many has a phrasing of its split, which nobody trains on
-SCENES = {
-    "spam": {"train": SPAM, "validation": SPAM_VALIDATION, "test": SPAM_TEST},
-    "ham": {"train": HAM, "validation": HAM_VALIDATION, "test": HAM_TEST},
-}
-SHORT_FORMS = {
-    "you": "u", "your": "ur", "are": "r", "for": "4", "to": "2", "please": "pls", "tonight": "2nite",
-    "tomorrow": "tmrw", "thanks": "thx", "because": "cos", "before": "b4", "and": "&", "see": "c", "today": "2day",
-    "people": "ppl", "text": "txt", "message": "msg", "with": "w", "be": "b", "weekend": "wkend",
-}  # fmt: skip
+UNSEEN = 3  # in validation and test, one message in three has a phrasing that only its split has
+# label -> split -> patterns
+SCENES = {label: pattern_groups(document("messages")[label]) for label in ("spam", "ham")}
+SLOTS = pattern_groups(document("messages")["slots"])
+SHORT_FORMS: dict[str, str] = document("messages")["short_forms"]
 
 
 def messages(seed: int, count: int, split: str) -> Iterator[dict[str, str]]:
-    """Yield `count` messages; no text stands in two splits."""
+    """Yield `count` messages; no text is in two splits."""
     check_split(split)
     rng = Random(f"messages {seed} {split}")
     for _ in range(count):
@@ -36,12 +32,12 @@ def messages(seed: int, count: int, split: str) -> Iterator[dict[str, str]]:
 
 
 def _message(rng: Random, label: str, split: str) -> str:
-    scenes = SCENES[label]
-    patterns = scenes[split] if split != "train" and rng.randrange(UNSEEN) == 0 else scenes["train"]
-    return _roughen(rng, _sentences(say(rng.choice(patterns), rng, SLOTS)))
+    unseen = split != "train" and rng.randrange(UNSEEN) == 0
+    pattern = rng.choice(SCENES[label][split if unseen else "train"])
+    return _roughen(rng, _capitalize(say(pattern, rng, SLOTS)))
 
 
-def _sentences(text: str) -> str:
+def _capitalize(text: str) -> str:
     """Give each sentence its capital."""
     letters = list(text)
     starts = True
@@ -54,7 +50,7 @@ def _sentences(text: str) -> str:
 
 
 def _roughen(rng: Random, text: str) -> str:
-    """Write as people do on a phone; three in eight stay as they are."""
+    """Write as people do on a phone; three texts in eight stay as they are."""
     style = rng.randrange(8)
     if style >= 5:
         return text
@@ -70,7 +66,7 @@ def _roughen(rng: Random, text: str) -> str:
 
 
 def _rough_word(rng: Random, word: str) -> str:
-    """Shorten or misspell now and then; words with digits or dots inside (sums, codes, addresses) stay."""
+    """Shorten or misspell a word now and then, but not sums, codes and addresses."""
     bare = word.rstrip(".,!?")
     tail = word[len(bare) :]
     if bare.lower() in SHORT_FORMS and rng.randrange(2) == 0:
@@ -78,5 +74,6 @@ def _rough_word(rng: Random, word: str) -> str:
     if len(bare) > 4 and bare.isalpha() and rng.randrange(12) == 0:
         at = 1 + rng.randrange(len(bare) - 2)
         swapped = bare[:at] + bare[at + 1] + bare[at] + bare[at + 2 :]
-        return (swapped if rng.randrange(2) else bare[:at] + bare[at + 1 :]) + tail
+        dropped = bare[:at] + bare[at + 1 :]
+        return (swapped if rng.randrange(2) else dropped) + tail
     return word

@@ -2,8 +2,9 @@
 
     say("{hi}the (key|lamp) is [still ]in the {place}", rng, {"hi": ["", "Ben, "], "place": ["well", "mill"]})
 
-A slot's values are patterns themselves. Within one sentence a slot keeps the value that it drew first, so `{name}`
-names the same person throughout; `{name2}` draws from the values of `name` too, and never draws what `{name}` holds.
+A slot's values are patterns themselves. Within one sentence a slot keeps the value that it drew first, so
+`{name}` names the same person throughout; `{name2}` draws from the values of `name` too, but never the value
+of `{name}`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,19 +18,19 @@ Node = str | tuple[str, tuple["Node", ...]]  # a text, or ("all" | "any" | "slot
 
 
 def split_of(*key: str) -> str:
-    """The split that a combination belongs to: 80 % train, 10 % validation, 10 % test, the same on every machine."""
-    share = crc32("\x1f".join(key).encode()) % 10
-    return "test" if share == 0 else "validation" if share == 1 else "train"
+    """Return the split of a combination, the same everywhere: 80 % train, 10 % validation, 10 % test."""
+    decile = crc32("\x1f".join(key).encode()) % 10
+    return {0: "test", 1: "validation"}.get(decile, "train")
 
 
 def check_split(split: str) -> None:
-    """Raise ValueError unless `split` is one that we know."""
+    """Raise ValueError unless `split` is one of SPLITS."""
     if split not in SPLITS:
-        raise ValueError(f"found split={split!r}; allowed are {', '.join(SPLITS)}; take one of them")
+        raise ValueError(f"unknown split={split!r}; choose one of {', '.join(SPLITS)}")
 
 
 def say(pattern: str, rng: Random, slots: Slots, bound: dict[str, str] | None = None) -> str:
-    """Draw one sentence from a pattern; `bound` holds slot values already settled and takes up those drawn here."""
+    """Draw one sentence from a pattern; `bound` holds the values of slots and receives those drawn here."""
     return _draw(_parse(pattern), rng, slots, {} if bound is None else bound)
 
 
@@ -45,9 +46,9 @@ def _draw(node: Node, rng: Random, slots: Slots, bound: dict[str, str]) -> str:
     assert isinstance(name, str)
     if name not in bound:
         stem = name.rstrip("0123456789")
-        others = {bound[other] for other in bound if other.rstrip("0123456789") == stem}
+        taken = {bound[other] for other in bound if other.rstrip("0123456789") == stem}
         value = _draw(_parse(rng.choice(slots[stem])), rng, slots, bound)
-        while value in others:
+        while value in taken:
             value = _draw(_parse(rng.choice(slots[stem])), rng, slots, bound)
         bound[name] = value
     return bound[name]
@@ -61,7 +62,7 @@ def _parse(pattern: str) -> Node:
 
 
 def _alternatives(pattern: str, at: int, closing: str) -> tuple[Node, int]:
-    """Read up to `closing`; return the tree and the position after it."""
+    """Parse up to `closing`; return the tree and the position after it."""
     branches: list[list[Node]] = [[]]
     while at < len(pattern) and (not closing or pattern[at] != closing):
         mark = pattern[at]
@@ -84,5 +85,9 @@ def _alternatives(pattern: str, at: int, closing: str) -> tuple[Node, int]:
                 end += 1
             branches[-1].append(pattern[at:end])
             at = end
-    trees: tuple[Node, ...] = tuple(parts[0] if len(parts) == 1 else ("all", tuple(parts)) for parts in branches)
+    trees = tuple(_sequence(parts) for parts in branches)
     return (trees[0] if len(trees) == 1 else ("any", trees)), at + len(closing)
+
+
+def _sequence(parts: list[Node]) -> Node:
+    return parts[0] if len(parts) == 1 else ("all", tuple(parts))

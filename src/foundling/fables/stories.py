@@ -1,24 +1,24 @@
-"""Stories to train on: `stories(seed, megabytes)` yields {"text"} until so many megabytes of UTF-8 are written."""
+"""Stories to train on: `stories(seed, megabytes)` yields {"text"} up to a size in UTF-8."""
 
 from collections.abc import Iterator
 from random import Random
 
 from foundling.fables.tales import plain, tale
 
-ASKED = 4  # one story in so many ends in a question and its answer
+QUESTION = 4  # one story in four ends in a question and its answer
 
 
 def stories(seed: int, megabytes: float) -> Iterator[dict[str, str]]:
-    """Yield stories of the training split, in constant memory; a larger size begins with the smaller one's stories."""
+    """Yield stories of the training split, in constant memory; a larger corpus starts with a smaller one."""
     if megabytes <= 0:
-        raise ValueError(f"found megabytes={megabytes}; a size above 0 is needed; set corpus.megabytes=8")
+        raise ValueError(f"megabytes={megabytes}: must be above 0; set corpus.megabytes=8")
     rng = Random(f"stories {seed}")
-    left = megabytes * 1e6
-    while left > 0:
+    remaining = megabytes * 1e6
+    while remaining > 0:
         drawn = tale(rng, "train")
         lines = list(drawn.lines)
-        if drawn.questions and rng.randrange(ASKED) == 0:
+        if drawn.questions and rng.randrange(QUESTION) == 0:
             lines.append(rng.choice(drawn.questions))
         text = plain(" ".join(lines))
-        left -= len(text.encode()) + 1
+        remaining -= len(text.encode()) + 1
         yield {"text": text}

@@ -1,7 +1,7 @@
 """Tales: drawn from the plots, with the words that follow from the text marked, as in `<where barn>`.
 
-A mark names what kind of word it holds (GROUPS in benchmark.py). Without its marks a tale is a story to train on; cut
-off in front of a mark it is a question, and the marked word is the answer.
+A mark names what kind of word it holds (GROUPS in benchmark.py). Without its marks a tale is a story to train
+on; cut off in front of a mark it is a question, and the marked word is the answer.
 """
 
 import re
@@ -9,15 +9,16 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import NamedTuple
 
+from foundling.fables.english import with_article
 from foundling.fables.facts import FACTS
+from foundling.fables.lexicon import ANIMALS, DISHES, FEELINGS, NAMES, PLACES, PRONOUNS, THINGS
 from foundling.fables.phrasing import split_of
 from foundling.fables.plots import PLOTS
 from foundling.fables.plots.teller import Plot, Teller
-from foundling.fables.world import ANIMALS, DISHES, FEELINGS, NAMES, PLACES, PRONOUNS, THINGS
 
 MARK = re.compile(r"<(\w+) (\w+)>")
 STARTS = re.compile(r'(^|[.!?] |\." |, (?="))("?(?:<\w+ )?)([a-z])')
-RELATIONS = (6, 2, 2, 1)  # how often things are in, by, on or under something
+PLACE_WEIGHTS = (6, 2, 2, 1)  # how often things are in, by, on or under something
 
 
 class Tale(NamedTuple):
@@ -28,30 +29,33 @@ class Tale(NamedTuple):
 
 
 def tale(rng: Random, split: str, plots: Sequence[Plot] | None = None) -> Tale:
-    """Draw a tale whose combinations (who, what and where; who meets whom) belong to `split`, of all plots or these."""
+    """Draw a tale of one of the plots, by default of all, whose combinations belong to `split`.
+
+    Combinations are who, what and where, and who meets whom.
+    """
     plot = rng.choice(plots) if plots else rng.choices(list(PLOTS), list(PLOTS.values()))[0]
     teller = Teller(rng, _cast(rng, split), seen_only=split == "train")
-    lines, questions = plot(teller)
-    return Tale([capital(line) for line in lines], [capital(question) for question in questions])
+    lines, questions = ([capitalize_sentences(text) for text in texts] for texts in plot(teller))
+    return Tale(lines, questions)
 
 
 def plain(text: str) -> str:
-    """A text without its marks."""
+    """Return a text without its marks."""
     return MARK.sub(r"\2", text)
 
 
-def capital(text: str) -> str:
-    """Give each sentence its capital, also where somebody begins to speak."""
-    return STARTS.sub(lambda found: found[1] + found[2] + found[3].upper(), text)
+def capitalize_sentences(text: str) -> str:
+    """Give each sentence its capital, also at the start of direct speech."""
+    return STARTS.sub(lambda start: start[1] + start[2] + start[3].upper(), text)
 
 
 def _cast(rng: Random, split: str) -> dict[str, str]:
-    """The slots of three beings a, b and c, each with a thing, a place, a dish and a feeling that no other has."""
+    """The slots of three beings a, b and c, each with a thing, a place, a dish and a feeling of its own."""
     beings = rng.choice((NAMES, ANIMALS))
     names = rng.sample(list(beings), 3)
     while split_of("cast", *sorted(names)) != split:
         names = rng.sample(list(beings), 3)
-    relation = rng.choices(list(PLACES), RELATIONS)[0]
+    relation = rng.choices(list(PLACES), PLACE_WEIGHTS)[0]
     things: list[str] = []
     places: list[str] = []
     for name in names:
@@ -67,7 +71,7 @@ def _cast(rng: Random, split: str) -> dict[str, str]:
         cast |= {
             f"{letter}o": things[at],
             f"{letter}o?": f"<what {things[at]}>",
-            f"{letter}an": f"{'an' if things[at][0] in 'aeiou' else 'a'} {things[at]}",
+            f"{letter}an": with_article(things[at]),
             f"{letter}p": f"{relation} the {places[at]}",
             f"{letter}p?": f"{relation} the <where {places[at]}>",
             f"{letter}f": feelings[at],
@@ -79,10 +83,11 @@ def _cast(rng: Random, split: str) -> dict[str, str]:
 
 
 def _being(rng: Random, letter: str, name: str, beings: Mapping[str, str]) -> dict[str, str]:
-    """Its name, pronouns, and with + how one may introduce it: the sly fox."""
+    """The slots of one being's name and pronouns; with + it is introduced by a known trait: the sly fox."""
     he, him, his = PRONOUNS[beings[name]]
-    slots = {f"{letter}he": he, f"{letter}him": him, f"{letter}his": his, f"{letter}!": f"<who {name}>"}
+    mark = f"<who {name}>"
+    slots = {f"{letter}he": he, f"{letter}him": him, f"{letter}his": his, f"{letter}!": mark}
     if beings is NAMES:
-        return {letter: name, f"{letter}?": f"<who {name}>", f"{letter}+": name, **slots}
-    known = rng.choice(("", FACTS[name]["character"] + " ", FACTS[name]["colour"] + " "))
-    return {letter: f"the {name}", f"{letter}?": f"the <who {name}>", f"{letter}+": f"the {known}{name}", **slots}
+        return {letter: name, f"{letter}?": mark, f"{letter}+": name, **slots}
+    trait = rng.choice(("", FACTS[name]["character"] + " ", FACTS[name]["colour"] + " "))
+    return {letter: f"the {name}", f"{letter}?": f"the {mark}", f"{letter}+": f"the {trait}{name}", **slots}

@@ -1,4 +1,4 @@
-"""What happens in a tale: each plot takes a Teller and gives lines and questions, both with marked words."""
+"""The plots: each takes a Teller and returns lines and questions, both with marked words."""
 
 from foundling.fables.plots.deeds import contest, quarrel, rescue, trick
 from foundling.fables.plots.keeping import exchange, feast, lost_and_found, whereabouts
@@ -6,7 +6,7 @@ from foundling.fables.plots.portraits import portrait, quiz
 from foundling.fables.plots.teller import Plot
 from foundling.fables.plots.troubles import feelings, moods, needs, tools
 
-# how often each is told
+# how often each is drawn
 PLOTS: dict[Plot, int] = {
     lost_and_found: 5,
     whereabouts: 4,
