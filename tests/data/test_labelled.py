@@ -210,3 +210,14 @@ def test_a_fault_in_a_folder_names_the_file(root: Path, tmp_path: Path) -> None:
     fetch(made["dataset"], tmp_path / "raw", None)
     with pytest.raises(ValueError, match=r"1 of 3 rows .*first: deep/b\.csv:3 of source files"):
         labelled(tmp_path / "raw", made)
+
+
+def test_what_reading_changed_is_counted(root: Path, tmp_path: Path) -> None:
+    lines = [json.dumps({"text": f"cut {n} \ud83d", "label": "ab"[n % 2]}) for n in range(40)]
+    (tmp_path / "mine.jsonl").write_text("\n".join(lines))
+    made = recipe(root, [{"name": "mine", "path": str(tmp_path / "mine.jsonl")}])
+    fetch(made["dataset"], tmp_path / "raw", None)
+    changes: Counter[str] = Counter()
+    found = labelled(tmp_path / "raw", made, changes)
+    assert changes == {"changed: halves of surrogate pairs to U+FFFD": 40}
+    assert all(text.endswith("\ufffd") for split in found.splits for text in found.texts(split))
