@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 import yaml
 
-from foundling.model.gpt import GPT, GPTConfig
+from foundling.model.config import GPTConfig
+from foundling.model.gpt import GPT
 from foundling.model.loss import next_token_loss
 
 STEPS, ROUNDS = 6, 4

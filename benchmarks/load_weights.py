@@ -30,17 +30,18 @@ def write(folder: Path, name: str) -> None:
     from safetensors.torch import save_file
 
     from foundling.artifacts import write_json
-    from foundling.model.gpt import GPT, GPTConfig
+    from foundling.model.config import GPTConfig
+    from foundling.model.gpt import GPT
     from foundling.weights.architectures import portable
     from foundling.weights.huggingface import HEAD, PREFIXES, TABLES
     from foundling.weights.huggingface_config import write_config
-    from foundling.weights.names import give
+    from foundling.weights.names import export_tensors
 
     shape = yaml.safe_load(Path(f"conf/model/{name}.yaml").read_text()) | ({} if name == "gpt2_124m" else LARGE)
     torch.manual_seed(0)
     architecture, config, state = portable(GPT(GPTConfig(vocab_size=VOCABULARY[name], **shape)))
     prefix = PREFIXES[architecture.name]
-    found = {n if n == HEAD else prefix + n: t for n, t in give(TABLES[architecture.name], config, state)}
+    found = {n if n == HEAD else prefix + n: t for n, t in export_tensors(TABLES[architecture.name], config, state)}
     folder.mkdir()
     save_file(found, folder / "model.safetensors")
     write_json(folder / "config.json", write_config(architecture.name, config, "float32"))

@@ -22,7 +22,8 @@ from rich.table import Table
 
 from foundling.data.language import LanguageData
 from foundling.data.shards import Source
-from foundling.model.gpt import GPT, GPTConfig
+from foundling.model.config import GPTConfig
+from foundling.model.gpt import GPT
 from foundling.model.loss import next_token_loss
 from foundling.training.fit import fit
 from foundling.training.language import LanguageModule

@@ -53,9 +53,10 @@ def gpt_config() -> Callable[..., Any]:
     """A maker of GPTConfigs: conf/model/<name>.yaml with changes."""
 
     def make(name: str = "micro", vocab_size: int = 50, **changes: Any) -> Any:
-        from foundling.model.gpt import GPTConfig
+        from foundling.model.config import GPTConfig
+        from foundling.validation import build
 
         values = yaml.safe_load((ROOT / "conf/model" / f"{name}.yaml").read_text())
-        return GPTConfig(**{"vocab_size": vocab_size, **values, **changes})
+        return build(GPTConfig, {"vocab_size": vocab_size, **values, **changes}, "model")
 
     return make

@@ -10,47 +10,55 @@ import torch
 from omegaconf import OmegaConf
 
 from foundling import costs
-from foundling.costs import Hardware, Shape
-from foundling.model.gpt import GPT, GPTConfig, meta_gpt
+from foundling.costs import Hardware
+from foundling.model.config import GPTConfig
+from foundling.model.gpt import GPT
 from foundling.model.loss import next_token_loss
+from foundling.model.meta import meta_model
 from foundling.training.optim import adamw, muon
+from foundling.validation import build
 
 ROOT = Path(__file__).parents[1]
 MODELS = sorted(file.stem for file in (ROOT / "conf/model").glob("*.yaml"))
 HARDWARE = sorted(file.stem for file in (ROOT / "conf/hardware").glob("*.yaml"))
 
 
-def values(name: str) -> dict[str, Any]:
-    made = OmegaConf.to_container(OmegaConf.load(ROOT / "conf/model" / f"{name}.yaml"))
+def plain(path: Path) -> dict[str, Any]:
+    made = OmegaConf.to_container(OmegaConf.load(path))
     assert isinstance(made, dict)
-    return {"vocab_size": 50_257, **made}
+    return made  # type: ignore[return-value]
+
+
+def values(name: str) -> dict[str, Any]:
+    return {"vocab_size": 50_257, **plain(ROOT / "conf/model" / f"{name}.yaml")}
+
+
+def shape(name: str) -> GPTConfig:
+    return build(GPTConfig, values(name), "model")
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_counts_and_operations_are_the_real_models(name: str) -> None:
-    config = GPTConfig(**values(name))
-    shape, model = Shape.of(values(name)), meta_gpt(config)
-    assert shape == Shape.of(dataclasses.asdict(config))
-    assert sum(costs.parameters(shape).values()) == model.parameter_count()
-    assert sum(costs.flops_per_token(shape)) == model.flops_per_token()
+    config = shape(name)
+    model = meta_model(GPT, config)
+    assert sum(costs.parameters(config).values()) == model.parameter_count()
+    assert sum(costs.flops_per_token(config)) == model.flops_per_token()
 
 
 @pytest.mark.parametrize("changes", [{"bias": True, "mlp": "swiglu"}, {"qk_norm": True, "bias": True, "tied": False}])
 def test_counts_hold_for_combinations_that_no_file_has(gpt_config: Callable[..., Any], changes: dict[str, Any]) -> None:
     config = gpt_config("micro", **changes)
-    shape = Shape.of(dataclasses.asdict(config))
-    assert sum(costs.parameters(shape).values()) == meta_gpt(config).parameter_count()
+    assert sum(costs.parameters(config).values()) == meta_model(GPT, config).parameter_count()
 
 
 def test_gpt3_has_its_published_size() -> None:
-    parts = costs.parameters(Shape.of(values("gpt3_175b")))
+    parts = costs.parameters(shape("gpt3_175b"))
     assert sum(parts.values()) == pytest.approx(174_600e6, rel=1e-3)  # Brown et al. 2020, table D.1
 
 
 def test_gpt3s_published_budget_follows_from_its_published_inputs() -> None:
-    shape = Shape.of(values("gpt3_175b"))
-    v100 = Hardware(**OmegaConf.load(ROOT / "conf/hardware/v100.yaml"))  # type: ignore[arg-type]
-    flops = 300e9 * costs.flops_per_token(shape)[0]
+    v100 = build(Hardware, plain(ROOT / "conf/hardware/v100.yaml"), "hardware")
+    flops = 300e9 * costs.flops_per_token(shape("gpt3_175b"))[0]
     found = costs.bill(flops, v100, "16-mixed")
     assert flops == pytest.approx(3.14e23, rel=0.03)
     assert found.seconds / costs.YEAR == pytest.approx(355, rel=0.03)
@@ -79,18 +87,18 @@ def kept(model: GPT, dtype: torch.dtype | None) -> tuple[int, int]:
 @pytest.mark.parametrize("name", ["char", "llama", "micro", "original", "qwen3"])
 def test_activations_are_what_autograd_keeps(gpt_config: Callable[..., Any], name: str, precision: str) -> None:
     config = gpt_config(name, n_layer=2, vocab_size=300)
-    shape, mixed = Shape.of(dataclasses.asdict(config)), precision != "32-true"
+    mixed = precision != "32-true"
     found, tokens = kept(GPT(config), torch.bfloat16 if mixed else None)
     later = tokens * 300 * (6 if mixed else 4)  # logits and the gradient of the log-probabilities
-    copies = costs.state_bytes(shape, "adamw", precision)["weights"] - 4 * sum(costs.parameters(shape).values())
-    expected = costs.activation_bytes(shape, tokens, precision, checkpointed=False) - later + copies
+    copies = costs.state_bytes(config, "adamw", precision)["weights"] - 4 * sum(costs.parameters(config).values())
+    expected = costs.activation_bytes(config, tokens, precision, checkpointed=False) - later + copies
     assert found == pytest.approx(expected, rel=0.05)
 
 
 def test_checkpointing_keeps_an_input_a_layer_and_one_layer() -> None:
-    shape = Shape.of(values("gpt2_124m"))
-    whole, checkpointed = (costs.activation_bytes(shape, 1024, "32-true", c) for c in (False, True))
-    one = costs.activation_bytes(dataclasses.replace(shape, n_layer=1), 1024, "32-true", False)
+    config = shape("gpt2_124m")
+    whole, checkpointed = (costs.activation_bytes(config, 1024, "32-true", c) for c in (False, True))
+    one = costs.activation_bytes(dataclasses.replace(config, n_layer=1), 1024, "32-true", False)
     assert checkpointed == one + 12 * 1024 * 768 * 4 < whole
 
 
@@ -109,7 +117,7 @@ def test_the_states_are_as_large_as_the_optimizers(
     next_token_loss(model(ids), ids).backward()
     optimizer.step()
     states = [t for state in optimizer.state.values() for t in state.values() if torch.is_tensor(t) and t.numel() > 1]
-    found = costs.state_bytes(Shape.of(dataclasses.asdict(model.config)), kind, precision)
+    found = costs.state_bytes(model.config, kind, precision)
     # a position that no token reached has a gradient of zeros, and a state, as well
     assert found["optimizer"] == sum(t.nbytes for t in states)
     assert found["gradients"] == sum(p.grad.nbytes for p in model.parameters() if p.grad is not None)
@@ -130,12 +138,10 @@ def test_what_is_unknown_is_said() -> None:
     hardware = Hardware("toy", 1, "32-true", {"fp32": 1e12}, 1.0, None, None, None)
     with pytest.raises(ValueError, match=r"toy has no peak for bf16 \(known: fp32\); set hardware.peak.bf16"):
         hardware.speed("bf16-mixed")
-    with pytest.raises(ValueError, match=r"hardware.utilisation=1.5; .* at most 1"):
-        dataclasses.replace(hardware, utilisation=1.5)
-    with pytest.raises(ValueError, match="the precision transformer-engine; its costs are known for 64-true, 32-true"):
+    with pytest.raises(ValueError, match=r"hardware\.utilisation=1\.5: must be at most 1"):
+        build(Hardware, dataclasses.asdict(hardware) | {"utilisation": 1.5}, "hardware")
+    with pytest.raises(ValueError, match="precision=transformer-engine: costs are known only for 64-true, 32-true"):
         costs.precision_of("transformer-engine", "32-true")
-    with pytest.raises(ValueError, match=r"n_embd=33 is not divisible by model.n_head=2"):
-        Shape.of(values("micro") | {"n_embd": 33})
     assert [costs.precision_of(asked, "32-true") for asked in ("auto", 16, "bf16")] == [
         "32-true",
         "16-mixed",

@@ -1,18 +1,24 @@
-"""What training a GPT costs, by formulas alone: numbers by part, operations, memory by part, time, energy and price.
+"""The costs of training a GPT, by formulas: parameters, FLOPs, memory by part, time, energy and price.
 
-Imports no torch, so that a plan is there at once; tests/test_costs.py holds each count against the real model.
+Imports no torch, so that a plan takes no time; tests/test_costs.py compares each count with the real model.
 """
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-CHINCHILLA = 20  # tokens a parameter at which a budget of operations is best spent (Hoffmann et al. 2022)
-FORWARD = 1 / 3  # the forward pass' part of a training step's operations
+from annotated_types import Ge, Gt, Le
+from pydantic.dataclasses import dataclass
+
+from foundling.model.config import GPTConfig
+from foundling.validation import STRICT
+
+CHINCHILLA = 20  # compute-optimal tokens per parameter (Hoffmann et al. 2022)
+FORWARD = 1 / 3  # the forward pass's share of a training step's FLOPs
 HOUR = 3600.0
 YEAR = 365 * 24 * HOUR
-# Lightning's precisions: bytes of a weight, bytes of a number in the matrix products, whose peak counts
+# Lightning's precisions: bytes per weight, bytes per element in matrix products, the format whose peak applies
 PRECISIONS = {
     "64-true": (8, 8, "fp64"),
     "32-true": (4, 4, "fp32"),
@@ -23,119 +29,71 @@ PRECISIONS = {
 }
 
 
-@dataclass(frozen=True)
-class Shape:
-    """What of a GPT's config decides its costs; names and meanings are those of model/gpt.py's GPTConfig."""
-
-    vocab_size: int
-    context: int
-    n_layer: int
-    n_head: int
-    n_embd: int
-    n_kv_head: int
-    head_dim: int
-    n_ffn: int
-    position: str
-    norm: str
-    mlp: str
-    bias: bool
-    qk_norm: bool
-    tied: bool
-    convolution: int
-    induction_heads: int
-    attention: str
-
-    @classmethod
-    def of(cls, config: Mapping[str, Any]) -> "Shape":
-        """The shape of a model's section with its vocab_size; what is null is derived as GPTConfig does."""
-        if config["head_dim"] is None and config["n_embd"] % config["n_head"]:
-            raise ValueError(
-                f"model.n_embd={config['n_embd']} is not divisible by model.n_head={config['n_head']}; mend one"
-            )
-        derived: dict[str, Any] = {
-            "n_kv_head": config["n_head"],
-            "head_dim": config["n_embd"] // config["n_head"],
-            "n_ffn": 4 * config["n_embd"],
-        }
-        given = {field.name: config[field.name] for field in fields(cls) if config[field.name] is not None}
-        return cls(**derived | given)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Hardware:
-    """What it is trained on, field for field as in conf/hardware/*.yaml; None is unknown."""
+    """The hardware to train on, field for field as in conf/hardware/*.yaml; null is unknown."""
 
     name: str
-    devices: int
-    precision: str  # what pretrain.precision=auto means there
-    peak: Mapping[str, float] | None  # FLOP/s of one device by number format
-    utilisation: float  # the share of the peak that a training reaches
-    memory: float | None  # bytes a device
-    power: float | None  # watts a device
-    price: float | None  # dollars an hour and device
-
-    def __post_init__(self) -> None:
-        """Refuse what nothing runs on."""
-        if self.devices < 1 or not 0 < self.utilisation <= 1:
-            raise ValueError(
-                f"found hardware.devices={self.devices}, hardware.utilisation={self.utilisation}; "
-                "there must be at least 1 device, and a share above 0, at most 1"
-            )
+    devices: Annotated[int, Ge(1)]
+    precision: str  # what pretrain.precision=auto means here
+    peak: Mapping[str, Annotated[float, Gt(0)]] | None  # FLOP/s of one device by number format
+    utilisation: Annotated[float, Gt(0), Le(1)]  # the share of the peak that training reaches
+    memory: Annotated[float, Gt(0)] | None  # bytes per device
+    power: Annotated[float, Ge(0)] | None  # watts per device
+    price: Annotated[float, Ge(0)] | None  # dollars per device and hour
 
     def speed(self, precision: str) -> float:
-        """FLOP/s of all devices in training."""
+        """Training FLOP/s of all devices."""
         kind = PRECISIONS[precision][2]
         if not self.peak or kind not in self.peak:
             known = ", ".join(self.peak or {}) or "none"
-            raise ValueError(
-                f"the hardware {self.name} has no peak for {kind} (known: {known}); set hardware.peak.{kind}"
-            )
+            raise ValueError(f"hardware {self.name} has no peak for {kind} (known: {known}); set hardware.peak.{kind}")
         return self.devices * float(self.peak[kind]) * self.utilisation
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Bill:
-    """What a training takes, over all devices."""
+    """The time, energy and price of a training, over all devices; None is unknown."""
 
     seconds: float
     kilowatt_hours: float | None
     dollars: float | None
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Work:
-    """What is to be done: tokens in steps, the windows that a device holds at once, the operations a token."""
+    """The amount of computation in a training."""
 
     tokens: float
     steps: int
-    windows: int
-    weights: float  # operations a token, 6 a weight
-    attention: float  # operations a token, attention's own; 0 where they are not counted
-    corpus: int | None  # tokens that there are to train on, where that is known
+    windows: int  # held by one device at once
+    weights: float  # FLOPs per token, 6 per weight
+    attention: float  # FLOPs per token of the attention scores; 0 where they are not counted
+    corpus: int | None  # tokens of training data, where known
     validated: float  # tokens read in all validations
 
     @property
     def training(self) -> float:
-        """Operations of all steps."""
+        """FLOPs of all training steps."""
         return self.tokens * (self.weights + self.attention)
 
     @property
     def all(self) -> float:
-        """Operations with those of the validations, which only look forward."""
+        """FLOPs of all training steps and validations."""
         return self.training + FORWARD * self.validated * (self.weights + self.attention)
 
 
-def precision_of(asked: str | int, automatic: str) -> str:
-    """The name in PRECISIONS of what pretrain.precision asks for; `auto` is what the hardware computes in."""
+def precision_of(setting: str | int, automatic: str) -> str:
+    """The name in PRECISIONS of a value of pretrain.precision; "auto" is the hardware's own precision."""
     short = {"64": "64-true", "32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}
-    name = automatic if asked == "auto" else short.get(str(asked), str(asked))
+    name = automatic if setting == "auto" else short.get(str(setting), str(setting))
     if name not in PRECISIONS:
-        raise ValueError(f"found the precision {name}; its costs are known for {', '.join(PRECISIONS)}; choose one")
+        raise ValueError(f"precision={name}: costs are known only for {', '.join(PRECISIONS)}; choose one of these")
     return name
 
 
 def free_memory() -> float:
-    """Bytes that this machine could give now, within its container's limit."""
+    """Bytes of free memory on this machine, within its container's limit."""
     import psutil
 
     free = float(psutil.virtual_memory().available)
@@ -145,101 +103,107 @@ def free_memory() -> float:
     return free
 
 
-def require_room(numbers: float) -> None:
-    """Refuse a model of so many numbers that its weights alone, in float32, are more than this machine can give."""
-    needed, free = 4 * numbers, free_memory()
+def require_memory(count: float) -> None:
+    """Raise ValueError if `count` weights in float32 do not fit into this machine's free memory."""
+    needed, free = 4 * count, free_memory()
     if needed > free:
         raise ValueError(
-            f"this model's {numbers:,.0f} weights take {needed / 2**30:,.0f} GiB of memory and {free / 2**30:,.1f} GiB "
-            "are free; choose a smaller one, as model=small, or a larger machine"
+            f"this model's {count:,.0f} weights need {needed / 2**30:,.0f} GiB of memory, and {free / 2**30:,.1f} "
+            "GiB are free; choose a smaller one, as model=small, or a larger machine"
         )
 
 
-def parameters(shape: Shape) -> dict[str, int]:
-    """Trained numbers by part; a tied output head counts once, with the embedding."""
-    width, layers = shape.n_embd, shape.n_layer
-    heads = (shape.n_head + 2 * shape.n_kv_head) * shape.head_dim
-    attention = width * heads + shape.n_head * shape.head_dim * width
-    matrices = 3 if shape.mlp == "swiglu" else 2
-    feed_forward = matrices * width * shape.n_ffn
+def parameters(config: GPTConfig) -> dict[str, int]:
+    """Parameters by part; a tied output head counts once, with the embedding."""
+    width, layers = config.n_embd, config.n_layer
+    heads = (config.n_head + 2 * config.n_kv_head) * config.head_dim
+    attention = width * heads + config.n_head * config.head_dim * width
+    matrices = 3 if config.mlp == "swiglu" else 2
+    feed_forward = matrices * width * config.n_ffn
     norms = (2 * layers + 1) * width
-    if shape.bias:
+    if config.bias:
         attention += heads + width
-        feed_forward += (matrices - 1) * shape.n_ffn + width
-        norms *= 2 if shape.norm == "layernorm" else 1
-    if shape.qk_norm:
-        norms += 2 * layers * shape.head_dim
+        feed_forward += (matrices - 1) * config.n_ffn + width
+        norms *= 2 if config.norm == "layernorm" else 1
+    if config.qk_norm:
+        norms += 2 * layers * config.head_dim
     return {
-        "token embedding": shape.vocab_size * width,
-        "positions": shape.context * width if shape.position == "learned" else 0,
+        "token embedding": config.vocab_size * width,
+        "positions": config.context * width if config.position == "learned" else 0,
         "attention": layers * attention,
         "feed-forward": layers * feed_forward,
         "norms": norms,
-        "short convolutions": layers * shape.convolution * (width + 2 * shape.induction_heads * shape.head_dim),
-        "output head": 0 if shape.tied else shape.vocab_size * width,
+        "short convolutions": layers * config.convolution * (width + 2 * config.lookup_heads * config.head_dim),
+        "output head": 0 if config.tied else config.vocab_size * width,
     }
 
 
-def flops_per_token(shape: Shape) -> tuple[float, float]:
-    """Operations to train on a token: 6 a weight that is multiplied with (Kaplan et al. 2020), and attention's own.
+def flops_per_token(config: GPTConfig) -> tuple[float, float]:
+    """Training FLOPs per token, of the weights and of the attention scores.
 
-    The second is 12 · layers · heads · head size · context (Chowdhery et al. 2022, app. B): scores and their sums.
+    6 per weight that is multiplied (Kaplan et al. 2020), and 12 · layers · heads · head size · context for the scores
+    (Chowdhery et al. 2022, app. B).
     """
-    parts = parameters(shape)
-    looked_up = parts["positions"] + (0 if shape.tied else parts["token embedding"])
-    attention = 12 * shape.n_layer * shape.n_head * shape.head_dim * shape.context
-    return 6.0 * (sum(parts.values()) - looked_up), float(attention)
+    parts = parameters(config)
+    embedded = parts["positions"] + (0 if config.tied else parts["token embedding"])
+    attention = 12 * config.n_layer * config.n_head * config.head_dim * config.context
+    return 6.0 * (sum(parts.values()) - embedded), float(attention)
 
 
-def state_bytes(shape: Shape, optimizer: str, precision: str) -> dict[str, float]:
-    """Bytes of weights, gradients and the optimizer's state: two numbers a weight for AdamW, one for Muon's matrices.
+def state_bytes(config: GPTConfig, optimizer: str, precision: str) -> dict[str, float]:
+    """Bytes of weights, gradients and optimizer state.
 
-    Mixed precision holds its narrow copies of the matrices beside the weights.
+    AdamW keeps two numbers per weight, Muon one for the matrices. Mixed precision also keeps narrow copies of the
+    matrices.
     """
-    parts = parameters(shape)
+    parts = parameters(config)
     total = sum(parts.values())
     size, narrow, _ = PRECISIONS[precision]
-    matrices = parts["attention"] + parts["feed-forward"] - shape.n_layer * _biases(shape)
-    copies = narrow * (matrices + shape.vocab_size * shape.n_embd) if narrow < size else 0
+    matrices = parts["attention"] + parts["feed-forward"] - config.n_layer * _biases(config)
+    copies = narrow * (matrices + config.vocab_size * config.n_embd) if narrow < size else 0
     states = 2 * total - (matrices if optimizer == "muon" else 0)
     return {"weights": size * total + copies, "gradients": size * total, "optimizer": size * states}
 
 
-def activation_bytes(shape: Shape, tokens: int, precision: str, checkpointed: bool) -> float:
-    """Bytes that the backward pass needs of the forward pass over `tokens` tokens at once, without dropout's masks.
+def activation_bytes(config: GPTConfig, tokens: int, precision: str, checkpointed: bool) -> float:
+    """Bytes of the activations kept for the backward pass over `tokens` tokens at once, without dropout masks.
 
-    Checkpointed, each layer keeps its input alone and is computed again (Chen et al. 2016), one layer at a time. In
-    mixed precision residual stream, norms and loss stay in float32.
+    With checkpointing each layer keeps only its input and is recomputed (Chen et al. 2016), one layer at a time. In
+    mixed precision the residual stream, norms and loss stay in float32.
     """
     wide, narrow, _ = PRECISIONS[precision]
-    width, normed = shape.n_embd, (2 if shape.norm == "rmsnorm" else 1) * shape.n_embd  # RMSNorm keeps x / rms(x), too
-    query, key = shape.n_head * shape.head_dim, shape.n_kv_head * shape.head_dim
-    # what the short convolution and the two norms read
-    layer = wide * (2 * normed + (width if shape.convolution else 0))
-    if shape.qk_norm:
+    width = config.n_embd
+    normed = (2 if config.norm == "rmsnorm" else 1) * width  # RMSNorm also keeps x / rms(x)
+    query, key = config.n_head * config.head_dim, config.n_kv_head * config.head_dim
+    # the inputs of the short convolution and the two norms
+    layer = wide * (2 * normed + (width if config.convolution else 0))
+    if config.qk_norm:
         layer += wide * (query + key) * (1 if wide == narrow else 2) + narrow * query
-    # what the four products read: normed inputs, q, k, v, the mixed values
+    # the inputs of the four products: normed inputs, q, k, v, the attended values
     layer += narrow * (2 * width + 2 * query + 2 * key)
-    if shape.position == "rotary":
+    if config.position == "rotary":
         layer += narrow * (query + key)
-    if shape.attention == "reference":
-        layer += narrow * shape.n_head * shape.context
-    layer += narrow * (4 if shape.mlp == "swiglu" else 2) * shape.n_ffn
-    # log-probabilities and their gradient, in float32 at least, and the logits where those are narrower
-    loss = shape.vocab_size * (2 * max(4, narrow) + (narrow if narrow < 4 else 0))
+    if config.attention == "reference":
+        layer += narrow * config.n_head * config.context
+    layer += narrow * (4 if config.mlp == "swiglu" else 2) * config.n_ffn
+    # log-probabilities and their gradient, at least in float32, and the logits where those are narrower
+    loss = config.vocab_size * (2 * max(4, narrow) + (narrow if narrow < 4 else 0))
     head = wide * normed + narrow * width + loss
-    layers = shape.n_layer * wide * width + layer if checkpointed else shape.n_layer * layer
+    layers = config.n_layer * wide * width + layer if checkpointed else config.n_layer * layer
     return float(tokens * (layers + head))
 
 
-def parts_that_fit(shape: Shape, windows: int, precision: str, memory: float) -> int | None:
-    """The least number of equal parts of a device's windows whose activations fit into `memory` bytes; None: none."""
-    one = activation_bytes(shape, shape.context, precision, checkpointed=False)
-    return next((n for n in range(1, windows + 1) if windows % n == 0 and windows // n * one <= memory), None)
+def parts_that_fit(config: GPTConfig, windows: int, precision: str, memory: float) -> int | None:
+    """The smallest number of equal parts of a device's windows whose activations fit into `memory` bytes, or None."""
+    window = activation_bytes(config, config.context, precision, checkpointed=False)
+    for parts in range(1, windows + 1):
+        if windows % parts == 0 and windows // parts * window <= memory:
+            return parts
+    return None
 
 
 def bill(flops: float, hardware: Hardware, precision: str) -> Bill:
-    """Time, energy and price of so many operations."""
+    """Time, energy and price of a number of FLOPs."""
     seconds = flops / hardware.speed(precision)
     hours = seconds / HOUR * hardware.devices
     return Bill(
@@ -249,10 +213,10 @@ def bill(flops: float, hardware: Hardware, precision: str) -> Bill:
     )
 
 
-def _biases(shape: Shape) -> int:
-    """Numbers of a layer's attention and feed-forward network that are no matrix."""
-    if not shape.bias:
+def _biases(config: GPTConfig) -> int:
+    """The number of biases in a layer's attention and feed-forward network."""
+    if not config.bias:
         return 0
-    matrices = 2 if shape.mlp == "swiglu" else 1
-    heads = (shape.n_head + 2 * shape.n_kv_head) * shape.head_dim
-    return heads + matrices * shape.n_ffn + 2 * shape.n_embd
+    matrices = 2 if config.mlp == "swiglu" else 1
+    heads = (config.n_head + 2 * config.n_kv_head) * config.head_dim
+    return heads + matrices * config.n_ffn + 2 * config.n_embd

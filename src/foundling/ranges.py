@@ -50,7 +50,7 @@ RANGES: dict[str, Range] = {  # by the last part of a name, or by the whole of i
     **dict.fromkeys(("context", "n_layer", "n_head", "n_embd", "n_encoder", "n_decoder"), SOME),
     **dict.fromkeys(("n_kv_head", "head_dim", "n_ffn", "vocab_size"), SOME_OR_NULL),
     **dict.fromkeys(("dropout", "label_smoothing", "rehearsal"), SHARE),
-    **dict.fromkeys(("convolution", "induction_heads"), COUNT),
+    **dict.fromkeys(("convolution", "lookup_heads"), COUNT),
     # of texts
     "min_characters": COUNT,
     **dict.fromkeys(("validation", "test"), SHARE),

@@ -30,9 +30,9 @@ def planned(capsys: Any, *arguments: str) -> str:
 def test_gpt3s_budget_is_printed(capsys: Any, caplog: Any) -> None:
     with caplog.at_level(logging.WARNING):
         out = planned(capsys, "experiment=gpt3_budget")
-    for part in ("all 174,604,259,328", "operations 3.14e+23", "time 355.9 years", "price $4,67"):
+    for part in ("all 174,604,259,328", "FLOPs 3.14e+23", "time 355.9 years", "price $4,67"):
         assert part in out
-    assert "do not fit into a device of this hardware (V100); shared out, they need at least" in caplog.text
+    assert "do not fit into one device of V100; sharded, they need at least" in caplog.text
     assert "355.9 years is more than runtime.budget_hours=24" in caplog.text
 
 
@@ -46,36 +46,36 @@ def test_each_hardware_makes_a_plan(capsys: Any, hardware: str) -> None:
 
 def test_this_machine_is_measured(capsys: Any) -> None:
     out = planned(capsys, "model=micro", "pretrain.batch_size=2", "calibration_seconds=0")
-    assert "measured: the whole model" in out
+    assert "measured on the whole model" in out
     assert "energy unknown; set hardware.power" in out
 
 
 def test_a_part_of_a_large_model_stands_for_it(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "LARGEST_STEP", 5e7)
     out = planned(capsys, "model=micro", "model.n_layer=4", "calibration_seconds=0")
-    assert "measured: 4 of 4 layers, 4 × 64 tokens" in out or "of 4 layers, 1 × 64 tokens" in out
+    assert "measured on 4 of 4 layers, 4 × 64 tokens" in out or "of 4 layers, 1 × 64 tokens" in out
 
 
 def test_a_model_that_does_not_fit_here_asks_for_its_hardware(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan.costs, "free_memory", lambda: 1e6)
-    with pytest.raises(ValueError, match="so it cannot be measured here; name the hardware, as hardware=h100"):
+    with pytest.raises(ValueError, match="so it cannot be measured; choose the hardware, as hardware=h100"):
         planned(capsys, "model=nano")
 
 
 def test_what_does_not_fit_is_told_with_what_would(capsys: Any, caplog: Any) -> None:
     large = ["hardware=a100", "model=gpt2_1558m", "tokenizer=gpt2", "pretrain.batch_size=32"]
     planned(capsys, *large)
-    assert caplog.messages == ["plan: this does not fit into memory; with 2 times the pretrain.accumulate it does"]
+    assert caplog.messages == ["plan: this does not fit into memory; it does with pretrain.accumulate multiplied by 2"]
     caplog.clear()
     planned(capsys, *large, "pretrain.accumulate=2")
     assert not caplog.messages
     planned(capsys, *large, "hardware.memory=23e9")
-    assert "the activations of a single window do not fit" in caplog.text
+    assert "the activations of one window do not fit" in caplog.text
 
 
 @pytest.mark.parametrize("tokens", ["many", "0", "-1"])
 def test_tokens_are_a_number(capsys: Any, tokens: str) -> None:
-    with pytest.raises(ValueError, match="it must be a positive number"):
+    with pytest.raises(ValueError, match="must be a positive number"):
         planned(capsys, f"tokens={tokens}", "hardware=a100")
 
 

@@ -11,7 +11,8 @@ import torch
 from omegaconf import OmegaConf
 
 from foundling.commands.predict import run
-from foundling.model.classifier import Classifier, ClassifierConfig
+from foundling.model.classifier import Classifier
+from foundling.model.config import ClassifierConfig
 from foundling.text.tokenizer import characters
 from foundling.weights import folder
 

@@ -10,7 +10,8 @@ import yaml
 from omegaconf import OmegaConf
 
 from foundling.commands.translate import run
-from foundling.model.translator import Translator, TranslatorConfig
+from foundling.model.config import TranslatorConfig
+from foundling.model.translator import Translator
 from foundling.text.tokenizer import characters
 from foundling.weights import folder
 

@@ -47,11 +47,11 @@ def test_the_fault_nearest_to_the_data_is_named_and_all_are_shown(capsys: Any) -
     Path("data/x").write_text("y")
     Path("models/two/weights").unlink()
     with pytest.raises(
-        ValueError, match=r"^models/two is not intact: data/x is not what .* \(1 more are named above\)"
+        ValueError, match=r"^models/two is not intact: data/x differs from .* \(1 more are named above\)"
     ):
         run()
     shown = " ".join(capsys.readouterr().out.split())
-    assert "1 not intact data/x is not what models/one/provenance.json recorded" in shown
+    assert "1 not intact data/x differs from the hash in models/one/provenance.json" in shown
     assert "models/two/weights is missing" in shown
 
 

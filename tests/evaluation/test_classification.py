@@ -15,7 +15,8 @@ from foundling.evaluation.baselines import baselines
 from foundling.evaluation.classification import Answers, answers, difference, measure, probabilities, roc_rows
 from foundling.evaluation.comparison import compare, in_words, summary, write_tables
 from foundling.evaluation.zero_shot import zero_shot
-from foundling.model.classifier import Classifier, ClassifierConfig
+from foundling.model.classifier import Classifier
+from foundling.model.config import ClassifierConfig
 from foundling.text.tokenizer import characters
 
 LABELS = ["ham", "spam", "news"]

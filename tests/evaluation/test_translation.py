@@ -10,7 +10,8 @@ import yaml
 from foundling.data.pairs import Pair
 from foundling.evaluation import translation
 from foundling.evaluation.translation import bleu, bleu_tokenizer, looks, nearest, score, signatures, summary
-from foundling.model.translator import Translator, TranslatorConfig
+from foundling.model.config import TranslatorConfig
+from foundling.model.translator import Translator
 from foundling.text.tokenizer import characters
 
 REFERENCES = ["Der Fuchs sieht den Hasen im Wald.", "Die Ente ist klein und alt.", "Wer nahm die rote Lampe?"] * 10

@@ -10,7 +10,8 @@ import torch
 import yaml
 
 from foundling.generation.beam import Search, beam_search, greedy, search_all, translate
-from foundling.model.translator import Translator, TranslatorConfig
+from foundling.model.config import TranslatorConfig
+from foundling.model.translator import Translator
 from foundling.text.tokenizer import Tokenizer, characters
 
 CONF = Path(__file__).parents[2] / "conf/transformer/tiny.yaml"
@@ -113,7 +114,7 @@ def test_texts_are_translated_in_their_order_blank_ones_stay_and_long_ones_are_c
 
 
 def test_searches_that_cannot_be_are_refused() -> None:
-    with pytest.raises(ValueError, match="beam=0 is not allowed; 1 takes the likeliest token"):
+    with pytest.raises(ValueError, match="beam=0: must be at least 1"):
         Search(0, 0.6, 50)
-    with pytest.raises(ValueError, match=r"length_penalty=-1\.0 is not allowed"):
+    with pytest.raises(ValueError, match=r"length_penalty=-1\.0: must be at least 0"):
         Search(4, -1.0, 50)

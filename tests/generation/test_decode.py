@@ -40,7 +40,7 @@ def test_equal_seeds_write_equal_texts_and_others_do_not(model: GPT) -> None:
 
 
 def test_nothing_to_go_on_from_is_refused(model: GPT) -> None:
-    with pytest.raises(ValueError, match="nothing to go on from"):
+    with pytest.raises(ValueError, match="the prompt is empty"):
         list(generate(model, [], 5, GREEDY))
 
 

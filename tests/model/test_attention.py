@@ -3,13 +3,13 @@ import torch
 from torch import nn
 
 from foundling.model.attention import (
-    COPYING,
     Attention,
     attention_weights,
     causal_mask,
     fused_attention,
     reference_attention,
 )
+from foundling.model.initialisation import COPYING_GAIN, copy_attended
 from foundling.model.kv_cache import LayerCache
 from foundling.model.layers import rotary_tables
 
@@ -48,7 +48,7 @@ def test_the_causal_mask_is_a_triangle_that_ends_at_the_last_source() -> None:
 
 def test_attention_equals_torch_multihead_attention_with_the_same_weights() -> None:
     torch.manual_seed(0)
-    ours = Attention(32, 4, 4, 8, bias=True, qk_norm=False, norm_eps=1e-5, dropout=0.0, implementation="reference")
+    ours = Attention(32, 4, 4, 8, bias=True, qk_norm=False, norm_eps=1e-5, dropout=0.0, kernel="reference")
     peer = nn.MultiheadAttention(32, 4, batch_first=True)
     peer.load_state_dict(
         {
@@ -63,10 +63,10 @@ def test_attention_equals_torch_multihead_attention_with_the_same_weights() -> N
     torch.testing.assert_close(ours(x), expected, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("implementation", ["fused", "reference"])
-def test_cross_attention_equals_torchs_and_a_cache_keeps_what_was_made_of_the_source(implementation: str) -> None:
+@pytest.mark.parametrize("kernel", ["fused", "reference"])
+def test_cross_attention_equals_torchs_and_a_cache_keeps_what_was_made_of_the_source(kernel: str) -> None:
     torch.manual_seed(0)
-    ours = Attention(32, 4, 4, 8, bias=True, qk_norm=False, norm_eps=1e-5, dropout=0.0, implementation=implementation)
+    ours = Attention(32, 4, 4, 8, bias=True, qk_norm=False, norm_eps=1e-5, dropout=0.0, kernel=kernel)
     peer = nn.MultiheadAttention(32, 4, batch_first=True)
     peer.in_proj_weight, peer.in_proj_bias, peer.out_proj = ours.qkv.weight, ours.qkv.bias, ours.out
     x, source = torch.randn(2, 5, 32), torch.randn(2, 9, 32)
@@ -74,7 +74,7 @@ def test_cross_attention_equals_torchs_and_a_cache_keeps_what_was_made_of_the_so
     expected, weights = peer(x, source, source, key_padding_mask=~mask, average_attn_weights=False)
     allowed = mask[:, None, None, :]
     torch.testing.assert_close(ours(x, mask=allowed, source=source), expected, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(ours.weights(x, source, allowed), weights, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(ours.cross_weights(x, source, allowed), weights, atol=1e-5, rtol=1e-5)
     everything, _ = peer(x, source, source)
     torch.testing.assert_close(ours(x, source=source), everything, atol=1e-5, rtol=1e-5)
     cache = LayerCache()
@@ -91,24 +91,24 @@ def test_weights_are_what_the_reference_multiplies_with() -> None:
 
 @pytest.mark.parametrize("groups", [4, 2])
 def test_copying_attention_adds_what_it_looks_at(groups: int) -> None:
-    shape = {"bias": False, "qk_norm": False, "norm_eps": 1e-6, "dropout": 0.0, "implementation": "fused"}
+    shape = {"bias": False, "qk_norm": False, "norm_eps": 1e-6, "dropout": 0.0, "kernel": "fused"}
     attention = Attention(32, 4, groups, 8, **shape)
-    attention.begin_copying()
+    copy_attended(attention)
     x = torch.randn(1, 1, 32)  # alone it looks at itself
     copied = attention(x)
     if groups == 4:
-        torch.testing.assert_close(copied, COPYING * x)
+        torch.testing.assert_close(copied, COPYING_GAIN * x)
     else:  # half the directions, each by two heads
-        torch.testing.assert_close(attention(copied), 2 * COPYING * copied)
+        torch.testing.assert_close(attention(copied), 2 * COPYING_GAIN * copied)
 
 
-def test_an_induction_head_finds_where_the_last_tokens_stood_before_wherever_that_is() -> None:
+def test_a_lookup_head_attends_to_what_followed_the_last_tokens_wherever_they_occurred() -> None:
     torch.manual_seed(0)
-    shape = {"bias": False, "qk_norm": True, "norm_eps": 1e-6, "dropout": 0.0, "implementation": "reference"}
-    attention = Attention(64, 1, 1, 64, **shape, induction=1, reach=3)
-    attention.begin_copying()
+    shape = {"bias": False, "qk_norm": True, "norm_eps": 1e-6, "dropout": 0.0, "kernel": "reference"}
+    attention = Attention(64, 1, 1, 64, **shape, lookup_heads=1, reach=3)
+    copy_attended(attention)
     for distance in (5, 40):
         x = torch.randn(1, 60, 64)
-        x[:, 57:] = x[:, 57 - distance : 60 - distance]  # the last three stood there before
+        x[:, 57:] = x[:, 57 - distance : 60 - distance]  # the last three tokens occurred there before
         q, k, _ = attention.project(x, rotary_tables(60, 64, 10_000.0))
         assert attention_weights(q, k)[0, 0, -1].argmax() == 60 - distance  # what followed them

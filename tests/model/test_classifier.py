@@ -1,14 +1,17 @@
 """The classifier reads the last real token, whatever stands behind it, and comes back from its folder equal."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from foundling.model.classifier import Classifier, ClassifierConfig
+from foundling.model.classifier import Classifier
+from foundling.model.config import ClassifierConfig
 from foundling.text.tokenizer import characters
+from foundling.validation import build
 from foundling.weights import folder
 
 
@@ -57,16 +60,20 @@ def test_it_comes_back_from_its_folder_with_its_labels(classifier: Classifier, t
 
 def test_a_base_is_no_classifier(classifier: Classifier, tmp_path: Path) -> None:
     folder.save(tmp_path / "base", classifier.trunk)
-    with pytest.raises(ValueError, match=r"is no Classifier's config: .* missing or unknown"):
+    with pytest.raises(ValueError, match=r"config\.json: trunk is missing"):
         folder.load_as(tmp_path / "base", Classifier, ClassifierConfig)
 
 
 @pytest.mark.parametrize(
     ("labels", "keep", "says"),
-    [(("ham",), "end", "at least two"), (("a", "a"), "end", "each once"), (("a", "b"), "middle", "beginning, end")],
+    [
+        (("ham",), "end", "at least two"),
+        (("a", "a"), "end", "each given once"),
+        (("a", "b"), "middle", "beginning or end"),
+    ],
 )
 def test_what_cannot_be_told_apart_is_refused(
     gpt_config: Callable[..., Any], labels: tuple[str, ...], keep: str, says: str
 ) -> None:
     with pytest.raises(ValueError, match=says):
-        ClassifierConfig(gpt_config("micro"), labels, keep)
+        build(ClassifierConfig, {"trunk": asdict(gpt_config("micro")), "labels": labels, "keep": keep}, "")

@@ -4,8 +4,9 @@ from typing import Any
 import pytest
 import torch
 
-from foundling.model.gpt import GPT, meta_gpt
+from foundling.model.gpt import GPT
 from foundling.model.kv_cache import KVCache
+from foundling.model.meta import meta_model
 
 SHAPES = {
     "micro": {},
@@ -39,7 +40,7 @@ def model(request: pytest.FixtureRequest, gpt_config: Callable[..., Any]) -> GPT
 def test_published_models_have_their_published_number_of_parameters(
     name: str, vocabulary: int, count: int, gpt_config: Callable[..., Any]
 ) -> None:
-    assert meta_gpt(gpt_config(name, vocabulary)).parameter_count() == count
+    assert meta_model(GPT, gpt_config(name, vocabulary)).parameter_count() == count
 
 
 def test_no_position_sees_the_future(model: GPT) -> None:
@@ -117,19 +118,19 @@ def test_a_fresh_model_knows_nothing(gpt_config: Callable[..., Any]) -> None:
     [
         (
             {"head_dim": None, "n_embd": 770, "n_head": 12},
-            "n_embd=770 is not divisible by model.n_head=12; try n_embd=768",
+            "model.head_dim=null: needs n_embd=770 to be divisible by n_head=12; try n_embd=768",
         ),
-        ({"n_kv_head": 3, "n_head": 4}, "n_head=4 is not divisible by model.n_kv_head=3"),
-        ({"position": "rotari"}, "model.position='rotari' is unknown; choose one of learned, sinusoidal, rotary"),
-        ({"head_dim": 7}, "head_dim=7 is odd"),
-        ({"dropout": 1.0}, "dropout=1.0 is not allowed"),
-        ({"n_layer": 0}, "n_layer=0 is not allowed"),
-        ({"convolution": -1}, "convolution=-1 is not allowed"),
-        ({"induction_heads": 3}, "induction_heads=3 is not allowed; 0 to n_head=2 are"),
-        ({"convolution": 0, "induction_heads": 1}, "induction_heads=1 needs model.convolution"),
+        ({"n_kv_head": 3, "n_head": 4}, "model.n_kv_head=3: must divide n_head=4"),
+        ({"position": "rotari"}, "model.position='rotari': must be one of learned, sinusoidal or rotary"),
+        ({"head_dim": 7}, "head_dim=7: must be even"),
+        ({"dropout": 1.0}, "dropout=1.0: must be below 1"),
+        ({"n_layer": 0}, "n_layer=0: must be at least 1"),
+        ({"convolution": -1}, "convolution=-1: must be at least 0"),
+        ({"lookup_heads": 3}, "lookup_heads=3: must be at most n_head=2"),
+        ({"convolution": 0, "lookup_heads": 1}, "lookup_heads=1: needs a convolution"),
     ],
 )
-def test_a_shape_that_cannot_be_is_refused_with_the_mend(
+def test_a_shape_that_cannot_be_is_refused_with_the_fix(
     changes: dict[str, Any], says: str, gpt_config: Callable[..., Any]
 ) -> None:
     with pytest.raises(ValueError, match=says.replace("(", r"\(")):
@@ -137,7 +138,7 @@ def test_a_shape_that_cannot_be_is_refused_with_the_mend(
 
 
 def test_a_text_longer_than_the_context_is_refused(gpt_config: Callable[..., Any]) -> None:
-    with pytest.raises(ValueError, match="given 65 tokens; its context holds 64"):
+    with pytest.raises(ValueError, match="65 tokens exceed the model's context of 64"):
         GPT(gpt_config("micro"))(torch.zeros(1, 65, dtype=torch.long))
 
 

@@ -98,7 +98,7 @@ def test_equal_seeds_begin_alike(gpt_config: Callable[..., Any]) -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"targets": ["qvk"]}, r"has 'qvk', no linear layer; allowed are attention\.qkv, attention\.out"),
+        ({"targets": ["qvk"]}, r"lora\.targets='qvk': must be a linear layer, one of attention\.qkv, attention\.out"),
         ({"targets": []}, "lora.targets is empty"),
         ({"rank": 0}, "rank=0"),
         ({"alpha": 0.0}, "alpha=0"),

@@ -15,7 +15,8 @@ from foundling import config
 from foundling.artifacts import read_json, sha256
 from foundling.data.fetching import fetch
 from foundling.evaluation import forgetting
-from foundling.model.classifier import Classifier, ClassifierConfig
+from foundling.model.classifier import Classifier
+from foundling.model.config import ClassifierConfig
 from foundling.model.gpt import GPT
 from foundling.stages import classify
 from foundling.text.tokenizer import GPT2_PATTERN, Tokenizer

@@ -46,7 +46,7 @@ def test_the_base_is_intact_from_the_raw_text_on_until_a_byte_is_changed(project
     finally:
         text.write_bytes(kept)
     assert done.returncode == 1
-    assert "is not intact: data/raw/corpus/stories/rows.jsonl is not what data/raw/corpus/meta.json" in done.stderr
+    assert "data/raw/corpus/stories/rows.jsonl differs from the hash in data/raw/corpus/meta.json" in done.stderr
 
 
 @pytest.mark.parametrize(

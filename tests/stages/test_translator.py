@@ -10,7 +10,8 @@ import pytest
 from foundling import config
 from foundling.artifacts import read_json, sha256
 from foundling.data.fetching import fetch
-from foundling.model.translator import Translator, TranslatorConfig
+from foundling.model.config import TranslatorConfig
+from foundling.model.translator import Translator
 from foundling.stages import translator
 from foundling.weights import folder
 

@@ -73,12 +73,11 @@ def test_without_a_budget_nothing_is_timed(network: GPT, caplog: Any, monkeypatc
 def test_what_does_not_fit_is_told_with_the_parts_that_would(
     network: GPT, caplog: Any, monkeypatch: pytest.MonkeyPatch, windows: float, says: str
 ) -> None:
-    import dataclasses
     import re
 
-    from foundling.costs import Shape, activation_bytes, state_bytes
+    from foundling.costs import activation_bytes, state_bytes
 
-    shape = Shape.of(dataclasses.asdict(network.config))
+    shape = network.config
     state = sum(state_bytes(shape, "adamw", "32-true").values())
     free = state + windows * activation_bytes(shape, shape.context, "32-true", False)
     monkeypatch.setattr(budget, "free_memory", lambda: free)

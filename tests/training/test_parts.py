@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from foundling.data.language import LanguageData
 from foundling.data.shards import Source
-from foundling.model.classifier import Classifier, ClassifierConfig
+from foundling.model.classifier import Classifier
+from foundling.model.config import ClassifierConfig
 from foundling.model.gpt import GPT
 from foundling.model.loss import IGNORE_INDEX
 from foundling.training.classification import ClassificationModule

@@ -23,9 +23,10 @@ from foundling.data.shards import Source
 from foundling.data.translation import Encoded as Pairs
 from foundling.data.translation import TranslationData
 from foundling.model import lora
-from foundling.model.classifier import Classifier, ClassifierConfig
+from foundling.model.classifier import Classifier
+from foundling.model.config import ClassifierConfig, TranslatorConfig
 from foundling.model.gpt import GPT
-from foundling.model.translator import Translator, TranslatorConfig
+from foundling.model.translator import Translator
 from foundling.scratch import checkpoints, step_of
 from foundling.training import checkpoint, resume
 from foundling.training.classification import ClassificationModule

@@ -10,7 +10,8 @@ import yaml
 from torch.nn import functional as F
 
 from foundling.data.translation import Encoded, TranslationData, as_batch
-from foundling.model.translator import Translator, TranslatorConfig
+from foundling.model.config import TranslatorConfig
+from foundling.model.translator import Translator
 from foundling.training.fit import fit
 from foundling.training.optim import muon, trapezoid
 from foundling.training.translation import TranslationModule

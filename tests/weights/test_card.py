@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from foundling.artifacts import read_json, sha256
-from foundling.model.classifier import Classifier, ClassifierConfig
-from foundling.model.translator import Translator, TranslatorConfig
+from foundling.model.classifier import Classifier
+from foundling.model.config import ClassifierConfig, TranslatorConfig
+from foundling.model.translator import Translator
 from foundling.weights import folder
 
 CHAT = Path("models/chat")
@@ -70,7 +71,7 @@ def test_a_translators_card_names_both_its_halves(tmp_path: Path, root: Path) ->
     text = (tmp_path / "m/README.md").read_text()
     layers = f"{shape['n_encoder']} + {shape['n_decoder']} layers of width {shape['n_embd']}"
     for part in (
-        "# A translator",
+        "# A sentence translator",
         f"encoder–decoder Transformer of {network.parameter_count():,} parameters: {layers}",
     ):
         assert part in text
@@ -86,6 +87,6 @@ def test_a_classifiers_card_names_its_labels(
     network = Classifier(ClassifierConfig(gpt_config("micro"), labels, "end"))
     folder.save(tmp_path / "m", network, None, {"config": {}})
     text = (tmp_path / "m/README.md").read_text()
-    assert "# A classifier of texts" in text
-    assert f"It tells apart: {', '.join(labels)}." in text
+    assert "# A text classifier" in text
+    assert f"Its labels: {', '.join(labels)}." in text
     assert 'foundling predict text="…" model=' in text

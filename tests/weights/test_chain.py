@@ -81,21 +81,21 @@ def test_a_base_that_was_made_anew_breaks_the_chain_of_what_was_tuned_on_it(chai
 
 def test_a_parent_without_a_record_is_compared_as_a_whole(chain: Path) -> None:
     Path("models/base/provenance.json").unlink()
-    assert faults() == {"models/base": "is not what models/chat/provenance.json recorded"}
+    assert faults() == {"models/base": "differs from the hash in models/chat/provenance.json"}
 
 
 def test_a_model_whose_tokenizer_does_not_match_is_refused_at_load(chain: Path) -> None:
     folder.load(CHAT)
     ranks = {bytes([255 - i]): i for i in range(256)}
     Tokenizer(ranks, GPT2_PATTERN, [END_OF_TEXT]).save(CHAT / "tokenizer")
-    with pytest.raises(ValueError, match=r"tokens\.tiktoken is not of the tokenizer that this model was made with"):
+    with pytest.raises(ValueError, match=r"tokens\.tiktoken is not the tokenizer that this model was trained with"):
         folder.load(CHAT)
-    assert faults()["models/chat/tokenizer"] == "is another tokenizer than models/base/tokenizer"
+    assert faults()["models/chat/tokenizer"] == "differs from the tokenizer models/base/tokenizer"
 
 
 def test_a_folder_without_hashes_is_refused(chain: Path) -> None:
     write_json(CHAT / "provenance.json", {"config": {}})
-    with pytest.raises(ValueError, match="records no files, so nothing can be compared"):
+    with pytest.raises(ValueError, match="records no files, so nothing can be verified"):
         list(links(CHAT))
 
 

@@ -43,20 +43,20 @@ def test_tensors_that_do_not_fit_are_named(saved: Path) -> None:
     state["stranger"] = state.pop("norm.weight")
     state["token_embedding.weight"] = state["token_embedding.weight"][:7].clone()
     save_file(state, saved / "model.safetensors")
-    with pytest.raises(ValueError, match="does not fit") as error:
+    with pytest.raises(ValueError, match="does not match") as error:
         folder.load_model(saved)
-    for part in ("norm.weight is missing", "stranger is not of this model", r"shape (7, 32), (50, 32) is expected"):
+    for part in ("norm.weight is missing", "stranger is unexpected", r"shape (7, 32), expected (50, 32)"):
         assert part in str(error.value)
 
 
 def test_a_cut_file_a_missing_one_and_a_foreign_config_are_refused(saved: Path) -> None:
     weights = saved / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(ValueError, match="is no whole safetensors file"):
+    with pytest.raises(ValueError, match="is not a valid safetensors file"):
         folder.load_model(saved)
     weights.unlink()
     with pytest.raises(ValueError, match=r"model\.safetensors is missing; run the stage"):
         folder.load_model(saved)
     write_json(saved / "config.json", read_json(saved / "config.json") | {"n_heads": 3})
-    with pytest.raises(ValueError, match="no GPT's config: n_heads missing or unknown"):
+    with pytest.raises(ValueError, match=r"config\.json: n_heads: unknown key"):
         folder.load_model(saved)

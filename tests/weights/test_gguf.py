@@ -171,7 +171,7 @@ def test_the_modelfile_names_weights_template_and_context(
 def test_what_llama_cpp_cannot_do_is_refused(
     make_model: Callable[[str], GPT], gpt_config: Callable[..., Any], tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match=r"llama\.cpp cannot cut text .* tokenizer=bpe or gpt2"):
+    with pytest.raises(ValueError, match=r"llama\.cpp has no pre-tokenizer .* tokenizer=bpe or gpt2"):
         gguf.export(tmp_path / "out", make_model("llama"), characters(["abc"]))
     with pytest.raises(ValueError, match=r"model\.convolution=3"):
         gguf.export(tmp_path / "out", GPT(gpt_config("micro")), characters(["abc"]))

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from foundling.data.classification import encode, padded
-from foundling.model.classifier import Classifier, ClassifierConfig
+from foundling.model.classifier import Classifier
+from foundling.model.config import ClassifierConfig
 from foundling.model.gpt import GPT
 from foundling.text.tokenizer import Tokenizer
 from foundling.weights import huggingface_export
@@ -77,6 +78,6 @@ def test_a_bias_that_two_opposite_rows_hold_is_kept(
 def test_a_bias_that_rmsnorm_cannot_take_is_refused(
     make_model: Callable[[str], GPT], tokenizer: Tokenizer, tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match="head has a bias, which transformers' has not"):
+    with pytest.raises(ValueError, match="head has a bias, which transformers does not support"):
         huggingface_export.export_classifier(tmp_path / "out", classifier(make_model("qwen3"), "end", 1.0), tokenizer)
     assert not (tmp_path / "out").exists()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from foundling.artifacts import write_json
 from foundling.model.gpt import GPT
 from foundling.weights import openai
-from foundling.weights.names import give
+from foundling.weights.names import export_tensors
 from foundling.weights.tensor_bundle import read_index, read_tensor
 
 OWN = {"dropout": 0.0, "init": "gpt2", "attention": "fused"}
@@ -76,7 +76,7 @@ def write_checkpoint(folder: Path, arrays: dict[str, np.ndarray], compression: i
 
 def published(model: GPT) -> Iterator[tuple[str, np.ndarray]]:
     """A model's arrays in OpenAI's layout: linear layers are convolutions of one position, (1, in, out)."""
-    for name, tensor in give(openai.TABLE, model.config, model.state_dict()):
+    for name, tensor in export_tensors(openai.TABLE, model.config, model.state_dict()):
         yield name, tensor.numpy()[None] if name.endswith("/w") else tensor.numpy()
 
 
@@ -128,14 +128,14 @@ def test_damage_is_found(checkpoint: tuple[Path, GPT]) -> None:
     config = openai.read_config(folder, OWN)
     for name, at, says in (
         (DATA, 5000, r"data-00000-of-00001 is damaged at byte"),
-        (INDEX, 40, r"index is no whole TensorFlow checkpoint index \(a block does not match its checksum\)"),
+        (INDEX, 40, r"index is not a valid TensorFlow checkpoint index \(a block does not match its checksum\)"),
     ):
         whole = (folder / name).read_bytes()
         (folder / name).write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
         with pytest.raises(ValueError, match=says):
             openai.load_model(folder, config)
         (folder / name).write_bytes(whole)
-    for name, says in ((DATA, "the download is not whole"), (INDEX, "no whole TensorFlow checkpoint index")):
+    for name, says in ((DATA, "the download is incomplete"), (INDEX, "not a valid TensorFlow checkpoint index")):
         whole = (folder / name).read_bytes()
         (folder / name).write_bytes(whole[:-9])
         with pytest.raises(ValueError, match=says):
@@ -146,7 +146,7 @@ def test_damage_is_found(checkpoint: tuple[Path, GPT]) -> None:
         openai.load_model(folder, config)
     (folder / DATA).unlink()
     write_checkpoint(folder / "other", dict(published(model)))
-    with pytest.raises(ValueError, match="is missing; put it beside"):
+    with pytest.raises(ValueError, match="is missing; put it into the folder of"):
         (folder / INDEX).write_bytes((folder / "other" / INDEX).read_bytes())
         openai.load_model(folder, config)
 
@@ -157,12 +157,12 @@ def test_tensors_that_do_not_fit_are_named(checkpoint: tuple[Path, GPT]) -> None
     arrays["model/stranger"] = arrays.pop("model/wpe")
     arrays["model/h0/mlp/c_fc/w"] = arrays["model/h0/mlp/c_fc/w"][:, :3]
     write_checkpoint(folder, arrays)
-    with pytest.raises(ValueError, match="does not fit its config") as error:
+    with pytest.raises(ValueError, match="does not match its config") as error:
         openai.load_model(folder, openai.read_config(folder, OWN))
     for part in (
         "model/wpe is missing",
-        "model/stranger is not of this model",
-        "has shape (3, 128), (32, 128) is expected",
+        "model/stranger is unexpected",
+        "has shape (3, 128), expected (32, 128)",
     ):
         assert part in str(error.value)
 
@@ -196,16 +196,19 @@ def described(kind: int = 1, shape: tuple[int, ...] = (4, 4), offset: int = 0, s
 LIES: dict[str, tuple[list[tuple[bytes, bytes]], str]] = {
     "a type of objects": ([(b"a", described(kind=7))], "type number 7"),
     "a type that is none": ([(b"a", described(kind=2**40))], "type number 1099511627776"),
-    "a shape of terabytes": ([(b"a", described(shape=(2**20, 2**20), size=2**42))], "asks for 4,398,046,511,104 bytes"),
-    "a size that is not the shape's": ([(b"a", described(size=60))], "asks for 60 bytes"),
-    "an offset beyond the data": ([(b"a", described(offset=2**50))], "asks for 64 bytes at 1,125,899,906,842,624"),
+    "a shape of terabytes": ([(b"a", described(shape=(2**20, 2**20), size=2**42))], "takes 4,398,046,511,104 bytes"),
+    "a size that is not the shape's": ([(b"a", described(size=60))], "takes 60 bytes"),
+    "an offset beyond the data": ([(b"a", described(offset=2**50))], "takes 64 bytes at 1,125,899,906,842,624"),
     "a file that is not there": ([(b"a", described(file=7))], "data-00007-of-00001 is missing"),
     "a file of many digits": ([(b"a", described(file=2**63))], "is missing"),
-    "tensors on top of each other": ([(b"a", described()), (b"b", described())], "names 128 bytes of tensors in 64"),
+    "tensors on top of each other": (
+        [(b"a", described()), (b"b", described())],
+        "describes 128 bytes of tensors",
+    ),
     "very many dimensions": ([(b"a", described(shape=(1,) * 900, size=4))], "a tensor of 900 dimensions"),
     "a name of many bytes": ([(b"a" * 2000, described())], "a name of more than 1000 bytes"),
-    "a name that is no text": ([(b"\xff\xfe", described())], "no whole TensorFlow checkpoint index"),
-    "an entry that is cut": ([(b"a", described()[:9])], "no whole TensorFlow checkpoint index|asks for"),
+    "a name that is no text": ([(b"\xff\xfe", described())], "not a valid TensorFlow checkpoint index"),
+    "an entry that is cut": ([(b"a", described()[:9])], "not a valid TensorFlow checkpoint index|takes"),
     "an entry of another kind": ([(b"a", b"\x0b\x0c")], "wire type 3 is unknown"),
     "a number without end": ([(b"a", b"\x08" + b"\xff" * 200)], "a number of more than 64 bits"),
 }

@@ -7,21 +7,23 @@ import torch
 import yaml
 
 from foundling.artifacts import read_json, write_json
+from foundling.model.config import GPTConfig
 from foundling.model.gpt import GPT
 from foundling.text.tokenizer import END_OF_TEXT, Tokenizer, train_bpe
+from foundling.validation import build
 from foundling.weights import huggingface_export
 from foundling.weights.start import start
 
 
 @pytest.fixture
-def asked(root: Path) -> Callable[..., dict[str, Any]]:
-    """The composed `model` section of a small Qwen3 or GPT-2."""
+def shape(root: Path, tokenizer: Tokenizer) -> Callable[..., GPTConfig]:
+    """The composed config of a small Qwen3 or GPT-2."""
 
-    def make(name: str, **changes: Any) -> dict[str, Any]:
+    def make(name: str, **changes: Any) -> GPTConfig:
         values = yaml.safe_load((root / "conf/model" / f"{name}.yaml").read_text())
         sizes = {"context": 96, "n_layer": 2, "n_embd": 64, "n_ffn": 128, "n_head": 4}
         sizes |= {"n_kv_head": 2, "head_dim": 32} if name == "qwen3" else {}
-        return {**values, **sizes, **changes}
+        return build(GPTConfig, {"vocab_size": tokenizer.vocab_size, **values, **sizes, **changes}, "model")
 
     return make
 
@@ -33,9 +35,9 @@ def published(make_model: Callable[[str], GPT], tokenizer: Tokenizer, tmp_path: 
 
 
 def test_training_begins_from_published_weights(
-    published: Path, make_model: Callable[[str], GPT], tokenizer: Tokenizer, asked: Callable[..., dict[str, Any]]
+    published: Path, make_model: Callable[[str], GPT], tokenizer: Tokenizer, shape: Callable[..., GPTConfig]
 ) -> None:
-    network = start(str(published), asked("qwen3", dropout=0.1, attention="reference"), tokenizer, seed=1)
+    network = start(str(published), shape("qwen3", dropout=0.1, attention="reference"), tokenizer, seed=1)
     assert network.training
     assert (network.config.dropout, network.config.attention) == (0.1, "reference")
     assert network.config.vocab_size == tokenizer.vocab_size  # without the five ids that no text has
@@ -45,58 +47,62 @@ def test_training_begins_from_published_weights(
 
 
 def test_rotary_positions_may_be_asked_for_a_shorter_context(
-    published: Path, make_model: Callable[[str], GPT], tokenizer: Tokenizer, asked: Callable[..., dict[str, Any]]
+    published: Path, make_model: Callable[[str], GPT], tokenizer: Tokenizer, shape: Callable[..., GPTConfig]
 ) -> None:
-    network = start(str(published), asked("qwen3", context=32), tokenizer, seed=1).eval()
+    network = start(str(published), shape("qwen3", context=32), tokenizer, seed=1).eval()
     assert network.config.context == 32
     ids = torch.randint(500, (1, 32))
     torch.testing.assert_close(network(ids), make_model("qwen3")(ids)[..., :500])
-    with pytest.raises(ValueError, match=r"model\.context=128 \(96 there\)"):
-        start(str(published), asked("qwen3", context=128), tokenizer, seed=1)
+    with pytest.raises(ValueError, match=r"model\.context=128 \(checkpoint: 96\)"):
+        start(str(published), shape("qwen3", context=128), tokenizer, seed=1)
 
 
 def test_another_shape_than_the_composed_one_is_refused_by_field(
-    published: Path, tokenizer: Tokenizer, asked: Callable[..., dict[str, Any]]
+    published: Path, tokenizer: Tokenizer, shape: Callable[..., GPTConfig]
 ) -> None:
-    with pytest.raises(ValueError, match=r"has another shape than this run asks for") as error:
-        start(str(published), asked("gpt2_124m", n_layer=3), tokenizer, seed=1)
-    for part in ("model.n_layer=3 (2 there)", "model.position=learned (rotary there)", "model.mlp=gelu (swiglu there)"):
+    with pytest.raises(ValueError, match=r"has another shape than the model section") as error:
+        start(str(published), shape("gpt2_124m", n_layer=3), tokenizer, seed=1)
+    for part in (
+        "model.n_layer=3 (checkpoint: 2)",
+        "model.position=learned (checkpoint: rotary)",
+        "model.mlp=gelu (checkpoint: swiglu)",
+    ):
         assert part in str(error.value)
 
 
 def test_another_vocabulary_is_refused(
-    published: Path, tokenizer: Tokenizer, story: str, asked: Callable[..., dict[str, Any]]
+    published: Path, tokenizer: Tokenizer, story: str, shape: Callable[..., GPTConfig]
 ) -> None:
     other = train_bpe([story[:3000]], tokenizer.vocab_size, [END_OF_TEXT, "<|user|>", "<|assistant|>"])
     with pytest.raises(ValueError, match=r"is token \d+ of data/tokenizer and \d+ of the model .* tokens differ"):
-        start(str(published), asked("qwen3"), other, seed=1)
+        start(str(published), shape("qwen3"), other, seed=1)
     larger = train_bpe([story], tokenizer.vocab_size + 50)
-    with pytest.raises(ValueError, match=r"data/tokenizer has 550 tokens and the model in .* knows 505"):
-        start(str(published), asked("qwen3"), larger, seed=1)
+    with pytest.raises(ValueError, match=r"data/tokenizer has 550 tokens and the model in .* 505"):
+        start(str(published), shape("qwen3"), larger, seed=1)
 
 
 def test_openais_vocabulary_is_compared_too(
-    published: Path, tokenizer: Tokenizer, asked: Callable[..., dict[str, Any]]
+    published: Path, tokenizer: Tokenizer, shape: Callable[..., GPTConfig]
 ) -> None:
     vocabulary = read_json(published / "tokenizer.json")["model"]["vocab"]
     write_json(published / "encoder.json", vocabulary | {"a": 7, "b": 8})
     with pytest.raises(ValueError, match=r"'a' is token 64 of data/tokenizer and 7 of the model .* 2 tokens differ"):
-        start(str(published), asked("qwen3"), tokenizer, seed=1)
+        start(str(published), shape("qwen3"), tokenizer, seed=1)
 
 
 @pytest.mark.parametrize("name", ["model.pt", "model.ckpt", "pytorch_model.bin"])
 def test_a_pickle_is_refused_with_what_to_do(
-    name: str, tmp_path: Path, tokenizer: Tokenizer, asked: Callable[..., dict[str, Any]]
+    name: str, tmp_path: Path, tokenizer: Tokenizer, shape: Callable[..., GPTConfig]
 ) -> None:
     (tmp_path / name).write_bytes(b"cos\nsystem\n(S'false'\ntR.")
     for place in (tmp_path, tmp_path / name):
-        with pytest.raises(ValueError, match=r"as a pickle .* take the safetensors of the same model"):
-            start(str(place), asked("qwen3"), tokenizer, seed=1)
+        with pytest.raises(ValueError, match=r"as a pickle .* use the safetensors of the same model"):
+            start(str(place), shape("qwen3"), tokenizer, seed=1)
 
 
 def test_a_place_without_a_model_is_refused_with_the_choices(
-    tmp_path: Path, tokenizer: Tokenizer, asked: Callable[..., dict[str, Any]]
+    tmp_path: Path, tokenizer: Tokenizer, shape: Callable[..., GPTConfig]
 ) -> None:
     for place in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(ValueError, match=r"is neither 'scratch' nor a folder with a model .* weights=openai_124m"):
-            start(str(place), asked("qwen3"), tokenizer, seed=1)
+        with pytest.raises(ValueError, match=r"must be 'scratch' or a folder with a model .* weights=openai_124m"):
+            start(str(place), shape("qwen3"), tokenizer, seed=1)

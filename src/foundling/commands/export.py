@@ -1,4 +1,4 @@
-"""Take a model to other programs: foundling export format=huggingface|gguf model=models/chat."""
+"""Export a model for other programs: foundling export format=huggingface|gguf model=models/chat."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,61 +6,66 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from foundling.artifacts import read_json
-from foundling.model.classifier import Classifier, ClassifierConfig
+from foundling.model.classifier import Classifier
+from foundling.model.config import ClassifierConfig
 from foundling.text.prompts import Template, template_of
 from foundling.weights import folder, gguf, huggingface_export
 from foundling.weights.chat import CHAT, read_chat
 
-MARKS = ("Modelfile", "tokenizer_config.json")  # of an earlier export
+EXPORT_FILES = ("Modelfile", "tokenizer_config.json")  # their presence marks the folder of an earlier export
 FORMATS = {"huggingface": tuple(huggingface_export.PRECISIONS), "gguf": gguf.PRECISIONS}
 
 
 def run(config: DictConfig, out: Path) -> None:
-    """Write the model in `export.format` to `export.to`, and say where it is and how it is loaded."""
-    ask = config.export
-    if ask.format not in FORMATS:
-        raise ValueError(f"export.format={ask.format!r} is unknown; choose one of {', '.join(FORMATS)}")
-    if ask.precision not in FORMATS[ask.format]:
+    """Write the model in `export.format` to `export.to`, and print how to load it."""
+    settings = config.export
+    if settings.format not in FORMATS:
+        raise ValueError(f"export.format={settings.format!r}: must be one of {', '.join(FORMATS)}")
+    if settings.precision not in FORMATS[settings.format]:
         raise ValueError(
-            f"export.precision={ask.precision!r} is unknown to export.format={ask.format}; choose one of "
-            f"{', '.join(FORMATS[ask.format])}"
+            f"export.precision={settings.precision!r}: must be one of {', '.join(FORMATS[settings.format])} for "
+            f"export.format={settings.format}"
         )
-    source = Path(ask.model).resolve() if Path(ask.model).name in ("", "..") else Path(ask.model)
+    source = Path(settings.model)
+    if source.name in ("", ".."):
+        source = source.resolve()
     if not source.name.isprintable() or '"' in source.name:
-        raise ValueError(f"{source.name!r} would be the name of the export; allowed are printable names; rename it")
-    goal = out / (ask.to or f"exports/{source.name}-{ask.format}")
-    if goal.exists() and not any((goal / mark).is_file() for mark in MARKS):
+        raise ValueError(f"{source.name!r}: must be printable and without quotes to name an export; rename the folder")
+    target = out / (settings.to or f"exports/{source.name}-{settings.format}")
+    if target.exists() and not any((target / name).is_file() for name in EXPORT_FILES):
         raise ValueError(
-            f"{goal} is there and is no export, and an export replaces all that is in its folder; set export.to to a "
-            "folder of its own"
+            f"{target} exists and is not an export; an export replaces its whole folder, so set export.to to a new one"
         )
     if "labels" in read_json(source / folder.CONFIG):
-        use = _classifier(source, goal, ask.format, ask.precision)
+        usage = _classifier(source, target, settings.format, settings.precision)
     else:
-        use = _language_model(source, goal, ask.format, ask.precision, _template(source, ask.template))
-    size = sum(file.stat().st_size for file in goal.iterdir())
-    print(f"{source} -> {goal} ({size / 1e6:.1f} MB, {ask.precision})\nuse it by {use}")
+        usage = _language_model(
+            source, target, settings.format, settings.precision, _template(source, settings.template)
+        )
+    size = sum(file.stat().st_size for file in target.iterdir())
+    print(f"{source} -> {target} ({size / 1e6:.1f} MB, {settings.precision})\nload it with {usage}")
 
 
-def _language_model(source: Path, goal: Path, form: str, precision: str, template: Template | None) -> str:
+def _language_model(source: Path, target: Path, form: str, precision: str, template: Template | None) -> str:
     model, tokenizer = folder.load(source)
     if form == "gguf":
-        gguf.export(goal, model, tokenizer, template, precision, source.name)
-        return f"llama-cli -m {goal}/{source.name}-{precision}.gguf, or ollama create {source.name} -f {goal}/Modelfile"
-    huggingface_export.export(goal, model, tokenizer, template, precision)
-    return f'transformers.AutoModelForCausalLM.from_pretrained("{goal}") and AutoTokenizer'
+        gguf.export(target, model, tokenizer, template, precision, source.name)
+        llama = f"llama-cli -m {target}/{source.name}-{precision}.gguf"
+        return f"{llama}, or ollama create {source.name} -f {target}/Modelfile"
+    huggingface_export.export(target, model, tokenizer, template, precision)
+    return f'transformers.AutoModelForCausalLM.from_pretrained("{target}") and AutoTokenizer'
 
 
-def _classifier(source: Path, goal: Path, form: str, precision: str) -> str:
+def _classifier(source: Path, target: Path, form: str, precision: str) -> str:
     if form == "gguf":
-        raise ValueError(f"{source} is a classifier, and GGUF is for language models; take export.format=huggingface")
+        raise ValueError(f"{source} is a classifier, which GGUF does not support; use export.format=huggingface")
     model, tokenizer = folder.load_as(source, Classifier, ClassifierConfig)
-    huggingface_export.export_classifier(goal, model, tokenizer, precision)
-    return f'transformers.pipeline("text-classification", "{goal}", truncation=True)'
+    huggingface_export.export_classifier(target, model, tokenizer, precision)
+    return f'transformers.pipeline("text-classification", "{target}", truncation=True)'
 
 
 def _template(source: Path, name: str) -> Template | None:
-    """The chat template asked for; `auto` is the one that the model was tuned with, and its system text, if it was."""
+    """The chat template `name`; "auto" is the one that the model was tuned with, and its system prompt, if any."""
     if name == "none" or (name == "auto" and not (source / CHAT).is_file()):
         return None
     if name != "auto":

@@ -1,7 +1,7 @@
-"""Tell what a pretraining will cost: foundling plan model=gpt2_124m hardware=h100 tokens=2.5e9.
+"""Estimate the costs of pretraining: foundling plan model=gpt2_124m hardware=h100 tokens=2.5e9.
 
-Parameters by part, memory by part, operations, time, energy and price, of the composed model on hardware=…: formulas,
-but for this machine's own speed, which is measured.
+Prints parameters and memory by part, FLOPs, time, energy and price for the composed model on hardware=…. All are
+formulas, except for the speed of this machine, which is measured.
 """
 
 import dataclasses
@@ -16,24 +16,26 @@ from rich.table import Table
 from foundling import costs
 from foundling.artifacts import read_json
 from foundling.config import recipe, section
-from foundling.costs import HOUR, YEAR, Hardware, Shape, Work
+from foundling.costs import HOUR, YEAR, Hardware, Work
 from foundling.data.lineage import require
 from foundling.device import set_threads
+from foundling.model.config import GPTConfig
 from foundling.terminal import show
+from foundling.validation import build
 
 log = logging.getLogger(__name__)
 TOKENS, TOKENIZER = Path("data/tokens"), Path("data/tokenizer")
 WIDTH = 100
 GIB = 2.0**30
-LARGEST_STEP = 5e11  # operations of a step by which this machine is measured; a larger one is cut
+LARGEST_STEP = 5e11  # FLOPs of the largest step with which this machine is measured
 PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def run(config: DictConfig, out: Path) -> None:
-    """Print the plan, then a warning for what will not fit or takes too long."""
+    """Print the plan, then warnings about what does not fit or takes too long."""
     settings = section(config, "pretrain")
-    hardware = Hardware(**section(config, "hardware"))
-    shape = Shape.of({"vocab_size": _vocabulary(config), **section(config, "model")})
+    hardware = build(Hardware, section(config, "hardware"), "hardware")
+    shape = build(GPTConfig, {"vocab_size": _vocab_size(config), **section(config, "model")}, "model")
     precision = costs.precision_of(settings["precision"], hardware.precision)
     work = _work(config, shape, hardware.devices)
     speed = f"{_si(hardware.speed(precision))}FLOP/s, {hardware.utilisation:.0%} of the peak" if hardware.peak else ""
@@ -41,21 +43,21 @@ def run(config: DictConfig, out: Path) -> None:
         hardware, speed = _measured(config, hardware, shape, precision)
     total = costs.bill(work.all, hardware, precision)
     state = costs.state_bytes(shape, settings["optimizer"]["_target_"].rpartition(".")[2], precision)
-    held = [costs.activation_bytes(shape, work.windows * shape.context, precision, c) for c in (False, True)]
+    activations = [costs.activation_bytes(shape, work.windows * shape.context, precision, c) for c in (False, True)]
     memory = hardware.memory if hardware.memory is not None else costs.free_memory()
-    both = Table.grid(padding=(0, 2))
-    both.add_row(_parameters(costs.parameters(shape)), _memory(state, held, memory, work.windows))
+    side_by_side = Table.grid(padding=(0, 2))
+    side_by_side.add_row(_parameters(costs.parameters(shape)), _memory(state, activations, memory, work.windows))
     title = f"\n  {hardware.name}, {precision}; batches of {settings['batch_size']:,} × {shape.context:,} tokens"
-    show(title, both, _training(work, shape, total, speed, hardware.devices), width=WIDTH)
-    if sum(state.values()) + held[0] > memory:
+    show(title, side_by_side, _training(work, shape, total, speed, hardware.devices), width=WIDTH)
+    if sum(state.values()) + activations[0] > memory:
         log.warning(_too_large(shape, precision, sum(state.values()), memory, work, hardware))
     budget = config.runtime.budget_hours
     if budget is not None and total.seconds > budget * HOUR:
         log.warning(f"plan: {_time(total.seconds)} is more than runtime.budget_hours={budget}")
 
 
-def _vocabulary(config: DictConfig) -> int:
-    """The number of tokens: what is asked for, the tokenizer's config, or the tokenizer that was made."""
+def _vocab_size(config: DictConfig) -> int:
+    """The vocabulary size: plan.vocab_size, the tokenizer's config, or data/tokenizer."""
     if config.plan.vocab_size is not None:
         return int(config.plan.vocab_size)
     tokenizer = section(config, "tokenizer")
@@ -65,19 +67,19 @@ def _vocabulary(config: DictConfig) -> int:
         return int(tokenizer["vocab_size"])
     if not (TOKENIZER / "tokenizer.json").is_file():
         raise ValueError(
-            f"a tokenizer of kind {tokenizer['kind']} takes its size from the corpus, and {TOKENIZER} is not made "
-            "yet; run `dvc repro tokenizer`, or set plan.vocab_size"
+            f"a tokenizer of kind {tokenizer['kind']} takes its size from the corpus, and {TOKENIZER} does not exist; "
+            "run `dvc repro tokenizer`, or set plan.vocab_size"
         )
     return int(read_json(TOKENIZER / "tokenizer.json")["vocab_size"])
 
 
-def _work(config: DictConfig, shape: Shape, devices: int) -> Work:
-    settings, ask = section(config, "pretrain"), config.plan
-    if ask.tokens is not None and (not isinstance(ask.tokens, int | float) or ask.tokens <= 0):
-        raise ValueError(f"found plan.tokens={ask.tokens!r}; it must be a positive number, as 2.5e9, or null")
+def _work(config: DictConfig, shape: GPTConfig, devices: int) -> Work:
+    settings, plan = section(config, "pretrain"), config.plan
+    if plan.tokens is not None and (not isinstance(plan.tokens, int | float) or plan.tokens <= 0):
+        raise ValueError(f"plan.tokens={plan.tokens!r}: must be a positive number, as 2.5e9, or null")
     per_step = settings["batch_size"] * shape.context
-    steps = settings["max_steps"] if ask.tokens is None else math.ceil(ask.tokens / per_step)
-    tokens = steps * per_step if ask.tokens is None else float(ask.tokens)
+    steps = settings["max_steps"] if plan.tokens is None else math.ceil(plan.tokens / per_step)
+    tokens = steps * per_step if plan.tokens is None else float(plan.tokens)
     weights, attention = costs.flops_per_token(shape)
     corpus, validation = _corpus(config)
     return Work(
@@ -85,14 +87,14 @@ def _work(config: DictConfig, shape: Shape, devices: int) -> Work:
         steps=steps,
         windows=math.ceil(settings["batch_size"] / settings["accumulate"] / devices),
         weights=weights,
-        attention=attention if ask.attention else 0.0,
+        attention=attention if plan.attention else 0.0,
         corpus=corpus,
         validated=float(validation * math.ceil(steps / settings["validate_every"])),
     )
 
 
 def _corpus(config: DictConfig) -> tuple[int | None, int]:
-    """Tokens to train on and to validate with in data/tokens; (None, 0) where it was not made with this config."""
+    """Training and validation tokens in data/tokens; (None, 0) if it was not made with this config."""
     if not (TOKENS / "meta.json").is_file():
         return None, 0
     meta = read_json(TOKENS / "meta.json")
@@ -106,18 +108,17 @@ def _corpus(config: DictConfig) -> tuple[int | None, int]:
     return counts["train"], counts["validation"]
 
 
-def _measured(config: DictConfig, hardware: Hardware, shape: Shape, precision: str) -> tuple[Hardware, str]:
-    """The hardware with the peak that this machine reaches on the model, or on a part of it where that is too large."""
+def _measured(config: DictConfig, hardware: Hardware, shape: GPTConfig, precision: str) -> tuple[Hardware, str]:
+    """The hardware with the peak that this machine reaches on the model, or on a part of a model that is too large."""
     import torch
     from hydra.utils import instantiate
 
-    from foundling.model.gpt import GPT, GPTConfig
+    from foundling.model.gpt import GPT
     from foundling.training.calibration import measure
 
-    settings, ask = section(config, "pretrain"), config.plan
-    values = {"vocab_size": shape.vocab_size, **section(config, "model")}
-    windows, layers = settings["batch_size"] // settings["accumulate"], shape.n_layer
-    part = shape
+    settings, plan = section(config, "pretrain"), config.plan
+    full_windows = settings["batch_size"] // settings["accumulate"]
+    windows, layers, part = full_windows, shape.n_layer, shape
     while sum(costs.flops_per_token(part)) * windows * shape.context > LARGEST_STEP and (windows, layers) != (1, 1):
         windows, layers = (windows // 2, layers) if windows > 1 else (1, layers // 2)
         part = dataclasses.replace(shape, n_layer=layers)
@@ -126,28 +127,34 @@ def _measured(config: DictConfig, hardware: Hardware, shape: Shape, precision: s
     needed += costs.activation_bytes(part, windows * shape.context, precision, checkpointed=False)
     if needed > costs.free_memory():
         raise ValueError(
-            f"a single layer of this model needs {needed / GIB:,.0f} GiB, more than this machine has free, so it "
-            "cannot be measured here; name the hardware, as hardware=h100, or set hardware.peak"
+            f"a single layer of this model needs {needed / GIB:,.0f} GiB, more than is free on this machine, so it "
+            "cannot be measured; choose the hardware, as hardware=h100, or set hardware.peak"
         )
     set_threads(config.runtime.threads)
-    whole = (windows, layers) == (settings["batch_size"] // settings["accumulate"], shape.n_layer)
+    whole = (windows, layers) == (full_windows, shape.n_layer)
     accumulate = settings["accumulate"] if whole else 1
     torch.manual_seed(settings["seed"])
     speed = measure(
-        GPT(GPTConfig(**values | {"n_layer": layers})),
+        GPT(part),
         instantiate(config.pretrain.optimizer, _partial_=True),
         batch_size=windows * accumulate,
         accumulate=accumulate,
         gradient_clip=settings["gradient_clip"],
         precision=precision,
-        seconds=ask.calibration_seconds,
+        seconds=plan.calibration_seconds,
         least=1,
     )
     weights, attention = costs.flops_per_token(part)
-    flops = (weights + (attention if ask.attention else 0)) * windows * accumulate * shape.context / speed.seconds
-    how = "the whole model" if whole else f"{layers} of {shape.n_layer} layers, {windows} × {shape.context:,} tokens"
-    told = f"{_si(flops)}FLOP/s, measured: {how}, {speed.seconds:.3g} s a step (median of {speed.steps})"
-    return dataclasses.replace(hardware, peak={costs.PRECISIONS[precision][2]: flops / hardware.utilisation}), told
+    flops = (weights + (attention if plan.attention else 0)) * windows * accumulate * shape.context / speed.seconds
+    measured = (
+        "the whole model" if whole else f"{layers} of {shape.n_layer} layers, {windows} × {shape.context:,} tokens"
+    )
+    description = (
+        f"{_si(flops)}FLOP/s, measured on {measured}, {speed.seconds:.3g} s per step (median of {speed.steps})"
+    )
+    return dataclasses.replace(
+        hardware, peak={costs.PRECISIONS[precision][2]: flops / hardware.utilisation}
+    ), description
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -168,53 +175,53 @@ def _parameters(parts: dict[str, int]) -> Table:
     return table
 
 
-def _memory(state: dict[str, float], held: list[float], memory: float, windows: int) -> Table:
-    table = _table("memory a device, GiB", "part", "all kept", "checkpointed")
+def _memory(state: dict[str, float], activations: list[float], memory: float, windows: int) -> Table:
+    table = _table("memory per device, GiB", "part", "all kept", "checkpointed")
     for name, size in state.items():
         table.add_row(name, *2 * [_gib(size)])
-    table.add_row(f"activations of {windows:,}", *map(_gib, held))
+    table.add_row(f"activations of {windows:,}", *map(_gib, activations))
     table.add_section()
-    table.add_row("all", *(_gib(sum(state.values()) + size) for size in held))
-    table.add_row("there are", *2 * [_gib(memory)])
+    table.add_row("all", *(_gib(sum(state.values()) + size) for size in activations))
+    table.add_row("available", *2 * [_gib(memory)])
     return table
 
 
-def _training(work: Work, shape: Shape, total: costs.Bill, speed: str, devices: int) -> Table:
+def _training(work: Work, shape: GPTConfig, total: costs.Bill, speed: str, devices: int) -> Table:
     table = _table("training")
     table.add_column(no_wrap=True)
     table.add_column()
     numbers = sum(costs.parameters(shape).values())
-    best = f"about {costs.CHINCHILLA} are best spent, {_si(costs.CHINCHILLA * numbers)} tokens (Hoffmann et al. 2022)"
+    optimal = f"about {costs.CHINCHILLA} are optimal, {_si(costs.CHINCHILLA * numbers)}tokens (Hoffmann et al. 2022)"
     table.add_row("tokens", f"{work.tokens:,.0f} in {work.steps:,} steps")
     if work.corpus:
         table.add_row("epochs", f"{work.tokens / work.corpus:,.2f} of the {work.corpus:,} tokens of {TOKENS}")
-    table.add_row("tokens a parameter", f"{work.tokens / numbers:,.3g}; {best}")
-    attention = f" + {work.tokens * work.attention:.3g} of attention" if work.attention else ""
-    table.add_row("operations", f"{work.training:.3g}: {work.tokens * work.weights:.3g} of 6 a weight{attention}")
+    table.add_row("tokens per parameter", f"{work.tokens / numbers:,.3g}; {optimal}")
+    attention = f" + {work.tokens * work.attention:.3g} for attention" if work.attention else ""
+    table.add_row("FLOPs", f"{work.training:.3g}: {work.tokens * work.weights:.3g} for 6 per weight{attention}")
     table.add_row("speed", speed)
     seconds = total.seconds * work.training / work.all
     share = f": training {_time(seconds)}, validation {_time(total.seconds - seconds)}" if work.validated else ""
     table.add_row("time", _time(total.seconds) + share)
     if total.seconds * devices > YEAR / 12:
         table.add_row("device-years", f"{total.seconds * devices / YEAR:,.1f}")
-    table.add_row(
-        "energy", "unknown; set hardware.power" if total.kilowatt_hours is None else _kwh(total.kilowatt_hours)
-    )
-    table.add_row("price", "unknown; set hardware.price" if total.dollars is None else f"${total.dollars:,.2f}")
+    energy = "unknown; set hardware.power" if total.kilowatt_hours is None else _kwh(total.kilowatt_hours)
+    price = "unknown; set hardware.price" if total.dollars is None else f"${total.dollars:,.2f}"
+    table.add_row("energy", energy)
+    table.add_row("price", price)
     return table
 
 
-def _too_large(shape: Shape, precision: str, state: float, memory: float, work: Work, hardware: Hardware) -> str:
-    """What does not fit into a device, and what would."""
+def _too_large(shape: GPTConfig, precision: str, state: float, memory: float, work: Work, hardware: Hardware) -> str:
+    """A warning that says what does not fit into a device, and what would."""
     if state > memory:
         return (
-            f"plan: weights, gradients and optimizer do not fit into a device of this hardware ({hardware.name}); "
-            f"shared out, they need at least {math.ceil(state / memory):,} of them"
+            f"plan: weights, gradients and optimizer state do not fit into one device of {hardware.name}; "
+            f"sharded, they need at least {math.ceil(state / memory):,} devices"
         )
     parts = costs.parts_that_fit(shape, work.windows, precision, memory - state)
     if parts is None:
-        return "plan: the activations of a single window do not fit; take a smaller model or a shorter model.context"
-    return f"plan: this does not fit into memory; with {parts} times the pretrain.accumulate it does"
+        return "plan: the activations of one window do not fit; use a smaller model or a shorter model.context"
+    return f"plan: this does not fit into memory; it does with pretrain.accumulate multiplied by {parts}"
 
 
 def _gib(size: float) -> str:
@@ -222,9 +229,11 @@ def _gib(size: float) -> str:
 
 
 def _si(value: float) -> str:
-    """A number with its prefix, ready for a unit."""
-    scale, prefix = next(((scale, prefix) for scale, prefix in PREFIXES if value >= scale), (1.0, ""))
-    return f"{value / scale:.3g} {prefix}"
+    """A number with its SI prefix, to be followed by a unit."""
+    for scale, prefix in PREFIXES:
+        if value >= scale:
+            return f"{value / scale:.3g} {prefix}"
+    return f"{value:.3g} "
 
 
 def _time(seconds: float) -> str:

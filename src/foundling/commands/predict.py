@@ -14,7 +14,8 @@ from foundling.data.classification import encode
 from foundling.data.unknown import count_unknown
 from foundling.device import set_up
 from foundling.evaluation.classification import probabilities
-from foundling.model.classifier import Classifier, ClassifierConfig
+from foundling.model.classifier import Classifier
+from foundling.model.config import ClassifierConfig
 from foundling.weights import folder
 
 

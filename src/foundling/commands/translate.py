@@ -9,7 +9,8 @@ from omegaconf import DictConfig
 from foundling.commands.texts import check_asked, read_texts
 from foundling.device import set_up
 from foundling.generation.beam import Search, translate
-from foundling.model.translator import Translator, TranslatorConfig
+from foundling.model.config import TranslatorConfig
+from foundling.model.translator import Translator
 from foundling.weights import folder
 
 

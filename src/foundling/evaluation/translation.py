@@ -97,7 +97,7 @@ def looks(model: Translator, tokenizer: Tokenizer, source: str, translation: str
     device = next(model.parameters()).device
     read, written = [*tokenizer.encode(source)[:room], end], [*tokenizer.encode(translation)[:room], end]
     memory, mask = model.encode(torch.tensor([read], device=device), torch.tensor([len(read)], device=device))
-    found = model.looks(torch.tensor([[end, *written[:-1]]], device=device), memory, mask)[:, 0].mean(
+    found = model.cross_attention_maps(torch.tensor([[end, *written[:-1]]], device=device), memory, mask)[:, 0].mean(
         dim=1
     )  # (L, T, S)
     return {

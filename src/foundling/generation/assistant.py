@@ -1,4 +1,4 @@
-"""A conversation with a tuned model: what the user says in, the answer piece by piece out; it remembers what fits."""
+"""A conversation with a chat model: user messages in, answers out as a stream of text."""
 
 from collections.abc import Generator, Iterable, Iterator
 
@@ -8,27 +8,27 @@ from foundling.model.gpt import GPT
 from foundling.text.prompts import ASSISTANT, SYSTEM, USER, Message, Template, prompt
 from foundling.text.tokenizer import Tokenizer
 
-UNFINISHED = "\ufffd"  # how a character is decoded whose last bytes are still to come
+UNFINISHED = "\ufffd"  # decoded in place of an incomplete character
 
 
 def pieces(tokenizer: Tokenizer, ids: Iterable[int]) -> Iterator[str]:
-    """The text of ids as they come, cut where characters are whole."""
-    waiting: list[int] = []
+    """Decode a stream of ids into pieces of text that contain whole characters."""
+    pending: list[int] = []
     for token in ids:
-        waiting.append(token)
-        text = tokenizer.decode(waiting)
+        pending.append(token)
+        text = tokenizer.decode(pending)
         if not text.endswith(UNFINISHED):
             yield text
-            waiting = []
-    if waiting:
-        yield tokenizer.decode(waiting)
+            pending = []
+    if pending:
+        yield tokenizer.decode(pending)
 
 
 class Assistant:
-    """A tuned model with its template, and the conversation so far.
+    """A chat model with its template, and the conversation so far.
 
-    What a prompt and its answer need beyond the context is made room for: first the oldest turns go, then the
-    beginning of the newest message. `forgotten` counts the messages that the last answer did not see any more.
+    Where the conversation and an answer exceed the context, the oldest turns are dropped, then the beginning of the
+    newest message. `forgotten` is the number of messages that were dropped for the last answer.
     """
 
     def __init__(
@@ -44,20 +44,20 @@ class Assistant:
     ) -> None:
         self.model, self.tokenizer, self.template = model, tokenizer, template
         self.sampling, self.seed = sampling, seed
-        self.room = max(1, min(max_new_tokens, model.config.context // 2))
+        self.reserved = max(1, min(max_new_tokens, model.config.context // 2))
         self.max_new_tokens = max_new_tokens
         self.begin(system)
 
     def begin(self, system: str | None) -> None:
-        """Start anew, with this system text."""
+        """Start a new conversation with this system prompt."""
         self.system = system
         self.messages: list[Message] = []
         self.forgotten = 0
 
     def reply(self, text: str) -> Generator[str]:
-        """The answer to the user's text, in pieces; what was said until it ends, or is closed, is remembered."""
+        """Stream the answer to the user's text; the part that was streamed becomes part of the conversation."""
         self.messages.append(Message(USER, text))
-        said = ""
+        answer = ""
         try:
             ids = generate(
                 self.model,
@@ -68,18 +68,18 @@ class Assistant:
                 self.seed + len(self.messages),
             )
             for piece in pieces(self.tokenizer, ids):
-                said += piece
+                answer += piece
                 yield piece
         finally:
-            self.messages.append(Message(ASSISTANT, said.strip()))
+            self.messages.append(Message(ASSISTANT, answer.strip()))
 
     def _prompt(self) -> list[int]:
-        """The ids of as much of the conversation as leaves room for an answer."""
-        opening = [Message(SYSTEM, self.system)] if self.system else []
-        most = self.model.config.context - self.room
-        for first in range(0, len(self.messages), 2):  # a turn: what the user said, and the answer
-            ids = prompt([*opening, *self.messages[first:]], self.template, self.tokenizer)
+        """The ids of the latest part of the conversation that leaves space for an answer."""
+        system = [Message(SYSTEM, self.system)] if self.system else []
+        longest = self.model.config.context - self.reserved
+        for first in range(0, len(self.messages), 2):  # a turn is a user message and an answer
+            ids = prompt([*system, *self.messages[first:]], self.template, self.tokenizer)
             self.forgotten = first
-            if len(ids) <= most:
+            if len(ids) <= longest:
                 return ids
-        return ids[-most:]
+        return ids[-longest:]

@@ -1,54 +1,56 @@
-"""What a model remembers of the tokens it has read, so that each new token costs one step: an argument, never state.
+"""The state of incremental decoding, passed to the model as an argument: keys, values and convolution inputs.
 
-Shapes: B batch, G key/value heads, S positions held, D head size, C width.
+Shapes: B batch, T new tokens, G key/value heads, S cached positions, D head size, C width.
 """
 
 import torch
 from torch import Tensor
 
+MINIMUM_CAPACITY = 64  # positions
 
-class Recent:
-    """The last inputs of a short convolution, (B, reach, C); None before the first."""
+
+class ConvolutionState:
+    """The last inputs of a short convolution, (B, reach, C); None before the first call."""
 
     def __init__(self) -> None:
-        self.held: Tensor | None = None
+        self.inputs: Tensor | None = None
 
 
 class LayerCache:
-    """One layer's keys and values of the tokens so far, and the last inputs of its convolutions, where it has some."""
+    """One layer's keys and values, and the states of its short convolutions where it has any."""
 
     def __init__(self) -> None:
         self.k: Tensor | None = None
         self.v: Tensor | None = None
-        self.block, self.induction = Recent(), Recent()
+        self.convolution, self.lookup = ConvolutionState(), ConvolutionState()
         self.length = 0
 
     def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Add the new tokens' k and v (B, G, T, D); return all so far, (B, G, S, D) each. Room grows by doubling."""
-        needed = self.length + k.size(2)
-        self.k, self.v = _roomy(self.k, k, self.length, needed), _roomy(self.v, v, self.length, needed)
-        self.k[:, :, self.length : needed] = k
-        self.v[:, :, self.length : needed] = v
-        self.length = needed
-        return self.held()
+        """Append the new tokens' k and v (B, G, T, D); return those of all tokens, (B, G, S, D) each."""
+        length = self.length + k.size(2)
+        self.k, self.v = _grow(self.k, k, self.length, length), _grow(self.v, v, self.length, length)
+        self.k[:, :, self.length : length] = k
+        self.v[:, :, self.length : length] = v
+        self.length = length
+        return self.read()
 
-    def held(self) -> tuple[Tensor, Tensor]:
-        """The k and v of all tokens so far, (B, G, S, D) each."""
+    def read(self) -> tuple[Tensor, Tensor]:
+        """The keys and values of all tokens so far, (B, G, S, D) each."""
         assert self.k is not None
         assert self.v is not None
         return self.k[:, :, : self.length], self.v[:, :, : self.length]
 
     def select(self, rows: Tensor) -> None:
-        """Go on with these rows (N,) of the batch, in this order; one may come more than once."""
+        """Replace the batch by these of its rows (N,), in this order; a row may be repeated."""
         self.k, self.v = (None if t is None else t[rows] for t in (self.k, self.v))
-        for recent in (self.block, self.induction):
-            recent.held = None if recent.held is None else recent.held[rows]
+        for state in (self.convolution, self.lookup):
+            state.inputs = None if state.inputs is None else state.inputs[rows]
 
 
 class KVCache:
-    """The caches of all layers of one model for one batch of sequences that grow in step.
+    """The caches of all layers, for one batch of sequences of equal length.
 
-    With `cross`, each layer has a second one for what it made of the sequence that it looks across to.
+    With `cross`, each layer has a second cache for the keys and values of the encoder's output.
     """
 
     def __init__(self, n_layer: int, cross: bool = False) -> None:
@@ -56,21 +58,22 @@ class KVCache:
         self.cross = [LayerCache() for _ in range(n_layer if cross else 0)]
 
     def select(self, rows: Tensor) -> None:
-        """Go on with these rows (N,) of the batch, as a beam search does when it drops some and doubles others."""
+        """Replace the batch by these of its rows (N,), as a beam search does when it drops and repeats beams."""
         for layer in (*self.layers, *self.cross):
             layer.select(rows)
 
     @property
     def length(self) -> int:
-        """How many positions are held."""
+        """The number of cached positions."""
         return self.layers[0].length
 
 
-def _roomy(buffer: Tensor | None, like: Tensor, length: int, needed: int) -> Tensor:
+def _grow(buffer: Tensor | None, like: Tensor, used: int, needed: int) -> Tensor:
+    """The buffer, or a copy of twice the needed capacity where it is too small: amortised O(1) a token."""
     if buffer is not None and buffer.size(2) >= needed:
         return buffer
     b, g, _, d = like.shape
-    grown = torch.empty(b, g, max(64, 2 * needed), d, dtype=like.dtype, device=like.device)
+    grown = torch.empty(b, g, max(MINIMUM_CAPACITY, 2 * needed), d, dtype=like.dtype, device=like.device)
     if buffer is not None:
-        grown[:, :, :length] = buffer[:, :, :length]
+        grown[:, :, :used] = buffer[:, :, :used]
     return grown

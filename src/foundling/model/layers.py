@@ -1,4 +1,4 @@
-"""The parts of a block beside attention: norms, feed-forward networks, positions, the short convolution.
+"""The layers of a block besides attention: norms, feed-forward networks, positions, the short convolution.
 
 Shapes: B batch, T time, C width, H heads, D head size.
 """
@@ -7,26 +7,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from foundling.model.kv_cache import Recent
-
-NORMS = ("layernorm", "rmsnorm")
-MLPS = ("relu", "gelu", "relu2", "swiglu")
-POSITIONS = ("learned", "sinusoidal", "rotary")
+from foundling.model.config import Mlp, Norm
+from foundling.model.kv_cache import ConvolutionState
 
 
-def make_norm(kind: str, width: int, eps: float, bias: bool) -> nn.Module:
-    """LayerNorm (Ba et al. 2016), or RMSNorm, which leaves out mean and bias (Zhang and Sennrich 2019)."""
+def make_norm(kind: Norm, width: int, eps: float, bias: bool) -> nn.Module:
+    """LayerNorm (Ba et al. 2016), or RMSNorm, which omits mean and bias (Zhang and Sennrich 2019)."""
     return nn.LayerNorm(width, eps=eps, bias=bias) if kind == "layernorm" else nn.RMSNorm(width, eps=eps)
 
 
 class MLP(nn.Module):
-    """Two layers applied to each position alone: (B, T, C) -> (B, T, C).
+    """The position-wise feed-forward network: (B, T, C) -> (B, T, C).
 
-    relu: as the 2017 Transformer; gelu: GELU in its tanh form, as GPT-2; relu2: ReLU squared (So et al. 2021);
+    relu: as in the 2017 Transformer; gelu: the tanh approximation, as in GPT-2; relu2: squared ReLU (So et al. 2021);
     swiglu: SiLU(gate) · up (Shazeer 2020).
     """
 
-    def __init__(self, kind: str, width: int, hidden: int, bias: bool) -> None:
+    def __init__(self, kind: Mlp, width: int, hidden: int, bias: bool) -> None:
         super().__init__()
         self.kind = kind
         self.up = nn.Linear(width, hidden, bias=bias)
@@ -34,7 +31,7 @@ class MLP(nn.Module):
         self.out = nn.Linear(hidden, width, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Transform each position of x (B, T, C)."""
+        """Transform each position of x (B, T, C) independently."""
         if self.gate is not None:
             return self.out(F.silu(self.gate(x)) * self.up(x))
         h = self.up(x)  # (B, T, hidden)
@@ -44,56 +41,59 @@ class MLP(nn.Module):
 
 
 class ShortConvolution(nn.Module):
-    """Add to each token a learned, channel-wise blend of the `reach` tokens before it: x[t] + Σₖ wₖ ⊙ x[t-k].
+    """A causal depthwise convolution with a residual: x[t] + Σₖ wₖ ⊙ x[t-k] for k = 1 … reach.
 
-    Copying from the context needs a token to know its predecessor; attention spends a layer on that, this a few hundred
-    weights (compare Mamba's and H3's short convolutions; Fu et al. 2023). Zero weights at the start: the identity.
+    To copy from the context, a token needs to know its predecessor. Attention spends a layer on that, this a few
+    hundred weights (compare the short convolutions of H3, Fu et al. 2023, and Mamba). It starts as the identity.
     """
 
     def __init__(self, width: int, reach: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(reach, width))
 
-    def forward(self, x: Tensor, recent: Recent | None = None, segments: Tensor | None = None) -> Tensor:
-        """Blend x (B, T, C) with its past, of which `recent` holds what came before the first of the new tokens.
+    def forward(self, x: Tensor, state: ConvolutionState | None = None, segments: Tensor | None = None) -> Tensor:
+        """Convolve x (B, T, C) over time.
 
-        With segments (B, T) a token blends in those of its own segment alone.
+        Args:
+            x: the new tokens.
+            state: the inputs that precede x, updated in place; None where x starts the sequence.
+            segments: (B, T) numbers of packed texts; a token reads only tokens of its own text.
         """
         reach, t = self.weight.size(0), x.size(1)
-        if recent is None or recent.held is None:
-            past = F.pad(x, (0, 0, reach, 0))  # (B, reach + T, C)
+        if state is None or state.inputs is None:
+            padded = F.pad(x, (0, 0, reach, 0))  # (B, reach + T, C)
         else:
-            past = torch.cat((recent.held, x), dim=1)  # (B, reach + T, C)
-        if recent is not None:
-            recent.held = past[:, -reach:]  # (B, reach, C)
+            padded = torch.cat((state.inputs, x), dim=1)  # (B, reach + T, C)
+        if state is not None:
+            state.inputs = padded[:, -reach:]  # (B, reach, C)
         for k in range(1, reach + 1):
-            before = past[:, reach - k : reach - k + t]  # (B, T, C), the token k places back
+            previous = padded[:, reach - k : reach - k + t]  # (B, T, C), shifted by k
             if segments is not None:
-                own = F.pad(segments[:, k:] == segments[:, :-k], (min(k, t), 0))  # (B, T)
-                before = before * own.unsqueeze(-1)
-            x = torch.addcmul(x, before, self.weight[k - 1])  # (B, T, C)
+                same_text = F.pad(segments[:, k:] == segments[:, :-k], (min(k, t), 0))  # (B, T)
+                previous = previous * same_text.unsqueeze(-1)
+            x = torch.addcmul(x, previous, self.weight[k - 1])  # (B, T, C)
         return x
 
 
 def sinusoids(context: int, width: int) -> Tensor:
-    """Fixed position vectors (context, C): sines on even, cosines on odd channels (Vaswani et al. 2017, 3.5)."""
+    """Fixed position vectors (context, C): sines in even, cosines in odd channels (Vaswani et al. 2017, 3.5)."""
     angles = _angles(context, width, theta=10_000.0)  # (context, C/2)
     return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(1)  # (context, C)
 
 
 def rotary_tables(context: int, head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
-    """Cosines and sines (context, D) that turn queries and keys (Su et al. 2021), halves laid out as Llama does."""
+    """Cosines and sines (context, D) of rotary positions (Su et al. 2021), with Llama's layout of the halves."""
     angles = _angles(context, head_dim, theta).repeat(1, 2)  # (context, D)
     return angles.cos(), angles.sin()
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turn x (B, H, T, D) by its positions' angles, (T, D) or (B, 1, T, D); scores then depend on distances alone."""
+    """Rotate x (B, H, T, D) by the angles of its positions, (T, D) or (B, 1, T, D); scores see distances only."""
     left, right = x.chunk(2, dim=-1)
     return x * cos + torch.cat((-right, left), dim=-1) * sin
 
 
 def _angles(context: int, width: int, theta: float) -> Tensor:
-    """position · theta^(-2i/width), (context, width/2), counted in float64 so that far positions stay exact."""
+    """position · theta^(-2i/width), (context, width/2), computed in float64 so that far positions stay exact."""
     frequencies = theta ** (-torch.arange(0, width, 2, dtype=torch.float64) / width)
     return torch.outer(torch.arange(context, dtype=torch.float64), frequencies).float()

@@ -1,7 +1,7 @@
-"""Low-rank adaptation: a network's linear layers are wrapped from outside, trained, and merged back into plain ones.
+"""Low-rank adaptation: linear layers are wrapped from outside, trained, and merged back into plain ones.
 
-LoRA (Hu et al. 2021) leaves W as it is and learns a difference of low rank: y = W x + (alpha / rank) · B A x. B begins
-at zero, so that the wrapped network begins as the one it wraps. The network itself never learns of it.
+LoRA (Hu et al. 2021) freezes W and learns a low-rank update: y = W x + (alpha / rank) · B A x. B starts at zero, so
+that the wrapped network starts as the original one. The network's code does not know about it.
 """
 
 import math
@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 
 class LoRALinear(nn.Module):
-    """A linear layer with its difference of low rank: (…, in) -> (…, out)."""
+    """A linear layer with a low-rank update: (…, in) -> (…, out)."""
 
     def __init__(
         self, base: nn.Linear, rank: int, alpha: float, dropout: float, generator: torch.Generator | None = None
@@ -22,19 +22,19 @@ class LoRALinear(nn.Module):
         self.base = base
         self.scale = alpha / rank
         self.dropout = dropout
-        bound = 1 / math.sqrt(base.in_features)  # as nn.Linear's own weights begin
-        drawn = torch.empty(rank, base.in_features).uniform_(-bound, bound, generator=generator)
-        self.down = nn.Parameter(drawn.to(base.weight))  # A, (rank, in)
+        bound = 1 / math.sqrt(base.in_features)  # as nn.Linear's default
+        initial = torch.empty(rank, base.in_features).uniform_(-bound, bound, generator=generator)
+        self.down = nn.Parameter(initial.to(base.weight))  # A, (rank, in)
         self.up = nn.Parameter(base.weight.new_zeros(base.out_features, rank))  # B, (out, rank)
 
     def forward(self, x: Tensor) -> Tensor:
-        """W x + b, plus scale · B A x; dropout falls on the difference's input alone."""
+        """W x + b + scale · B A x; dropout is applied to the input of the update only."""
         low = F.linear(F.dropout(x, self.dropout, self.training), self.down)  # (…, rank)
         return self.base(x) + self.scale * F.linear(low, self.up)
 
     @torch.no_grad()
     def merged(self) -> nn.Linear:
-        """The plain layer that gives the same: W + scale · B A."""
+        """The equivalent plain layer, W + scale · B A; changes the base layer in place."""
         self.base.weight += self.scale * (self.up @ self.down)
         return self.base
 
@@ -42,21 +42,21 @@ class LoRALinear(nn.Module):
 def wrap(
     network: nn.Module, targets: Sequence[str], rank: int, alpha: float, dropout: float, seed: int
 ) -> list[nn.Parameter]:
-    """Freeze `network` and wrap, in place, its linear layers that `targets` name; returns what is left to train.
+    """Freeze `network` and wrap, in place, the linear layers that `targets` names; return the trainable parameters.
 
-    A target is the end of a layer's dotted name: "qkv", or "attention.out" where "out" alone would name two. One that
-    names no layer raises ValueError.
+    A target is the end of a layer's dotted name: "qkv", or "attention.out" where "out" alone is ambiguous. A target
+    without a layer, or a rank, alpha or dropout out of range, raises ValueError.
     """
     if rank < 1 or alpha <= 0:
-        raise ValueError(f"found lora.rank={rank}, lora.alpha={alpha}; both must be positive; try rank=8, alpha=16")
+        raise ValueError(f"lora.rank={rank}, lora.alpha={alpha}: both must be positive; try rank=8, alpha=16")
     if not 0 <= dropout < 1:
-        raise ValueError(f"found lora.dropout={dropout}; it must be at least 0 and below 1; 0 switches it off")
+        raise ValueError(f"lora.dropout={dropout}: must be at least 0 and below 1; 0 disables it")
     linear = {name: module for name, module in network.named_modules() if isinstance(module, nn.Linear)}
     for target in targets:
-        if not any(_named(name, target) for name in linear):
+        if not any(_matches(name, target) for name in linear):
             known = dict.fromkeys(".".join(name.split(".")[-2:]) for name in linear)
-            raise ValueError(f"lora.targets has {target!r}, no linear layer; allowed are {', '.join(known)}; mend it")
-    chosen = [name for name in linear if any(_named(name, target) for target in targets)]
+            raise ValueError(f"lora.targets={target!r}: must be a linear layer, one of {', '.join(known)}")
+    chosen = [name for name in linear if any(_matches(name, target) for target in targets)]
     if not chosen:
         raise ValueError("lora.targets is empty; name the layers to adapt, as [attention.qkv, attention.out]")
     network.requires_grad_(False)
@@ -67,18 +67,18 @@ def wrap(
 
 
 def merge(network: nn.Module) -> None:
-    """Put plain layers back, in place, that compute what the wrapped ones did; all is trainable again."""
+    """Replace the wrapped layers by equivalent plain ones, in place; all parameters become trainable."""
     for name, layer in list(wrapped(network)):
         _replace(network, name, layer.merged())
     network.requires_grad_(True)
 
 
 def wrapped(network: nn.Module) -> Iterator[tuple[str, LoRALinear]]:
-    """The wrapped layers with their names."""
+    """The wrapped layers and their names."""
     return ((name, module) for name, module in network.named_modules() if isinstance(module, LoRALinear))
 
 
-def _named(name: str, target: str) -> bool:
+def _matches(name: str, target: str) -> bool:
     return name == target or name.endswith(f".{target}")
 
 

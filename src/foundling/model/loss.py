@@ -1,17 +1,20 @@
-"""The one loss: the surprise at the next token, in nats."""
+"""The loss: cross-entropy of the next token, in nats."""
 
 from torch import Tensor
 from torch.nn import functional as F
 
-IGNORE_INDEX = -100  # a target that is not to be learned: padding, or a prompt
+IGNORE_INDEX = -100  # marks targets that are not learned: padding and prompts
 
 
 def next_token_loss(logits: Tensor, targets: Tensor, reduction: str = "mean", smoothing: float = 0.0) -> Tensor:
-    """Cross-entropy -log p(target), in nats, over the targets that are not IGNORE_INDEX.
+    """Cross-entropy -log p(target), in nats, over the targets other than IGNORE_INDEX, computed in float32.
 
-    logits (B, T, V) and targets (B, T), where targets[b, t] is the token that follows position t. In float32 whatever
-    the model computes in. reduction "mean" is per token, "sum" the total, "none" gives (B, T). With `smoothing` ε the
-    target has the probability 1 - ε and all tokens share out the rest (Szegedy et al. 2016; Vaswani et al. 2017, 5.4).
+    Args:
+        logits: (B, T, V).
+        targets: (B, T); targets[b, t] is the token that follows position t.
+        reduction: "mean" per token, "sum", or "none" for (B, T).
+        smoothing: label smoothing ε: the target has probability 1 - ε, and ε is spread over all tokens (Szegedy et al.
+            2016; Vaswani et al. 2017, 5.4).
     """
     flat = F.cross_entropy(
         logits.flatten(0, 1).float(),

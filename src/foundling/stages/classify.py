@@ -24,7 +24,8 @@ from foundling.evaluation.comparison import OURS, ZERO_SHOT, compare, summary, w
 from foundling.evaluation.forgetting import knows, read_exam
 from foundling.evaluation.zero_shot import zero_shot
 from foundling.model import lora
-from foundling.model.classifier import Classifier, ClassifierConfig
+from foundling.model.classifier import Classifier
+from foundling.model.config import ClassifierConfig
 from foundling.model.gpt import GPT
 from foundling.scratch import begin
 from foundling.terminal import show
@@ -50,8 +51,8 @@ def run(config: DictConfig, out: Path) -> float:
     device = set_up(runtime)
     require_base(BASE, asked)
     trunk, tokenizer = folder.load(BASE)
+    texts = labelled(TEXTS, settings)
     changes: Counter[str] = Counter()
-    texts = labelled(TEXTS, settings, changes)
     count_unknown(tokenizer, chain(texts.labels, *map(texts.texts, texts.splits)), "classify", changes)
     rows, cut = encode_splits(tokenizer, texts, trunk.config.context, settings["keep"])
     origin = provenance(shaping(asked, "classify"), [TEXTS / META], BASE)

@@ -13,6 +13,7 @@ from foundling.data.language import LanguageData
 from foundling.data.lineage import require, shaping
 from foundling.data.shards import open_tokens
 from foundling.device import set_up
+from foundling.model.config import GPTConfig
 from foundling.scratch import begin
 from foundling.text.tokenizer import Tokenizer
 from foundling.training import budget
@@ -20,6 +21,7 @@ from foundling.training.fit import fit
 from foundling.training.keepsakes import Samples, Snapshots, log_spaced
 from foundling.training.language import LanguageModule
 from foundling.training.loggers import finish, log_lineage, make_wandb
+from foundling.validation import build
 from foundling.weights import folder
 from foundling.weights.provenance import provenance, run_record
 from foundling.weights.start import SCRATCH, start
@@ -43,7 +45,8 @@ def run(config: DictConfig, out: Path) -> float:
     tokenizer = Tokenizer.load(TOKENIZER)
     tokens = open_tokens(TOKENS, tokenizer)
     require(tokens.meta["made_with"], asked, str(TOKENS), "run `dvc repro tokenize` first, or drop that setting")
-    network = start(settings["init_from"], asked["model"], tokenizer, settings["seed"])
+    shape = build(GPTConfig, {"vocab_size": tokenizer.vocab_size, **asked["model"]}, "model")
+    network = start(settings["init_from"], shape, tokenizer, settings["seed"])
     batch = {name: settings[name] for name in ("batch_size", "accumulate", "seed")}
     batch["end_of_text"] = tokenizer.end_of_text if settings["align"] else None
     steps = settings["max_steps"]

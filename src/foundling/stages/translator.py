@@ -13,14 +13,15 @@ from omegaconf import DictConfig
 
 from foundling.artifacts import atomic_file, settle, write_json
 from foundling.config import recipe, section
-from foundling.costs import require_room
+from foundling.costs import require_memory
 from foundling.data.pairs import Pair, sentence_pairs
 from foundling.data.splits import TEST, TRAIN, VALIDATION, choose
 from foundling.data.translation import TranslationData, encode
 from foundling.device import set_up
 from foundling.evaluation.translation import NEAREST, bleu, looks, nearest, score, signatures, summary
 from foundling.generation.beam import Search, translate
-from foundling.model.translator import Translator, TranslatorConfig
+from foundling.model.config import TranslatorConfig
+from foundling.model.translator import Translator
 from foundling.scratch import begin
 from foundling.terminal import show
 from foundling.text.tokenizer import Tokenizer, train_bpe
@@ -28,6 +29,7 @@ from foundling.training.callbacks import Recorder
 from foundling.training.fit import fit
 from foundling.training.loggers import finish, log_lineage, make_wandb
 from foundling.training.translation import TranslationModule
+from foundling.validation import build
 from foundling.weights import folder
 from foundling.weights.provenance import provenance, run_record
 
@@ -46,8 +48,9 @@ def run(config: DictConfig, out: Path) -> float:
     pairs = sentence_pairs(PAIRS, settings, changes)
     texts = (text for pair in pairs[TRAIN] for text in (pair.source, pair.target))
     tokenizer = train_bpe(texts, settings["vocab_size"])
-    shape = TranslatorConfig(vocab_size=tokenizer.vocab_size, **settings["model"])
-    require_room(12 * shape.n_embd**2 * (shape.n_encoder + shape.n_decoder) + shape.vocab_size * shape.n_embd)
+    values = {"vocab_size": tokenizer.vocab_size, **settings["model"]}
+    shape = build(TranslatorConfig, values, "translator.model")
+    require_memory(12 * shape.n_embd**2 * (shape.n_encoder + shape.n_decoder) + shape.vocab_size * shape.n_embd)
     torch.manual_seed(settings["seed"])
     network = Translator(shape)
     origin = provenance({"translator": asked["translator"]}, [PAIRS / "meta.json"], None)

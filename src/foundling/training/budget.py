@@ -1,7 +1,6 @@
 """Before a training begins: a warning where it will not fit into this machine's memory, or takes longer than it may."""
 
 import copy
-import dataclasses
 import logging
 import math
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-from foundling.costs import HOUR, Shape, activation_bytes, free_memory, parts_that_fit, precision_of, state_bytes
+from foundling.costs import HOUR, activation_bytes, free_memory, parts_that_fit, precision_of, state_bytes
 from foundling.device import automatic_precision
 from foundling.model.gpt import GPT
 from foundling.training.calibration import measure
@@ -34,7 +33,7 @@ def warn(
         return
     on_gpu = device.type == "cuda"
     precision = precision_of(settings["precision"], automatic_precision(device))
-    shape = Shape.of(dataclasses.asdict(network.config))
+    shape = network.config
     kind = settings["optimizer"]["_target_"].rpartition(".")[2]
     devices = _devices(runtime["trainer"]["devices"]) if on_gpu else 1
     windows = math.ceil(settings["batch_size"] / settings["accumulate"] / devices)

@@ -1,6 +1,6 @@
-"""Which of our models exist outside of Foundling, and under which name: GPT-2, Llama, Qwen3.
+"""Which of our models other programs can run, and as which architecture: GPT-2, Llama or Qwen3.
 
-Each architecture is the set of GPTConfig's fields that it fixes; the others (widths, layers, context …) are free.
+An architecture is defined by the fields of GPTConfig that it fixes; the others (widths, layers, context …) are free.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -9,76 +9,77 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from foundling.model.gpt import GPT, GPTConfig, meta_gpt
+from foundling.model.config import GPTConfig
+from foundling.model.gpt import GPT
+from foundling.model.meta import meta_model
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A family of models that other programs know."""
+    """A family of models that other programs support."""
 
     name: str  # in Hugging Face's config.json and in GGUF
-    fixed: dict[str, Any]  # GPTConfig's fields with the only value that the family has
+    fixed: dict[str, Any]  # the fields of GPTConfig with the only value that the family has
 
 
-MODERN = {"position": "rotary", "norm": "rmsnorm", "mlp": "swiglu", "convolution": 0, "induction_heads": 0}
-CLASSIC = {"position": "learned", "norm": "layernorm", "mlp": "gelu", "convolution": 0, "induction_heads": 0}
+MODERN = {"position": "rotary", "norm": "rmsnorm", "mlp": "swiglu", "convolution": 0, "lookup_heads": 0}
+CLASSIC = {"position": "learned", "norm": "layernorm", "mlp": "gelu", "convolution": 0, "lookup_heads": 0}
 GPT2 = Architecture("gpt2", {**CLASSIC, "bias": True, "qk_norm": False})
 LLAMA = Architecture("llama", {**MODERN, "qk_norm": False})
 QWEN3 = Architecture("qwen3", {**MODERN, "qk_norm": True, "bias": False})
-ARCHITECTURES = {one.name: one for one in (GPT2, LLAMA, QWEN3)}
-# what a checkpoint does not fix: how the model is computed and trained on
-OWN = ("dropout", "init", "attention")
+ARCHITECTURES = {architecture.name: architecture for architecture in (GPT2, LLAMA, QWEN3)}
+FREE_FIELDS = ("dropout", "init", "attention")  # not fixed by a checkpoint: how the model is computed and trained
 
 
 def portable(model: GPT) -> tuple[Architecture, GPTConfig, dict[str, Tensor]]:
-    """The model in the terms of the architecture that it is: its config there and its tensors, named as ours.
+    """The model as one of the architectures: its config there, and its tensors under our names.
 
-    GPT-2 has biases and learned positions: missing biases become zeros and sinusoids a table: the same function.
-    ValueError names the fields that no architecture has.
+    GPT-2 has biases and learned positions: absent biases become zeros, and sinusoids a table, which computes the same
+    function. ValueError names the fields that no architecture supports.
     """
     config, state = model.config, {name: t.detach() for name, t in model.state_dict().items()}
     if config.norm == "layernorm" and config.position != "rotary":
         config = replace(config, bias=True, position="learned")
         if model.config.position == "sinusoidal":
             state["position_embedding.weight"] = model.sinusoids
-    faults = {one.name: _faults(one, config) for one in ARCHITECTURES.values()}
-    nearest = min(faults, key=lambda name: len(faults[name]))
-    if faults[nearest]:
+    unsupported = {name: _unsupported(one, config) for name, one in ARCHITECTURES.items()}
+    nearest = min(unsupported, key=lambda name: len(unsupported[name]))
+    if unsupported[nearest]:
         raise ValueError(
-            f"this model has no counterpart outside of Foundling: {'; '.join(faults[nearest])}; allowed are models "
-            "that are GPT-2, Llama or Qwen3; train one with model=llama, model=qwen3 or model=gpt2_124m and export that"
+            f"other programs cannot run this model: {'; '.join(unsupported[nearest])}; only GPT-2, Llama and Qwen3 can "
+            "be exported, so train with model=llama, model=qwen3 or model=gpt2_124m"
         )
-    wanted = meta_gpt(config).state_dict()
-    return ARCHITECTURES[nearest], config, {n: state.get(n, torch.zeros(t.shape)) for n, t in wanted.items()}
+    tensors = {}
+    for name, tensor in meta_model(GPT, config).state_dict().items():
+        tensors[name] = state[name] if name in state else torch.zeros(tensor.shape)
+    return ARCHITECTURES[nearest], config, tensors
 
 
-def differences(asked: dict[str, Any], found: GPTConfig) -> list[str]:
-    """How the composed `model` section differs from a checkpoint's shape, in what a checkpoint fixes.
+def differences(config: GPTConfig, checkpoint: GPTConfig) -> list[str]:
+    """The fields in which the composed `model` section differs from a checkpoint, of those that a checkpoint fixes.
 
-    Rotary positions need no table, so a model of them may be asked for a shorter context than its checkpoint's.
+    Rotary positions have no weights, so the composed context may be shorter than the checkpoint's.
     """
-    wanted = GPTConfig(vocab_size=found.vocab_size, **asked)
-    names = [f.name for f in fields(GPTConfig) if f.name not in OWN]
-    if found.position == "rotary":
-        names = [name for name in names if name != "context" or wanted.context > found.context]
-    else:
-        names.remove("rope_theta")
-    return [
-        f"model.{name}={getattr(wanted, name)} ({getattr(found, name)} there)"
-        for name in names
-        if getattr(wanted, name) != getattr(found, name)
-    ]
+    ignored = {*FREE_FIELDS, "vocab_size"}
+    if checkpoint.position != "rotary":
+        ignored.add("rope_theta")
+    elif config.context <= checkpoint.context:
+        ignored.add("context")
+    differing = []
+    for name in (field.name for field in fields(GPTConfig) if field.name not in ignored):
+        composed, stored = getattr(config, name), getattr(checkpoint, name)
+        if composed != stored:
+            differing.append(f"model.{name}={composed} (checkpoint: {stored})")
+    return differing
 
 
-def _faults(architecture: Architecture, config: GPTConfig) -> list[str]:
-    faults = [
-        f"model.{field}={getattr(config, field)!r} ({architecture.name} has {value!r})"
-        for field, value in architecture.fixed.items()
-        if getattr(config, field) != value
-    ]
-    assert config.head_dim
+def _unsupported(architecture: Architecture, config: GPTConfig) -> list[str]:
+    name, reasons = architecture.name, []
+    for field, value in architecture.fixed.items():
+        if getattr(config, field) != value:
+            reasons.append(f"model.{field}={getattr(config, field)!r} ({name} has {value!r})")
     if architecture is GPT2 and config.n_kv_head != config.n_head:
-        faults.append(f"model.n_kv_head={config.n_kv_head} (gpt2 has as many as n_head={config.n_head})")
+        reasons.append(f"model.n_kv_head={config.n_kv_head} (gpt2 has n_head={config.n_head})")
     if architecture is GPT2 and config.head_dim * config.n_head != config.n_embd:
-        faults.append(f"model.head_dim={config.head_dim} (gpt2 has n_embd/n_head={config.n_embd / config.n_head:g})")
-    return faults
+        reasons.append(f"model.head_dim={config.head_dim} (gpt2 has n_embd/n_head={config.n_embd / config.n_head:g})")
+    return reasons

@@ -1,7 +1,7 @@
-"""The chain of a model: raw data, tokenizer, tokens, base, tuned model; each link is a hash that a record holds.
+"""Verification of a model's provenance, from the raw data to the model: each link is a recorded hash.
 
-A model's provenance.json records its files, inputs and parent; meta.json of data/tokens its shards and inputs,
-meta.json of a dataset its files. Imports no torch: hashes and JSON are all it takes.
+A model's provenance.json records its files, inputs and parent; the meta.json of data/tokens its shards and inputs, the
+meta.json of a dataset its files. Imports no torch.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,11 +15,12 @@ from foundling.weights.card import CARD
 from foundling.weights.provenance import PROVENANCE, recorded_files
 
 META, TOKENIZER = "meta.json", "tokenizer"
+MAX_GENERATIONS = 20
 
 
 @dataclass(frozen=True)
 class Link:
-    """A file or folder whose hash `record` holds; `fault` says what is wrong with it, None: it is intact."""
+    """A file or folder whose hash is in `record`; `fault` says what is wrong with it, or is None."""
 
     what: Path
     record: Path
@@ -27,58 +28,60 @@ class Link:
 
 
 def links(model: Path) -> Iterator[Link]:
-    """All links from the raw data up to the model, so that the first fault is nearest to the data.
+    """All links, ordered from the raw data to the model, so that the first fault is the closest to the data.
 
     A folder without a provenance.json that records its files raises ValueError.
     """
-    yield from _once(_of_model(model, ()))
+    seen = set()
+    for link in _of_model(model, ()):
+        if (link.what, link.record) not in seen:
+            seen.add((link.what, link.record))
+            yield link
 
 
-def _of_model(model: Path, below: tuple[Path, ...]) -> Iterator[Link]:
-    """The links of a model that is the parent of those `below` it."""
+def _of_model(model: Path, descendants: tuple[Path, ...]) -> Iterator[Link]:
+    """The links of a model, after those of its inputs and its parent."""
     record = model / PROVENANCE
-    made = _recorded(record)
-    parents = {Path(path): recorded for path, recorded in (made.get("parent") or {}).items()}
+    values = _read_record(record)
+    parents = {Path(path): recorded for path, recorded in (values.get("parent") or {}).items()}
     for parent in parents:
-        if parent.resolve() in (*below, model.resolve()) or len(below) > 20:
-            raise ValueError(
-                f"{record} names {parent} as the model's parent, which descends from it; that is no record"
-            )
+        if parent.resolve() in (*descendants, model.resolve()) or len(descendants) > MAX_GENERATIONS:
+            raise ValueError(f"{record} is invalid: it names {parent}, which descends from the model, as its parent")
         if (parent / PROVENANCE).is_file():
-            yield from _of_model(parent, (*below, model.resolve()))
-    for path, recorded in made.get("inputs", {}).items():
+            yield from _of_model(parent, (*descendants, model.resolve()))
+    for path, recorded in values.get("inputs", {}).items():
         yield from _of_input(Path(path), recorded, record)
     for parent, recorded in parents.items():
         yield _link(parent, recorded, record)
-    for name, recorded in made["files"].items():
+    for name, recorded in values["files"].items():
         yield _link(model / name, recorded, record)
-    known = {*made["files"], PROVENANCE, CARD}
+    known = {*values["files"], PROVENANCE, CARD}
     for file in sorted(file for file in model.rglob("*") if file.is_file()):
         if file.relative_to(model).as_posix() not in known:
             yield Link(file, record, f"is not recorded in {record}")
-    yield from _tokenizer(model, parents, made)
+    yield from _of_tokenizer(model, parents, values)
 
 
 def _of_input(path: Path, recorded: str, record: Path) -> Iterator[Link]:
-    """A model's input, and what it was made of in turn where its own record is the recorded one."""
+    """The link of a model's input, after those of its own inputs and files."""
     link = _link(path, recorded, record)
     meta = path if path.name == META else path / META
     if link.fault is None and meta.is_file():
-        made = read_json(meta)
-        _require_hashes(meta, made, ("inputs",))
-        for inner, inner_recorded in made.get("inputs", {}).items():
+        values = read_json(meta)
+        _require_hashes(meta, values, ("inputs",))
+        for inner, inner_recorded in values.get("inputs", {}).items():
             yield from _of_input(Path(inner), inner_recorded, meta)
         try:
-            files = list(_data_files(made))
+            files = list(_data_files(values))
         except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{meta} does not list files with their sha256 ({error!r}); make it again") from None
+            raise ValueError(f"{meta} does not list files with their sha256 ({error!r}); rebuild it") from None
         for name, hashed in files:
             yield _link(meta.parent / name, hashed, meta)
     yield link
 
 
 def _data_files(meta: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """(name, sha256) of the files that a meta.json lists: shards of tokens, or the files of each source."""
+    """(name, sha256) of the files in a meta.json: shards of tokens, or the files of each source."""
     for shard in meta.get("shards", []):
         yield shard["file"], shard["sha256"]
     for source, files in meta.get("sources", {}).items():
@@ -86,17 +89,17 @@ def _data_files(meta: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"{source}/{file['file']}", file["sha256"]
 
 
-def _tokenizer(model: Path, parents: Mapping[Path, str], made: Mapping[str, Any]) -> Iterator[Link]:
-    """The model's own tokenizer must be its parent's, or the one that its tokens were made with."""
+def _of_tokenizer(model: Path, parents: Mapping[Path, str], values: Mapping[str, Any]) -> Iterator[Link]:
+    """The model's tokenizer must be its parent's, or the one that its data was tokenized with."""
     own = model / TOKENIZER
     others = [parent / TOKENIZER for parent in parents]
-    others += [Path(path) for path in made.get("inputs", {}) if Path(path).name == TOKENIZER]
+    others += [Path(path) for path in values.get("inputs", {}) if Path(path).name == TOKENIZER]
     for other in others:
         try:
-            alike = Tokenizer.load(own).fingerprint == Tokenizer.load(other).fingerprint
-        except ValueError:  # files that are missing or damaged have links of their own
+            same = Tokenizer.load(own).fingerprint == Tokenizer.load(other).fingerprint
+        except ValueError:  # missing and damaged files have links of their own
             continue
-        yield Link(own, model / PROVENANCE, None if alike else f"is another tokenizer than {other}")
+        yield Link(own, model / PROVENANCE, None if same else f"differs from the tokenizer {other}")
 
 
 def _link(path: Path, recorded: str, record: Path) -> Link:
@@ -104,30 +107,19 @@ def _link(path: Path, recorded: str, record: Path) -> Link:
         return Link(path, record, "is missing")
     if not path.is_file() and not path.is_dir():
         return Link(path, record, "is neither a file nor a folder")
-    return Link(path, record, None if sha256(path) == recorded else f"is not what {record} recorded")
+    return Link(path, record, None if sha256(path) == recorded else f"differs from the hash in {record}")
 
 
-def _recorded(record: Path) -> dict[str, Any]:
-    made: dict[str, Any] = read_json(record)
+def _read_record(record: Path) -> dict[str, Any]:
+    values: dict[str, Any] = read_json(record)
     if not recorded_files(record.parent):
-        raise ValueError(
-            f"{record} records no files, so nothing can be compared; make the model again with `dvc repro`"
-        )
-    _require_hashes(record, made, ("inputs", "parent", "files"))
-    return made
+        raise ValueError(f"{record} records no files, so nothing can be verified; rebuild the model with `dvc repro`")
+    _require_hashes(record, values, ("inputs", "parent", "files"))
+    return values
 
 
-def _require_hashes(record: Path, made: Mapping[str, Any], names: tuple[str, ...]) -> None:
+def _require_hashes(record: Path, values: Mapping[str, Any], names: tuple[str, ...]) -> None:
     for name in names:
-        found = made.get(name) or {}
-        if not isinstance(found, dict) or not all(isinstance(hashed, str) for hashed in found.values()):
-            raise ValueError(f"{record} has {name} that are not paths with their sha256; it is damaged: make it again")
-
-
-def _once(found: Iterator[Link]) -> Iterator[Link]:
-    """Each link once, though several records may hold it."""
-    seen = set()
-    for link in found:
-        if (key := (link.what, link.record)) not in seen:
-            seen.add(key)
-            yield link
+        hashes = values.get(name) or {}
+        if not isinstance(hashes, dict) or not all(isinstance(hashed, str) for hashed in hashes.values()):
+            raise ValueError(f"{record} is damaged: {name} must be a mapping from paths to sha256; rebuild it")

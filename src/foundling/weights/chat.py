@@ -1,7 +1,7 @@
-"""A chat model is a model's folder with chat.json beside it: the template that it was tuned with, and its system text.
+"""Chat models: a model folder with a chat.json, which holds the template that the model was tuned with.
 
-chat.json holds the template's name, the same template in Jinja (as Hugging Face's `chat_template` and GGUF want it),
-the system text or null, and the token that ends an answer.
+chat.json holds the template's name, the same template in Jinja (for Hugging Face's `chat_template` and GGUF), the
+system prompt or null, and the token that ends an answer.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ CHAT = "chat.json"
 def save_chat(
     path: Path, model: GPT, tokenizer: Tokenizer, provenance: dict[str, Any], template: str, system: str | None
 ) -> None:
-    """Write the model with its chat.json, whole or not at all."""
+    """Write the model folder with its chat.json atomically."""
     settings = {
         "template": template,
         "chat_template": jinja(template_of(template)),
@@ -30,14 +30,14 @@ def save_chat(
 
 
 def read_chat(path: Path) -> tuple[Template, str | None]:
-    """The template and the system text of a chat model; a model that was not tuned to answer raises ValueError."""
+    """The template and the system prompt of a chat model; ValueError for a model without a valid chat.json."""
     if not (path / CHAT).is_file():
         raise ValueError(
-            f"{path} has no {CHAT}: it was not tuned to answer; run `dvc repro instruct`, or name a model that was"
+            f"{path} has no {CHAT}, so it is not a chat model; run `dvc repro instruct`, or choose a chat model"
         )
     settings = read_json(path / CHAT)
     if str(settings.get("template")) not in TEMPLATES:
-        raise ValueError(f"{path / CHAT} names no template of {', '.join(TEMPLATES)}; make it again with `dvc repro`")
+        raise ValueError(f"{path / CHAT} has no template among {', '.join(TEMPLATES)}; rebuild it with `dvc repro`")
     if not isinstance(settings.get("system"), str | None):
-        raise ValueError(f"{path / CHAT} has a system text that is no text; make it again with `dvc repro`")
+        raise ValueError(f"{path / CHAT} has a system prompt that is not a string; rebuild it with `dvc repro`")
     return TEMPLATES[settings["template"]], settings.get("system")

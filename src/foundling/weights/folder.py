@@ -1,6 +1,6 @@
-"""A model is a folder: config.json, model.safetensors, tokenizer/, provenance.json and README.md, its card.
+"""Model folders: config.json, model.safetensors, tokenizer/, provenance.json and README.md, the model's card.
 
-It is checked by name and shape when it is read.
+The names, shapes and types of all tensors are checked before any is read.
 """
 
 import dataclasses
@@ -15,8 +15,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from foundling.artifacts import atomic_folder, read_json, sha256, write_json
-from foundling.model.gpt import GPT, GPTConfig, weightless
+from foundling.model.config import GPTConfig
+from foundling.model.gpt import GPT
+from foundling.model.meta import meta_model
 from foundling.text.tokenizer import Tokenizer
+from foundling.validation import build
 from foundling.weights.card import CARD, card
 from foundling.weights.provenance import PROVENANCE, recorded_files
 
@@ -24,9 +27,10 @@ WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 TOKENIZER = "tokenizer"
 DTYPES = ("F64", "F32", "F16", "BF16")
-SHOWN = 8  # faults in one message
+MAX_REPORTED = 8  # problems named in one message
 
 Model = TypeVar("Model", bound=nn.Module)
+Config = TypeVar("Config")
 
 
 def save(
@@ -34,159 +38,154 @@ def save(
     model: nn.Module,
     tokenizer: Tokenizer | None = None,
     provenance: dict[str, Any] | None = None,
-    beside_it: Mapping[str, Any] | None = None,
+    extra: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write the model whole or not at all. A snapshot along a training needs neither tokenizer nor provenance.
+    """Write a model folder atomically.
 
-    Any module will do whose `config` is a dataclass that it can be built from. `beside_it` names further JSON files.
-    provenance.json also holds each file's sha256, and the card follows from it.
+    Args:
+        folder: replaced if it exists.
+        model: any module with a dataclass `config` that it can be built from.
+        tokenizer: left out of snapshots during training, as is the provenance.
+        provenance: the record of what the model was made of; the sha256 of each file is added, and the card derived.
+        extra: further JSON files by name.
     """
     config: Any = model.config
-    with atomic_folder(folder) as beside:
-        write_json(beside / CONFIG, dataclasses.asdict(config))
-        save_tensors({n: t.detach().cpu().contiguous() for n, t in model.state_dict().items()}, beside / WEIGHTS)
+    with atomic_folder(folder) as temporary:
+        write_json(temporary / CONFIG, dataclasses.asdict(config))
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+        save_tensors(tensors, temporary / WEIGHTS)
         if tokenizer is not None:
-            tokenizer.save(beside / TOKENIZER)
-        for name, value in (beside_it or {}).items():
-            write_json(beside / name, value)
+            tokenizer.save(temporary / TOKENIZER)
+        for name, value in (extra or {}).items():
+            write_json(temporary / name, value)
         if provenance is not None:
-            made = provenance | {"files": hashes(beside)}
-            write_json(beside / PROVENANCE, made)
-            text = card(read_json(beside / CONFIG), sum(p.numel() for p in model.parameters()), made)
-            (beside / CARD).write_text(text, encoding="utf-8", newline="\n")
+            record = provenance | {"files": hashes(temporary)}
+            write_json(temporary / PROVENANCE, record)
+            text = card(read_json(temporary / CONFIG), sum(p.numel() for p in model.parameters()), record)
+            (temporary / CARD).write_text(text, encoding="utf-8", newline="\n")
 
 
 def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
-    """Write a safetensors file; a full disk is the system's own error, as with any other file."""
+    """Write a safetensors file; system errors such as a full disk are raised as OSError."""
     try:
         save_file(tensors, path, metadata)
     except SafetensorError as error:
-        if found := re.search(r"os error (\d+)", str(error)):
-            raise OSError(int(found[1]), os.strerror(int(found[1])), str(path)) from None
+        if code := re.search(r"os error (\d+)", str(error)):
+            raise OSError(int(code[1]), os.strerror(int(code[1])), str(path)) from None
         raise
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """The sha256 of each file in a folder, by its name there."""
+    """The sha256 of each file in a folder, by its relative path."""
     names = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
     return {name: sha256(folder / name) for name in names}
 
 
 def load(folder: Path) -> tuple[GPT, Tokenizer]:
-    """Read a GPT with its tokenizer, on the CPU, in evaluation mode; refuse a pair that does not belong together."""
+    """Load a GPT and its tokenizer, as `load_as`."""
     return load_as(folder, GPT, GPTConfig)
 
 
-def load_as(folder: Path, kind: type[Model], shape: type) -> tuple[Model, Tokenizer]:
-    """The same of any kind of model, which is built from the dataclass `shape`."""
-    _own_tokenizer(folder)
-    model, tokenizer = _read(folder, kind, shape), Tokenizer.load(folder / TOKENIZER)
-    vocabulary = model.config.vocab_size  # type: ignore[union-attr]
-    if tokenizer.vocab_size > vocabulary:  # type: ignore[operator]
+def load_as(folder: Path, model_class: type[Model], config_class: type) -> tuple[Model, Tokenizer]:
+    """Load any kind of model and its tokenizer, on the CPU, in evaluation mode.
+
+    A damaged folder, or a tokenizer that does not belong to the model, raises ValueError.
+    """
+    _require_recorded_tokenizer(folder)
+    model, tokenizer = _load(folder, model_class, config_class), Tokenizer.load(folder / TOKENIZER)
+    vocab_size: Any = model.config.vocab_size  # type: ignore[union-attr]
+    if tokenizer.vocab_size > vocab_size:
         raise ValueError(
-            f"{folder / TOKENIZER} has {tokenizer.vocab_size} tokens and {folder / CONFIG} {vocabulary}; "
-            "they are of different models: run `dvc repro` to build the folder anew"
+            f"{folder / TOKENIZER} has {tokenizer.vocab_size} tokens and {folder / CONFIG} {vocab_size}; "
+            "they belong to different models: run `dvc repro` to rebuild the folder"
         )
     return model, tokenizer
 
 
-def _own_tokenizer(folder: Path) -> None:
-    """Refuse a tokenizer whose bytes are not those that the model was saved with."""
-    for name, hashed in recorded_files(folder).items():
-        file = folder / name
-        if name.startswith(f"{TOKENIZER}/") and file.is_file() and sha256(file) != hashed:
-            raise ValueError(
-                f"{file} is not of the tokenizer that this model was made with (its sha256 differs from the one in "
-                f"{PROVENANCE}); take it back with `dvc checkout`, or make the model again with `dvc repro`"
-            )
-
-
 def load_model(folder: Path) -> GPT:
-    """Read a GPT alone. Missing, extra and misshapen tensors are named before any memory is taken."""
-    return _read(folder, GPT, GPTConfig)
+    """Load a GPT without its tokenizer."""
+    return _load(folder, GPT, GPTConfig)
 
 
-def _read(folder: Path, kind: type[Model], shape: type) -> Model:
-    config, path = read_config(folder, shape), folder / WEIGHTS
+def read_config(folder: Path, config_class: type[Config] = GPTConfig) -> Config:  # type: ignore[assignment]
+    """Read config.json as `config_class`; invalid, unknown and missing fields raise ValueError."""
+    path = folder / CONFIG
+    values = read_json(path)
+    try:
+        return build(config_class, values, "")
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}; see docs/models.md") from None
+
+
+def require_layers(where: str, config: Any, tensors: Mapping[str, Any]) -> None:
+    """Raise ValueError if a config has more layers than there are tensors, before any layer is built."""
+    shape = getattr(config, "trunk", config)
+    layers = sum(getattr(shape, name, 0) for name in ("n_layer", "n_encoder", "n_decoder"))
+    if layers > len(tensors):
+        raise ValueError(
+            f"{where} does not match its config, which has {layers:,} layers for {len(tensors):,} tensors; use the "
+            f"{CONFIG} that belongs to it"
+        )
+
+
+def check_shapes(where: str, actual: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]) -> None:
+    """Compare the shapes of tensors by name; ValueError names missing, unexpected and wrongly shaped tensors."""
+    problems = [f"{name} is missing" for name in expected if name not in actual]
+    problems += [f"{name} is unexpected" for name in actual if name not in expected]
+    for name, shape in expected.items():
+        if actual.get(name, shape) != shape:
+            problems.append(f"{name} has shape {actual[name]}, expected {shape}")
+    if problems:
+        raise ValueError(f"{where} does not match its config: {join_first(problems)}")
+
+
+def join_first(problems: Sequence[str], separator: str = "; ") -> str:
+    """The first problems in one line, and how many more there are."""
+    more = [f"and {len(problems) - MAX_REPORTED} more"] if len(problems) > MAX_REPORTED else []
+    return separator.join([*problems[:MAX_REPORTED], *more])
+
+
+def _load(folder: Path, model_class: type[Model], config_class: type) -> Model:
+    config: Any = read_config(folder, config_class)
+    path = folder / WEIGHTS
     if not path.is_file():
         raise ValueError(f"{path} is missing; run the stage that makes it (`dvc repro` runs all that are needed)")
     try:
         with safe_open(path, framework="pt") as file:
-            found = _shapes(path, file)
-            require_layers(str(path), config, found)
-            with weightless():
-                model = kind(config)
-            check(str(path), found, {name: tuple(t.shape) for name, t in model.state_dict().items()})
-            state = {name: file.get_tensor(name) for name in found}
+            shapes = _read_shapes(path, file)
+            require_layers(str(path), config, shapes)
+            model = meta_model(model_class, config)
+            check_shapes(str(path), shapes, {name: tuple(t.shape) for name, t in model.state_dict().items()})
+            state = {name: file.get_tensor(name) for name in shapes}
     except (SafetensorError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise ValueError(f"{path} is no whole safetensors file ({error}); make it again with `dvc repro`") from None
+        raise ValueError(f"{path} is not a valid safetensors file ({error}); rebuild it with `dvc repro`") from None
     model.load_state_dict(state, assign=True)
     model.make_tables()  # type: ignore[operator]
     return model.eval()
 
 
-def _shapes(path: Path, file: Any) -> dict[str, tuple[int, ...]]:
-    """The shape of each tensor, by the file's header alone, found to be of a float type."""
-    found = {}
+def _read_shapes(path: Path, file: Any) -> dict[str, tuple[int, ...]]:
+    """The shape of each tensor, from the file's header; a tensor that is not of a float type raises ValueError."""
+    shapes = {}
     for name in file.keys():  # noqa: SIM118
-        part = file.get_slice(name)
-        if part.get_dtype() not in DTYPES:
+        header = file.get_slice(name)
+        if header.get_dtype() not in DTYPES:
             raise ValueError(
-                f"{path}: {name} has dtype {part.get_dtype()}; allowed are {', '.join(DTYPES)}; make it again with "
+                f"{path}: {name} has dtype {header.get_dtype()}; must be one of {', '.join(DTYPES)}; rebuild it with "
                 "`dvc repro`"
             )
-        found[name] = tuple(part.get_shape())
-    return found
+        shapes[name] = tuple(header.get_shape())
+    return shapes
 
 
-def require_layers(where: str, config: Any, found: Mapping[str, Any]) -> None:
-    """Refuse a config of more layers than a file has tensors, before anything is built: no layer is without one."""
-    shape = getattr(config, "trunk", config)
-    layers = sum(getattr(shape, name, 0) for name in ("n_layer", "n_encoder", "n_decoder"))
-    if layers > len(found):
-        raise ValueError(
-            f"{where} does not fit its config, which asks for {layers:,} layers and finds {len(found):,} tensors; take "
-            f"the {CONFIG} that belongs to it"
-        )
-
-
-def read_config(folder: Path, shape: Any = GPTConfig) -> Any:
-    """A model's shape from config.json, as the dataclass `shape`; unknown and missing fields are named."""
-    return _as(shape, read_json(folder / CONFIG), folder / CONFIG)
-
-
-def _as(kind: Any, values: Any, path: Path) -> Any:
-    """Values as the dataclass `kind`, whose fields may be dataclasses themselves."""
-    fields = {field.name: field.type for field in dataclasses.fields(kind)}
-    if not isinstance(values, dict) or set(values) != set(fields):
-        odd = sorted(set(fields).symmetric_difference(values if isinstance(values, dict) else ()))
-        raise ValueError(
-            f"{path} is no {kind.__name__.removesuffix('Config')}'s config: {', '.join(name[:40] for name in odd[:6])} "
-            "missing or unknown; see docs/models.md"
-        )
-    nested = {name: _as(fields[name], values[name], path) for name in fields if dataclasses.is_dataclass(fields[name])}
-    try:
-        return kind(**values | nested)
-    except ValueError as error:
-        raise ValueError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
-
-
-def check(where: str, found: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]]) -> None:
-    """Compare shapes by name; ValueError names what is missing, extra and misshapen."""
-    faults = [f"{name} is missing" for name in wanted if name not in found]
-    faults += [f"{name} is not of this model" for name in found if name not in wanted]
-    faults += [
-        f"{name} has shape {found[name]}, {shape} is expected"
-        for name, shape in wanted.items()
-        if found.get(name, shape) != shape
-    ]
-    if faults:
-        raise ValueError(f"{where} does not fit its config: {listed(faults)}")
-
-
-def listed(faults: Sequence[str], separator: str = "; ") -> str:
-    """The first faults in one line, and how many more there are."""
-    more = [f"and {len(faults) - SHOWN} more"] if len(faults) > SHOWN else []
-    return separator.join([*faults[:SHOWN], *more])
+def _require_recorded_tokenizer(folder: Path) -> None:
+    """Raise ValueError if the tokenizer's files are not those that provenance.json records."""
+    for name, recorded in recorded_files(folder).items():
+        file = folder / name
+        if name.startswith(f"{TOKENIZER}/") and file.is_file() and sha256(file) != recorded:
+            raise ValueError(
+                f"{file} is not the tokenizer that this model was trained with (its sha256 differs from the one in "
+                f"{PROVENANCE}); restore it with `dvc checkout`, or rebuild the model with `dvc repro`"
+            )

@@ -1,7 +1,7 @@
-"""GGUF, the one file that llama.cpp, Ollama and LM Studio run: weights, tokenizer and chat template.
+"""Export to GGUF, the format of llama.cpp, Ollama and LM Studio: weights, tokenizer and chat template in one file.
 
-Written for GPT-2, Llama and Qwen3, in f32, f16 or q8_0 (blocks of 32 numbers in 8 bits with a shared scale), by
-the package gguf.
+Supports GPT-2, Llama and Qwen3, in f32, f16 or q8_0 (blocks of 32 numbers in 8 bits with a shared scale), by the
+package gguf.
 """
 
 import errno
@@ -13,18 +13,19 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from foundling.artifacts import atomic_folder
-from foundling.model.gpt import GPT, GPTConfig
+from foundling.model.config import GPTConfig
+from foundling.model.gpt import GPT
 from foundling.text.merges import merges
 from foundling.text.prompts import ASSISTANT, ROLES, Template, jinja
 from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer, printable
 from foundling.weights.architectures import portable
-from foundling.weights.names import Entry, Table, give
+from foundling.weights.names import Entry, Table, export_tensors
 
 if TYPE_CHECKING:
     from gguf import GGUFWriter
 
 PRECISIONS = ("f32", "f16", "q8_0")
-# how llama.cpp cuts text into words (its LLAMA_VOCAB_PRE_TYPEs), by our pattern
+# llama.cpp's pre-tokenizers (LLAMA_VOCAB_PRE_TYPE) by our pattern
 QWEN2_PATTERN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
@@ -33,8 +34,11 @@ POSITIONS = "position_embd.weight"
 
 
 def _layer(ours: str, *theirs: str, interleaved: bool = False) -> Table:
-    kinds = ("weight", "bias")
-    return tuple(Entry(f"{ours}.{k}", tuple(f"{n}.{k}" for n in theirs), interleaved=interleaved) for k in kinds)
+    entries = []
+    for kind in ("weight", "bias"):
+        names = tuple(f"{name}.{kind}" for name in theirs)
+        entries.append(Entry(f"{ours}.{kind}", names, interleaved=interleaved))
+    return tuple(entries)
 
 
 def _table(*qkv: str, interleaved: bool) -> Table:
@@ -55,11 +59,11 @@ def _table(*qkv: str, interleaved: bool) -> Table:
     )
 
 
-_APART = ("blk.{i}.attn_q", "blk.{i}.attn_k", "blk.{i}.attn_v")
+_SEPARATE = ("blk.{i}.attn_q", "blk.{i}.attn_k", "blk.{i}.attn_v")
 TABLES = {
     "gpt2": _table("blk.{i}.attn_qkv", interleaved=False),
-    "llama": _table(*_APART, interleaved=True),  # llama.cpp turns neighbours in Llama, halves in Qwen3
-    "qwen3": _table(*_APART, interleaved=False),
+    "llama": _table(*_SEPARATE, interleaved=True),  # llama.cpp rotates neighbouring channels in Llama, halves in Qwen3
+    "qwen3": _table(*_SEPARATE, interleaved=False),
 }
 
 
@@ -71,17 +75,17 @@ def export(
     precision: str = "f32",
     name: str = "model",
 ) -> None:
-    """Write `name`.gguf and a Modelfile, from which `ollama create` makes a model."""
+    """Write `name`-`precision`.gguf, and a Modelfile for `ollama create`."""
     gguf = _library()
     architecture, config, state = portable(model)
-    with atomic_folder(folder) as beside:
+    with atomic_folder(folder) as temporary:
         file = f"{name}-{precision}.gguf"
-        writer = gguf.GGUFWriter(beside / file, architecture.name)
+        writer = gguf.GGUFWriter(temporary / file, architecture.name)
         writer.add_name(name)
         writer.add_file_type(gguf.LlamaFileType[{"f32": "ALL_F32"}.get(precision, f"MOSTLY_{precision.upper()}")])
         _write_shape(writer, config)
         _write_tokenizer(writer, tokenizer, config.vocab_size, template)
-        for tensor_name, tensor in give(TABLES[architecture.name], config, state):
+        for tensor_name, tensor in export_tensors(TABLES[architecture.name], config, state):
             kind = _kind(tensor_name, tensor, precision)
             data = gguf.quants.quantize(tensor.float().numpy(), gguf.GGMLQuantizationType[kind])
             writer.add_tensor(tensor_name, data, raw_dtype=gguf.GGMLQuantizationType[kind])
@@ -90,25 +94,22 @@ def export(
             writer.write_kv_data_to_file()
             writer.write_tensors_to_file()
         except OSError as error:
-            if error.errno is None:  # numpy's, which tells of bytes requested and written
+            if error.errno is None:  # from numpy, which reports only the bytes requested and written
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from None
             raise
         finally:
             writer.close()
-        (beside / "Modelfile").write_text(_modelfile(file, template, config.context), encoding="utf-8")
+        (temporary / "Modelfile").write_text(_modelfile(file, template, config.context), encoding="utf-8")
 
 
 def _kind(name: str, tensor: Tensor, precision: str) -> str:
-    """A tensor's type: vectors and positions stay f32, as llama.cpp's own converter leaves them."""
+    """A tensor's GGUF type: vectors and positions stay f32, as in llama.cpp's own converter."""
     if tensor.dim() < 2 or name == POSITIONS:
         return "F32"
     return "F16" if precision == "q8_0" and tensor.size(-1) % 32 else precision.upper()
 
 
 def _write_shape(writer: "GGUFWriter", config: GPTConfig) -> None:
-    assert config.n_ffn
-    assert config.n_kv_head
-    assert config.head_dim
     writer.add_vocab_size(config.vocab_size)
     writer.add_context_length(config.context)
     writer.add_embedding_length(config.n_embd)
@@ -130,14 +131,14 @@ def _write_tokenizer(writer: "GGUFWriter", tokenizer: Tokenizer, vocab_size: int
     gguf = _library()
     if tokenizer.pattern not in PATTERNS:
         raise ValueError(
-            "llama.cpp cannot cut text as this tokenizer does (it knows no characters vocabulary, and of patterns only "
-            "GPT-2's); export a model with tokenizer=bpe or gpt2, or take format=huggingface"
+            "llama.cpp has no pre-tokenizer for this tokenizer (it supports the patterns of GPT-2 and Qwen, and no "
+            "character vocabulary); export a model with tokenizer=bpe or gpt2, or use format=huggingface"
         )
     kinds = gguf.TokenType
     tokens = [printable(token) for token in sorted(tokenizer.ranks, key=tokenizer.ranks.__getitem__)]
     types = [kinds.NORMAL] * len(tokens) + [kinds.CONTROL] * len(tokenizer.specials)
     tokens += tokenizer.specials
-    spare = range(len(tokens), vocab_size)  # ids that a model has room for and the tokenizer does not use
+    spare = range(len(tokens), vocab_size)  # ids of the model that the tokenizer does not use
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(PATTERNS[tokenizer.pattern])
     writer.add_token_list([*tokens, *(f"[PAD{i}]" for i in spare)])
@@ -151,19 +152,21 @@ def _write_tokenizer(writer: "GGUFWriter", tokenizer: Tokenizer, vocab_size: int
 
 
 def _modelfile(file: str, template: Template | None, context: int) -> str:
-    """Ollama's recipe: the weights, and the chat template in Go's notation."""
+    """Ollama's Modelfile: the weights, and the chat template in Go's syntax."""
     lines = [f"FROM ./{file}"]
     if template is None:
         lines.append('TEMPLATE """{{ .Prompt }}"""')
     else:
-        cases = [f'{{{{ if eq .Role "{r}" }}}}{"{{ .Content }}".join(template.marks[r])}{{{{ end }}}}' for r in ROLES]
-        lines.append(
-            f'TEMPLATE """{{{{ range .Messages }}}}{"".join(cases)}{{{{ end }}}}{template.marks[ASSISTANT][0]}"""'
-        )
+        roles = ""
+        for role in ROLES:
+            message = "{{ .Content }}".join(template.marks[role])
+            roles += f'{{{{ if eq .Role "{role}" }}}}{message}{{{{ end }}}}'
+        messages = f"{{{{ range .Messages }}}}{roles}{{{{ end }}}}"
+        lines.append(f'TEMPLATE """{messages}{template.marks[ASSISTANT][0]}"""')
         if template.preamble is not None:
             if '"""' in template.preamble:
                 raise ValueError(
-                    'the system text has """ in it, which ends a text in a Modelfile; take format=huggingface'
+                    'the system prompt contains """, which a Modelfile cannot quote; use format=huggingface'
                 )
             lines.append(f'SYSTEM """{template.preamble}"""')
     return "\n".join([*lines, f'PARAMETER stop "{END_OF_TEXT}"', f"PARAMETER num_ctx {context}", ""])
@@ -173,6 +176,6 @@ def _library() -> Any:
     try:
         import gguf
     except ImportError:
-        raise ValueError("GGUF needs the package gguf; mend: pip install 'foundling[gguf]'") from None
-    logging.getLogger("gguf").setLevel(logging.WARNING)  # it tells each file that it writes
+        raise ValueError("GGUF needs the package gguf: pip install 'foundling[gguf]'") from None
+    logging.getLogger("gguf").setLevel(logging.WARNING)  # it logs each file that it writes
     return gguf

@@ -1,4 +1,4 @@
-"""Hugging Face's safetensors of GPT-2, Llama and Qwen3: their names, and how they are read into our GPT."""
+"""Hugging Face checkpoints of GPT-2, Llama and Qwen3: the names of their tensors, and loading them as our GPT."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,9 +8,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from foundling.artifacts import read_json
-from foundling.model.gpt import GPT, GPTConfig
+from foundling.model.config import GPTConfig
+from foundling.model.gpt import GPT
 from foundling.weights.huggingface_config import CONFIG
-from foundling.weights.names import Entry, Table, load
+from foundling.weights.names import Entry, Table, load_tensors
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
@@ -18,13 +19,15 @@ DTYPES = ("F32", "F16", "BF16")
 
 
 def _layer(ours: str, theirs: str, bias: bool = True, transposed: bool = False) -> Table:
-    """A layer's weight and bias; our `qkv` is three layers where theirs has a name with `*`."""
-    names = tuple(theirs.replace("*", part) for part in "qkv") if "*" in theirs else (theirs,)
-    kinds = ("weight", "bias") if bias else ("weight",)
-    return tuple(Entry(f"{ours}.{kind}", tuple(f"{name}.{kind}" for name in names), transposed) for kind in kinds)
+    """A layer's weight and bias; a `*` in their name stands for q, k and v, which we store as one tensor."""
+    names = [theirs.replace("*", part) for part in "qkv"] if "*" in theirs else [theirs]
+    entries = []
+    for kind in ("weight", "bias") if bias else ("weight",):
+        entries.append(Entry(f"{ours}.{kind}", tuple(f"{name}.{kind}" for name in names), transposed))
+    return tuple(entries)
 
 
-# names without the prefix that all but the head have in a model with a head
+# names without the prefix that all tensors but the head have
 _GPT2: Table = (
     *_layer("token_embedding", "wte", bias=False),
     *_layer("position_embedding", "wpe", bias=False),
@@ -55,101 +58,101 @@ TABLES = {"gpt2": _GPT2, "llama": _LLAMA, "qwen3": _LLAMA}
 COMPILED = "_orig_mod."  # in front of each name in the state_dict of a model that torch.compile has wrapped
 PREFIXES = {"gpt2": "transformer.", "llama": "model.", "qwen3": "model."}
 HEAD = "lm_head.weight"
-# tensors that follow from the config: masks and tables that old versions stored
+# tensors that follow from the config: masks and tables, which old versions stored
 DERIVED = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq")
 
 
 def is_checkpoint(folder: Path) -> bool:
-    """Whether a folder holds a model of transformers: its config.json names a type."""
+    """Whether a folder holds a checkpoint of transformers: its config.json has a model_type."""
     path = folder / CONFIG
     return path.is_file() and "model_type" in read_json(path)
 
 
 def load_model(folder: Path, name: str, config: GPTConfig) -> GPT:
-    """Read the folder's safetensors, one file or shards, as a model of architecture `name`.
+    """Load the folder's safetensors, one file or shards, as a model of architecture `name`.
 
-    A matrix is read from a file that is opened for it alone: what is mapped to memory then is never more than that
-    matrix and what is taken as it is, so a load takes hardly more than the weights themselves.
+    Each matrix is read from a file that is opened for it alone. So no more is mapped to memory than that matrix and the
+    tensors that are used without a copy, and loading takes hardly more memory than the weights themselves.
     """
     files = _files(folder)
     prefix = PREFIXES[name]
-    shapes, places = {}, {}
+    shapes, locations = {}, {}
     for tensor, path, shape in _tensors(files):
         short = tensor.removeprefix(COMPILED).removeprefix(prefix)
         if not short.endswith(DERIVED):
-            shapes[short], places[short] = shape, (path, tensor)
+            shapes[short], locations[short] = shape, (path, tensor)
     if config.tied and HEAD in shapes:
-        _require_tied(places, TABLES[name][0].theirs[0], folder)
+        _require_tied(locations, TABLES[name][0].theirs[0], folder)
         del shapes[HEAD]
 
-    vectors: dict[Path, Any] = {path: safe_open(path, framework="pt") for path in files}
+    opened: dict[Path, Any] = {path: safe_open(path, framework="pt") for path in files}
 
     def read(short: str) -> Tensor:
-        path, tensor = places[short]
+        path, tensor = locations[short]
         if len(shapes[short]) == 1:
-            return vectors[path].get_tensor(tensor)
+            return opened[path].get_tensor(tensor)
         with safe_open(path, framework="pt") as file:
             return file.get_tensor(tensor)
 
-    return load(TABLES[name], config, shapes, read, str(folder))
+    return load_tensors(TABLES[name], config, shapes, read, str(folder))
 
 
 def _files(folder: Path) -> list[Path]:
-    """The safetensors files of a folder; without any, a pickle is refused by name."""
+    """The safetensors files of a folder; ValueError if there are none."""
     if (folder / INDEX).is_file():
         named = read_json(folder / INDEX).get("weight_map")
         if not isinstance(named, dict) or not named or not all(isinstance(name, str) for name in named.values()):
-            raise ValueError(f"{folder / INDEX} has no weight_map of tensors and files; fetch it again")
+            raise ValueError(f"{folder / INDEX} has no weight_map from tensors to files; fetch it again")
         names = sorted(set(named.values()))
-        if strange := [name for name in names if Path(name).name != name or "\0" in name]:
-            raise ValueError(f"{folder / INDEX} names {strange[0]}; a shard must lie in the folder itself")
-        if lacking := [name for name in names if not (folder / name).is_file()]:
-            raise ValueError(f"{folder} lacks {', '.join(lacking)}, which {INDEX} names; fetch them too")
+        if outside := [name for name in names if Path(name).name != name or "\0" in name]:
+            raise ValueError(f"{folder / INDEX} names {outside[0]}; shards must be in the folder itself")
+        if missing := [name for name in names if not (folder / name).is_file()]:
+            raise ValueError(f"{folder} lacks {', '.join(missing)}, which {INDEX} names; fetch them too")
         return [folder / name for name in names]
     if (folder / WEIGHTS).is_file():
         return [folder / WEIGHTS]
     refuse_pickles(folder)
-    raise ValueError(f"{folder} holds neither {WEIGHTS} nor {INDEX}; fetch one of them too")
+    raise ValueError(f"{folder} has neither {WEIGHTS} nor {INDEX}; fetch one of them too")
 
 
-def refuse_pickles(place: Path) -> None:
-    """Raise ValueError for a pickle, or a folder with one: loading it could run any code that its maker put in."""
-    candidates: Iterable[Path] = place.iterdir() if place.is_dir() else [place]
-    if found := sorted(path.name for path in candidates if path.suffix in PICKLES):
+def refuse_pickles(path: Path) -> None:
+    """Raise ValueError for a pickle, or a folder with one: loading a pickle can execute arbitrary code."""
+    candidates: Iterable[Path] = path.iterdir() if path.is_dir() else [path]
+    if pickles := sorted(file.name for file in candidates if file.suffix in PICKLES):
         raise ValueError(
-            f"{place} holds weights as a pickle ({', '.join(found)}), which may run its maker's code when loaded; "
-            "Foundling reads safetensors only: take the safetensors of the same model, or let transformers write them "
-            "where you trust the file (model.save_pretrained)"
+            f"{path} stores weights as a pickle ({', '.join(pickles)}), which can execute arbitrary code; Foundling "
+            "reads safetensors only: use the safetensors of the same model, or, if you trust the file, convert it with "
+            "transformers (model.save_pretrained)"
         )
 
 
 def _tensors(files: list[Path]) -> Iterable[tuple[str, Path, tuple[int, ...]]]:
-    """Name, file and shape of each tensor, found to be of a float type. safetensors itself compares sizes."""
+    """Name, file and shape of each tensor, all of float types. safetensors itself checks the sizes."""
     for path in files:
         try:
             with safe_open(path, framework="pt") as file:
                 for name in file.keys():  # noqa: SIM118
-                    part = file.get_slice(name)
-                    if part.get_dtype() not in DTYPES and not name.endswith(DERIVED):
+                    header = file.get_slice(name)
+                    if header.get_dtype() not in DTYPES and not name.endswith(DERIVED):
                         raise ValueError(
-                            f"{path}: {name} has dtype {part.get_dtype()}; allowed are {', '.join(DTYPES)}, so "
-                            "take the checkpoint that is not quantized"
+                            f"{path}: {name} has dtype {header.get_dtype()}; must be one of {', '.join(DTYPES)}: use "
+                            "the checkpoint that is not quantized"
                         )
-                    yield name, path, tuple(part.get_shape())
+                    yield name, path, tuple(header.get_shape())
         except (SafetensorError, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
-            raise ValueError(f"{path} is no whole safetensors file ({error}); fetch it again") from None
+            raise ValueError(f"{path} is not a valid safetensors file ({error}); fetch it again") from None
 
 
-def _require_tied(places: dict[str, tuple[Path, str]], embedding: str, folder: Path) -> None:
-    """Some programs store a tied head too; it must be what it is tied to."""
-    both = []
-    for path, tensor in (places[HEAD], places.get(embedding, places[HEAD])):
+def _require_tied(locations: dict[str, tuple[Path, str]], embedding: str, folder: Path) -> None:
+    """Some programs store a tied head too; ValueError if it differs from the embedding."""
+    tensors = []
+    for path, tensor in (locations[HEAD], locations.get(embedding, locations[HEAD])):
         with safe_open(path, framework="pt") as file:
-            both.append(file.get_tensor(tensor))
-    if not both[0].equal(both[1]):
+            tensors.append(file.get_tensor(tensor))
+    if not tensors[0].equal(tensors[1]):
         raise ValueError(
             f"{folder}: tie_word_embeddings is true, but {HEAD} differs from {embedding}; set it to false in {CONFIG} "
-            "if the head is a layer of its own"
+            "if the head is a separate layer"
         )

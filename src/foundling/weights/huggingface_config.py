@@ -1,11 +1,14 @@
-"""config.json of GPT-2, Llama and Qwen3 to our GPTConfig and back; a field that our model does not have is refused."""
+"""config.json of GPT-2, Llama and Qwen3 to our GPTConfig and back; unsupported fields raise ValueError."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from foundling.artifacts import read_json
-from foundling.model.gpt import GPTConfig
+from foundling.model.config import GPTConfig
+from foundling.validation import build
 from foundling.weights.architectures import ARCHITECTURES
 
 CONFIG = "config.json"
@@ -18,7 +21,7 @@ _LLAMA |= {"bias": "attention_bias"}
 SHARED = {"vocab_size": "vocab_size", "tied": "tie_word_embeddings"}
 # our field -> theirs
 FIELDS = {"gpt2": SHARED | _GPT2, "llama": SHARED | _LLAMA, "qwen3": SHARED | _LLAMA}
-# their value where config.json leaves a field out (transformers' own defaults)
+# transformers' defaults, for fields that config.json omits
 DEFAULTS: dict[str, dict[str, Any]] = {
     "gpt2": {"tie_word_embeddings": True, "n_inner": None, "layer_norm_epsilon": 1e-5},
     "llama": {"tie_word_embeddings": False, "num_key_value_heads": None, "head_dim": None, "attention_bias": False},
@@ -26,7 +29,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 }
 for _modern in ("llama", "qwen3"):
     DEFAULTS[_modern] |= {"rope_theta": 10_000.0, "rms_norm_eps": 1e-6}
-# fields that change what is computed, with the values at which they compute what we compute; the first is written
+# fields that change the computation, with the values that match ours; the first is written
 ALLOWED: dict[str, dict[str, tuple[Any, ...]]] = {
     "gpt2": {
         "activation_function": ("gelu_new", "gelu_pytorch_tanh", "gelu_fast"),
@@ -37,7 +40,7 @@ ALLOWED: dict[str, dict[str, tuple[Any, ...]]] = {
     "llama": {"hidden_act": ("silu", "swish"), "pretraining_tp": (1,)},
     "qwen3": {"hidden_act": ("silu", "swish"), "use_sliding_window": (False,)},
 }
-# fields that change nothing that we compute: names, training, generation, how transformers holds its results
+# fields that do not change the computation: names, training, generation, output formats
 IGNORED = {
     *("architectures", "model_type", "transformers_version", "torch_dtype", "dtype", "auto_map"),
     *("bos_token_id", "eos_token_id", "pad_token_id", "unk_token_id", "sep_token_id", "tokenizer_class"),
@@ -49,46 +52,47 @@ IGNORED = {
 }
 
 
-def read_config(folder: Path, own: dict[str, Any]) -> tuple[str, GPTConfig]:
-    """The architecture's name and the model's shape; `own` holds what a checkpoint does not fix.
+def read_config(folder: Path, free: Mapping[str, Any]) -> tuple[str, GPTConfig]:
+    """The architecture's name and the model's shape, with `free`: the fields that a checkpoint does not fix.
 
-    ValueError names each field that our model cannot follow.
+    ValueError names each field that our model does not support.
     """
     path = folder / CONFIG
     values = read_json(path)
     try:
-        return _read(path, values, own)
-    except (KeyError, TypeError, AttributeError) as error:  # a field that holds another thing
+        return _read(path, values, free)
+    except (KeyError, TypeError, AttributeError) as error:  # a field of the wrong type
         raise ValueError(
-            f"{path} is no config.json of a GPT-2, Llama or Qwen3 ({type(error).__name__}: {error}); take the one that "
-            "belongs to the weights"
+            f"{path} is not a valid config of GPT-2, Llama or Qwen3 ({type(error).__name__}: {error}); use the "
+            "config.json that belongs to the weights"
         ) from None
 
 
-def _read(path: Path, values: dict[str, Any], own: dict[str, Any]) -> tuple[str, GPTConfig]:
+def _read(path: Path, values: dict[str, Any], free: Mapping[str, Any]) -> tuple[str, GPTConfig]:
     name = values.get("model_type")
     if name not in ARCHITECTURES:
-        raise ValueError(f"{path}: model_type={name!r} is not supported; supported are {', '.join(ARCHITECTURES)}")
+        raise ValueError(f"{path}: model_type={name!r}: must be one of {', '.join(ARCHITECTURES)}")
     architecture, values = ARCHITECTURES[name], DEFAULTS[name] | values | _rope(values)
-    if faults := _unsupported(name, values):
-        raise ValueError(f"{path} asks for what Foundling's {name} does not have: {'; '.join(faults)}")
-    if lacking := [theirs for theirs in FIELDS[name].values() if theirs not in values]:
-        raise ValueError(f"{path} lacks {', '.join(lacking)}; take the config.json that belongs to the weights")
+    if reasons := _unsupported(name, values):
+        raise ValueError(f"{path} is not supported by Foundling's {name}: {'; '.join(reasons)}")
+    if missing := [theirs for theirs in FIELDS[name].values() if theirs not in values]:
+        raise ValueError(f"{path} lacks {', '.join(missing)}; use the config.json that belongs to the weights")
     shape = {f.name: None for f in fields(GPTConfig)} | {"rope_theta": 10_000.0} | architecture.fixed
+    shape |= {ours: values[theirs] for ours, theirs in FIELDS[name].items()}
     try:
-        return name, GPTConfig(**shape | {ours: values[theirs] for ours, theirs in FIELDS[name].items()} | own)
+        return name, build(GPTConfig, {**shape, **free}, "model")
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
 
 def write_config(name: str, config: GPTConfig, dtype: str) -> dict[str, Any]:
-    """config.json for a model of that architecture."""
+    """The contents of config.json for a model of architecture `name`."""
     values = {theirs: getattr(config, ours) for ours, theirs in FIELDS[name].items()}
     values |= {theirs: allowed[0] for theirs, allowed in ALLOWED[name].items()}
     if name == "gpt2":
         values |= dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), config.dropout)
     else:
-        # rope_theta for programs that read configs of transformers 4, rope_parameters for transformers 5
+        # rope_theta is read by transformers 4, rope_parameters by transformers 5
         values |= {"rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta}}
     if name == "llama":
         values["mlp_bias"] = config.bias
@@ -96,29 +100,29 @@ def write_config(name: str, config: GPTConfig, dtype: str) -> dict[str, Any]:
 
 
 def _rope(values: dict[str, Any]) -> dict[str, Any]:
-    """Rotary positions' base, wherever it stands: at the top (transformers 4) or within rope_parameters (5)."""
+    """The base of rotary positions, if it is within rope_parameters (transformers 5)."""
     theta = (values.get("rope_parameters") or {}).get("rope_theta")
     return {"rope_theta": theta} if theta is not None else {}
 
 
 def _unsupported(name: str, values: dict[str, Any]) -> list[str]:
-    faults = [
-        f"{field}={values[field]!r} (allowed: {', '.join(map(repr, allowed))})"
-        for field, allowed in ALLOWED[name].items()
-        if values.get(field, allowed[0]) not in allowed
-    ]
+    reasons = []
+    for field, allowed in ALLOWED[name].items():
+        if values.get(field, allowed[0]) not in allowed:
+            reasons.append(f"{field}={values[field]!r} (must be {' or '.join(map(repr, allowed))})")
     for field in ("rope_parameters", "rope_scaling"):
         scaling = values.get(field) or {}
-        kind, part = scaling.get("rope_type", scaling.get("type", "default")), scaling.get("partial_rotary_factor", 1)
-        if kind != "default" or part != 1:
-            faults.append(f"{field}={scaling} (allowed: plain rotary positions)")
+        kind = scaling.get("rope_type", scaling.get("type", "default"))
+        if kind != "default" or scaling.get("partial_rotary_factor", 1) != 1:
+            reasons.append(f"{field}={scaling} (must be plain rotary positions)")
     if set(values.get("layer_types") or ()) - {"full_attention"}:
-        faults.append(f"layer_types={sorted(set(values['layer_types']))} (allowed: full_attention)")
+        reasons.append(f"layer_types={sorted(set(values['layer_types']))} (must be full_attention)")
     if name == "llama" and values.get("mlp_bias", False) != values["attention_bias"]:
-        faults.append(f"mlp_bias={values.get('mlp_bias', False)} with attention_bias={values['attention_bias']}")
+        reasons.append(f"mlp_bias={values.get('mlp_bias', False)} with attention_bias={values['attention_bias']}")
     if name == "qwen3" and values["attention_bias"]:
-        faults.append("attention_bias=True (allowed: False)")
+        reasons.append("attention_bias=True (must be False)")
     known = {*FIELDS[name].values(), *ALLOWED[name], *IGNORED}
-    # transformers keeps what it remembers about a model, as where it came from, under names that begin with _
-    unknown = sorted(field for field, value in values.items() if value and field not in known and field[0] != "_")
-    return faults + [f"{field}={values[field]!r} (unknown)" for field in unknown]
+    # transformers stores notes about a model, such as its origin, under names that start with one underscore
+    notes = {field for field in values if re.fullmatch(r"_[^_].*[^_]", field)}
+    unknown = sorted(field for field in values.keys() - known - notes if values[field])
+    return reasons + [f"{field}={values[field]!r} (unknown field)" for field in unknown]

@@ -1,4 +1,4 @@
-"""Our tokenizer as Hugging Face's files: tokenizer.json, tokenizer_config.json; AutoTokenizer gives the same ids."""
+"""Our tokenizer as tokenizer.json and tokenizer_config.json, with which AutoTokenizer produces the same ids."""
 
 import json
 from pathlib import Path
@@ -13,10 +13,10 @@ PADDING = "<|padding|>"
 
 
 def write_tokenizer(folder: Path, tokenizer: Tokenizer, context: int, template: str | None) -> None:
-    """Write the files; `template` is the chat template in Jinja, for a model that has learned to chat.
+    """Write the files; `template` is a chat model's template in Jinja.
 
-    What a text says never becomes a special token (`split_special_tokens`), as in Foundling; but a chat template writes
-    its special tokens as text, so with one transformers must look for them, in what a user says too.
+    As in Foundling, text is never parsed for special tokens (`split_special_tokens`), unless there is a template: it
+    writes its special tokens as text, so transformers has to parse them, in the user's text too.
     """
     settings = _settings(context) | {"split_special_tokens": template is None}
     if template is not None:
@@ -26,9 +26,9 @@ def write_tokenizer(folder: Path, tokenizer: Tokenizer, context: int, template: 
 
 
 def write_classifier_tokenizer(folder: Path, tokenizer: Tokenizer, context: int, keep: str) -> None:
-    """Write the files for a classifier: a text stands between two end-of-text tokens, and one more token pads.
+    """Write the files for a classifier, whose input is a text between two end-of-text tokens.
 
-    Padding needs an id of its own, the next one: transformers looks for the last token that is no padding.
+    Padding gets an id of its own, the next one: transformers classifies at the last token that is not padding.
     """
     from tokenizers import AddedToken, processors
 
@@ -56,7 +56,7 @@ def _write(folder: Path, library: Any, settings: dict[str, Any]) -> None:
 
 
 def _library(tokenizer: Tokenizer) -> Any:
-    """The tokenizer in Hugging Face's library."""
+    """The equivalent tokenizer of the tokenizers library."""
     from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers
     from tokenizers import Tokenizer as Library
 

@@ -1,12 +1,15 @@
-"""OpenAI's GPT-2 (Radford et al. 2019) as OpenAI published it: a TensorFlow checkpoint with hparams.json beside it."""
+"""OpenAI's GPT-2 (Radford et al. 2019) as OpenAI published it: a TensorFlow checkpoint with an hparams.json."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from foundling.artifacts import read_json
-from foundling.model.gpt import GPT, GPTConfig
+from foundling.model.config import GPTConfig
+from foundling.model.gpt import GPT
+from foundling.validation import build
 from foundling.weights.architectures import GPT2
-from foundling.weights.names import Entry, Table, load
+from foundling.weights.names import Entry, Table, load_tensors
 from foundling.weights.tensor_bundle import Stored, read_index, read_tensor
 
 HPARAMS = "hparams.json"
@@ -32,35 +35,36 @@ TABLE: Table = (
 
 
 def is_checkpoint(folder: Path) -> bool:
-    """Whether a folder holds what OpenAI published."""
+    """Whether a folder holds a checkpoint in OpenAI's format."""
     return (folder / HPARAMS).is_file()
 
 
-def read_config(folder: Path, own: dict[str, Any]) -> GPTConfig:
-    """The model's shape from hparams.json; `own` holds what a checkpoint does not fix."""
+def read_config(folder: Path, free: Mapping[str, Any]) -> GPTConfig:
+    """The model's shape from hparams.json, and `free`: the fields that a checkpoint does not fix."""
     hparams = read_json(folder / HPARAMS)
-    if lacking := [name for name in FIELDS.values() if not isinstance(hparams.get(name), int)]:
-        raise ValueError(f"{folder / HPARAMS} lacks {', '.join(lacking)}; fetch it again")
-    free: dict[str, Any] = dict.fromkeys(("n_kv_head", "head_dim", "n_ffn"))
-    free |= {"rope_theta": 10_000.0, "norm_eps": 1e-5, "tied": True}
+    if missing := [name for name in FIELDS.values() if not isinstance(hparams.get(name), int)]:
+        raise ValueError(f"{folder / HPARAMS} lacks {', '.join(missing)}; fetch it again")
+    values = {ours: hparams[theirs] for ours, theirs in FIELDS.items()}
+    values |= GPT2.fixed | dict.fromkeys(("n_kv_head", "head_dim", "n_ffn"))
+    values |= {"rope_theta": 10_000.0, "norm_eps": 1e-5, "tied": True, **free}
     try:
-        return GPTConfig(**{ours: hparams[theirs] for ours, theirs in FIELDS.items()}, **GPT2.fixed, **free, **own)
+        return build(GPTConfig, values, "model")
     except ValueError as error:
         raise ValueError(f"{folder / HPARAMS}: {error}") from None
 
 
 def load_model(folder: Path, config: GPTConfig) -> GPT:
-    """Read the checkpoint; each tensor is compared to its checksum."""
+    """Load the checkpoint; each tensor's checksum is verified."""
     indices = sorted(folder.glob("*.index"))
     if len(indices) != 1:
         raise ValueError(
-            f"{folder} holds {len(indices)} checkpoints (*.index); it must be one: fetch it with weights=openai_124m"
+            f"{folder} has {len(indices)} checkpoints (*.index); must have one: fetch it with weights=openai_124m"
         )
     stored = read_index(indices[0])
-    found = {name: _shape(one) for name, one in stored.items()}
-    return load(TABLE, config, found, lambda name: read_tensor(stored[name]), str(indices[0]))
+    shapes = {name: _shape(tensor) for name, tensor in stored.items()}
+    return load_tensors(TABLE, config, shapes, lambda name: read_tensor(stored[name]), str(indices[0]))
 
 
 def _shape(stored: Stored) -> tuple[int, ...]:
-    """Linear layers are convolutions of one position there: (1, in, out)."""
+    """OpenAI stores linear layers as convolutions of width 1: (1, in, out)."""
     return stored.shape[1:] if len(stored.shape) == 3 else stored.shape

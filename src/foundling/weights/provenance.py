@@ -1,7 +1,7 @@
-"""Where a model comes from: what was asked for, what it was made of, and by which run.
+"""Where a model comes from: its configuration, its inputs, and the run that made it.
 
-Two records, since only one of them can be equal on every machine: `provenance` is part of the model's folder and holds
-what determines it; `run_record` holds the commit, the times and the machine of the run that made it.
+There are two records, since only one of them is equal on every machine: `provenance` is part of the model folder and
+holds what determines the model; `run_record` holds the commit, the times and the machine of the run.
 """
 
 import platform
@@ -21,9 +21,9 @@ PACKAGES = ("torch", "lightning", "tiktoken", "numpy")
 
 
 def provenance(recipe: dict[str, Any], inputs: list[Path], parent: Path | None) -> dict[str, Any]:
-    """The composed sections, the sha256 of each input, the parent model, the versions: all that a result follows from.
+    """All that determines a model: composed sections, sha256 of each input, parent model, package versions.
 
-    Once it is there, a model's record also holds what it reached, as `metrics`.
+    The stages add the model's `metrics` when it is saved.
     """
     return {
         "config": recipe,
@@ -34,9 +34,9 @@ def provenance(recipe: dict[str, Any], inputs: list[Path], parent: Path | None) 
 
 
 def recorded_files(folder: Path) -> dict[str, str]:
-    """The sha256 of each file as the folder's provenance.json holds it; empty where it holds none."""
-    made = read_json(folder / PROVENANCE) if (folder / PROVENANCE).is_file() else {}
-    files = made.get("files") if isinstance(made, dict) else None
+    """The sha256 of each file according to the folder's provenance.json; empty without one."""
+    record = read_json(folder / PROVENANCE) if (folder / PROVENANCE).is_file() else {}
+    files = record.get("files")
     return files if isinstance(files, dict) else {}
 
 
@@ -47,7 +47,7 @@ def run_record(
     device: "torch.device",
     wandb: str | None,
 ) -> dict[str, Any]:
-    """Who made these weights: git commit, the run's overrides, machine, device, times and speed."""
+    """The run that made these weights: git commit, overrides, machine, device, times and speed."""
     import torch
     from hydra.core.hydra_config import HydraConfig
 
@@ -67,7 +67,7 @@ def run_record(
 
 
 def _git(*arguments: str) -> str | None:
-    """What git prints, or None without git or outside of a repository."""
+    """The output of git, or None without git or outside a repository."""
     try:
         done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):

@@ -1,77 +1,78 @@
-"""Where a base model begins: from scratch, from a model folder, or from weights that OpenAI or Hugging Face publish."""
+"""The initial weights of a base model: random, from a model folder, or published by OpenAI or on Hugging Face."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from foundling.costs import Shape, parameters, require_room
-from foundling.model.gpt import GPT, GPTConfig, meta_gpt
+from foundling.costs import parameters, require_memory
+from foundling.model.config import GPTConfig
+from foundling.model.gpt import GPT
+from foundling.model.meta import meta_model
 from foundling.text.tokenizer import Tokenizer
 from foundling.weights import folder, huggingface, huggingface_config, openai
-from foundling.weights.architectures import OWN, differences
+from foundling.weights.architectures import FREE_FIELDS, differences
 from foundling.weights.vocabulary import require_same
 
 SCRATCH = "scratch"
 
 
-def start(init_from: str, model: dict[str, Any], tokenizer: Tokenizer, seed: int) -> GPT:
-    """A GPT to be trained: fresh, of the composed `model` section, or the one in folder `init_from`.
+def start(init_from: str, config: GPTConfig, tokenizer: Tokenizer, seed: int) -> GPT:
+    """A GPT in training mode: randomly initialised with the shape `config`, or loaded from the folder `init_from`.
 
-    A model folder brings its own shape; published weights must have the one of the `model` section. Either must share
-    the tokenizer. ValueError says what does not fit.
+    A model folder has a shape of its own; published weights must have the shape `config`. Both must use the same
+    tokenizer. ValueError says what does not match.
     """
     if init_from == SCRATCH:
-        config = GPTConfig(vocab_size=tokenizer.vocab_size, **model)
-        require_room(sum(parameters(Shape.of(asdict(config))).values()))
+        require_memory(sum(parameters(config).values()))
         torch.manual_seed(seed)
         return GPT(config)
     path = Path(init_from)
     if openai.is_checkpoint(path) or huggingface.is_checkpoint(path):
-        return _published(path, model, tokenizer).train()
+        return _load_published(path, config, tokenizer).train()
     huggingface.refuse_pickles(path)
     if not (path / folder.CONFIG).is_file():
         raise ValueError(
-            f"pretrain.init_from={init_from} is neither {SCRATCH!r} nor a folder with a model (no {folder.CONFIG}); "
-            "to fetch one, choose weights=openai_124m or weights=huggingface and run `dvc repro`"
+            f"pretrain.init_from={init_from}: must be {SCRATCH!r} or a folder with a model (no {folder.CONFIG} there); "
+            "to fetch a model, choose weights=openai_124m or weights=huggingface and run `dvc repro`"
         )
-    network, own = folder.load(path)
-    if own.fingerprint != tokenizer.fingerprint:
+    model, model_tokenizer = folder.load(path)
+    if model_tokenizer.fingerprint != tokenizer.fingerprint:
         raise ValueError(
             f"{path} was trained with another tokenizer than data/tokenizer; tokenize with the model's own, "
-            f"or begin with pretrain.init_from={SCRATCH}"
+            f"or set pretrain.init_from={SCRATCH}"
         )
-    return network.train()
+    return model.train()
 
 
-def _published(path: Path, model: dict[str, Any], tokenizer: Tokenizer) -> GPT:
-    """Weights of another project, once shape and vocabulary are found to be the ones asked for."""
-    own = {name: model[name] for name in OWN}
+def _load_published(path: Path, config: GPTConfig, tokenizer: Tokenizer) -> GPT:
+    """Load another project's weights, after comparing shape and vocabulary with the composed ones."""
+    free = {name: getattr(config, name) for name in FREE_FIELDS}
     if openai.is_checkpoint(path):
-        name, config = "openai", openai.read_config(path, own)
+        name, checkpoint = "openai", openai.read_config(path, free)
     else:
-        name, config = huggingface_config.read_config(path, own)
-    if unlike := differences(model, config):
+        name, checkpoint = huggingface_config.read_config(path, free)
+    if differing := differences(config, checkpoint):
         raise ValueError(
-            f"{path} has another shape than this run asks for: {folder.listed(unlike, ', ')}; choose the model that it "
-            "is (model=gpt2_124m …, docs/models.md) or set these values"
+            f"{path} has another shape than the model section: {folder.join_first(differing, ', ')}; choose the model "
+            "that it is (model=gpt2_124m …, docs/models.md) or set these values"
         )
-    require_same(path, tokenizer, config.vocab_size)
-    if config.position == "rotary":
-        config = replace(config, context=model["context"])
-    network = openai.load_model(path, config) if name == "openai" else huggingface.load_model(path, name, config)
-    return _without_spare_ids(network, tokenizer.vocab_size)
+    require_same(path, tokenizer, checkpoint.vocab_size)
+    if checkpoint.position == "rotary":
+        checkpoint = replace(checkpoint, context=config.context)
+    if name == "openai":
+        return _without_spare_ids(openai.load_model(path, checkpoint), tokenizer.vocab_size)
+    return _without_spare_ids(huggingface.load_model(path, name, checkpoint), tokenizer.vocab_size)
 
 
-def _without_spare_ids(network: GPT, vocab_size: int) -> GPT:
-    """The same model without the ids that no text has, with which some checkpoints round up their vocabulary."""
-    if vocab_size == network.config.vocab_size:
-        return network
-    state = network.state_dict()
+def _without_spare_ids(model: GPT, vocab_size: int) -> GPT:
+    """The same model without the unused ids with which some checkpoints pad their vocabulary."""
+    if vocab_size == model.config.vocab_size:
+        return model
+    state = model.state_dict()
     for name in {"token_embedding.weight", "output.weight"} & {*state}:
         state[name] = state[name][:vocab_size].clone()  # (V, C)
-    cut = meta_gpt(replace(network.config, vocab_size=vocab_size))
-    cut.load_state_dict(state, assign=True)
-    cut.make_tables()
-    return cut
+    smaller = meta_model(GPT, replace(model.config, vocab_size=vocab_size))
+    smaller.load_state_dict(state, assign=True)
+    smaller.make_tables()
+    return smaller

@@ -1,9 +1,9 @@
-"""TensorFlow's checkpoints, read without TensorFlow: an index of names in front of files of raw numbers.
+"""TensorFlow checkpoints, read without TensorFlow: an index of names and files of raw numbers.
 
-The index (`model.ckpt.index`) is a table in LevelDB's format (tensorflow/core/lib/io/format.cc): blocks of sorted
-keys, each entry sharing a prefix with the one before, and a footer that says where the block of blocks is. Its values
-are protocol buffers (tensorflow/core/protobuf/tensor_bundle.proto): dtype, shape, file, offset, size and CRC-32C of a
-tensor, whose bytes lie at that place of `model.ckpt.data-0000k-of-0000n`. Nothing in either file is code.
+The index (`model.ckpt.index`) is a LevelDB table (tensorflow/core/lib/io/format.cc): blocks of sorted keys, each entry
+sharing a prefix with the previous one, and a footer that points to the index block. Its values are protocol buffers
+(tensorflow/core/protobuf/tensor_bundle.proto): dtype, shape, file, offset, size and CRC-32C of a tensor, whose bytes
+are in `model.ckpt.data-0000k-of-0000n`. Neither file contains code.
 """
 
 import struct
@@ -18,13 +18,18 @@ from crc32c import crc32c
 from torch import Tensor
 
 FOOTER, MAGIC = 48, 0xDB4775248B80FB57
-LARGEST, MOST, KEY, DIMENSIONS = 16 << 20, 100_000, 1000, 8  # bytes of an index, its entries, a name, a shape
-DTYPES = {1: torch.float32, 2: torch.float64, 14: torch.bfloat16, 19: torch.float16}  # of TensorFlow's types.proto
+MAX_INDEX_BYTES, MAX_ENTRIES, MAX_KEY_BYTES, MAX_DIMENSIONS = 16 << 20, 100_000, 1000, 8
+DTYPES = {
+    1: torch.float32,
+    2: torch.float64,
+    14: torch.bfloat16,
+    19: torch.float16,
+}  # by number in TensorFlow's types.proto
 
 
 @dataclass(frozen=True)
 class Stored:
-    """Where a tensor lies."""
+    """Where a tensor is stored."""
 
     dtype: torch.dtype
     shape: tuple[int, ...]
@@ -35,41 +40,44 @@ class Stored:
 
 
 def read_index(index: Path) -> dict[str, Stored]:
-    """The tensors of a checkpoint by name, each found to be of a float type and whole within its file."""
+    """The tensors of a checkpoint by name; each has a float type and lies within its file."""
     try:
-        found = list(_entries(index))
+        entries = list(_entries(index))
     except (ValueError, IndexError, struct.error) as error:
-        raise ValueError(f"{index} is no whole TensorFlow checkpoint index ({error}); fetch it again") from None
+        raise ValueError(f"{index} is not a valid TensorFlow checkpoint index ({error}); fetch it again") from None
     stored: dict[str, Stored] = {}
-    for name, kind, one in found:
-        file, shape = one.file, one.shape
+    for name, kind, tensor in entries:
+        file, shape = tensor.file, tensor.shape
         if kind not in DTYPES:
-            raise ValueError(f"{index}: {name} has TensorFlow's type number {kind}; allowed are float types")
+            raise ValueError(f"{index}: {name} has TensorFlow's type number {kind}; must be a float type")
         if not file.is_file():
-            raise ValueError(f"{file} is missing; put it beside {index.name}")
-        if one.size != prod(shape) * one.dtype.itemsize or one.offset + one.size > file.stat().st_size:
+            raise ValueError(f"{file} is missing; put it into the folder of {index.name}")
+        file_size = file.stat().st_size
+        if tensor.size != prod(shape) * tensor.dtype.itemsize or tensor.offset + tensor.size > file_size:
             raise ValueError(
-                f"{file} has {file.stat().st_size:,} bytes, and {name} {shape} asks for {one.size:,} bytes at "
-                f"{one.offset:,}; the download is not whole, so fetch it again"
+                f"{file} has {file_size:,} bytes, and {name} {shape} takes {tensor.size:,} bytes at {tensor.offset:,}; "
+                "the download is incomplete, so fetch it again"
             )
-        stored[name] = one
-    there = sum(file.stat().st_size for file in {one.file for one in stored.values()})
-    if (named := sum(one.size for one in stored.values())) > there:
-        raise ValueError(f"{index} names {named:,} bytes of tensors in {there:,} bytes of data; fetch it again")
+        stored[name] = tensor
+    data_bytes = sum(file.stat().st_size for file in {tensor.file for tensor in stored.values()})
+    if (tensor_bytes := sum(tensor.size for tensor in stored.values())) > data_bytes:
+        raise ValueError(
+            f"{index} describes {tensor_bytes:,} bytes of tensors in {data_bytes:,} bytes of data; fetch it again"
+        )
     return stored
 
 
 def _entries(index: Path) -> Iterator[tuple[str, int, Stored]]:
-    """(name, TensorFlow's type number, place) of each tensor, as the index says."""
-    entries = dict(islice(_table(index), MOST + 1))
-    if len(entries) > MOST:
-        raise ValueError(f"more than {MOST:,} entries")
+    """(name, TensorFlow's type number, location) of each tensor in the index."""
+    entries = dict(islice(_table(index), MAX_ENTRIES + 1))
+    if len(entries) > MAX_ENTRIES:
+        raise ValueError(f"more than {MAX_ENTRIES:,} entries")
     files = _numbers(entries.pop(b"", b"")).get(1, 1)
     stem = index.name.removesuffix(".index")
     for key, value in entries.items():
         fields = {1: 0, 3: 0, 4: 0, 5: 0, 6: 0} | _numbers(value)
         sizes = [size for shape in _nested(value) for size in _nested(shape)]
-        if len(sizes) > DIMENSIONS:
+        if len(sizes) > MAX_DIMENSIONS:
             raise ValueError(f"a tensor of {len(sizes)} dimensions")
         shape = tuple(_numbers(size).get(1, 0) for size in sizes)
         file = index.with_name(f"{stem}.data-{fields[3]:05d}-of-{files:05d}")
@@ -78,7 +86,7 @@ def _entries(index: Path) -> Iterator[tuple[str, int, Stored]]:
 
 
 def read_tensor(stored: Stored) -> Tensor:
-    """One tensor, found equal to its checksum."""
+    """Read a tensor and verify its checksum."""
     data = bytearray(stored.size)
     with open(stored.file, "rb") as file:
         file.seek(stored.offset)
@@ -90,24 +98,24 @@ def read_tensor(stored: Stored) -> Tensor:
 
 def _table(path: Path) -> Iterator[tuple[bytes, bytes]]:
     """Keys and values of a LevelDB table."""
-    if path.stat().st_size > LARGEST:
-        raise ValueError(f"it has more than {LARGEST:,} bytes")
+    if path.stat().st_size > MAX_INDEX_BYTES:
+        raise ValueError(f"it has more than {MAX_INDEX_BYTES:,} bytes")
     data = path.read_bytes()
     if len(data) < FOOTER or struct.unpack("<Q", data[-8:])[0] != MAGIC:
-        raise ValueError("its last bytes are not a table's")
-    _, at = _handle(data, len(data) - FOOTER)  # of the meta index, which holds nothing here
+        raise ValueError("it does not end in a table's footer")
+    _, at = _handle(data, len(data) - FOOTER)  # skips the handle of the meta index, which is empty
     (start, size), _ = _handle(data, at)
     for _, handle in _block(data, start, size):
         yield from _block(data, *_handle(handle, 0)[0])
 
 
 def _block(data: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes]]:
-    """Entries of a block; behind its `size` bytes stand how it is compressed (1 byte) and its checksum (4 bytes)."""
+    """Entries of a block, which is followed by its compression type (1 byte) and its checksum (4 bytes)."""
     block, compression = data[start : start + size], data[start + size]
     if _masked(data[start : start + size + 1]) != struct.unpack_from("<I", data, start + size + 1)[0]:
         raise ValueError("a block does not match its checksum")
     if compression:
-        raise ValueError("its blocks are compressed; OpenAI's are not")
+        raise ValueError("its blocks are compressed, which is not supported")
     (restarts,) = struct.unpack("<I", block[-4:])
     at, end, key = 0, size - 4 - 4 * restarts, b""
     while at < end:
@@ -115,21 +123,21 @@ def _block(data: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes]]:
         own, at = _varint(block, at)
         length, at = _varint(block, at)
         key = key[:shared] + block[at : at + own]
-        if len(key) > KEY:
-            raise ValueError(f"a name of more than {KEY} bytes")
+        if len(key) > MAX_KEY_BYTES:
+            raise ValueError(f"a name of more than {MAX_KEY_BYTES} bytes")
         yield key, block[at + own : at + own + length]
         at += own + length
 
 
 def _handle(data: bytes, at: int) -> tuple[tuple[int, int], int]:
-    """A block's start and size, and the place behind them."""
+    """The start and size of a block, and the offset after them."""
     start, at = _varint(data, at)
     size, at = _varint(data, at)
     return (start, size), at
 
 
 def _numbers(message: bytes) -> dict[int, int]:
-    """The numbers among a protocol buffer's fields."""
+    """The numeric fields of a protocol buffer."""
     return {field: number for field, number, _ in _fields(message)}
 
 
@@ -139,7 +147,7 @@ def _nested(message: bytes) -> list[bytes]:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """A protocol buffer's fields: which one, and its number or its bytes."""
+    """A protocol buffer's fields: tag, number, bytes."""
     at = 0
     while at < len(message):
         tag, at = _varint(message, at)
@@ -157,7 +165,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """A number of 7 bits a byte, lowest first, and the place behind it."""
+    """A number in groups of 7 bits, lowest first, and the offset after it."""
     value = shift = 0
     while shift < 70:
         byte = data[at]
@@ -169,6 +177,6 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _masked(data: bytes | bytearray) -> int:
-    """CRC-32C, turned and shifted, since a checksum of data that holds checksums is weak (LevelDB's crc32c.h)."""
+    """CRC-32C, masked as in LevelDB (crc32c.h), since a CRC of data that contains CRCs is weak."""
     crc = crc32c(data)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF

@@ -1,4 +1,4 @@
-"""Whether published weights know the same tokens by the same ids as our tokenizer: ids are all that a model sees."""
+"""Whether published weights use the same token ids as our tokenizer: ids are all that a model sees."""
 
 from pathlib import Path
 
@@ -7,33 +7,34 @@ from foundling.text.tokenizer import Tokenizer, printable
 
 
 def require_same(folder: Path, tokenizer: Tokenizer, vocab_size: int) -> None:
-    """Compare the tokenizer with the vocabulary beside the weights, if there is one."""
+    """Raise ValueError if the tokenizer's ids differ from the vocabulary stored with the weights, if there is one."""
     if tokenizer.vocab_size > vocab_size:
         raise ValueError(
-            f"data/tokenizer has {tokenizer.vocab_size:,} tokens and the model in {folder} knows {vocab_size:,}; "
+            f"data/tokenizer has {tokenizer.vocab_size:,} tokens and the model in {folder} {vocab_size:,}; "
             "tokenize with the model's own vocabulary (tokenizer=gpt2 for GPT-2)"
         )
     theirs = _vocabulary(folder)
     ours = {printable(token): rank for token, rank in tokenizer.ranks.items()} | tokenizer.special_ids
-    if theirs and (unlike := [token for token in ours if theirs.get(token, ours[token]) != ours[token]]):
-        first = min(unlike, key=ours.__getitem__)
+    differing = [token for token in ours if token in theirs and theirs[token] != ours[token]]
+    if differing:
+        first = min(differing, key=ours.__getitem__)
         raise ValueError(
             f"{first!r} is token {ours[first]} of data/tokenizer and {theirs[first]} of the model in {folder}; "
-            f"{len(unlike):,} tokens differ: tokenize with the model's own vocabulary (tokenizer=gpt2 for GPT-2)"
+            f"{len(differing):,} tokens differ: tokenize with the model's own vocabulary (tokenizer=gpt2 for GPT-2)"
         )
 
 
 def _vocabulary(folder: Path) -> dict[str, int]:
-    """Tokens and ids, from the first of the files that hold them; empty without one."""
+    """Ids by token, from the first vocabulary file that exists; empty without one."""
     for name in ("encoder.json", "vocab.json"):
         if (folder / name).is_file():
-            found: dict[str, int] = read_json(folder / name)
-            return found
+            vocabulary: dict[str, int] = read_json(folder / name)
+            return vocabulary
     if (folder / "tokenizer.json").is_file():
         values = read_json(folder / "tokenizer.json")
         try:
             added = {token["content"]: token["id"] for token in values.get("added_tokens", [])}
             return {**values["model"]["vocab"], **added}
         except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{folder / 'tokenizer.json'} holds no vocabulary ({error!r}); fetch it again") from None
+            raise ValueError(f"{folder / 'tokenizer.json'} has no vocabulary ({error!r}); fetch it again") from None
     return {}
