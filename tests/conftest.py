@@ -18,7 +18,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 @pytest.fixture(scope="session", autouse=True)
 def bare_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where tests run: a project with conf/ alone. So no test reads what runs have left in the real one."""
+    """Where tests run: a project with conf/ alone, so that no test reads what runs left in the real one."""
     folder = tmp_path_factory.mktemp("bare")
     (folder / "conf").symlink_to(ROOT / "conf")
     with pytest.MonkeyPatch.context() as patched:
@@ -28,7 +28,7 @@ def bare_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session", autouse=True)
 def absl_closes_no_captured_stream() -> None:
-    """absl, which rouge-score imports, closes its stream when Hydra sets up logging; it must not be pytest's."""
+    """absl (of rouge-score) closes its stream when Hydra sets up logging; that must not be pytest's."""
     from absl import logging
 
     logging.get_absl_handler().python_handler.stream = sys.__stderr__

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -77,8 +78,8 @@ class Project:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def run(self, *command: str, succeeds: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run a program of the environment in the project, with the project's own source, offline."""
+    def run(self, *command: str, succeeds: bool = True, typed: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a program of the environment in the project, offline, with its own source and `typed` as input."""
         programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         environment = os.environ | {
             "PATH": programs,
@@ -88,7 +89,8 @@ class Project:
             "COLUMNS": "120",
         }
         environment.pop("FOUNDLING_MIRROR", None)
-        done = subprocess.run(command, cwd=self.path, env=environment, capture_output=True, text=True)
+        pipes: dict[str, Any] = {"input": typed, "capture_output": True, "text": True}
+        done = subprocess.run(command, cwd=self.path, env=environment, **pipes)
         if succeeds:
             assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         return done

@@ -1,4 +1,4 @@
-"""A training logs to the W&B run that its config and W&B's own switches name, and never waits for a server."""
+"""A training logs to the run that the config and W&B's own switches name, and waits for no server."""
 
 import http.server
 import logging

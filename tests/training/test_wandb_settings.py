@@ -76,7 +76,13 @@ def test_wandb_disabled_switches_it_off(value: str, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize(
     ("word", "mode"),
-    [("online", "online"), ("run", "online"), ("offline", "offline"), ("dryrun", "offline"), ("disabled", "disabled")],
+    [
+        ("online", "online"),
+        ("run", "online"),
+        ("offline", "offline"),
+        ("dryrun", "offline"),
+        ("disabled", "disabled"),
+    ],
 )
 def test_each_mode_of_wandb_is_known(word: str, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", word)
@@ -118,8 +124,14 @@ def test_a_settings_file_that_wandb_cannot_read_counts_as_none(text: str) -> Non
         ({"group": "x" * 129}, r"runtime\.logger\.group='x+': 129 characters"),
         ({"name": "a\nb"}, r"runtime\.logger\.name='a\\nb': 3 characters; W&B takes 1 to 128 printable ones"),
         ({"tags": ["x" * 65]}, "65 characters; W&B takes 1 to 64 printable ones"),
-        ({"tags": "a,b"}, r"runtime\.logger\.tags='a,b' is not a list; write runtime\.logger\.tags=\[one,two\]"),
-        ({"wandb": "maybe"}, r"runtime\.logger\.wandb='maybe' is unknown; choose auto, online, offline or false"),
+        (
+            {"tags": "a,b"},
+            r"runtime\.logger\.tags='a,b' is not a list; write runtime\.logger\.tags=\[one,two\]",
+        ),
+        (
+            {"wandb": "maybe"},
+            r"runtime\.logger\.wandb='maybe' is unknown; choose auto, online, offline or false",
+        ),
     ],
 )
 def test_a_name_that_wandb_refuses_is_one_line(changes: dict[str, Any], message: str) -> None:
@@ -133,7 +145,11 @@ def test_a_name_that_wandb_refuses_is_one_line(changes: dict[str, Any], message:
         ("WANDB_PROJECT", "a/b", r"^WANDB_PROJECT='a/b' holds /, which W&B refuses"),
         ("WANDB_RUN_GROUP", "x" * 200, r"^WANDB_RUN_GROUP='x+': 200 characters"),
         ("WANDB_TAGS", "a,,b", r"^WANDB_TAGS='': 0 characters"),
-        ("WANDB_MODE", "of", r"^WANDB_MODE='of' is unknown; choose one of online, run, offline, dryrun, disabled"),
+        (
+            "WANDB_MODE",
+            "of",
+            r"^WANDB_MODE='of' is unknown; choose one of online, run, offline, dryrun, disabled",
+        ),
     ],
 )
 def test_the_variable_is_named(variable: str, value: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +163,11 @@ def test_a_training_refuses_a_name_before_torch_is_loaded(command: str, bare_pro
     environment = os.environ | {"WANDB_PROJECT": "a/b", "PYTHONPROFILEIMPORTTIME": "1"}
     began = time.process_time()
     done = subprocess.run(
-        [sys.executable, "-m", "foundling", command], cwd=bare_project, env=environment, capture_output=True, text=True
+        [sys.executable, "-m", "foundling", command],
+        cwd=bare_project,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert time.process_time() - began < 10
     assert done.returncode == 1

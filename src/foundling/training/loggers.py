@@ -1,4 +1,4 @@
-"""Weights & Biases next to our own CSV: online with a key and a network, else offline; it never prompts or waits."""
+"""Weights & Biases next to our own CSV: online with a key and a network, else offline, without a prompt."""
 
 import logging
 import netrc
@@ -89,7 +89,7 @@ def _reachable_mode(settings: WandbSettings) -> str:
     else:
         return "online"
     if settings.mode == "online":
-        log.warning(f"W&B: online was set, but {lacking}; logging offline, `wandb sync` uploads it later")
+        log.warning(f"W&B: logging offline, because {lacking}; `wandb sync` uploads it later")
     return "offline"
 
 
@@ -126,12 +126,18 @@ def _answers(host: str) -> bool:
 
 
 def log_lineage(
-    logger: "WandbLogger | None", made: Path, kind: str, name: str, source: Path, source_kind: str, source_name: str
+    logger: "WandbLogger | None",
+    made: Path,
+    kind: str,
+    name: str,
+    source: Path,
+    source_kind: str,
+    source_name: str,
 ) -> None:
     """Log the folder `made` as an artifact that was made from `source`, a file or a folder.
 
-    What another run has logged already, W&B knows by its content, so that the two runs are joined. Offline no artifact
-    can be looked up, so the source's sha256 stands in the run's config as well.
+    W&B recognizes by its content what another run has logged, which joins the two runs. Offline no artifact can be
+    looked up, so the run's config has the source's sha256 as well.
     """
     if logger is None:
         return

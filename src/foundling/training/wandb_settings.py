@@ -1,7 +1,8 @@
 """Which W&B run a training logs to, from the config, W&B's environment variables and W&B's settings files.
 
-A value of the config other than null (for the mode: other than auto) wins, then the environment, then wandb/settings in
-the project, then the user's own settings file. Imports neither wandb nor torch, so a mistake is told at once.
+A value of the config other than null (for the mode: other than auto) wins, then the environment, then
+wandb/settings in the project, then the user's own settings file. Imports neither wandb nor torch, so a mistake is
+reported at once.
 """
 
 import configparser
@@ -49,7 +50,7 @@ class WandbSettings:
 
 
 def resolve(logger: Mapping[str, Any]) -> WandbSettings:
-    """The settings that hold under `runtime.logger`; ValueError for a mode or a name that W&B does not take."""
+    """The settings that `runtime.logger` leads to; ValueError for a mode or a name that W&B refuses."""
     folder = Path(os.environ.get("WANDB_DIR") or ".").expanduser()
     files = _settings_files(folder)
     return WandbSettings(
@@ -121,7 +122,8 @@ def _first(setting: str, value: Any, files: Mapping[str, str]) -> tuple[str | No
 
 def _require_length(name: str, longest: int, place: str) -> None:
     if not 1 <= len(name) <= longest or not name.isprintable():
-        raise ValueError(f"{place}={name[:60]!r}: {len(name)} characters; W&B takes 1 to {longest} printable ones")
+        found = f"{place}={name[:60]!r}: {len(name)} characters"
+        raise ValueError(f"{found}; W&B takes 1 to {longest} printable ones")
 
 
 def _settings_files(folder: Path) -> dict[str, str]:
