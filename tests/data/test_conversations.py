@@ -72,7 +72,7 @@ def test_labels_become_the_answers_that_the_config_gives_them(read: Read) -> Non
     splits = read({"mine": rows}, fields=fields, answers={"lost": "Block it."}, split=split)
     assert {(e.answer, e.kind) for e in splits[TRAIN]} == {("Block it.", "lost")}
     with pytest.raises(
-        ValueError, match=r"row 1 of source mine has label 'lost', for which instruct\.answers has no text"
+        ValueError, match=r":1 of source mine has label 'lost', for which instruct\.answers has no text"
     ):
         read({"mine": rows}, fields=fields, answers={"found": "Good."}, split=split)
 
@@ -222,31 +222,31 @@ LISTED = {"messages": "messages"}
         (
             broken(output=...),
             {},
-            r"row 3 of source mine has no field 'output' with a text \(found instruction, input, sort\); "
+            r":3 of source mine has no field 'output' with a text \(found instruction, input, sort\); "
             r"fix the row, or set instruct\.fields\.output to the field that holds it",
         ),
-        (broken(input=7), {"input": "input"}, r"row 3 .* no field 'input' .*fields\.input .*null: there is none"),
-        (broken(instruction=7), {}, r"row 3 .* no field 'instruction' with a text \(found a int\)"),
-        (broken(sort=["a"]), {"kind": "sort"}, r"row 3 .* no field 'sort' with a text \(found a list\)"),
-        (broken(output="  "), {}, "row 3 of source mine has an empty answer; write one, or take the row out"),
-        (broken(instruction=""), {}, "row 3 of source mine has an empty instruction"),
-        (TRIPLES, LISTED, r"row 1 of source mine has no field 'messages' with a list of messages"),
-        ([talk(role="user")], LISTED, "message 1 of row 1 of source mine has no field 'content'"),
-        ([talk(role="robot", content="x")], LISTED, "message 1 of row 1 .* has the role 'robot'; allowed are system"),
-        ([talk(role="user", content="x")], LISTED, "row 1 of source mine has no answer of the assistant"),
-        ([talk(role="tool", content="7")], LISTED, "message 1 of row 1 .* has the role 'tool', and tool calls are not"),
+        (broken(input=7), {"input": "input"}, r":3 .* no field 'input' .*fields\.input .*null: there is none"),
+        (broken(instruction=7), {}, r":3 .* no field 'instruction' with a text \(found a int\)"),
+        (broken(sort=["a"]), {"kind": "sort"}, r":3 .* no field 'sort' with a text \(found a list\)"),
+        (broken(output="  "), {}, ":3 of source mine has an empty answer; write one, or take the row out"),
+        (broken(instruction=""), {}, ":3 of source mine has an empty instruction"),
+        (TRIPLES, LISTED, r":1 of source mine has no field 'messages' with a list of messages"),
+        ([talk(role="user")], LISTED, "message 1 of .*:1 of source mine has no field 'content'"),
+        ([talk(role="robot", content="x")], LISTED, "message 1 of .*:1 .* has the role 'robot'; allowed are system"),
+        ([talk(role="user", content="x")], LISTED, ":1 of source mine has no answer of the assistant"),
+        ([talk(role="tool", content="7")], LISTED, "message 1 of .*:1 .* has the role 'tool', and tool calls are not"),
         ([talk(role="function", name="f", content="7")], LISTED, "has the role 'function', and tool calls are not"),
         (
             [talk(role="assistant", content=None, tool_calls=[{"id": "1"}])],
             LISTED,
-            "message 1 of row 1 .* has the field tool_calls, and tool calls are not supported; take the row out",
+            "message 1 of .*:1 .* has the field tool_calls, and tool calls are not supported; take the row out",
         ),
         ([talk(role="assistant", content="x", weight=0.5)], LISTED, r"weight=0.5: must be 0 \(read it\) or 1"),
-        ([talk(role="assistant", content="x", weight=0)], LISTED, "row 1 .* has answers of weight 0 alone; give one"),
+        ([talk(role="assistant", content="x", weight=0)], LISTED, ":1 .* has answers of weight 0 alone; give one"),
         (
             [talk(role="user", content=[{"type": "image_url", "image_url": "x"}])],
             LISTED,
-            "message 1 of row 1 .* has a part of type 'image_url'; only text is supported",
+            "message 1 of .*:1 .* has a part of type 'image_url'; only text is supported",
         ),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foundling.data.corpora import Count, clean, cut, documents
+from foundling.data.corpora import Count, Tally, clean, cut, documents
 from foundling.data.fetching import fetch
 
 
@@ -158,3 +158,46 @@ def test_memory_holds_a_digest_a_document(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert characters > 20_000_000
     assert peak < 1_500_000
+
+
+def test_what_is_left_out_or_changed_is_counted_by_reason(tmp_path: Path) -> None:
+    many = [f"text {at}" for at in range(50)]
+    texts = ["", "x", "text 1", "text 2", "a\r\nb", "c\x00\x07d", "e\u0301e", "two <|endoftext|> in <|endoftext|> one"]
+    folder, corpus = _corpus(tmp_path, {"a": many + texts}, clean={"min_characters": 2, "deduplicate": True})
+    tally = Tally()
+    kept = list(documents(folder, corpus, tally))
+    assert {row["reason"]: (row["documents"], row["characters"]) for row in tally.rows()} == {
+        "left out: empty": (1, 0),
+        "left out: shorter than clean.min_characters": (1, 1),
+        "left out: came before": (2, 12),
+        r"changed: line ends to \n": (1, 1),
+        "changed: control characters removed": (1, 2),
+        "changed: to Unicode NFC": (1, 1),
+        "kept: <|endoftext|> as text": (1, 26),
+    }
+    assert len(kept) + 4 == len(many + texts)
+
+
+def test_lines_that_repeat_are_kept_and_counted(tmp_path: Path) -> None:
+    lines = [f"line {at}" for at in range(60)] + ["la la la"] * 9
+    (tmp_path / "songs.txt").write_text("\n".join(lines))
+    _, corpus = _corpus(tmp_path, {"a": ["only"]})
+    corpus["sources"] = [{"name": "songs", "path": str(tmp_path / "songs.txt"), "format": "lines"}]
+    fetch(corpus, tmp_path / "raw", None)
+    tally = Tally()
+    assert [document.text for document in documents(tmp_path / "raw", corpus, tally)] == lines
+    assert tally.rows() == [
+        {"source": "songs", "reason": "kept: lines that came before", "documents": 8, "characters": 64}
+    ]
+
+
+def test_bytes_that_were_replaced_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"caf\xe9 and th\xe9 " * 20)
+    _, corpus = _corpus(tmp_path, {"b": ["only"]})
+    corpus["sources"] = [{"name": "a", "path": str(tmp_path / "a.txt"), "errors": "replace"}]
+    fetch(corpus, tmp_path / "raw", None)
+    tally = Tally()
+    list(documents(tmp_path / "raw", corpus, tally))
+    assert [(row["reason"], row["characters"]) for row in tally.rows()] == [
+        ("changed: undecodable bytes to U+FFFD", 40)
+    ]

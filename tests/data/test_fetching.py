@@ -15,7 +15,7 @@ import pytest
 from foundling.artifacts import read_json
 from foundling.data import download
 from foundling.data.fetching import fetch
-from foundling.data.sources import records
+from foundling.data.sources import left_out, records
 
 TEXT = b"The lion is in the forest.\n" * 40
 SHA256 = hashlib.sha256(TEXT).hexdigest()
@@ -189,3 +189,98 @@ def test_a_folder_that_was_fetched_from_elsewhere_is_refused(tmp_path: Path) -> 
     fetch(dataset(path=str(tmp_path / "a.txt")), tmp_path / "raw", None)
     with pytest.raises(ValueError, match=r"was fetched with other sources .* run `dvc repro fetch` first"):
         texts(tmp_path / "raw", dataset(path=str(tmp_path / "b.txt")))
+
+
+def own_files(folder: Path, path: Path | str) -> list[str]:
+    """The names of the files that a user's own path brings."""
+    fetch(dataset(path=str(path)), folder, None)
+    return [file["file"] for file in read_json(folder / "meta.json")["sources"]["one"]]
+
+
+def test_files_that_are_left_out_are_counted_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    own = tmp_path / "own"
+    (own / ".git").mkdir(parents=True)
+    for name in ("a.TXT", "b.ndjson", "photo.png", "scan.pdf", ".hidden.txt", ".git/c.txt"):
+        (own / name).write_text('{"text": "x"}')
+    assert own_files(tmp_path / "raw", own) == ["a.TXT", "b.ndjson"]
+    assert left_out(tmp_path / "raw") == {
+        "one": {
+            "hidden": {"files": 2, "names": [".git", ".hidden.txt"]},
+            "of no known format": {"files": 2, "names": ["photo.png", "scan.pdf"]},
+        }
+    }
+    assert (
+        "left out 2 files hidden (.git, .hidden.txt); 2 files of no known format (photo.png, scan.pdf)" in caplog.text
+    )
+
+
+def test_a_folder_where_nothing_is_left_out_has_no_word_of_it(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("x")
+    own_files(tmp_path / "raw", tmp_path / "a.txt")
+    assert "left_out" not in read_json(tmp_path / "raw/meta.json")
+
+
+@pytest.mark.parametrize("pattern", ["own", "own/**/*", "own/**/*.txt"])
+def test_links_are_followed_once_by_folder_and_glob_alike(
+    tmp_path: Path, pattern: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("own/z/one.txt", "own/two.txt", "elsewhere/three.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / "own/a_link").symlink_to(tmp_path / "own/z")  # what is there anyway
+    (tmp_path / "own/a_file.txt").symlink_to(tmp_path / "own/two.txt")
+    (tmp_path / "own/z/circle").symlink_to(tmp_path / "own")
+    (tmp_path / "own/more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "own/broken.txt").symlink_to(tmp_path / "nowhere.txt")
+    assert own_files(tmp_path / "raw", pattern) == ["more/three.txt", "two.txt", "z/one.txt"]
+
+
+@pytest.mark.parametrize("name", ["notes (1).txt", "a,b.txt", "[1].txt", "what?.txt", "*.txt"])
+def test_a_files_name_may_hold_a_globs_characters(tmp_path: Path, name: str) -> None:
+    for each in (name, "1.txt", "other.txt"):
+        (tmp_path / each).write_text(each)
+    assert own_files(tmp_path / "raw", tmp_path / name) == [name]
+
+
+def test_a_globs_folder_may_hold_a_globs_characters(tmp_path: Path) -> None:
+    (tmp_path / "texts [1]").mkdir()
+    (tmp_path / "texts [1]/a.txt").write_text("x")
+    assert own_files(tmp_path / "raw", tmp_path / "texts [1]/*.txt") == ["a.txt"]
+
+
+def test_the_home_folder_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts/a.txt").write_text("x")
+    assert own_files(tmp_path / "raw", "~/texts") == own_files(tmp_path / "again", "~/texts/*") == ["a.txt"]
+
+
+def test_a_folder_of_what_cannot_be_read_says_what_it_holds(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/photo.png").write_text("x")
+    source = {"path": str(tmp_path / "own"), "settings": "corpus"}
+    with pytest.raises(ValueError, match=r"1 file of no known format \(photo\.png\).* set corpus\.format"):
+        fetch(dataset(**source), tmp_path / "raw", None)
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_texts_of_a_csv_from_the_hub_stay_texts(tmp_path: Path, streaming: bool) -> None:
+    copy = tmp_path / "mirror/hub/someone/words"
+    copy.mkdir(parents=True)
+    (copy / "train.csv").write_text("text,label\nnull,ham\nNA,spam\nfine,ham\n")
+    config = dataset(hub={"id": "someone/words", "streaming": streaming})
+    fetch(config, tmp_path / "raw", tmp_path / "mirror")
+    assert texts(tmp_path / "raw", config) == ["null", "NA", "fine"]
+
+
+def test_bytes_from_the_hub_are_texts(tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    (tmp_path / "mirror/hub/someone/spark").mkdir(parents=True)
+    table = pa.table({"text": ["Zoë".encode()]})
+    parquet.write_table(table, tmp_path / "mirror/hub/someone/spark/train.parquet")
+    config = dataset(hub={"id": "someone/spark"})
+    fetch(config, tmp_path / "raw", tmp_path / "mirror")
+    assert texts(tmp_path / "raw", config) == ["Zoë"]

@@ -4,13 +4,16 @@ import csv
 import gzip
 import io
 import json
+import logging
 import tracemalloc
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from foundling.data.formats import format_of, read
+from foundling.data.tables import UNNAMED
 
 ROWS = [{"text": "Zoë said\n“hi”", "label": "a,b"}, {"text": "\ttab, \"quotes\" and 'more'", "label": "ß"}]
 
@@ -118,10 +121,10 @@ def test_bytes_of_another_encoding_are_named_with_their_place(tmp_path: Path, su
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("a.jsonl", b'{"text": "a"}\n\n{"text": \n', r"a\.jsonl:3 is no JSON"),
+        ("a.jsonl", b'{"text": "a"}\n\n{"text": \n', r"a\.jsonl:3 is not JSON"),
         ("a.jsonl", b'{"text": "a"}\n["b"]\n', r"a\.jsonl:2 holds a list; allowed are objects"),
-        ("a.json", b'[{"text": "a"}, {"text": oops}]', r"a\.json is no JSON behind its object 1"),
-        ("a.json", b'[{"text": "a"}, {"text": "b"', r"a\.json is no JSON behind its object 1"),
+        ("a.json", b'[{"text": "a"}, {"text": oops}]', r"a\.json is not JSON behind its object 1"),
+        ("a.json", b'[{"text": "a"}, {"text": "b"', r"a\.json is not JSON behind its object 1"),
         ("a.json", b'[{"text": "a"},', r"a\.json is cut or damaged"),
         ("a.json", b'["a", "b"]', r"a\.json:1 holds a str"),
         ("a.csv", b"a,b\n1,2\n1,2,3\n", r"a\.csv:3 has 3 fields; its columns are the 2 a, b"),
@@ -172,3 +175,142 @@ def test_a_large_file_is_streamed(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert characters == 30_000_000
     assert peak < 1_000_000
+
+
+ANNA = [{"text": "Hi, Anna", "label": "ham"}, {"text": "Win; now", "label": "spam"}]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_the_delimiter_is_found(tmp_path: Path, name: str, delimiter: str) -> None:
+    (tmp_path / name).write_text(_table(ANNA, delimiter))
+    assert _records(tmp_path / name) == ANNA
+
+
+def test_the_delimiter_is_found_although_texts_hold_others_unquoted(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text;label\nHi, Anna;ham\nOne, two, three;ham\n")
+    assert _records(tmp_path / "a.csv") == [
+        {"text": "Hi, Anna", "label": "ham"}, {"text": "One, two, three", "label": "ham"},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("setting", ["|", "\\t", "tab"])
+def test_the_delimiter_that_is_set_is_used(tmp_path: Path, setting: str) -> None:
+    delimiter = "|" if setting == "|" else "\t"
+    (tmp_path / "a.csv").write_text(f"a,b{delimiter}c,d\n1,2{delimiter}3,4\n")
+    assert _records(tmp_path / "a.csv", delimiter=setting) == [{"a,b": "1,2", "c,d": "3,4"}]
+
+
+def test_excels_first_line_names_the_delimiter_and_is_no_row(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"sep=;\r\ntext;label\r\nHi, Anna;ham\r\n")
+    assert list(read(tmp_path / "a.csv", {})) == [(3, {"text": "Hi, Anna", "label": "ham"})]
+
+
+def test_columns_without_a_name_are_left_out_and_their_values_counted(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("v1,v2,,\nham,one,,\nspam,two,more,\n")
+    tally: Counter[str] = Counter()
+    found = [record for _, record in read(tmp_path / "a.csv", {}, tally)]
+    assert found == [{"v1": "ham", "v2": "one"}, {"v1": "spam", "v2": "two"}]
+    assert tally == {UNNAMED: 1}
+
+
+def test_a_row_may_end_with_a_delimiter_and_a_name_with_a_space(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text, label\nHi,ham,\n")
+    assert _records(tmp_path / "a.csv") == [{"text": "Hi", "label": "ham"}]
+
+
+@pytest.mark.parametrize(("name", "ends"), [("a.csv", "\r"), ("a.csv", "\r\n"), ("a.jsonl", "\r"), ("a.lines", "\r")])
+def test_line_ends_of_old_macs_and_windows_are_read(tmp_path: Path, name: str, ends: str) -> None:
+    lines = {
+        "a.csv": ["text", "one", "two"],
+        "a.jsonl": ['{"text": "one"}', '{"text": "two"}'],
+        "a.lines": ["one", "two"],
+    }
+    (tmp_path / name).write_bytes((ends.join(lines[name]) + ends).encode())
+    assert _records(tmp_path / name, format="lines" if name == "a.lines" else None) == [
+        {"text": "one"},
+        {"text": "two"},
+    ]
+
+
+def test_texts_that_pandas_takes_for_missing_stay_texts(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,label\nnull,NA\nNaN,None\n")
+    assert _records(tmp_path / "a.csv") == [{"text": "null", "label": "NA"}, {"text": "NaN", "label": "None"}]
+
+
+def test_a_stray_quote_that_would_join_rows_is_refused_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text('label\ttext\nham\t"Hello there\nspam\t"bye" now\n')
+    with pytest.raises(ValueError, match=r"a\.tsv:3 cannot be read .* set classify\.quoting=false"):
+        _records(tmp_path / "a.tsv", settings="classify")
+
+
+ENCODED = {
+    "utf-8": "Zoë",
+    "utf-8-sig": "Zoë",
+    "utf-16": "Zoë",
+    "utf-16-le": "Zoë pays more",
+    "cp1252": "It costs £5 – Zoë",
+    "cp1251": "Привет, как дела? Сегодня хорошая погода, идем гулять в парк.",
+    "shift_jis": "日本語のテキストです。今日は良い天気",
+}
+
+
+@pytest.mark.parametrize("compression", ["", ".gz"])
+@pytest.mark.parametrize("encoding", ENCODED)
+def test_the_encoding_is_found_and_said(
+    tmp_path: Path, encoding: str, compression: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = ENCODED[encoding]
+    path = _write(tmp_path / f"a.jsonl{compression}", (f'{{"text": "{text}"}}\n' * 3).encode(encoding))
+    with caplog.at_level(logging.INFO):
+        assert _records(path, encoding="auto", settings="corpus") == [{"text": text}] * 3
+    assert ("is not UTF-8" in caplog.text) == (not encoding.startswith("utf-8"))
+    assert ("set corpus.encoding" in caplog.text) == (not encoding.startswith("utf-8"))
+
+
+def test_damaged_utf_8_is_not_taken_for_another_encoding(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes("Zoë naïve café ".encode() * 5 + b"caf\xe9 ")
+    with pytest.raises(ValueError, match=r"0xe9 at byte 93 .* set corpus\.encoding .*corpus\.errors=replace"):
+        _records(tmp_path / "a.txt", encoding="auto", settings="corpus")
+    replaced = _records(tmp_path / "a.txt", encoding="auto", errors="replace")
+    assert replaced[0]["text"].endswith("café caf\ufffd ")
+
+
+def test_binary_columns_are_the_texts_that_spark_wrote(tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    table = pa.table({"text": ["Zoë".encode(), b"Hi"], "image": [b"\xff\xd8", None]})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    assert _records(tmp_path / "a.parquet") == [{"text": "Zoë", "image": b"\xff\xd8"}, {"text": "Hi", "image": None}]
+
+
+@pytest.mark.parametrize(
+    ("name", "format"),
+    [
+        ("a.TXT", "txt"), ("a.text", "txt"), ("a.rst", "txt"), ("a.markdown", "md"), ("a.ndjson", "jsonl"),
+        ("a.JSONL.GZ", "jsonl"), ("a.Parquet", "parquet"), ("a.tab", "tsv"), ("a.png", None), ("txt", None),
+    ],
+)  # fmt: skip
+def test_a_suffix_says_the_format_in_any_case(name: str, format: str | None) -> None:
+    assert format_of(Path(name)) == format
+
+
+STORIES = "Once upon a time.\n\nThe end.\n<|endoftext|>\nA second.\n<|endoftext|>\n<|endoftext|>\nLast\n"
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
+def test_a_separator_parts_a_text_into_documents(tmp_path: Path, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("foundling.data.formats.CHUNK", chunk)
+    (tmp_path / "a.txt").write_text(STORIES)
+    found = [record["text"] for record in _records(tmp_path / "a.txt", separator="<|endoftext|>")]
+    assert found == ["Once upon a time.\n\nThe end.", "A second.", "", "Last"]
+    assert _records(tmp_path / "a.txt") == [{"text": STORIES}]
+    blank = [record["text"] for record in _records(tmp_path / "a.txt", separator="\\n\\n")]
+    assert blank[0] == "Once upon a time."
+
+
+def test_a_document_between_separators_may_not_be_too_long(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("short<|endoftext|>" + "x" * 20_000)
+    with pytest.raises(ValueError, match=r"more than 10,000 characters \(document 2\).*corpus\.record_megabytes"):
+        _records(tmp_path / "a.txt", separator="<|endoftext|>", record_megabytes=0.01, settings="corpus")

@@ -1,6 +1,7 @@
 """Labelled texts are split so that no text leaks, and each fault is named with its row."""
 
 import csv
+import json
 import logging
 from collections import Counter
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from foundling.data.fetching import fetch
-from foundling.data.labelled import SPLITS, Labelled, labelled
+from foundling.data.labelled import SPLITS, Labelled, label_text, labelled
 
 WORDS = ("fox", "owl", "bear", "hare")
 
@@ -133,3 +134,90 @@ def test_sms_spam_is_read_whole(root: Path, tmp_path: Path, mirror: Path) -> Non
     found = labelled(tmp_path / "raw", recipe(root, [], dataset=dataset))
     assert {"read": 5574, "missing": 0, "duplicates": 403, "contradicting": 0}.items() <= found.counts.items()
     assert sum(text.startswith('"') for split in SPLITS for text in found.texts(split)) > 40
+
+
+def read_json_rows(root: Path, folder: Path, found: list[dict[str, Any]], **changes: Any) -> Labelled:
+    """The same of rows as JSON has them."""
+    (folder / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in found))
+    made = recipe(root, [{"name": "mine", "path": str(folder / "mine.jsonl")}], **changes)
+    fetch(made["dataset"], folder / "raw", None)
+    return labelled(folder / "raw", made)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1, "1"), (1.0, "1"), ("1.0", "1"), (0.5, "0.5"), ("v1.0", "v1.0"), (True, "true"), (False, "false"),
+        (b"spam", "spam"), (" spam ", "spam"), ("NA", "NA"), ("null", "null"),
+        (None, None), (float("nan"), None), ("", None), ("  ", None),
+    ],
+)  # fmt: skip
+def test_a_label_is_one_text_whichever_way_it_was_written(value: Any, text: str | None) -> None:
+    assert label_text(value) == text
+
+
+@pytest.mark.parametrize("nothing", [None, float("nan"), "", " "])
+def test_missing_labels_are_refused_with_their_count_or_dropped(root: Path, tmp_path: Path, nothing: Any) -> None:
+    found = [{"text": text, "label": label} for text, label in rows(40, 20)]
+    found[7]["label"] = found[9]["label"] = nothing
+    with pytest.raises(
+        ValueError, match=r"2 of 40 rows lack .*first: mine\.jsonl:8 of source mine.*classify\.missing=drop"
+    ):
+        read_json_rows(root, tmp_path, found)
+    again = tmp_path / "again"
+    again.mkdir()
+    texts = read_json_rows(root, again, found, missing="drop")
+    assert texts.labels == ["ham", "spam"]
+    assert (texts.counts["read"], texts.counts["missing"]) == (40, 2)
+    assert sum(len(texts.texts(split)) for split in SPLITS) == 38
+
+
+def test_space_around_a_label_does_not_count_and_case_is_warned_of(
+    root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = [(text, f" {label} ") for text, label in rows(40, 20)]
+    found += [(f"{text} again", "Ham") for text, _ in rows(20, 0)]
+    texts = read(root, tmp_path, {"mine": found})
+    assert texts.labels == ["Ham", "ham", "spam"]
+    assert "the labels 'ham' (20) and 'Ham' (20) differ in case or space only" in caplog.text
+    again = tmp_path / "again"
+    again.mkdir()
+    assert read(root, again, {"mine": found}, label_names={"ham": "ham", "Ham": "ham", "spam": "spam"}).labels == [
+        "ham", "spam",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("labels", [(0, 1), (0.0, 1.0), ("0", "1"), (False, True)])
+def test_label_names_may_be_numbers_or_booleans_as_yaml_has_them(
+    root: Path, tmp_path: Path, labels: tuple[Any, Any]
+) -> None:
+    found = [{"text": text, "label": labels[label == "spam"]} for text, label in rows(40, 20)]
+    names = {labels[0]: "fine", labels[1]: "junk"}
+    assert read_json_rows(root, tmp_path, found, label_names=names).labels == ["fine", "junk"]
+
+
+def test_several_labels_a_text_are_refused_by_name(root: Path, tmp_path: Path) -> None:
+    found = [{"text": "one", "label": ["spam", "urgent"]}]
+    with pytest.raises(ValueError, match=r"mine\.jsonl:1 .*of type list; several labels per text are not supported"):
+        read_json_rows(root, tmp_path, found)
+
+
+def test_a_fault_in_a_folder_names_the_file(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "own/deep").mkdir(parents=True)
+    (tmp_path / "own/a.csv").write_text("text,label\none,ham\n")
+    (tmp_path / "own/deep/b.csv").write_text("text,label\ntwo,spam\nthree,\n")
+    made = recipe(root, [{"name": "files", "path": str(tmp_path / "own")}])
+    fetch(made["dataset"], tmp_path / "raw", None)
+    with pytest.raises(ValueError, match=r"1 of 3 rows .*first: deep/b\.csv:3 of source files"):
+        labelled(tmp_path / "raw", made)
+
+
+def test_what_reading_changed_is_counted(root: Path, tmp_path: Path) -> None:
+    lines = [json.dumps({"text": f"cut {n} \ud83d", "label": "ab"[n % 2]}) for n in range(40)]
+    (tmp_path / "mine.jsonl").write_text("\n".join(lines))
+    made = recipe(root, [{"name": "mine", "path": str(tmp_path / "mine.jsonl")}])
+    fetch(made["dataset"], tmp_path / "raw", None)
+    changes: Counter[str] = Counter()
+    found = labelled(tmp_path / "raw", made, changes)
+    assert changes == {"changed: halves of surrogate pairs to U+FFFD": 40}
+    assert all(text.endswith("\ufffd") for split in found.splits for text in found.texts(split))

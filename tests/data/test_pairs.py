@@ -103,8 +103,8 @@ def test_files_of_unequal_length_are_refused(read: Read) -> None:
 @pytest.mark.parametrize(
     ("row", "says"),
     [
-        ({"en": "go"}, r"row 2 of source files has no text 'de' \(found en\); set translator\.fields\.target"),
-        ({"en": 3, "de": "geh"}, r"row 2 of source files has no text 'en' .* set translator\.fields\.source"),
+        ({"en": "go"}, r"mine.jsonl:2 of source files has no text 'de' \(found en\); set translator\.fields\.target"),
+        ({"en": 3, "de": "geh"}, r"mine.jsonl:2 of source files has no text 'en' .* set translator\.fields\.source"),
     ],
 )
 def test_a_row_without_its_texts_is_named(read: Read, row: dict[str, Any], says: str) -> None:

@@ -2,7 +2,7 @@
 
 import xml.etree.ElementTree as ET
 
-from foundling.reporting.figures import as_png, as_svg, emergence
+from foundling.reporting.figures import as_png, as_svg, confusion, emergence
 from foundling.reporting.page import Material
 
 
@@ -44,3 +44,10 @@ def test_against_the_loss_stand_the_snapshots_that_lower_it() -> None:
     by_tokens, by_loss = emergence(rows, "fables").axes
     assert list(by_tokens.lines[0].get_xdata()) == [0, 1, 2, 3, 4]
     assert list(by_loss.lines[0].get_xdata()) == [7.0, 3.0, 1.0]
+
+
+def test_a_label_with_dollar_signs_is_text_and_no_formula() -> None:
+    rows = [{"actual": label, "predicted": label} for label in ("$x^$", "cheap $5")]
+    svg = as_svg(confusion(rows, ["$x^$", "cheap $5"]))
+    words = {element.text for element in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")}
+    assert {"$x^$", "cheap $5"} <= words

@@ -52,7 +52,7 @@ MISTAKES = {
         lambda: write("mine/a.txt", b"The li\xf6n"),
         ["fetch", "tokenizer"],
         [*FILES, "corpus.encoding=utf-8"],
-        r"found byte 0xf6 at byte 6 of data/raw/corpus/files/a.txt, no utf-8; set corpus.encoding to",
+        r"found byte 0xf6 at byte 6 of data/raw/corpus/files/a.txt, which is not utf-8; set corpus.encoding to",
     ),
     "a row without text": (
         lambda: write("mine/a.jsonl", b'{"text": "a"}\n{"body": "b"}\n'),

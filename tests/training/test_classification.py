@@ -206,6 +206,7 @@ def test_weights_give_each_label_the_same_say() -> None:
     assert isinstance(ours, Tensor)
     np.testing.assert_allclose(ours, compute_class_weight("balanced", classes=np.arange(3), y=ids), rtol=1e-6)
     assert class_weights({"b": 4}, ["a", "b", "c"], ids).tolist() == [1.0, 4.0, 1.0]  # type: ignore[union-attr]
+    assert class_weights({0: 2.0}, ["0", "1"], ids[ids < 2]).tolist() == [2.0, 1.0]  # type: ignore[dict-item, union-attr]
     assert class_weights(None, ["a", "b"], ids) is None
     for asked in ({"d": 1.0}, "balance"):
         with pytest.raises(ValueError, match=r"class_weights names '(d|balance)'; allowed are null, balanced"):

@@ -10,13 +10,13 @@ split                how they are split, as data/splits.py tells it
 """
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from foundling.data.sources import records
+from foundling.data.sources import rows
 from foundling.data.splits import split
 from foundling.data.surrogates import REPLACED
 from foundling.text.prompts import ASSISTANT, ROLES, SYSTEM, USER, Message, Template
@@ -102,10 +102,8 @@ def together(examples: Sequence[Example]) -> Example:
 
 def _examples(folder: Path, recipe: Mapping[str, Any], template: Template, changes: Counter[str]) -> Iterator[Example]:
     fields, answers = recipe["fields"], recipe["answers"]
-    rows: Counter[str] = Counter()
-    for source, record in records(folder, recipe["dataset"], changes):
-        rows[source] += 1
-        place = f"row {rows[source]} of source {source}"
+    for row in rows(folder, recipe["dataset"], defaultdict(lambda: changes)):
+        source, place, record = row.source, row.place, row.record
         if fields.get("messages"):
             messages = _listed(record, fields, place, changes)
         else:

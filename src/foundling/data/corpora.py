@@ -171,7 +171,7 @@ def _kept(
         if source.get("errors") == "replace" and "\ufffd" in text:
             tally.add(name, REPLACED, text.count("\ufffd"))
         if END_OF_TEXT in text:
-            tally.add(name, MARKED, text.count(END_OF_TEXT))
+            tally.add(name, MARKED, text.count(END_OF_TEXT) * len(END_OF_TEXT))
         if len(text) < shortest:
             tally.add(name, SHORT if text else EMPTY, len(text))
             continue

@@ -121,8 +121,8 @@ def open_text(
             # the decoder's input ends where the reading stands
             offset = counted.given - len(error.object) + error.start
             raise ValueError(
-                f"found byte 0x{error.object[error.start]:02x} at byte {offset} of {path}, no {error.encoding}; "
-                f"set {setting(source, 'encoding')} to the file's own (as latin-1), or "
+                f"found byte 0x{error.object[error.start]:02x} at byte {offset} of {path}, which is not "
+                f"{error.encoding}; set {setting(source, 'encoding')} to the file's own (as latin-1), or "
                 f"{setting(source, 'errors', 'replace')}"
             ) from None
         except LookupError:
@@ -160,9 +160,8 @@ def _encoding(path: Path, source: Mapping[str, Any], limits: Limits) -> str:
 
     found = detect(chunks)
     if found != "utf-8":
-        log.info(
-            f"{path.name}: is no UTF-8, and is read as {found}; set {setting(source, 'encoding')} if it is another"
-        )
+        other = setting(source, "encoding")
+        log.info(f"{path.name} is not UTF-8 and is read as {found}; if that is wrong, set {other}")
     return found
 
 
@@ -194,7 +193,7 @@ def _jsonl(path: Path, lines: Lines) -> Iterator[tuple[int, dict[str, Any]]]:
             try:
                 record = json.loads(line)
             except (ValueError, RecursionError) as error:
-                raise ValueError(f"{path}:{at} is no JSON ({error}); each line must be one object; fix it") from None
+                raise ValueError(f"{path}:{at} is not JSON ({error}); each line must be one object; fix it") from None
             yield at, _object(path, at, record)
 
 
@@ -222,7 +221,7 @@ def _json(path: Path, text: TextIO, limits: Limits) -> Iterator[tuple[int, dict[
                 if not ended and waiting[start] == "{" and isinstance(error, ValueError):
                     break  # an object that goes on in the next chunk
                 raise ValueError(
-                    f"{path} is no JSON behind its object {at} ({error}); allowed is one array of objects; fix it"
+                    f"{path} is not JSON behind its object {at} ({error}); allowed is one array of objects; fix it"
                 ) from None
             at += 1
             yield at, _object(path, at, record)

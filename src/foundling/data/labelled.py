@@ -55,14 +55,16 @@ class Labelled:
         return np.array([index[example.label] for example in self.splits[split]], dtype=np.int64)
 
 
-def labelled(folder: Path, recipe: Mapping[str, Any]) -> Labelled:
+def labelled(folder: Path, recipe: Mapping[str, Any], changes: Counter[str] | None = None) -> Labelled:
     """Read what sources.fetch() put into `folder`, drop duplicates, balance, split; the log says how many of each.
+
+    `changes` counts what was left out or changed in reading the files, by reason.
 
     A row without its text or label (unless such rows are to be dropped), a label that training never sees, a single
     class and an empty split raise ValueError that names the row or the setting.
     """
     missing: list[str] = []
-    found = list(_examples(folder, recipe, missing))
+    found = list(_examples(folder, recipe, missing, Counter() if changes is None else changes))
     if missing and recipe["missing"] == "refuse":
         raise ValueError(
             f"{len(missing):,} of {len(missing) + len(found):,} rows lack a text or a label (first: {missing[0]}); "
@@ -116,13 +118,12 @@ def _whole(text: str) -> str:
     return number[1] if number else text
 
 
-def _examples(folder: Path, recipe: Mapping[str, Any], missing: list[str]) -> Iterator[Example]:
+def _examples(folder: Path, recipe: Mapping[str, Any], missing: list[str], changes: Counter[str]) -> Iterator[Example]:
     """The rows as examples; the places of rows without a text or a label are added to `missing`."""
     if recipe["missing"] not in ("refuse", "drop"):
         raise ValueError(f"classify.missing={recipe['missing']!r}: must be refuse or drop")
     names = _names(recipe["label_names"])
-    unnamed: Counter[str] = Counter()
-    for row in rows(folder, recipe["dataset"], defaultdict(lambda: unnamed)):
+    for row in rows(folder, recipe["dataset"], defaultdict(lambda: changes)):
         text, label = _cell(row, recipe, "text"), _label(row, recipe)
         if label is None or text is None or not str(text).strip():
             missing.append(row.place)
@@ -133,7 +134,7 @@ def _examples(folder: Path, recipe: Mapping[str, Any], missing: list[str]) -> It
                 "add it there, or correct the row"
             )
         yield Example(str(text), names[label] if names else label, row.place, row.source)
-    for reason, count in unnamed.items():
+    for reason, count in changes.items():
         log.warning(f"classify: {count:,} {reason}")
 
 

@@ -9,13 +9,13 @@ split                how they are split, as data/splits.py tells it
 """
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from foundling.data.sources import records
+from foundling.data.sources import records, rows
 from foundling.data.splits import split
 
 log = logging.getLogger(__name__)
@@ -62,12 +62,9 @@ def sentence_pairs(
 
 def _recorded(folder: Path, recipe: Mapping[str, Any], changes: Counter[str]) -> Iterator[Pair]:
     """Pairs of records that hold both sides."""
-    rows: Counter[str] = Counter()
-    for origin, record in records(folder, recipe["dataset"], changes):
-        rows[origin] += 1
-        place = f"row {rows[origin]} of source {origin}"
-        source, target = (_text(record, side, recipe["fields"], place) for side in SIDES)
-        yield Pair(source, target, origin)
+    for row in rows(folder, recipe["dataset"], defaultdict(lambda: changes)):
+        source, target = (_text(row.record, side, recipe["fields"], row.place) for side in SIDES)
+        yield Pair(source, target, row.source)
 
 
 def _text(record: Mapping[str, Any], side: str, fields: Mapping[str, str], place: str) -> str:

@@ -75,9 +75,7 @@ def emergence(rows: Sequence[Row], title: str) -> "Figure":
                 axes.fill_between(
                     places, _column(ordered, "low"), _column(ordered, "high"), color=colour, alpha=0.16, lw=0
                 )
-                axes.plot(
-                    places, _column(ordered, "accuracy"), color=colour, marker="o", ms=3, label=kind.replace("_", " ")
-                )
+                axes.plot(places, _column(ordered, "accuracy"), color=colour, marker="o", ms=3, label=_plain(kind))
         chance = next(row["chance"] for row in rows)
         for axes in (by_tokens, by_loss):
             axes.axhline(chance, color=INK, lw=1, ls=(0, (4, 3)), label="chance")
@@ -134,7 +132,7 @@ def confusion(rows: Sequence[Row], labels: Sequence[str]) -> "Figure":
         axes.set(xlim=(0, len(labels)), ylim=(len(labels), 0), xlabel="predicted", ylabel="actual")
         axes.grid(visible=False)
         ticks = [i + 0.5 for i in range(len(labels))] if few else []
-        names = [label.replace("_", " ") for label in labels] if few else []
+        names = [_plain(label) for label in labels] if few else []
         level = sum(map(len, names)) <= LEVEL_CHARACTERS * len(names)
         axes.set_xticks(ticks, names, rotation=0 if level else 45, ha="center" if level else "right")
         axes.set_yticks(ticks, names)
@@ -226,6 +224,11 @@ def as_png(figure: "Figure") -> bytes:
     with _style():
         figure.savefig(file, format="png", dpi=160, facecolor="white", metadata={"Software": None})
     return file.getvalue()
+
+
+def _plain(name: str) -> str:
+    """A user's name as a figure shows it: a dollar sign begins no formula."""
+    return name.replace("_", " ").replace("$", r"\$")
 
 
 def _style() -> AbstractContextManager[None]:
