@@ -41,7 +41,7 @@ def setting(steps: int) -> tuple[GPT, LanguageData, partial, object]:
     ids = np.random.default_rng(0).integers(0, VOCABULARY, 200_000).astype(np.uint16)
     text = [Source("noise", 1.0, ids, len(ids))]
     tokens = SimpleNamespace(train=text, validation=[Source("noise", 1.0, ids[: CONTEXT + 1], CONTEXT)])
-    data = LanguageData(tokens, CONTEXT, BATCH, 1, steps, 1, workers=0)
+    data = LanguageData(tokens, CONTEXT, BATCH, steps, 1, workers=0)
     return (
         GPT(GPTConfig(vocab_size=VOCABULARY, **shape)),
         data,

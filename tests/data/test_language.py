@@ -15,10 +15,8 @@ def source(length: int, name: str = "a", weight: float = 1.0, first: int = 0) ->
     return Source(name, weight, np.arange(first, first + length, dtype=np.uint16), bytes=length)
 
 
-def batches(
-    accumulate: int = 1, steps: int = 6, seed: int = 3, **world: int
-) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    windows = TrainingWindows([source(500), source(300, "b", 3.0, 1000)], 8, 12, accumulate, steps, seed)
+def batches(steps: int = 6, seed: int = 3, **world: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    windows = TrainingWindows([source(500), source(300, "b", 3.0, 1000)], 8, 12, steps, seed)
     windows.rank, windows.world = world.get("rank", 0), world.get("world", 1)
     return [windows[i] for i in range(len(windows))]
 
@@ -31,9 +29,9 @@ def test_targets_are_the_ids_that_follow() -> None:
 
 
 def test_a_batch_follows_from_seed_and_step_alone() -> None:
-    windows = TrainingWindows([source(500)], 8, 12, 1, 100, 3)
+    windows = TrainingWindows([source(500)], 8, 12, 100, 3)
     late = windows[57]
-    again = TrainingWindows([source(500)], 8, 12, 1, 100, 3)
+    again = TrainingWindows([source(500)], 8, 12, 100, 3)
     for i in range(10):
         again[i]
     assert torch.equal(again[57][0], late[0])
@@ -68,17 +66,12 @@ def rows(parts: list[tuple[torch.Tensor, torch.Tensor]]) -> list[list[int]]:
     return sorted(row.tolist() for ids, _ in parts for row in ids)
 
 
-@pytest.mark.parametrize("accumulate", [2, 3, 4])
-def test_accumulation_and_more_processes_cut_the_same_batch(accumulate: int) -> None:
-    whole, cut = batches(), batches(accumulate)
-    shares = [
-        batches(accumulate, rank=r, world=3 if accumulate == 4 else 2) for r in range(3 if accumulate == 4 else 2)
-    ]
+@pytest.mark.parametrize("world", [2, 3, 4])
+def test_several_processes_split_the_same_batch(world: int) -> None:
+    whole = batches()
+    processes = [batches(rank=rank, world=world) for rank in range(world)]
     for step in range(6):
-        parts = cut[step * accumulate : (step + 1) * accumulate]
-        assert rows(parts) == rows([whole[step]])
-        shared = [part for share in shares for part in share[step * accumulate : (step + 1) * accumulate]]
-        assert rows(shared) == rows([whole[step]])
+        assert rows([process[step] for process in processes]) == rows([whole[step]])
 
 
 def test_sources_are_drawn_by_their_weights_not_their_sizes() -> None:
@@ -117,14 +110,7 @@ def test_a_corpus_shorter_than_a_window_is_refused() -> None:
     with pytest.raises(
         ValueError, match="source 'a' has 8 training tokens; a window needs 9; give it more text or set"
     ):
-        TrainingWindows([source(8)], 8, 4, 1, 1, 0)
-
-
-def test_a_batch_that_cannot_be_cut_evenly_is_refused() -> None:
-    with pytest.raises(
-        ValueError, match=r"batch_size=12 cannot be cut into pretrain\.accumulate=5 .*try batch_size=10"
-    ):
-        TrainingWindows([source(99)], 8, 12, 5, 1, 0)
+        TrainingWindows([source(8)], 8, 4, 1, 0)
 
 
 def test_an_empty_validation_split_is_refused() -> None:

@@ -74,12 +74,6 @@ MISTAKES = {
         ["model.n_embd=33"],
         "n_embd=33 is not divisible by model.n_head",
     ),
-    "a batch that cannot be cut": (
-        lambda: None,
-        ["pretrain"],
-        ["pretrain.accumulate=3"],
-        "pretrain.batch_size=8 cannot be cut into pretrain.accumulate=3 equal parts; try batch_size=9",
-    ),
     "a stage without its input": (
         lambda: shutil.rmtree("data/tokens"),
         ["pretrain"],

@@ -164,8 +164,8 @@ def test_the_auxiliary_loss_is_that_of_the_texts_alone(gpt_config: Callable[...,
     make = partial(ClassificationModule, network, adamw, trapezoid(9, 1, 0.5, 0.0), **fixed)
     with torch.no_grad():
         batch = (ids, lengths, labels)
-        plain = make(language_loss=0.0).share(batch, batch)
-        both = make(language_loss=0.5).share(batch, batch)
+        plain = make(language_loss=0.0).loss(batch, batch)
+        both = make(language_loss=0.5).loss(batch, batch)
         nats = [
             F.cross_entropy(network.trunk(torch.tensor([row]))[0, :-1], torch.tensor(row[1:]), reduction="sum")
             for row in rows

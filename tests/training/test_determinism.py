@@ -28,7 +28,7 @@ class Tokens:
 def trained(make: Callable[..., Any], folder: Path, workers: int = 0, accumulate: int = 1, exact: bool = True) -> Any:
     torch.manual_seed(0)
     network = GPT(make("micro", vocab_size=30, context=16))
-    data = LanguageData(Tokens(), 16, 16, accumulate, 12, 1, workers=workers)  # type: ignore[arg-type]
+    data = LanguageData(Tokens(), 16, 16, 12, 1, workers=workers)  # type: ignore[arg-type]
     optimizer = partial(adamw, lr=3e-3, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.0)
     module = LanguageModule(network, optimizer, trapezoid(12, 3, 0.5, 0.0), data.validation_bytes)
     recipe = {"max_steps": 12, "accumulate": accumulate, "gradient_clip": 1.0, "precision": "32-true"}

@@ -51,7 +51,7 @@ def trained(
     } | changes
     torch.manual_seed(0)
     network = GPT(make("micro", vocab_size=10, context=16, dropout=changes.get("dropout", 0.0)))
-    data = LanguageData(TinyTokens(), 16, recipe["batch_size"], recipe["accumulate"], steps, 1, workers)  # type: ignore[arg-type]
+    data = LanguageData(TinyTokens(), 16, recipe["batch_size"], steps, 1, workers)  # type: ignore[arg-type]
     optimizer = partial(adamw, lr=1e-2, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.0)
     module = LanguageModule(network, optimizer, trapezoid(steps, 5, 0.5, 0.0), data.validation_bytes)
     return module, fit(module, data, recipe, RUNTIME, folder, recipe["batch_size"] * 16, [], None)
@@ -154,7 +154,7 @@ def test_sparing_the_head_where_nothing_counts_changes_no_loss_and_no_gradient(g
         found = []
         for masked in (False, True):
             module = LanguageModule(network, optimizer, trapezoid(9, 1, 0.5, 0.0), 1, masked)
-            loss = module.share(batch, batch)
+            loss = module.loss(batch, batch)
             found.append([loss.detach(), *torch.autograd.grad(loss, list(network.parameters()), allow_unused=True)])
         for plain, spared in zip(*found, strict=True):
             torch.testing.assert_close(plain, spared)

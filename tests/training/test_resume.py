@@ -99,7 +99,7 @@ def language(make: Callable[..., Any], folder: Path, workers: int, recipe: dict[
     train = [Source("noise", 1.0, random.integers(0, 10, 3000).astype(np.uint16), 3000)]
     tokens = Tokens(train, [Source("noise", 1.0, random.integers(0, 10, 207).astype(np.uint16), 207)])
     network = GPT(make("micro", vocab_size=10, context=16, dropout=0.2, n_layer=1 if recipe["compile"] else 2))
-    data = LanguageData(tokens, 16, 8, recipe["accumulate"], STEPS, 1, workers)  # type: ignore[arg-type]
+    data = LanguageData(tokens, 16, 8, STEPS, 1, workers)  # type: ignore[arg-type]
     module = LanguageModule(network, MUON, trapezoid(STEPS, 5, 0.5, 0.0), data.validation_bytes)
     return module, data, [Snapshots(folder / "snapshots", network, [0, 3, 7, STEPS], 128)]
 
@@ -243,7 +243,7 @@ def test_what_is_trained_is_not_trained_again(train: Any, caplog: pytest.LogCapt
     whole = results(train("whole"))
     with caplog.at_level(logging.INFO, logger="foundling"):
         assert results(train("whole", Kill("on_train_batch_start", 1), Kill("on_validation_start", 1))) == whole
-    assert f"going on from step {STEPS} of {STEPS}, as kept in " in caplog.text
+    assert f"resuming from step {STEPS}, saved in " in caplog.text
 
 
 def test_the_last_validation_is_made_up_for(train: Any) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from foundling.data.labelled import Labelled
-from foundling.data.loading import Order, loader
+from foundling.data.loading import BatchOrder, loader
 from foundling.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ class ClassificationData(LightningDataModule):
         super().__init__()
         self.training = TrainingBatches(train, batch_size, bucket, steps, seed)
         self.validation = OrderedBatches(validation, 2 * batch_size)
-        self.order = Order(steps)
+        self.order = BatchOrder(steps)
         self.workers = workers
 
     def train_dataloader(self) -> DataLoader[Any]:

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from foundling.data.conversations import Example, together
 from foundling.data.language import drawn_documents
-from foundling.data.loading import Order, loader
+from foundling.data.loading import BatchOrder, loader
 from foundling.data.shards import Source
 from foundling.data.splits import TRAIN, VALIDATION
 from foundling.model.loss import IGNORE_INDEX
@@ -239,7 +239,7 @@ class InstructionData(LightningDataModule):
             rows[TRAIN] += [Row(text[:-1], text[1:]) for text in texts]
         self.training = TrainingBatches(rows[TRAIN], batch_size, bucket, packing, reading.context, steps, seed)
         self.validation = OrderedBatches(rows[VALIDATION], batch_size)
-        self.order = Order(steps)
+        self.order = BatchOrder(steps)
         self.workers = workers
 
     def train_dataloader(self) -> DataLoader[Any]:

@@ -10,19 +10,19 @@ from lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from foundling.data.loading import Order, loader
+from foundling.data.loading import BatchOrder, loader
 from foundling.data.mixture import shares_at
 from foundling.data.shards import Source, Tokens
 from foundling.model.loss import IGNORE_INDEX
 
 
 class TrainingWindows(Dataset[tuple[Tensor, Tensor]]):
-    """Item i is the i-th batch that is computed at once: a function of (seed, i), whatever was read before.
+    """Item s is the batch of step s: a function of (seed, s) alone.
 
-    A step's batch is drawn whole, sources by their shares at that step and windows at random places, and cut into
-    `accumulate` parts; the parts, and those of several processes, add up to the same batch however it is cut.
+    Sources are drawn by their shares at that step, and windows at random positions. Each of `world` processes takes its
+    own rows of the batch, which add up to the same batch for any number of them.
 
-    Given `end_of_text`, a window is moved back to the end of the document before the one it falls into, if that is less
+    With `end_of_text`, a window is moved back to the end of the document before the one it falls into, if that is less
     than a context away. What follows from a document's beginning can then be learned, and training sees texts as the
     evaluation does (compare nanochat's loader, whose rows begin with documents).
     """
@@ -32,7 +32,6 @@ class TrainingWindows(Dataset[tuple[Tensor, Tensor]]):
         sources: list[Source],
         context: int,
         batch_size: int,
-        accumulate: int,
         steps: int,
         seed: int,
         end_of_text: int | None = None,
@@ -43,27 +42,21 @@ class TrainingWindows(Dataset[tuple[Tensor, Tensor]]):
                     f"source {source.name!r} has {len(source.ids)} training tokens; a window needs {context + 1}; "
                     "give it more text or set a smaller model.context"
                 )
-        if batch_size < 1 or accumulate < 1 or batch_size % accumulate:
-            raise ValueError(
-                f"pretrain.batch_size={batch_size} cannot be cut into pretrain.accumulate={accumulate} equal parts; "
-                f"try batch_size={max(1, round(batch_size / max(1, accumulate))) * max(1, accumulate)}"
-            )
         self.sources, self.context, self.seed, self.end_of_text = sources, context, seed, end_of_text
-        self.batch_size, self.accumulate, self.steps = batch_size, accumulate, steps
+        self.batch_size, self.steps = batch_size, steps
         self.rank, self.world = 0, 1
 
     def __len__(self) -> int:
-        return self.steps * self.accumulate
+        return self.steps
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """(ids, targets), both (batch_size / accumulate / world, T); targets are the ids that follow."""
-        step, part = divmod(index, self.accumulate)
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+        """(ids, targets), both (batch_size / world, T); targets are the ids that follow."""
         # Philox is a counter-based generator: any step's numbers without those before (Salmon et al. 2011)
         random = np.random.Generator(np.random.Philox(key=(self.seed << 64) + step))
         chosen = random.choice(len(self.sources), size=self.batch_size, p=self.shares(step))
-        places = random.random(self.batch_size)
-        rows = range(part + self.rank * self.accumulate, self.batch_size, self.accumulate * self.world)
-        windows = np.stack([self._window(self.sources[chosen[row]].ids, places[row]) for row in rows])
+        positions = random.random(self.batch_size)
+        rows = range(self.rank, self.batch_size, self.world)
+        windows = np.stack([self._window(self.sources[chosen[row]].ids, positions[row]) for row in rows])
         return as_batch(windows)
 
     def shares(self, step: int) -> np.ndarray:
@@ -84,7 +77,7 @@ def drawn_documents(
 ) -> Iterator[np.ndarray]:
     """Draw `count` documents, sources by weight, each with the ends of text around it and cut to context + 1 ids."""
     alike = [replace(source, first=0.0) for source in sources]
-    windows = TrainingWindows(alike, context, 1, 1, count, seed, end_of_text)
+    windows = TrainingWindows(alike, context, 1, count, seed, end_of_text)
     for index in range(count):
         ids, targets = windows[index]  # (1, T), from a document's beginning where one is near
         window = np.append(ids[0].numpy(), targets[0, -1:].numpy())  # (T + 1,)
@@ -136,17 +129,17 @@ class LanguageData(LightningDataModule):
         tokens: Tokens,
         context: int,
         batch_size: int,
-        accumulate: int,
         steps: int,
         seed: int,
         workers: int,
         end_of_text: int | None = None,
+        validation_batch_size: int | None = None,
     ) -> None:
         super().__init__()
-        self.training = TrainingWindows(tokens.train, context, batch_size, accumulate, steps, seed, end_of_text)
-        self.validation = ValidationWindows(tokens.validation, context, max(1, batch_size // accumulate))
+        self.training = TrainingWindows(tokens.train, context, batch_size, steps, seed, end_of_text)
+        self.validation = ValidationWindows(tokens.validation, context, validation_batch_size or batch_size)
         self.validation_bytes = sum(source.bytes for source in tokens.validation)
-        self.order = Order(steps, accumulate)
+        self.order = BatchOrder(steps)
         self.workers = workers
 
     def train_dataloader(self) -> DataLoader[Any]:

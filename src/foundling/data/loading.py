@@ -1,4 +1,4 @@
-"""How batches are handed to a training: by index, from whichever step on, prepared here or by worker processes."""
+"""How batches reach a training: by index, from any step, prepared in this process or in worker processes."""
 
 import signal
 from collections.abc import Iterator, Sized
@@ -11,24 +11,21 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 GRACE = 10  # seconds that a worker stays when it is told to go
 
 
-class Order(Sampler[int]):
-    """Indices of the batches still to come: from step `first` to the last, each step's `accumulate` parts in order.
+class BatchOrder(Sampler[int]):
+    """Indices of the batches still to come, from step `first` on: a step takes the next batch not in `left_out`.
 
-    A step takes the next batch that is not in `left_out`; as a batch is a function of its index, that is all there is
-    to resuming, and to going on without a batch that does harm.
+    A batch is a function of its index, so this is all there is to resuming, and to continuing without a bad batch.
     """
 
-    def __init__(self, steps: int, accumulate: int = 1) -> None:
-        self.steps, self.accumulate = steps, accumulate
-        self.first = 0
+    def __init__(self, steps: int) -> None:
+        self.steps, self.first = steps, 0
         self.left_out: set[int] = set()
 
     def __len__(self) -> int:
-        return (self.steps - self.first) * self.accumulate
+        return self.steps - self.first
 
     def __iter__(self) -> Iterator[int]:
-        for batch in self._batches(self.first, self.steps):
-            yield from range(batch * self.accumulate, (batch + 1) * self.accumulate)
+        return self._batches(self.first, self.steps)
 
     def batch(self, step: int) -> int:
         """The batch that the step after `step` others takes."""
@@ -38,7 +35,9 @@ class Order(Sampler[int]):
         return islice((batch for batch in count() if batch not in self.left_out), first, last)
 
 
-def loader(batches: Dataset[Any], workers: int, trainer: Trainer | None, order: Order | None = None) -> DataLoader[Any]:
+def loader(
+    batches: Dataset[Any], workers: int, trainer: Trainer | None, order: BatchOrder | None = None
+) -> DataLoader[Any]:
     """A loader of whole batches, all of them in turn or those of `order`; pinned in memory if `trainer` uses CUDA."""
     assert isinstance(batches, Sized)
     return DataLoader(

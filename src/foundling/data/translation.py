@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from foundling.data.classification import padded
-from foundling.data.loading import Order, loader
+from foundling.data.loading import BatchOrder, loader
 from foundling.data.pairs import Pair
 from foundling.model.loss import IGNORE_INDEX
 from foundling.text.tokenizer import Tokenizer
@@ -147,7 +147,7 @@ class TranslationData(LightningDataModule):
         super().__init__()
         self.training = TrainingBatches(train, batch_tokens, steps, seed)
         self.validation = OrderedBatches(validation, batch_tokens)
-        self.order = Order(steps)
+        self.order = BatchOrder(steps)
         self.workers = workers
 
     def train_dataloader(self) -> DataLoader[Any]:

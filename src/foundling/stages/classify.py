@@ -30,10 +30,10 @@ from foundling.model.gpt import GPT
 from foundling.scratch import begin
 from foundling.terminal import show
 from foundling.text.tokenizer import Tokenizer
-from foundling.training.callbacks import Recorder
 from foundling.training.classification import ClassificationModule, class_weights
 from foundling.training.fit import fit
 from foundling.training.loggers import finish, log_lineage, make_wandb
+from foundling.training.recorder import Recorder
 from foundling.training.stopping import KeepBest
 from foundling.training.trainable import choose_trainable
 from foundling.weights import folder

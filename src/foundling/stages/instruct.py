@@ -29,10 +29,10 @@ from foundling.scratch import begin
 from foundling.terminal import show
 from foundling.text.prompts import template_of
 from foundling.text.tokenizer import Tokenizer
-from foundling.training.callbacks import Recorder
 from foundling.training.fit import fit
 from foundling.training.language import LanguageModule
 from foundling.training.loggers import finish, log_lineage, make_wandb
+from foundling.training.recorder import Recorder
 from foundling.weights import folder
 from foundling.weights.chat import save_chat
 from foundling.weights.provenance import provenance, run_record

@@ -47,7 +47,8 @@ def run(config: DictConfig, out: Path) -> float:
     require(tokens.meta["made_with"], asked, str(TOKENS), "run `dvc repro tokenize` first, or drop that setting")
     shape = build(GPTConfig, {"vocab_size": tokenizer.vocab_size, **asked["model"]}, "model")
     network = start(settings["init_from"], shape, tokenizer, settings["seed"])
-    batch = {name: settings[name] for name in ("batch_size", "accumulate", "seed")}
+    batch = {name: settings[name] for name in ("batch_size", "seed")}
+    batch["validation_batch_size"] = max(1, settings["batch_size"] // settings["accumulate"])
     batch["end_of_text"] = tokenizer.end_of_text if settings["align"] else None
     steps = settings["max_steps"]
     data = LanguageData(tokens, network.config.context, steps=steps, workers=runtime["workers"], **batch)
@@ -77,7 +78,7 @@ def run(config: DictConfig, out: Path) -> float:
     seconds = {"training": recorder.seconds, "whole": time.perf_counter() - began}
     weights = out / "models/base" / folder.WEIGHTS
     record = run_record(weights, seconds, recorder.tokens_per_second, device, finish(logger))
-    how = {"deterministic": runtime["deterministic"], "parts": module.parts}
+    how = {"deterministic": runtime["deterministic"], "parts": module.microbatches}
     write_json(out / "metrics/pretrain_run.json", record | how)
     work.done()
     log.info(f"pretrain: val/loss {reached['val/loss']:.4f} after {seconds['whole']:.0f} s -> {out / 'models/base'}")

@@ -25,9 +25,9 @@ from foundling.model.translator import Translator
 from foundling.scratch import begin
 from foundling.terminal import show
 from foundling.text.tokenizer import Tokenizer, train_bpe
-from foundling.training.callbacks import Recorder
 from foundling.training.fit import fit
 from foundling.training.loggers import finish, log_lineage, make_wandb
+from foundling.training.recorder import Recorder
 from foundling.training.translation import TranslationModule
 from foundling.validation import build
 from foundling.weights import folder

@@ -1,30 +1,28 @@
 """Classification as a LightningModule: batches (ids, lengths, labels), cross-entropy over the labels.
 
-Beside it, by weight, the next-token loss on the same texts: an auxiliary task that keeps the trunk a language model and
-lets it learn how these texts are written (Radford et al. 2018, 3.2).
+An optional auxiliary task, next-token prediction on the same texts, keeps the trunk a language model and teaches it how
+these texts are written (Radford et al. 2018, 3.2).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 
 from foundling.data.labelled import label_text
 from foundling.model.classifier import Classifier
 from foundling.model.loss import IGNORE_INDEX, next_token_loss
+from foundling.training.module import Batch, TrainingModule
 from foundling.training.optim import Schedule
-from foundling.training.parts import Batch, InParts
 
 
-class ClassificationModule(InParts):
+class ClassificationModule(TrainingModule):
     """Train `network` on (ids, lengths, labels); validate over the whole split.
 
-    `head_rate` multiplies the learning rate of the head, which begins at zero; `language_loss` is the weight of the
+    `head_rate` multiplies the learning rate of the head, which starts at zero; `language_loss` is the weight of the
     auxiliary loss; `label_smoothing` is the share of the target spread over all labels, so that training does not end
     in certainty (Szegedy et al. 2016, 7); `class_weights` (K,) weighs the labels, None all alike.
     """
@@ -43,56 +41,44 @@ class ClassificationModule(InParts):
         label_smoothing: float,
         class_weights: Tensor | None,
     ) -> None:
-        super().__init__()
-        self.network = network
-        self.make_optimizer = optimizer
-        self.schedule = schedule
-        self.head_rate, self.language_loss, self.label_smoothing = head_rate, language_loss, label_smoothing
-        self.register_buffer("class_weights", class_weights, persistent=False)
-        self.validation: dict[str, float] = {}  # the newest whole validation, with its step
+        def with_head_rate(network: nn.Module) -> Optimizer:
+            made = optimizer(network)
+            scale_rate(made, self.network.head.parameters(), head_rate)
+            return made
 
-    def share(self, part: Batch, whole: Batch) -> Tensor:
-        """The part's share of the mean loss over the whole batch's texts, in nats, and of that over their tokens."""
-        ids, lengths, labels = part
+        super().__init__(network, with_head_rate, schedule)
+        self.language_loss, self.label_smoothing = language_loss, label_smoothing
+        self.register_buffer("class_weights", class_weights, persistent=False)
+
+    def loss(self, microbatch: Batch, batch: Batch) -> Tensor:
+        """The mean over the texts; the auxiliary loss is a mean over their tokens."""
+        ids, lengths, labels = microbatch
         hidden = self.network.trunk.hidden(ids)  # (B, T, C)
         logits = self.network.classify(hidden, lengths).float()  # (B, K)
-        reduction = "mean" if part is whole else "sum"
+        is_whole = microbatch is batch
+        reduction = "mean" if is_whole else "sum"
         loss = F.cross_entropy(
             logits, labels, self.class_weights, reduction=reduction, label_smoothing=self.label_smoothing
         )
-        if part is not whole:
-            loss = loss / (len(whole[2]) if self.class_weights is None else self.class_weights[whole[2]].sum())
+        if not is_whole:
+            loss = loss / (len(batch[2]) if self.class_weights is None else self.class_weights[batch[2]].sum())
         if self.language_loss:
-            tokens = next_token_loss(self.network.trunk.head(hidden[:, :-1]), following(ids, lengths), reduction)
-            counted = 1 if part is whole else (whole[1] - 1).sum()
-            loss = loss + self.language_loss * tokens / counted
+            logits = self.network.trunk.head(hidden[:, :-1])  # (B, T - 1, V)
+            token_loss = next_token_loss(logits, following(ids, lengths), reduction)
+            loss = loss + self.language_loss * token_loss / (1 if is_whole else (batch[1] - 1).sum())
         return loss
 
-    def on_validation_epoch_start(self) -> None:
-        """Begin the sums anew."""
-        self.sums = torch.zeros(3, dtype=torch.float64, device=self.device if self.device.type != "mps" else "cpu")
-
-    def validation_step(self, batch: Batch, index: int) -> None:
-        """Add a batch's loss, hits and size."""
+    def validation_sums(self, batch: Batch) -> Tensor:
+        """Nats, hits and texts."""
         ids, lengths, labels = batch
         logits = self.network(ids, lengths).float()
-        loss = F.cross_entropy(logits, labels, reduction="sum")
+        nats = F.cross_entropy(logits, labels, reduction="sum")
         hits = (logits.argmax(-1) == labels).sum()
-        self.sums += torch.stack((loss, hits, torch.tensor(len(labels), device=self.device))).to(self.sums)
+        return torch.stack((nats, hits, torch.tensor(len(labels), device=self.device)))
 
-    def on_validation_epoch_end(self) -> None:
-        """Loss per text and accuracy of the whole split."""
-        loss, hits, count = self.sums.tolist()
-        self.validation = {"step": self.global_step, "val/loss": loss / count, "val/accuracy": hits / count}
-
-    def configure_optimizers(self) -> Any:
-        """The optimizer, the head at a rate of its own, with the schedule stepped once an optimizer step."""
-        optimizer = self.make_optimizer(self.network)
-        scale_rate(optimizer, self.network.head.parameters(), self.head_rate)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": LambdaLR(optimizer, self.schedule), "interval": "step"},
-        }
+    def summarize(self, sums: Sequence[float]) -> dict[str, float]:
+        nats, hits, texts = sums
+        return {"val/loss": nats / texts, "val/accuracy": hits / texts}
 
 
 def following(ids: Tensor, lengths: Tensor) -> Tensor:

@@ -1,102 +1,93 @@
-"""A loss that is no number, or far above those before it: found before its step is taken, kept for inspection.
+"""Bad steps: a loss that is not finite, or far above those before it, is caught before the weights change.
 
-Then the training stops, or goes back to its last checkpoint and on without that batch (Chowdhery et al. 2022, 5.1).
+The batch is saved for inspection. Then training stops, or continues from its last checkpoint without that batch
+(Chowdhery et al. 2022, 5.1).
 """
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
-from lightning import Callback, LightningModule, Trainer
+from lightning import Trainer
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from foundling.artifacts import atomic_folder, write_json
-from foundling.data.loading import Order
+from foundling.data.loading import BatchOrder
 
 OFF, STOP, SKIP = ACTIONS = ("off", "stop", "skip")
 FOLDER = "fault"
 
 
 class Fault(ValueError):
-    """The step that would be taken next is bad."""
+    """The next step is bad."""
 
 
-class Faults(Callback):
-    """Look at each step's loss and gradient before the step is taken; a bad one raises Fault.
+class Faults:
+    """Check each step's loss and gradient before the weights change; a bad step raises Fault or ValueError.
 
     `action` is one of ACTIONS. A loss above `spike` times the median of the last `window` ones is bad, too (None: only
-    what is not finite). No more than `most` batches are left out; then action skip stops as well.
+    what is not finite). No more than `most` batches are skipped; then action skip stops as well.
     """
 
-    def __init__(self, folder: Path, order: Order, *, action: str, spike: float | None, window: int, most: int) -> None:
+    def __init__(
+        self, folder: Path, order: BatchOrder, *, action: str, spike: float | None, window: int, most: int
+    ) -> None:
         if action not in ACTIONS:
-            raise ValueError(f"found faults.action={action!r}; allowed are {', '.join(ACTIONS)}")
+            raise ValueError(f"faults.action={action!r}: must be one of {', '.join(ACTIONS)}")
         if (spike is not None and spike <= 1) or window < 1:
             raise ValueError(
-                f"found faults.spike={spike}, faults.window={window}; a spike is above 1, a window at least 1"
+                f"faults.spike={spike}, faults.window={window}: a spike must be above 1, a window at least 1"
             )
         self.folder, self.order = folder / FOLDER, order
         self.action, self.spike, self.most = action, spike, most
         self.before: deque[float] = deque(maxlen=window)
-        self._batches: list[Any] = []
-        self._losses: list[Tensor] = []
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Remember the parts of the step."""
-        if batch_idx % trainer.accumulate_grad_batches == 0:
-            self._batches, self._losses = [], []
-        self._batches.append(batch)
-
-    def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: Tensor) -> None:
-        """Remember the part's share of the loss."""
-        scaler = getattr(trainer.precision_plugin, "scaler", None)
-        self._losses.append(loss.detach() / (scaler.get_scale() if scaler else 1.0))
-
-    def on_after_backward(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Add what was computed apart, where memory did not hold the batch at once."""
-        self._losses[-1] = self._losses[-1] + pl_module.rest  # type: ignore[operator]
-
-    def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
-        """Judge the step: its gradient is whole, and no weight has moved."""
+    def check(self, trainer: Trainer, network: nn.Module, batch: Sequence[Tensor], loss: Tensor, norm: Tensor) -> None:
+        """Judge a step by its mean loss and its whole gradient's norm."""
         if self.action == OFF:
             return
-        network: Any = pl_module.network
-        gradients = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
-        loss, norm = self._measure(trainer, list(gradients.values()))
+        loss_value, norm_value = self._values(trainer, loss, norm)
         usual = median(self.before) if len(self.before) == self.before.maxlen else math.inf
-        if math.isfinite(loss) and math.isfinite(norm) and not (self.spike and loss > self.spike * usual):
-            self.before.append(loss)
+        jumps = self.spike is not None and loss_value > self.spike * usual
+        if math.isfinite(loss_value) and math.isfinite(norm_value) and not jumps:
+            self.before.append(loss_value)
             return
         step = trainer.global_step + 1
-        place = self.folder / f"step-{step:08d}"
-        note = {"step": step, "batch": self.order.batch(step - 1), "loss": loss, "grad_norm": norm}
-        norms = {name: float(gradient.norm()) for name, gradient in gradients.items()}
-        self._keep(place, note | {"losses_before": list(self.before), "grad_norms": norms})
-        found = f"step {step:,}: the loss is {loss:.4g} and the gradient's norm {norm:.4g}" + (
-            f", where {self.before[-1]:.4g} was the loss before" if self.before else ""
-        )
+        path = self.folder / f"step-{step:08d}"
+        gradients = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
+        note = {
+            "step": step,
+            "batch": self.order.batch(step - 1),
+            "loss": loss_value,
+            "grad_norm": norm_value,
+            "losses_before": list(self.before),
+            "grad_norms": {name: float(gradient.norm()) for name, gradient in gradients.items()},
+        }
+        self._save(path, batch, note)
+        what = f"step {step:,}: the loss is {loss_value:.4g} and the gradient's norm {norm_value:.4g}"
+        if self.before:
+            what += f" (the loss before was {self.before[-1]:.4g})"
         if self.action == SKIP and len(self.order.left_out) < self.most:
-            raise Fault(f"{found}; going back to the last checkpoint and on without this batch, kept in {place}")
-        mend = "set faults.action=skip in this stage's section to leave the batch out"
+            raise Fault(f"{what}; going back to the last checkpoint and on without this batch, saved in {path}")
+        fix = "set faults.action=skip in this stage's section to skip the batch"
         if self.action == SKIP:
-            mend = f"faults.most={self.most} batches were left out before"
-        raise ValueError(f"{found}; {mend}, or take a lower learning rate; the batch is kept in {place}")
+            fix = f"faults.most={self.most} batches were skipped before"
+        raise ValueError(f"{what}; {fix}, or choose a lower learning rate; the batch is saved in {path}")
 
-    def _measure(self, trainer: Trainer, gradients: list[Tensor]) -> tuple[float, float]:
-        """The step's loss and its gradient's norm, as one transfer from the device."""
-        loss = torch.stack(self._losses).sum()
+    def _values(self, trainer: Trainer, loss: Tensor, norm: Tensor) -> tuple[float, float]:
+        """Loss and norm as numbers, in one transfer from the device."""
         if getattr(trainer.precision_plugin, "scaler", None) is not None:
-            gradients = []  # a 16-bit gradient overflows now and then: its scaler leaves such steps out
-        values = torch.stack([loss, nn.utils.get_total_norm(gradients).to(loss)])
+            norm = torch.zeros_like(loss)  # float16 gradients overflow now and then: the scaler skips those steps
+        values = torch.stack([loss, norm.to(loss)])
         if trainer.world_size > 1:
             values = trainer.strategy.reduce(values, reduce_op="mean")
-        loss_now, norm_now = values.tolist()
-        return loss_now, norm_now
+        loss_value, norm_value = values.tolist()
+        return loss_value, norm_value
 
     def leave_out(self, step: int) -> int:
         """Take the bad step's batch out of the order; returns its number."""
@@ -105,26 +96,20 @@ class Faults(Callback):
         return batch
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run has to know."""
         return {"before": list(self.before)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from there."""
         self.before = deque(state_dict["before"], maxlen=self.before.maxlen)
 
-    def _keep(self, place: Path, note: Mapping[str, Any]) -> None:
-        tensors = {
-            f"part{part}.{i}": tensor.detach().cpu().contiguous().clone()
-            for part, batch in enumerate(self._batches)
-            for i, tensor in enumerate(batch)
-        }
-        with atomic_folder(place) as folder:
+    def _save(self, path: Path, batch: Sequence[Tensor], note: Mapping[str, Any]) -> None:
+        tensors = {str(i): tensor.detach().cpu().contiguous().clone() for i, tensor in enumerate(batch)}
+        with atomic_folder(path) as folder:
             save_file(tensors, folder / "batch.safetensors")
             write_json(folder / "fault.json", _strict(note))
 
 
 def _strict(value: Any) -> Any:
-    """JSON knows no nan and no inf: as text."""
+    """The values with nan and inf, which JSON does not have, as strings."""
     if isinstance(value, Mapping):
         return {key: _strict(inner) for key, inner in value.items()}
     if isinstance(value, list):

@@ -3,25 +3,29 @@
 import logging
 import sys
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import Callback, LightningModule, Trainer
+from lightning import Callback, Trainer
 from lightning.fabric.utilities.throughput import get_available_flops
 from lightning.pytorch.loggers import Logger
 
 from foundling.device import automatic_precision, set_up
-from foundling.training.callbacks import Bar, Recorder, SeedEachBatch
 from foundling.training.faults import SKIP, Fault, Faults
-from foundling.training.parts import clear_mishaps
+from foundling.training.module import TrainingModule
+from foundling.training.progress import ProgressBar
+from foundling.training.recorder import Recorder
 from foundling.training.resume import Checkpoints
 
 log = logging.getLogger(__name__)
 
 
 def fit(
-    module: LightningModule,
+    module: TrainingModule,
     data: Any,
     recipe: dict[str, Any],
     runtime: dict[str, Any],
@@ -32,26 +36,28 @@ def fit(
 ) -> Recorder:
     """Train for `recipe["max_steps"]`, or until a callback stops it, then make sure that the last step is validated.
 
-    The module has a `network`, and leaves each validation's values, named by `measures`, in `validation`; the data has
-    an `order`. recipe holds max_steps, accumulate, gradient_clip, precision, compile, validate_every, faults, seed;
-    runtime the trainer's device, how often a checkpoint is made, and what is shown. Curves and checkpoints grow in
-    `scratch`; where that holds a checkpoint, the training goes on from it. Returns the recorder, which knows the speed.
+    The data module has an `order`, which a fault may change. recipe holds max_steps, accumulate, gradient_clip,
+    precision, compile, validate_every, faults and seed; runtime the trainer's device, how often a checkpoint is saved,
+    and what is shown. Curves and checkpoints are written to `scratch`; if that holds a checkpoint, training resumes
+    from it. Returns the recorder, which has the speed.
     """
     _quiet()
     device = set_up(runtime)
     precision = automatic_precision(device) if recipe["precision"] == "auto" else recipe["precision"]
-    trained: Any = module
-    network = trained.network
-    peak = _peak_flops(precision, device)
-    recorder = Recorder(
-        scratch, runtime["log_every"], tokens_per_step, trained.measures, network.flops_per_token(), peak
-    )
-    steps = recipe["max_steps"]
-    show = sys.stderr.isatty() if runtime["progress"] == "auto" else bool(runtime["progress"])
+    flops, peak = module.network.flops_per_token(), _peak_flops(precision, device)
+    recorder = Recorder(scratch, runtime["log_every"], tokens_per_step, module.measures, flops, peak)
     faults = Faults(scratch, data.order, **recipe["faults"])
+    module.prepare(
+        seed=recipe["seed"],
+        accumulate=recipe["accumulate"],
+        gradient_clip=recipe["gradient_clip"],
+        split_when_full=runtime["batch"] == "auto",
+        recorder=recorder,
+        faults=faults,
+    )
     checkpoints = Checkpoints(
         scratch,
-        trained,
+        module,
         data.order,
         recorder,
         [faults, *callbacks],
@@ -59,33 +65,38 @@ def fit(
         seconds=runtime["checkpoint_seconds"],
         at_once=faults.action == SKIP,
     )
-    bar = [Bar(recorder, data.order)] if show else []
-    beside = [SeedEachBatch(recipe["seed"]), recorder, faults, *callbacks, checkpoints, *bar]
+    show = sys.stderr.isatty() if runtime["progress"] == "auto" else bool(runtime["progress"])
+    # in this order: a checkpoint after a validation must hold what the recorder and the stage's callbacks made of it
+    ordered = [recorder, *callbacks, checkpoints, *([ProgressBar(recorder, data.order)] if show else [])]
     if recipe["compile"]:
-        network.compile()
-    trained.batch_mode = runtime["batch"]
-    while True:
-        trainer = _trainer(recipe, runtime, device, precision, scratch, beside, logger, show)
-        checkpoints.resume(trainer)
-        if checkpoints.step:
-            log.info(f"going on from step {checkpoints.step:,} of {steps:,}, as kept in {scratch}")
-        if checkpoints.unvalidated:
-            trainer.validate(module, data, verbose=False)
-        if checkpoints.finished or trainer.should_stop or checkpoints.step >= steps:
-            break
-        try:
-            with clear_mishaps():
-                trainer.fit(module, data)
-            break
-        except Fault as fault:
-            log.warning(str(fault))
-            faults.leave_out(trainer.global_step)
-    checkpoints.stop()
-    if trained.validation.get("step") != trainer.global_step:
+        module.network.compile()
+    new_trainer = partial(_trainer, recipe, runtime, device, precision, scratch, ordered, logger, show)
+    trainer = _train(module, data, checkpoints, new_trainer)
+    if module.validation.get("step") != trainer.global_step:
         trainer.validate(module, data, verbose=False)
     if data.order.left_out:
         recorder.left_out = {"left_out": sorted(data.order.left_out)}
     return recorder
+
+
+def _train(module: TrainingModule, data: Any, checkpoints: Checkpoints, new_trainer: Callable[[], Trainer]) -> Trainer:
+    """Train from the newest checkpoint to the last step, each time that a fault sends it back with a new Trainer."""
+    while True:
+        trainer = new_trainer()
+        checkpoints.resume(trainer)
+        if checkpoints.unvalidated:
+            trainer.validate(module, data, verbose=False)
+        if checkpoints.finished or trainer.should_stop or checkpoints.step >= trainer.max_steps:
+            break
+        try:
+            with _one_line_for_dead_workers():
+                trainer.fit(module, data)
+            break
+        except Fault as fault:
+            log.warning(str(fault))
+            module.faults.leave_out(trainer.global_step)
+    checkpoints.stop()
+    return trainer
 
 
 def _trainer(
@@ -98,15 +109,13 @@ def _trainer(
     logger: Logger | None,
     show: bool,
 ) -> Trainer:
-    steps, accumulate = recipe["max_steps"], recipe["accumulate"]
+    steps = recipe["max_steps"]
     trainer = Trainer(
         **runtime["trainer"] | {"accelerator": device.type},
         max_steps=steps,
         max_epochs=-1,
-        accumulate_grad_batches=accumulate,
-        gradient_clip_val=recipe["gradient_clip"] or None,
         precision=precision,
-        val_check_interval=max(1, min(recipe["validate_every"], steps)) * accumulate,
+        val_check_interval=max(1, min(recipe["validate_every"], steps)),
         check_val_every_n_epoch=None,
         log_every_n_steps=runtime["log_every"],
         num_sanity_val_steps=0,
@@ -123,6 +132,21 @@ def _trainer(
     # deterministic mode would also overwrite each new tensor with NaN first; our code reads none before it is written
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return trainer
+
+
+@contextmanager
+def _one_line_for_dead_workers() -> Iterator[None]:
+    """A data worker that dies is one line, not the traceback of the process that waited for it."""
+    try:
+        yield
+    except (RuntimeError, ConnectionError, EOFError) as error:  # the latter two if it died while sending
+        if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
+            raise
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ValueError(
+            f"a process that prepares batches died ({reason}), perhaps because memory was full; run the command "
+            "again, with runtime.workers=0 if it happens again"
+        ) from None
 
 
 def _peak_flops(precision: Any, device: torch.device) -> float | None:

@@ -21,10 +21,10 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 
 from foundling.artifacts import fingerprint, sha256
-from foundling.data.loading import Order
+from foundling.data.loading import BatchOrder
 from foundling.device import name_of
 from foundling.training import checkpoint
-from foundling.training.callbacks import Recorder
+from foundling.training.recorder import Recorder
 
 log = logging.getLogger(__name__)
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)  # the last one is SLURM's before a job's time is over
@@ -43,9 +43,9 @@ class Checkpoints(Callback):
         self,
         folder: Path,
         module: Any,
-        order: Order,
+        order: BatchOrder,
         recorder: Recorder,
-        keepers: Sequence[Callback],
+        keepers: Sequence[Any],
         *,
         every: int,
         seconds: float,
@@ -75,8 +75,9 @@ class Checkpoints(Callback):
         for name, kept in state["keepers"].items():
             self.keepers[name].load_state_dict(kept)
         loop = trainer.fit_loop.epoch_loop
-        loop.batch_progress.total.increment_by(self.step * trainer.accumulate_grad_batches)
-        loop.automatic_optimization.optim_progress.optimizer.step.total.increment_by(self.step)
+        loop.batch_progress.total.increment_by(self.step)
+        loop.manual_optimization.optim_step_progress.total.increment_by(self.step)
+        log.info(f"resuming from step {self.step:,}, saved in {self.folder}")
         before, now = state["made_on"], made_on(trainer.strategy.root_device)
         changed = [f"{name} was {before.get(name)} and is {now[name]}" for name in now if now[name] != before.get(name)]
         if changed:
@@ -97,8 +98,6 @@ class Checkpoints(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Between two steps: save if it is time, stop if it was asked for."""
-        if batch_idx % trainer.accumulate_grad_batches:
-            return
         self.step = trainer.global_step
         stop = self._asked(trainer)
         if stop or self._due():

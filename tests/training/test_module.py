@@ -24,8 +24,8 @@ from foundling.model.loss import IGNORE_INDEX
 from foundling.training.classification import ClassificationModule
 from foundling.training.fit import fit
 from foundling.training.language import LanguageModule
+from foundling.training.module import TrainingModule
 from foundling.training.optim import adamw, trapezoid
-from foundling.training.parts import InParts
 
 RUNTIME: dict[str, Any] = {
     **{"threads": None, "progress": False, "log_every": 1, "deterministic": True, "batch": "auto"},
@@ -78,7 +78,7 @@ def trained(make: Callable[..., Any], folder: Path, most: int, when: str = "forw
     torch.manual_seed(0)
     network = Small(make("micro", vocab_size=10, context=16))
     network.most, network.when = most, when
-    data = LanguageData(Tokens(), 16, 8, recipe["accumulate"], 4, 1, workers=0)  # type: ignore[arg-type]
+    data = LanguageData(Tokens(), 16, 8, 4, 1, workers=0)  # type: ignore[arg-type]
     optimizer = partial(adamw, lr=1e-2, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.0)
     module = LanguageModule(network, optimizer, SCHEDULE, data.validation_bytes)
     runtime = RUNTIME | {k: v for k, v in changes.items() if k in RUNTIME}
@@ -97,7 +97,7 @@ def test_auto_finds_the_parts_that_fit_and_computes_the_same(
 ) -> None:
     whole = trained(gpt_config, tmp_path / "whole", 99)
     cut = trained(gpt_config, tmp_path / "cut", most, when)
-    assert (whole.parts, cut.parts) == (1, parts)
+    assert (whole.microbatches, cut.microbatches) == (1, parts)
     np.testing.assert_allclose(curve(tmp_path / "whole"), curve(tmp_path / "cut"), rtol=2e-4)
     assert whole.validation["val/loss"] == pytest.approx(cut.validation["val/loss"], abs=1e-4)
     told = [record.getMessage() for record in caplog.records if "rows at once" in record.getMessage()]
@@ -107,20 +107,20 @@ def test_auto_finds_the_parts_that_fit_and_computes_the_same(
 
 @pytest.mark.parametrize("when", ["forward", "backward"])
 def test_fixed_stops_and_says_what_would_fit(gpt_config: Callable[..., Any], tmp_path: Path, when: str) -> None:
-    with pytest.raises(ValueError, match=r"the batch's 8 rows at once, and it holds 2: set runtime\.batch"):
+    with pytest.raises(ValueError, match=r"the batch's 8 rows at once, but it holds 2: set runtime\.batch"):
         trained(gpt_config, tmp_path, 3, when, batch="fixed")
 
 
 @pytest.mark.parametrize("when", ["forward", "backward"])
-def test_where_no_row_fits_another_model_is_the_mend(gpt_config: Callable[..., Any], tmp_path: Path, when: str) -> None:
-    with pytest.raises(ValueError, match=r"one of the batch's 8 rows alone \(16 tokens\); take a smaller"):
+def test_where_no_row_fits_the_fix_is_another_model(gpt_config: Callable[..., Any], tmp_path: Path, when: str) -> None:
+    with pytest.raises(ValueError, match=r"a single row of the batch's 8 \(16 tokens\); choose a smaller"):
         trained(gpt_config, tmp_path, 0, when)
 
 
 def test_accumulated_batches_are_cut_too(gpt_config: Callable[..., Any], tmp_path: Path) -> None:
     whole = trained(gpt_config, tmp_path / "whole", 99, accumulate=2)
     cut = trained(gpt_config, tmp_path / "cut", 2, "backward", accumulate=2)
-    assert cut.parts == 2
+    assert cut.microbatches == 4
     np.testing.assert_allclose(curve(tmp_path / "whole"), curve(tmp_path / "cut"), rtol=2e-4)
     assert whole.validation["val/loss"] == pytest.approx(cut.validation["val/loss"], abs=1e-4)
 
@@ -131,7 +131,7 @@ def test_another_error_is_not_taken_for_a_full_memory(gpt_config: Callable[..., 
             raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     network = Broken(gpt_config("micro", vocab_size=10, context=16))
-    data = LanguageData(Tokens(), 16, 8, 1, 4, 1, workers=0)  # type: ignore[arg-type]
+    data = LanguageData(Tokens(), 16, 8, 4, 1, workers=0)  # type: ignore[arg-type]
     module = LanguageModule(
         network, partial(adamw, lr=1e-2, betas=(0.9, 0.9), eps=1e-8, weight_decay=0.0), SCHEDULE, 40
     )
@@ -139,11 +139,11 @@ def test_another_error_is_not_taken_for_a_full_memory(gpt_config: Callable[..., 
         fit(module, data, RECIPE, RUNTIME, tmp_path, 128, [], None)
 
 
-def shares(module: InParts, batch: tuple[Tensor, ...], parts: int) -> tuple[Tensor, list[Tensor]]:
+def shares(module: TrainingModule, batch: tuple[Tensor, ...], parts: int) -> tuple[Tensor, list[Tensor]]:
     """The loss and the gradients of a batch in so many parts."""
     module.zero_grad()
     cut = [batch] if parts == 1 else list(zip(*(torch.tensor_split(t, parts) for t in batch), strict=True))
-    losses = [module.share(part, batch) for part in cut]
+    losses = [module.loss(part, batch) for part in cut]
     total = torch.stack(losses).sum()
     total.backward()
     network: Any = module.network
@@ -192,7 +192,7 @@ class KillAWorker(Callback):
 
 
 def test_a_data_worker_that_dies_is_one_line(gpt_config: Callable[..., Any], tmp_path: Path) -> None:
-    data = LanguageData(Tokens(), 16, 8, 1, 4000, 1, workers=2)  # type: ignore[arg-type]
+    data = LanguageData(Tokens(), 16, 8, 4000, 1, workers=2)  # type: ignore[arg-type]
     optimizer = partial(adamw, lr=1e-2, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.0)
     module = LanguageModule(GPT(gpt_config("micro", vocab_size=10, context=16)), optimizer, SCHEDULE, 40)
     with pytest.raises(ValueError, match=r"a process that prepares batches died .*runtime\.workers=0") as told:

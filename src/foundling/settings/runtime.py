@@ -1,0 +1,188 @@
+"""Settings of how a run is carried out and of the commands that use its results: none of them changes a model."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from foundling.settings.datasets import Benchmark
+from foundling.settings.training import BeamSearch, Sampling
+from foundling.settings.types import Natural, NonNegative, Positive, PositiveNumber, Seed
+from foundling.validation import STRICT
+
+Devices = Annotated[int, Ge(-1), Le(4096)]
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Trainer:
+    """conf/trainer."""
+
+    accelerator: str
+    devices: Devices | Literal["auto"] | tuple[Devices, ...]
+    strategy: str | None = None
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Logger:
+    """conf/logger."""
+
+    wandb: Literal["auto", "online", "offline"] | Literal[False]
+    project: str
+    name: str | None
+    group: str | None
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Runtime:
+    """conf/runtime."""
+
+    mirror: str | None
+    workers: Annotated[int, Ge(0), Le(1024)]
+    batch: Literal["fixed", "auto"]
+    threads: Annotated[int, Ge(1), Le(4096)] | None
+    progress: Literal["auto"] | bool
+    deterministic: bool
+    budget_hours: NonNegative | None
+    log_every: Positive
+    checkpoint_every: Positive
+    checkpoint_seconds: NonNegative
+    trainer: Trainer
+    logger: Logger
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Samples(Sampling):
+    """Texts that the evaluated model writes."""
+
+    prompts: tuple[str, ...]
+    count: Positive
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Evaluate:
+    """conf/evaluate."""
+
+    seed: Seed
+    batch_tokens: Positive
+    limit: Natural | None
+    control: bool
+    snapshots: bool
+    benchmarks: Mapping[str, Benchmark]
+    samples: Samples
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Fetch:
+    """Which dataset is fetched."""
+
+    dataset: str
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Generate(Sampling):
+    """conf/generate."""
+
+    prompt: str
+    model: str
+    count: Positive
+    seed: Seed
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Predict:
+    """conf/predict."""
+
+    text: str
+    file: str
+    column: str
+    model: str
+    top: Positive
+    batch_tokens: Positive
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Chat(Sampling):
+    """conf/chat."""
+
+    model: str
+    system: str | None
+    seed: Seed
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Translate(BeamSearch):
+    """conf/translate."""
+
+    text: str
+    file: str
+    column: str
+    model: str
+    batch_tokens: Positive
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Seeds:
+    """conf/seeds."""
+
+    sweep: str | None
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Export:
+    """conf/export."""
+
+    model: str
+    format: Literal["huggingface", "gguf"]
+    precision: str
+    template: Literal["auto", "none", "alpaca", "phi3", "chatml"]
+    to: str | None
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Plan:
+    """conf/plan."""
+
+    tokens: PositiveNumber | None
+    vocab_size: Positive | None
+    attention: bool
+    calibration_seconds: NonNegative
+
+
+@dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"), kw_only=True)
+class Hardware:
+    """conf/hardware."""
+
+    name: str
+    devices: Positive
+    precision: str
+    peak: Mapping[Literal["fp64", "fp32", "bf16", "fp16"], Annotated[float, Gt(0)]] | None  # FLOP/s of a device
+    utilisation: Annotated[float, Gt(0), Le(1)]
+    memory: PositiveNumber | None  # bytes
+    power: PositiveNumber | None  # watts
+    price: NonNegative | None  # dollars an hour
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Verify:
+    """conf/verify."""
+
+    model: str
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Rebuild:
+    """conf/rebuild."""
+
+    model: str
+    run: bool
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Clean:
+    """conf/clean."""
+
+    delete: bool

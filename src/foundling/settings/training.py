@@ -1,0 +1,318 @@
+"""Settings of the four trainings: what they share, and what each adds."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeAlias
+
+from annotated_types import Ge, Gt, Lt
+from pydantic import Discriminator, Field, Tag
+from pydantic.dataclasses import dataclass
+
+from foundling.settings.datasets import Dataset, Rehearsal, Split, StratifiedSplit
+from foundling.settings.types import (
+    Component,
+    CustomComponent,
+    Fraction,
+    Natural,
+    NonNegative,
+    Positive,
+    PositiveNumber,
+    Probability,
+    Seed,
+)
+from foundling.validation import STRICT
+
+Betas: TypeAlias = tuple[Fraction, Fraction]
+Dropout: TypeAlias = Annotated[float, Ge(0), Lt(1)]
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class AdamW(Component):
+    """conf/optimizer/adamw.yaml."""
+
+    target: Literal["foundling.training.optim.adamw"] = Field(alias="_target_")
+    lr: NonNegative
+    betas: Betas
+    eps: NonNegative
+    weight_decay: NonNegative
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Muon(Component):
+    """conf/optimizer/muon.yaml."""
+
+    target: Literal["foundling.training.optim.muon"] = Field(alias="_target_")
+    lr: NonNegative
+    momentum: Fraction
+    weight_decay: NonNegative
+    adamw_lr: NonNegative
+    adamw_betas: Betas
+    adamw_eps: NonNegative
+    adamw_weight_decay: NonNegative
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Trapezoid(Component):
+    """conf/schedule/trapezoid.yaml and constant.yaml."""
+
+    target: Literal["foundling.training.optim.trapezoid"] = Field(alias="_target_")
+    warmup: Natural  # steps
+    decay: Fraction  # of all steps
+    final: Fraction  # of the peak learning rate
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Cosine(Component):
+    """conf/schedule/cosine.yaml."""
+
+    target: Literal["foundling.training.optim.cosine"] = Field(alias="_target_")
+    warmup: Natural
+    final: Fraction
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class InverseSqrt(Component):
+    """conf/schedule/inverse_sqrt.yaml."""
+
+    target: Literal["foundling.training.optim.inverse_sqrt"] = Field(alias="_target_")
+    warmup: Natural
+
+
+def _ours(values: Any) -> str:
+    """The name of one of our own parts, or "custom"."""
+    target = values.get("_target_") if isinstance(values, Mapping) else getattr(values, "target", None)
+    module, _, name = str(target).rpartition(".")
+    ours = ("adamw", "muon", "trapezoid", "cosine", "inverse_sqrt")
+    return name if module == "foundling.training.optim" and name in ours else "custom"
+
+
+Optimizer: TypeAlias = Annotated[
+    Annotated[AdamW, Tag("adamw")] | Annotated[Muon, Tag("muon")] | Annotated[CustomComponent, Tag("custom")],
+    Discriminator(_ours),
+]
+Schedule: TypeAlias = Annotated[
+    Annotated[Trapezoid, Tag("trapezoid")]
+    | Annotated[Cosine, Tag("cosine")]
+    | Annotated[InverseSqrt, Tag("inverse_sqrt")]
+    | Annotated[CustomComponent, Tag("custom")],
+    Discriminator(_ours),
+]
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Faults:
+    """What to do about a step whose loss or gradient is not finite, or whose loss jumps; conf/faults."""
+
+    action: Literal["off", "stop", "skip"]
+    spike: Annotated[float, Gt(1)] | None  # times the median of the last losses
+    window: Positive  # losses
+    most: Natural  # batches to skip before stopping
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Lora:
+    """Low-rank adaptation (Hu et al. 2021)."""
+
+    rank: Positive
+    alpha: NonNegative
+    dropout: Dropout
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Training:
+    """What the four trainings share."""
+
+    optimizer: Optimizer
+    schedule: Schedule
+    faults: Faults
+    gradient_clip: NonNegative  # by norm; 0: off
+    precision: str | int  # auto, or one of lightning.Trainer's
+    compile: bool
+    seed: Seed
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Sampling:
+    """How tokens are drawn from the model's distribution."""
+
+    max_new_tokens: Positive
+    temperature: NonNegative  # 0: the likeliest token
+    top_k: Positive | None
+    top_p: Probability | None
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Sample(Sampling):
+    """A text written at each validation."""
+
+    prompt: str
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Pretrain(Training):
+    """conf/pretrain."""
+
+    init_from: str  # scratch, or a folder with weights
+    max_steps: Natural
+    batch_size: Positive
+    align: bool
+    accumulate: Positive
+    validate_every: Positive
+    snapshots: Natural
+    sample: Sample
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class ZeroShot:
+    """The base's own answer: the label that is likeliest after the template."""
+
+    template: str
+    limit: Natural | None
+
+
+Baseline = Literal["majority", "word_tfidf_logistic", "char_tfidf_svm"]
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Classify(Training):
+    """conf/classify."""
+
+    dataset: Dataset
+    path: str | None = None
+    format: str | None = None
+    text: str
+    label: str
+    label_names: Mapping[str, str] | None
+    deduplicate: bool
+    split: StratifiedSplit
+    balance: bool
+    keep: Literal["beginning", "end"]
+    train: Literal["head", "last", "all", "lora"]
+    last: Positive
+    lora: Lora
+    head_rate: NonNegative
+    language_loss: NonNegative
+    label_smoothing: Dropout
+    class_weights: Literal["balanced"] | Mapping[str, NonNegative] | None
+    epochs: NonNegative
+    max_steps: Positive | None
+    batch_size: Positive
+    bucket: Positive
+    validate_every: Positive | None
+    patience: Positive | None
+    baselines: tuple[Baseline, ...]
+    zero_shot: ZeroShot
+    forgetting: Rehearsal
+    batch_tokens: Positive
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class ConversationFields:
+    """Which fields of a record hold a conversation."""
+
+    instruction: str | None
+    input: str | None
+    output: str | None
+    messages: str | None
+    role: str
+    content: str
+    kind: str | None
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class InstructTest:
+    """How the test split is answered."""
+
+    limit: Natural | None
+    max_new_tokens: Positive
+    batch_size: Positive
+    checks: Literal["exact", "fables"]
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Judge:
+    """An OpenAI-compatible endpoint that scores answers from 0 to 100; `url: null` is none."""
+
+    url: str | None
+    model: str | None
+    key: str  # the environment variable that holds a key
+    questions: Natural
+    timeout: PositiveNumber  # seconds
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Instruct(Training):
+    """conf/instruct."""
+
+    dataset: Dataset
+    path: str | None = None
+    fields: ConversationFields
+    answers: Mapping[str, str] | None
+    split: Split
+    template: Literal["alpaca", "phi3", "chatml"]
+    system: str | None
+    loss_on: Literal["answer", "all"]
+    learn_end: bool
+    keep: Literal["beginning", "end"]
+    method: Literal["full", "lora"]
+    lora: Lora
+    max_steps: Positive
+    turns: Positive
+    batch_size: Positive
+    rehearsal: Dropout
+    packing: bool
+    bucket: Positive
+    validate_every: Positive
+    test: InstructTest
+    forgetting: Rehearsal
+    judge: Judge
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class PairFields:
+    """Which fields of a record are source and target."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class BeamSearch:
+    """How a translation is searched for (Wu et al. 2016)."""
+
+    beam: Positive
+    length_penalty: NonNegative
+    extra: Natural  # tokens beyond the source's
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class TranslationTest(BeamSearch):
+    """How the test split is translated."""
+
+    limit: Natural | None
+    batch_tokens: Positive
+    looks: Natural  # sentences whose cross-attention is kept
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class TrainTranslator(Training):
+    """conf/translator."""
+
+    dataset: Dataset
+    path: str | None = None
+    format: str | None = None
+    source_path: str | None = None
+    target_path: str | None = None
+    columns: tuple[str, ...] | None = None
+    language: Literal["german", "french"] | None = None
+    model: Mapping[str, Any]
+    fields: PairFields
+    parallel: PairFields | None
+    split: Split
+    vocab_size: Positive
+    max_steps: Positive
+    batch_tokens: Positive
+    label_smoothing: Dropout
+    validate_every: Positive
+    bleu_sentences: Natural
+    test: TranslationTest

@@ -1,0 +1,58 @@
+"""The types that settings share: numbers with their ranges, and the parts that Hydra builds."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from annotated_types import Ge, Gt, Le
+from pydantic import Field, JsonValue, model_validator
+from pydantic.dataclasses import dataclass
+
+from foundling.validation import STRICT
+
+LARGEST = 2**53  # beyond it a float skips integers
+
+Natural = Annotated[int, Ge(0), Le(LARGEST)]
+Positive = Annotated[int, Ge(1), Le(LARGEST)]
+Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
+NonNegative = Annotated[float, Ge(0), Le(LARGEST)]
+PositiveNumber = Annotated[float, Gt(0), Le(LARGEST)]
+Fraction = Annotated[float, Ge(0), Le(1)]
+Probability = Annotated[float, Gt(0), Le(1)]
+Megabytes = Annotated[float, Ge(1e-6), Le(1e9)]
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Component:
+    """A part that Hydra builds: `_target_` is the dotted path of a class or function, the rest its arguments."""
+
+    target: str = Field(alias="_target_")
+
+    def build(self, *args: Any, **kwargs: Any) -> Any:
+        """Import the target and call it with its settings and these arguments, as Hydra does."""
+        from hydra.utils import instantiate
+
+        return instantiate(self._config(), *args, **kwargs)
+
+    def _config(self) -> dict[str, Any]:
+        values = asdict(self)
+        return {"_target_": values.pop("target"), **values}
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class CustomComponent(Component):
+    """A part of the user's own: any target, with arguments that only the target can judge."""
+
+    arguments: Mapping[str, JsonValue]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _collect_arguments(cls, values: Any) -> Any:
+        """Move all keys but `_target_` into `arguments`."""
+        if not isinstance(values, Mapping) or "_target_" not in values:
+            return values
+        arguments = {key: value for key, value in values.items() if key != "_target_"}
+        return {"_target_": values["_target_"], "arguments": arguments}
+
+    def _config(self) -> dict[str, Any]:
+        return {"_target_": self.target, **self.arguments}

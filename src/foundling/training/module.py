@@ -1,0 +1,185 @@
+"""The training step, in order: seed, loss, backward, check, clip, optimizer, schedule, record.
+
+`TrainingModule.training_step` is the only place where weights change. Lightning drives the loop around it (devices,
+precision, validation), and training/resume.py saves a checkpoint between two steps.
+
+A batch is computed in microbatches: as many as `accumulate` says, or twice as many each time that memory runs out. The
+loss of a microbatch is its share of the whole batch's mean, so the tokens of a step and its result stay what they are,
+equal to rounding.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from lightning import LightningModule
+from lightning.pytorch.strategies import ParallelStrategy
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from foundling.training.faults import Faults
+from foundling.training.optim import Schedule
+from foundling.training.recorder import Recorder
+
+log = logging.getLogger(__name__)
+Batch = tuple[Tensor, ...]  # each (B, …)
+SEED_STRIDE = 1_000_003  # a prime between the seeds of two runs, so that their steps do not share seeds
+CPU_OUT_OF_MEMORY = "can't allocate memory"  # torch's CPU allocator raises a plain RuntimeError
+
+
+class TrainingModule(LightningModule):
+    """A network, its optimizer and its schedule, and how a batch of them is learned and a split is validated.
+
+    A subclass defines `loss`, `validation_sums` and `summarize`, and names in `measures` what `summarize` returns.
+    `optimizer` makes the optimizer of a network; `schedule` gives the factor of its learning rates at a step.
+    """
+
+    measures: tuple[str, ...]
+
+    def __init__(self, network: nn.Module, optimizer: Callable[[nn.Module], Optimizer], schedule: Schedule) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.network: Any = network
+        self.make_optimizer, self.schedule = optimizer, schedule
+        self.validation: dict[str, float] = {}  # the newest whole validation, with its step
+
+    def prepare(
+        self,
+        *,
+        seed: int,
+        accumulate: int,
+        gradient_clip: float,
+        split_when_full: bool,
+        recorder: Recorder,
+        faults: Faults,
+    ) -> None:
+        """Set how steps are computed and who is told of them; `fit` calls this before the first one."""
+        self.seed, self.microbatches, self.gradient_clip = seed, accumulate, gradient_clip
+        self.split_when_full = split_when_full
+        self.recorder, self.faults = recorder, faults
+
+    def loss(self, microbatch: Batch, batch: Batch) -> Tensor:
+        """The microbatch's share of the mean loss over `batch`, in nats; all shares add up to that mean."""
+        raise NotImplementedError
+
+    def validation_sums(self, batch: Batch) -> Tensor:
+        """What a validation batch adds to the sums over the split, (K,)."""
+        raise NotImplementedError
+
+    def summarize(self, sums: Sequence[float]) -> dict[str, float]:
+        """The measures of the whole split, from its sums."""
+        raise NotImplementedError
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        """Compute the gradients of one batch and update the weights once."""
+        optimizer: Any = self.optimizers()
+        schedule: Any = self.lr_schedulers()
+        self._batch, self._loss = batch, self._backpropagate(batch)
+        with self._without_autocast():
+            optimizer.step()  # calls on_before_optimizer_step, below
+        schedule.step()
+        self.recorder.record(self.trainer, self._loss, self._norm)
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Check the step and clip its gradient, which is whole and, in float16, no longer scaled."""
+        parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        self._norm = nn.utils.get_total_norm([p.grad for p in parameters])  # type: ignore[misc]
+        self.faults.check(self.trainer, self.network, self._batch, self._loss, self._norm)
+        if self.gradient_clip:
+            nn.utils.clip_grads_with_norm_(parameters, self.gradient_clip, self._norm)
+
+    def _backpropagate(self, batch: Batch) -> Tensor:
+        """Leave the batch's gradient in the parameters and return its mean loss."""
+        count = self.microbatches
+        while True:
+            self.zero_grad()
+            try:
+                loss = self._add_gradients(batch)
+                break
+            except RuntimeError as error:
+                if not isinstance(error, torch.OutOfMemoryError) and CPU_OUT_OF_MEMORY not in str(error):
+                    raise
+            self._double_microbatches(batch)
+        if self.microbatches > count:
+            self._report_microbatches(batch)
+        return loss
+
+    def _add_gradients(self, batch: Batch) -> Tensor:
+        """Add up the gradients of the batch's microbatches; returns the sum of their losses."""
+        microbatches = self._split(batch)
+        total = torch.zeros((), device=self.device)
+        for number, microbatch in enumerate(microbatches):
+            # dropout is a function of (seed, step, microbatch), so that a resumed run draws the same
+            torch.manual_seed(self.seed * SEED_STRIDE + self.global_step * len(microbatches) + number)
+            loss = self.loss(microbatch, batch)
+            with self._without_autocast(), self._gradient_exchange(last=number == len(microbatches) - 1):
+                self.manual_backward(loss)
+            total += loss.detach()
+        return total
+
+    def _split(self, batch: Batch) -> list[Batch]:
+        count = min(self.microbatches, len(batch[0]))
+        if count == 1:
+            return [batch]
+        return list(zip(*(torch.tensor_split(tensor, count) for tensor in batch), strict=True))
+
+    def _without_autocast(self) -> AbstractContextManager[Any]:
+        """Lightning runs the whole step under autocast; only the forward pass is meant to be."""
+        return torch.autocast(self.device.type, enabled=False)
+
+    def _gradient_exchange(self, last: bool) -> AbstractContextManager[Any]:
+        """With several processes, exchange gradients once a step: after the last microbatch."""
+        strategy = self.trainer.strategy
+        if last or not isinstance(strategy, ParallelStrategy):
+            return nullcontext()
+        return strategy.block_backward_sync()
+
+    def _double_microbatches(self, batch: Batch) -> None:
+        """Take twice as many microbatches, or say why that is impossible."""
+        rows, columns = batch[0].shape[:2]
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if self.microbatches >= rows:
+            raise ValueError(
+                f"memory does not hold a single row of the batch's {rows} ({columns:,} tokens); choose a smaller "
+                "model, a shorter model.context or a larger machine"
+            )
+        if self.trainer.world_size > 1:
+            raise ValueError(
+                f"memory does not hold {-(-rows // self.microbatches)} rows at once; on several devices set "
+                f"accumulate={2 * self.microbatches} (pretrain.accumulate), which computes the same in smaller parts"
+            )
+        self.microbatches = min(rows, 2 * self.microbatches)
+
+    def _report_microbatches(self, batch: Batch) -> None:
+        """Say once which microbatches fit: in a warning if they may be chosen, else in an error."""
+        rows, count = len(batch[0]), self.microbatches
+        size = -(-rows // count)
+        if not self.split_when_full:
+            raise ValueError(
+                f"memory does not hold the batch's {rows} rows at once, but it holds {size}: set runtime.batch=auto, "
+                "which computes it in such parts (as many tokens a step, equal to rounding), or "
+                f"pretrain.accumulate={count}, which does the same"
+            )
+        log.warning(
+            f"memory does not hold {rows} rows at once: each batch is computed in {count} parts of at most {size}, "
+            "with as many tokens a step as before"
+        )
+
+    def on_validation_epoch_start(self) -> None:
+        on_cpu = self.device.type == "mps"  # which has no float64
+        self._sums = torch.zeros((), dtype=torch.float64, device="cpu" if on_cpu else self.device)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self._sums = self._sums + self.validation_sums(batch).to(self._sums)
+
+    def on_validation_epoch_end(self) -> None:
+        sums: Any = self.trainer.strategy.reduce(self._sums, reduce_op="sum")
+        self.validation = {"step": self.global_step, **self.summarize(sums.tolist())}
+
+    def configure_optimizers(self) -> Any:
+        optimizer = self.make_optimizer(self.network)
+        return {"optimizer": optimizer, "lr_scheduler": LambdaLR(optimizer, self.schedule)}

@@ -1,0 +1,125 @@
+"""The record of a training: a row of metrics every few steps and one for each validation, and the speed."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from foundling.training.rows import Table
+
+TRAIN_FILE, VALIDATION_FILE = "train.csv", "validation.csv"
+TRAIN_COLUMNS = ("step", "tokens", "train/loss", "lr", "grad_norm")
+
+
+class Recorder(Callback):
+    """Rows for CSV files, logger and progress bar: of training every `every` steps, of validation after each.
+
+    Losses stay on the device between two rows, so that a GPU never waits for them. The clock counts steps alone, not
+    validation or snapshots.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        every: int,
+        tokens_per_step: int,
+        measures: tuple[str, ...],
+        flops_per_token: float,
+        peak_flops: float | None,
+    ):
+        self.train = Table(folder / TRAIN_FILE, TRAIN_COLUMNS)
+        self.validation = Table(folder / VALIDATION_FILE, ("step", "tokens", *measures))
+        self.every, self.tokens_per_step = every, tokens_per_step
+        self.flops_per_token, self.peak_flops = flops_per_token, peak_flops
+        self.latest: dict[str, float] = {}
+        self.left_out: dict[str, list[int]] = {}  # {"left_out": batches}, if faults made the training skip some
+        self.steps, self.seconds = 0, 0.0
+        self._losses: list[Tensor] = []
+        self._since, self._step = time.perf_counter(), 0
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Throughput of all steps so far."""
+        return self.steps * self.tokens_per_step / self.seconds if self.seconds else 0.0
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self.train.begin()
+        self.validation.begin()
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._losses = [loss.to(pl_module.device) for loss in self._losses]  # a checkpoint's are on the CPU
+        self.start_clock()
+
+    def record(self, trainer: Trainer, loss: Tensor, norm: Tensor) -> None:
+        """Add a step's loss and gradient norm (before clipping); write a row if one is due."""
+        self._losses.append(loss)
+        self._step = trainer.global_step
+        if self._step % self.every == 0 or self._step == 1:
+            self._write_row(trainer, norm)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._stop_clock()
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        row = {"tokens": trainer.global_step * self.tokens_per_step, **pl_module.validation}  # type: ignore[dict-item]
+        self.validation.add_row(row)
+        self._publish(trainer, row)
+        self.start_clock()
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._stop_clock()
+
+    def state_dict(self) -> dict[str, Any]:
+        self._stop_clock()
+        return {
+            "train": self.train.state(),
+            "validation": self.validation.state(),
+            "latest": self.latest,
+            "steps": self.steps,
+            "seconds": self.seconds,
+            "losses": list(self._losses),
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.train.resume(state_dict["train"])
+        self.validation.resume(state_dict["validation"])
+        self.latest, self.seconds = state_dict["latest"], state_dict["seconds"]
+        self.steps = self._step = state_dict["steps"]
+        self._losses = state_dict["losses"]
+
+    def start_clock(self) -> None:
+        """Count the time from now on."""
+        self._since = time.perf_counter()
+
+    def _write_row(self, trainer: Trainer, norm: Tensor) -> None:
+        loss = torch.stack(self._losses).mean().item()  # waits for the device, so that the clock is honest
+        self._losses.clear()
+        self._stop_clock()
+        row = {
+            "step": self._step,
+            "tokens": self._step * self.tokens_per_step,
+            "train/loss": loss,
+            "lr": trainer.optimizers[0].param_groups[0]["lr"],
+            "grad_norm": float(norm),
+        }
+        self.train.add_row(row)
+        speed = {"tokens_per_second": self.tokens_per_second}
+        if self.peak_flops:
+            speed["mfu"] = self.tokens_per_second * self.flops_per_token / self.peak_flops
+        self._publish(trainer, row | speed)
+        self.start_clock()
+
+    def _publish(self, trainer: Trainer, row: Mapping[str, float]) -> None:
+        self.latest |= row
+        for logger in trainer.loggers:
+            logger.log_metrics({k: v for k, v in row.items() if k != "step"}, step=int(row["step"]))
+
+    def _stop_clock(self) -> None:
+        if self._step > self.steps:  # time without a step in it is start-up, validation or a snapshot
+            self.seconds += time.perf_counter() - self._since
+            self.steps = self._step
+        self.start_clock()
