@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from foundling.data.batches import EpochBatches
 from foundling.data.classification import (
     ClassificationData,
     Encoded,
-    OrderedBatches,
-    TrainingBatches,
     encode,
     encode_splits,
     padded,
@@ -32,13 +31,18 @@ def letters() -> Tokenizer:
     return characters(["abcdefgh "])
 
 
-def batches(texts: Encoded, bucket: int = 4, seed: int = 1) -> TrainingBatches:
-    return TrainingBatches(texts, batch_size=8, bucket=bucket, steps=39, seed=seed)
+def data(texts: Encoded, bucket: int = 4, seed: int = 1, batch_size: int = 8) -> ClassificationData:
+    return ClassificationData(texts, texts, batch_size=batch_size, bucket=bucket, steps=39, seed=seed, workers=0)
+
+
+def batches(texts: Encoded, bucket: int = 4, seed: int = 1) -> EpochBatches:
+    made: EpochBatches = data(texts, bucket, seed).training  # type: ignore[assignment]
+    return made
 
 
 def test_every_epoch_reads_each_text_once_with_its_own_label_and_length(texts: Encoded) -> None:
     made = batches(texts)
-    assert made.per_epoch == 13
+    assert made.batches_per_epoch == 13
     for epoch in range(3):
         seen = []
         for step in range(epoch * 13, epoch * 13 + 13):
@@ -71,7 +75,7 @@ def test_buckets_save_padding(texts: Encoded) -> None:
 
 
 def test_validation_reads_each_text_once(texts: Encoded) -> None:
-    made = OrderedBatches(texts, 10)
+    made = data(texts, batch_size=5).validation
     assert sorted(int(i) for batch in range(len(made)) for i in made[batch][0][:, 0]) == list(range(103))
 
 

@@ -10,8 +10,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from foundling.data.batches import EpochBatches
 from foundling.data.conversations import Example, together
-from foundling.data.instruction import InstructionData, Reading, Row, TrainingBatches, as_batch, pack
+from foundling.data.instruction import InstructionData, Reading, Row, as_batch, training_batches
+from foundling.data.packing import pack
 from foundling.data.shards import Source
 from foundling.data.splits import TRAIN, VALIDATION
 from foundling.model.gpt import GPT
@@ -39,10 +41,10 @@ def reading(**changes: Any) -> Reading:
     return Reading(TEMPLATES["phi3"], **asked)
 
 
-def batches(packing: bool = False, seed: int = 1, **changes: Any) -> TrainingBatches:
+def batches(packing: bool = False, seed: int = 1, **changes: Any) -> EpochBatches:
     rows = reading().rows(EXAMPLES, TOKENIZER, TRAIN)
     asked = {"batch_size": 8, "bucket": 4, "context": CONTEXT, "steps": 50} | changes
-    return TrainingBatches(rows, packing=packing, seed=seed, **asked)
+    return training_batches(rows, packing=packing, seed=seed, **asked)
 
 
 def answers(batch: tuple[torch.Tensor, ...]) -> str:
@@ -61,11 +63,15 @@ def test_targets_are_the_answer_and_its_end_and_follow_what_they_are_read_from()
 def test_an_epoch_holds_each_answer_once(packing: bool) -> None:
     made = batches(packing)
     epochs = [
-        Counter("".join(answers(made[e * made.per_epoch + i]) for i in range(made.per_epoch)).split(END_OF_TEXT))
+        Counter(
+            "".join(answers(made[e * made.batches_per_epoch + i]) for i in range(made.batches_per_epoch)).split(
+                END_OF_TEXT
+            )
+        )
         for e in (0, 1)
     ]
     assert epochs[0] == epochs[1] == Counter([*(e.answer for e in EXAMPLES), ""])
-    assert answers(made[0]) != answers(made[made.per_epoch])
+    assert answers(made[0]) != answers(made[made.batches_per_epoch])
 
 
 @pytest.mark.parametrize("packing", [False, True])
@@ -78,13 +84,15 @@ def test_a_batch_follows_from_the_seed_and_the_step_alone(packing: bool) -> None
 
 
 def test_rows_of_like_length_share_a_batch() -> None:
-    def padding(made: TrainingBatches) -> float:
-        those = [made[i] for i in range(made.per_epoch)]
-        return 1 - sum(map(len, made.rows)) / sum(ids.numel() for ids, _ in those)
+    tokens = sum(map(len, reading().rows(EXAMPLES, TOKENIZER, TRAIN)))
+
+    def padding(made: EpochBatches) -> float:
+        those = [made[i] for i in range(made.batches_per_epoch)]
+        return 1 - tokens / sum(ids.numel() for ids, _ in those)
 
     assert padding(batches(bucket=12)) < 0.1 < padding(batches(bucket=1))
     packed = batches(packing=True)
-    assert sum(packed[i][0].numel() for i in range(packed.per_epoch)) < 1.1 * sum(map(len, packed.rows))
+    assert sum(packed[i][0].numel() for i in range(packed.batches_per_epoch)) < 1.1 * tokens
 
 
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=80), st.integers(0, 3))
@@ -105,15 +113,15 @@ def test_packed_examples_have_the_losses_and_gradients_that_they_have_alone(
         torch.nn.init.normal_(p, std=0.2)
     rows = [Row(np.arange(n) % 250, np.arange(1, n + 1) % 250) for n in (3, 9, 1, 5)]
 
-    def losses(groups: list[list[Row]], apart: bool) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        ids, targets, *segments = as_batch(groups, apart=apart)
+    def losses(groups: list[list[Row]], is_packed: bool) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        ids, targets, *segments = as_batch(groups, packed=is_packed)
         logits = model(ids, segments=segments[0]) if segments else model(ids)
         found = next_token_loss(logits, targets, reduction="none")
         loss = next_token_loss(logits, targets)
         return found[targets != IGNORE_INDEX], [loss.detach(), *torch.autograd.grad(loss, list(model.parameters()))]
 
-    alone = losses([[row] for row in rows], apart=False)
-    packed = losses([rows[:3], rows[3:]], apart=True)
+    alone = losses([[row] for row in rows], is_packed=False)
+    packed = losses([rows[:3], rows[3:]], is_packed=True)
     for one, other in zip(alone[1], packed[1], strict=True):
         torch.testing.assert_close(one, other, atol=2e-4, rtol=1e-3)
     torch.testing.assert_close(alone[0].sort().values, packed[0].sort().values, atol=2e-4, rtol=1e-3)
@@ -137,10 +145,7 @@ def test_what_is_too_long_is_cut_at_the_stated_side_and_counted(
         reading(keep="beginning").rows([long], TOKENIZER, TRAIN)
 
 
-@pytest.mark.parametrize("changes", [{"batch_size": 0}, {"bucket": 0}])
-def test_sizes_that_cannot_be_are_refused(changes: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match="both are at least 1"):
-        batches(**changes)
+def test_an_unknown_part_to_keep_is_refused() -> None:
     with pytest.raises(ValueError, match="keep='middle'; allowed are beginning and end"):
         reading(keep="middle")
 

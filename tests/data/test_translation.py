@@ -8,8 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from foundling.data.batches import EpochBatches
 from foundling.data.pairs import Pair
-from foundling.data.translation import Encoded, OrderedBatches, TrainingBatches, TranslationData, cuts, encode
+from foundling.data.translation import Encoded, TranslationData, cuts, encode
 from foundling.model.loss import IGNORE_INDEX
 from foundling.text.tokenizer import characters
 
@@ -26,15 +27,17 @@ def pairs() -> Encoded:
     )
 
 
-def batches(pairs: Encoded, batch_tokens: int = 300, seed: int = 1) -> TrainingBatches:
-    return TrainingBatches(pairs, batch_tokens, steps=60, seed=seed)
+def batches(pairs: Encoded, batch_tokens: int = 300, seed: int = 1) -> EpochBatches:
+    data = TranslationData(pairs, pairs, batch_tokens=batch_tokens, steps=60, seed=seed, workers=0)
+    made: EpochBatches = data.training  # type: ignore[assignment]
+    return made
 
 
 def test_every_epoch_reads_each_pair_once_with_its_own_lengths_and_targets(pairs: Encoded) -> None:
     made = batches(pairs)
     for epoch in range(3):
         seen = []
-        for step in range(epoch * made.per_epoch, (epoch + 1) * made.per_epoch):
+        for step in range(epoch * made.batches_per_epoch, (epoch + 1) * made.batches_per_epoch):
             source, lengths, inputs, targets = made[step]
             assert source.shape == (len(lengths), max(lengths))
             assert inputs.shape == targets.shape
@@ -55,16 +58,19 @@ def test_a_batch_is_a_function_of_seed_and_step(pairs: Encoded) -> None:
         assert all(torch.equal(a, b) for a, b in zip(forwards[step], again[step], strict=True))
     first = made[0][0]
     assert not any(
-        torch.equal(first, other[step][0]) for other, step in ((made, made.per_epoch), (batches(pairs, seed=2), 0))
+        torch.equal(first, other[step][0])
+        for other, step in ((made, made.batches_per_epoch), (batches(pairs, seed=2), 0))
     )
 
 
 def test_batches_hold_about_as_many_tokens_and_little_padding(pairs: Encoded) -> None:
     made = batches(pairs)
-    sizes = np.array([int(made[i][1].sum() + (made[i][3] != IGNORE_INDEX).sum()) for i in range(made.per_epoch)])
-    assert sizes.sum() == made.tokens == LENGTHS.sum() + 203
+    sizes = np.array(
+        [int(made[i][1].sum() + (made[i][3] != IGNORE_INDEX).sum()) for i in range(made.batches_per_epoch)]
+    )
+    assert sizes.sum() == LENGTHS.sum() + 203
     assert abs(sizes - 300).max() < 100
-    padded = sum(made[i][0].numel() for i in range(made.per_epoch))
+    padded = sum(made[i][0].numel() for i in range(made.batches_per_epoch))
     assert padded < 1.1 * LENGTHS[:, 0].sum()
 
 
@@ -80,7 +86,7 @@ def test_no_part_is_empty_and_none_is_far_from_its_size(lengths: list[tuple[int,
 
 
 def test_validation_reads_each_pair_once(pairs: Encoded) -> None:
-    made = OrderedBatches(pairs, 300)
+    made = TranslationData(pairs, pairs, batch_tokens=300, steps=1, seed=1, workers=0).validation
     assert sorted(int(i) for batch in range(len(made)) for i in made[batch][0][:, 0]) == list(range(203))
 
 

@@ -8,18 +8,14 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import torch
-from lightning import LightningDataModule
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
+from foundling.data.batches import Batch, EpochBatches, EqualBatches, OrderedBatches, TrainingData, in_batches
 from foundling.data.conversations import Example, together
 from foundling.data.language import drawn_documents
-from foundling.data.loading import BatchOrder, loader
+from foundling.data.packing import pack
 from foundling.data.shards import Source
 from foundling.data.splits import TRAIN, VALIDATION
 from foundling.model.loss import IGNORE_INDEX
@@ -109,83 +105,30 @@ class Reading:
         return [together(group) for group in groups]
 
 
-class TrainingBatches(Dataset[tuple[Tensor, ...]]):
-    """Item s is the batch of step s: a function of (seed, s), whatever was read before.
+def training_batches(
+    rows: Sequence[Row], batch_size: int, bucket: int, packing: bool, context: int, steps: int, seed: int
+) -> EpochBatches:
+    """Batches of `batch_size` rows; with `packing` a row holds as many conversations as fit into `context`."""
+    sizes = np.array([len(row) for row in rows])
+    groups = pack(sizes, context, seed) if packing else [[i] for i in range(len(rows))]
+    lengths = np.array([sizes[group].sum() for group in groups])
+    batch_size = min(batch_size, len(groups))
 
-    Each epoch is shuffled anew; `bucket` neighbouring batches share out their rows by length, so that little is padded,
-    and then come in random order. With `packing` a row holds as many conversations as fit into `context`.
-    """
+    def collate(chosen: np.ndarray) -> Batch:
+        return as_batch([[rows[i] for i in groups[group]] for group in chosen], packed=packing)
 
-    def __init__(
-        self, rows: Sequence[Row], batch_size: int, bucket: int, packing: bool, context: int, steps: int, seed: int
-    ) -> None:
-        if batch_size < 1 or bucket < 1:
-            raise ValueError(f"found instruct.batch_size={batch_size}, instruct.bucket={bucket}; both are at least 1")
-        self.rows, self.seed, self.steps, self.packing = rows, seed, steps, packing
-        sizes = np.array([len(row) for row in rows])
-        self.groups = pack(sizes, context, seed) if packing else [[i] for i in range(len(rows))]
-        self.lengths = np.array([sizes[group].sum() for group in self.groups])
-        self.batch_size, self.bucket = min(batch_size, len(self.groups)), bucket
-        self.per_epoch = -(-len(self.groups) // self.batch_size)
-        self.plan = lru_cache(maxsize=1)(self._plan)
-
-    def __len__(self) -> int:
-        return self.steps
-
-    def __getitem__(self, step: int) -> tuple[Tensor, ...]:
-        """The batch of a step."""
-        epoch, place = divmod(step, self.per_epoch)
-        chosen = [self.groups[i] for i in self.plan(epoch)[place]]
-        return as_batch([[self.rows[i] for i in group] for group in chosen], apart=self.packing)
-
-    def tokens_per_step(self) -> int:
-        """Tokens of a batch on average, padding not counted."""
-        return round(self.lengths.sum() / self.per_epoch)
-
-    def _plan(self, epoch: int) -> list[np.ndarray]:
-        """All batches of an epoch, as indices of groups; each group is in exactly one."""
-        random = np.random.Generator(np.random.Philox(key=(self.seed << 64) + epoch))
-        order = random.permutation(len(self.groups))
-        buckets = np.arange(len(order)) // (self.batch_size * self.bucket)
-        order = order[np.lexsort((self.lengths[order], buckets))]
-        batches = np.array_split(order, self.per_epoch)
-        return [batches[i] for i in random.permutation(self.per_epoch)]
+    plan = EqualBatches(lengths, batch_size, bucket, -(-len(groups) // batch_size))
+    return EpochBatches(plan, collate, steps, seed)
 
 
-class OrderedBatches(Dataset[tuple[Tensor, ...]]):
-    """A whole split by length, so that little is padded; order does not matter to a sum."""
-
-    def __init__(self, rows: Sequence[Row], batch_size: int) -> None:
-        ordered = sorted(rows, key=len)
-        self.batches = [ordered[start : start + batch_size] for start in range(0, len(ordered), batch_size)]
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, ...]:
-        """(ids, targets), both (B, T)."""
-        return as_batch([[row] for row in self.batches[index]], apart=False)
+def ordered_batches(rows: Sequence[Row], batch_size: int) -> OrderedBatches:
+    """A whole split by length, one conversation a row."""
+    order = np.array(sorted(range(len(rows)), key=lambda i: len(rows[i])))
+    batches = in_batches(order, batch_size)
+    return OrderedBatches(batches, lambda chosen: as_batch([[rows[i]] for i in chosen], packed=False))
 
 
-def pack(sizes: np.ndarray, room: int, seed: int, window: int = 512) -> list[list[int]]:
-    """Put examples (by index) of these sizes together, at most `room` tokens a group: the fullest group that fits.
-
-    They are shuffled by the seed and packed, the longest first, `window` at a time: groups stay mixed, work linear.
-    """
-    order = np.random.Generator(np.random.Philox(key=seed)).permutation(len(sizes))
-    groups: list[list[int]] = []
-    for start in range(0, len(order), window):
-        open_groups: list[tuple[int, list[int]]] = []  # (tokens left, examples), the fullest first
-        for i in sorted(order[start : start + window], key=lambda i: -sizes[i]):
-            at = next((g for g, (left, _) in enumerate(open_groups) if left >= sizes[i]), len(open_groups))
-            left, group = open_groups.pop(at) if at < len(open_groups) else (room, [])
-            open_groups.append((left - int(sizes[i]), [*group, int(i)]))
-            open_groups.sort(key=lambda entry: entry[0])
-        groups += [group for _, group in open_groups]
-    return groups
-
-
-def as_batch(groups: Sequence[Sequence[Row]], *, apart: bool) -> tuple[Tensor, ...]:
+def as_batch(groups: Sequence[Sequence[Row]], *, packed: bool) -> Batch:
     """Rows to (ids, targets) and, when several share a row, segments, each (B, T); right of their end is padding."""
     longest = max(sum(map(len, group)) for group in groups)
     ids = np.zeros((len(groups), longest), dtype=np.int64)
@@ -196,11 +139,11 @@ def as_batch(groups: Sequence[Sequence[Row]], *, apart: bool) -> tuple[Tensor, .
         ids[at, :end] = np.concatenate([row.ids for row in group])
         targets[at, :end] = np.concatenate([row.targets for row in group])
         segments[at, :end] = np.repeat(np.arange(len(group)), [len(row) for row in group])
-    tensors = (ids, targets, segments) if apart else (ids, targets)
+    tensors = (ids, targets, segments) if packed else (ids, targets)
     return tuple(map(torch.from_numpy, tensors))
 
 
-class InstructionData(LightningDataModule):
+class InstructionData(TrainingData):
     """Training and validation batches of one dataset of conversations.
 
     `rehearsal` is the share of the training rows that are texts of the base's corpus instead, learned whole, so that
@@ -224,7 +167,6 @@ class InstructionData(LightningDataModule):
         corpus: list[Source] | None = None,
         changes: Counter[str] | None = None,
     ) -> None:
-        super().__init__()
         if not 0 <= rehearsal < 1:
             raise ValueError(f"found instruct.rehearsal={rehearsal}; allowed is a share from 0 to below 1; try 0.1")
         if turns < 1:
@@ -237,15 +179,7 @@ class InstructionData(LightningDataModule):
             count = round(len(rows[TRAIN]) * rehearsal / (1 - rehearsal))
             texts = drawn_documents(corpus or [], count, reading.context, tokenizer.end_of_text, seed)
             rows[TRAIN] += [Row(text[:-1], text[1:]) for text in texts]
-        self.training = TrainingBatches(rows[TRAIN], batch_size, bucket, packing, reading.context, steps, seed)
-        self.validation = OrderedBatches(rows[VALIDATION], batch_size)
-        self.order = BatchOrder(steps)
-        self.workers = workers
-
-    def train_dataloader(self) -> DataLoader[Any]:
-        """Batches by index, in order."""
-        return loader(self.training, self.workers, self.trainer, self.order)
-
-    def val_dataloader(self) -> DataLoader[Any]:
-        """The whole validation split."""
-        return loader(self.validation, self.workers, self.trainer)
+        training = training_batches(rows[TRAIN], batch_size, bucket, packing, reading.context, steps, seed)
+        self.batches_per_epoch = training.batches_per_epoch
+        self.tokens_per_step = round(sum(map(len, rows[TRAIN])) / self.batches_per_epoch)
+        super().__init__(training, ordered_batches(rows[VALIDATION], batch_size), steps, workers)

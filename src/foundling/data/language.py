@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from lightning import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
-from foundling.data.loading import BatchOrder, loader
+from foundling.data.batches import TrainingData
 from foundling.data.mixture import shares_at
 from foundling.data.shards import Source, Tokens
 from foundling.model.loss import IGNORE_INDEX
@@ -118,11 +116,11 @@ def as_batch(windows: np.ndarray) -> tuple[Tensor, Tensor]:
     return whole[:, :-1].clamp(min=0), whole[:, 1:].contiguous()
 
 
-Windows = TypeVar("Windows", TrainingWindows, ValidationWindows)
-
-
-class LanguageData(LightningDataModule):
+class LanguageData(TrainingData):
     """Training and validation batches of one tokenized corpus."""
+
+    training: TrainingWindows
+    validation: ValidationWindows
 
     def __init__(
         self,
@@ -135,23 +133,14 @@ class LanguageData(LightningDataModule):
         end_of_text: int | None = None,
         validation_batch_size: int | None = None,
     ) -> None:
-        super().__init__()
-        self.training = TrainingWindows(tokens.train, context, batch_size, steps, seed, end_of_text)
-        self.validation = ValidationWindows(tokens.validation, context, validation_batch_size or batch_size)
+        training = TrainingWindows(tokens.train, context, batch_size, steps, seed, end_of_text)
+        validation = ValidationWindows(tokens.validation, context, validation_batch_size or batch_size)
+        super().__init__(training, validation, steps, workers)
+        self.tokens_per_step = batch_size * context
         self.validation_bytes = sum(source.bytes for source in tokens.validation)
-        self.order = BatchOrder(steps)
-        self.workers = workers
 
-    def train_dataloader(self) -> DataLoader[Any]:
-        """Batches by index, in order."""
-        return loader(self._shared(self.training), self.workers, self.trainer, self.order)
-
-    def val_dataloader(self) -> DataLoader[Any]:
-        """The whole validation split, in order."""
-        return loader(self._shared(self.validation), self.workers, self.trainer)
-
-    def _shared(self, batches: Windows) -> Windows:
-        """The batches, each process of the training taking its share."""
+    def setup(self, stage: str) -> None:
+        """Let each process of the training take its rows of every batch."""
         if self.trainer is not None:
-            batches.rank, batches.world = self.trainer.global_rank, self.trainer.world_size
-        return batches
+            for batches in (self.training, self.validation):
+                batches.rank, batches.world = self.trainer.global_rank, self.trainer.world_size

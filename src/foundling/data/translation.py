@@ -9,17 +9,14 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from functools import partial
 
 import numpy as np
 import torch
-from lightning import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
+from foundling.data.batches import EpochBatches, OrderedBatches, TrainingData
 from foundling.data.classification import padded
-from foundling.data.loading import BatchOrder, loader
 from foundling.data.pairs import Pair
 from foundling.model.loss import IGNORE_INDEX
 from foundling.text.tokenizer import Tokenizer
@@ -65,52 +62,22 @@ def encode(
     return Encoded([sources[i] for i in kept], [targets[i] for i in kept])
 
 
-class TrainingBatches(Dataset[Batch]):
-    """Item s is the batch of step s: a function of (seed, s), whatever was read before.
+class TokenBatches:
+    """Batches of about `batch_tokens` tokens, of pairs of similar length (Vaswani et al. 2017, 5.1).
 
-    In each epoch pairs of like length stand together, those of equal length in a new order, and are cut into batches of
-    about `batch_tokens` tokens, which come in random order (Vaswani et al. 2017, 5.1). An order by length is the same
-    lengths in every epoch, so that the cuts, too, are the same: every epoch has as many batches.
+    Each epoch pairs are sorted by length, those of equal length in a new order, and the batches come in random order.
+    The sorted lengths are the same in every epoch, and so are the cuts: every epoch has as many batches.
     """
 
-    def __init__(self, pairs: Encoded, batch_tokens: int, steps: int, seed: int) -> None:
-        self.pairs, self.steps, self.seed = pairs, steps, seed
-        self.lengths = pairs.lengths
-        self.tokens = int(self.lengths.sum())
-        self.cuts = cuts(self.lengths[by_length(self.lengths)], batch_tokens)
-        self.per_epoch = len(self.cuts) + 1
-        self.plan = lru_cache(maxsize=1)(self._plan)
+    def __init__(self, lengths: np.ndarray, batch_tokens: int) -> None:
+        self.lengths = lengths
+        self.cuts = cuts(lengths[by_length(lengths)], batch_tokens)
+        self.batches_per_epoch = len(self.cuts) + 1
 
-    def __len__(self) -> int:
-        return self.steps
-
-    def __getitem__(self, step: int) -> Batch:
-        """The batch of a step."""
-        epoch, place = divmod(step, self.per_epoch)
-        return as_batch(self.pairs, self.plan(epoch)[place])
-
-    def _plan(self, epoch: int) -> list[np.ndarray]:
-        """All batches of an epoch, as indices of pairs; each pair is in exactly one."""
-        random = np.random.Generator(np.random.Philox(key=(self.seed << 64) + epoch))
+    def __call__(self, random: np.random.Generator) -> list[np.ndarray]:
         order = random.permutation(len(self.lengths))
         batches = np.split(order[by_length(self.lengths[order])], self.cuts)
-        return [batches[i] for i in random.permutation(self.per_epoch)]
-
-
-class OrderedBatches(Dataset[Batch]):
-    """A whole split by length, so that little is padded; order does not matter to a sum."""
-
-    def __init__(self, pairs: Encoded, batch_tokens: int) -> None:
-        self.pairs = pairs
-        order = by_length(pairs.lengths)
-        self.batches = np.split(order, cuts(pairs.lengths[order], batch_tokens))
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __getitem__(self, index: int) -> Batch:
-        """The index-th batch."""
-        return as_batch(self.pairs, self.batches[index])
+        return [batches[i] for i in random.permutation(self.batches_per_epoch)]
 
 
 def by_length(lengths: np.ndarray) -> np.ndarray:
@@ -138,22 +105,20 @@ def as_batch(pairs: Encoded, chosen: np.ndarray) -> Batch:
     return source, lengths, whole[:, :-1], whole[:, 1:].masked_fill(places >= ends[:, None], IGNORE_INDEX)
 
 
-class TranslationData(LightningDataModule):
+class TranslationData(TrainingData):
     """Training and validation batches of encoded pairs."""
 
     def __init__(
         self, train: Encoded, validation: Encoded, *, batch_tokens: int, steps: int, seed: int, workers: int
     ) -> None:
-        super().__init__()
-        self.training = TrainingBatches(train, batch_tokens, steps, seed)
-        self.validation = OrderedBatches(validation, batch_tokens)
-        self.order = BatchOrder(steps)
-        self.workers = workers
-
-    def train_dataloader(self) -> DataLoader[Any]:
-        """Batches by step, in order."""
-        return loader(self.training, self.workers, self.trainer, self.order)
-
-    def val_dataloader(self) -> DataLoader[Any]:
-        """The whole validation split."""
-        return loader(self.validation, self.workers, self.trainer)
+        plan = TokenBatches(train.lengths, batch_tokens)
+        self.batches_per_epoch = plan.batches_per_epoch
+        self.tokens_per_step = int(train.lengths.sum()) // plan.batches_per_epoch
+        order = by_length(validation.lengths)
+        held_out = np.split(order, cuts(validation.lengths[order], batch_tokens))
+        super().__init__(
+            EpochBatches(plan, partial(as_batch, train), steps, seed),
+            OrderedBatches(held_out, partial(as_batch, validation)),
+            steps,
+            workers,
+        )

@@ -123,7 +123,7 @@ def _train(
         "accumulate": 1,
         "validate_every": settings["validate_every"] or -(-per_epoch // 2),
     }
-    return best, fit(module, data, how, runtime, scratch, data.training.tokens // per_epoch, [best], logger)
+    return best, fit(module, data, how, runtime, scratch, data.tokens_per_step, [best], logger)
 
 
 def _untuned(

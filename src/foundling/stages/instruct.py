@@ -112,10 +112,10 @@ def _tune(
     schedule = instantiate(config.instruct.schedule, max_steps=steps)
     module = LanguageModule(network.train(), optimizer, schedule, data.validation_bytes, masked=True)
     trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
-    per_step = data.training.tokens_per_step()
+    per_step = data.tokens_per_step
     log.info(
         f"instruct: {trained:,} of {network.parameter_count():,} parameters, {steps:,} steps of about {per_step:,} "
-        f"tokens, {steps / data.training.per_epoch:.1f} epochs"
+        f"tokens, {steps / data.batches_per_epoch:.1f} epochs"
     )
     recorder = fit(module, data, settings | {"accumulate": 1}, runtime, scratch, per_step, [], logger)
     lora.merge(network)

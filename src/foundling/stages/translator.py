@@ -110,15 +110,15 @@ def _train(
         label_smoothing=settings["label_smoothing"],
         bleu=lambda network: bleu(translate(network, tokenizer, sources, search, room)[0], references),
     )
-    per_step = data.training.tokens // data.training.per_epoch
+    per_step = data.tokens_per_step
     log.info(
         f"translator: {network.parameter_count():,} parameters, vocabulary of {tokenizer.vocab_size:,}, {steps:,} "
-        f"steps of about {per_step:,} tokens, {steps / data.training.per_epoch:.1f} epochs"
+        f"steps of about {per_step:,} tokens, {steps / data.batches_per_epoch:.1f} epochs"
     )
     recorder = fit(module, data, settings | {"accumulate": 1}, runtime, scratch, per_step, [], logger)
     network.eval()
     reached = {name: value for name, value in module.validation.items() if name != "step"}
-    counts = {"parameters": network.parameter_count(), "steps": steps, "epochs": steps / data.training.per_epoch}
+    counts = {"parameters": network.parameter_count(), "steps": steps, "epochs": steps / data.batches_per_epoch}
     return recorder, reached | counts | {"tokens": steps * per_step}
 
 

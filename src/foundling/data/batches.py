@@ -1,0 +1,102 @@
+"""Batches by index: a training's batch is a function of seed and step, a validation split is read in order.
+
+An example is whatever a dataset makes of it: a text, a conversation, a pair of sentences. Here it is an index.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+from lightning import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from foundling.data.loading import BatchOrder, loader
+
+Batch = tuple[Tensor, ...]  # each (B, …)
+Collate = Callable[[np.ndarray], Batch]  # indices of examples -> their batch
+
+
+class Plan(Protocol):
+    """How an epoch's examples are cut into batches."""
+
+    batches_per_epoch: int
+
+    def __call__(self, random: np.random.Generator) -> list[np.ndarray]:
+        """All batches of an epoch, as indices; each example is in exactly one."""
+        ...
+
+
+class EqualBatches:
+    """Batches of about `batch_size` examples each, shuffled anew each epoch.
+
+    Within `bucket` consecutive batches examples are sorted by length, so that little is padded; the batches then
+    come in random order.
+    """
+
+    def __init__(self, lengths: np.ndarray, batch_size: int, bucket: int, batches_per_epoch: int) -> None:
+        self.lengths, self.examples_per_bucket = lengths, batch_size * bucket
+        self.batches_per_epoch = batches_per_epoch
+
+    def __call__(self, random: np.random.Generator) -> list[np.ndarray]:
+        order = random.permutation(len(self.lengths))
+        buckets = np.arange(len(order)) // self.examples_per_bucket
+        order = order[np.lexsort((self.lengths[order], buckets))]
+        batches = np.array_split(order, self.batches_per_epoch)
+        return [batches[i] for i in random.permutation(self.batches_per_epoch)]
+
+
+class EpochBatches(Dataset[Batch]):
+    """Item s is the batch of step s: a function of (seed, s), whatever was read before."""
+
+    def __init__(self, plan: Plan, collate: Collate, steps: int, seed: int) -> None:
+        self.plan, self.collate, self.steps, self.seed = plan, collate, steps, seed
+        self.batches_per_epoch = plan.batches_per_epoch
+        self._epoch = lru_cache(maxsize=1)(self._draw)
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, step: int) -> Batch:
+        """The batch of a step."""
+        epoch, position = divmod(step, self.plan.batches_per_epoch)
+        return self.collate(self._epoch(epoch)[position])
+
+    def _draw(self, epoch: int) -> list[np.ndarray]:
+        # Philox is counter-based: an epoch's numbers do not need those of the epochs before (Salmon et al. 2011)
+        return self.plan(np.random.Generator(np.random.Philox(key=(self.seed << 64) + epoch)))
+
+
+class OrderedBatches(Dataset[Batch]):
+    """A whole split in given batches, which are sorted by length, so that little is padded."""
+
+    def __init__(self, batches: Sequence[np.ndarray], collate: Collate) -> None:
+        self.batches, self.collate = batches, collate
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, index: int) -> Batch:
+        """The index-th batch."""
+        return self.collate(self.batches[index])
+
+
+def in_batches(order: np.ndarray, batch_size: int) -> list[np.ndarray]:
+    """Cut an order (N,) into batches of `batch_size`; the last one may be smaller."""
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
+class TrainingData(LightningDataModule):
+    """Training batches in the order of `order`, which a fault may change, and a validation split."""
+
+    def __init__(self, training: Dataset[Any], validation: Dataset[Any], steps: int, workers: int) -> None:
+        super().__init__()
+        self.training, self.validation, self.workers = training, validation, workers
+        self.order = BatchOrder(steps)
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        return loader(self.training, self.workers, self.trainer, self.order)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        return loader(self.validation, self.workers, self.trainer)

@@ -1,0 +1,41 @@
+"""Packing: examples of different lengths share rows of at most `room` tokens, so that little is padded."""
+
+from bisect import bisect_left, insort
+from dataclasses import dataclass
+
+import numpy as np
+
+WINDOW = 512  # examples packed at a time, so that groups stay mixed and the work linear
+
+
+@dataclass
+class Group:
+    """Examples that share a row, and the tokens that are left in it."""
+
+    left: int
+    examples: list[int]
+
+
+def pack(sizes: np.ndarray, room: int, seed: int, window: int = WINDOW) -> list[list[int]]:
+    """Put examples (by index) of these sizes together, at most `room` tokens a group.
+
+    They are shuffled by the seed and packed `window` at a time.
+    """
+    order = np.random.Generator(np.random.Philox(key=seed)).permutation(len(sizes))
+    groups: list[list[int]] = []
+    for start in range(0, len(order), window):
+        groups += _pack_window(sizes, order[start : start + window], room)
+    return groups
+
+
+def _pack_window(sizes: np.ndarray, examples: np.ndarray, room: int) -> list[list[int]]:
+    """Best fit, longest first: each example goes into the fullest group that holds it, or into a new one."""
+    groups: list[Group] = []  # the fullest first
+    for example in sorted(examples.tolist(), key=lambda example: -sizes[example]):
+        size = int(sizes[example])
+        position = bisect_left(groups, size, key=lambda group: group.left)
+        group = groups.pop(position) if position < len(groups) else Group(room, [])
+        group.left -= size
+        group.examples.append(example)
+        insort(groups, group, key=lambda group: group.left)
+    return [group.examples for group in groups]
