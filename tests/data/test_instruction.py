@@ -190,10 +190,12 @@ def test_a_share_of_the_rows_rehearses_the_base_s_corpus_whole() -> None:
     splits = {TRAIN: EXAMPLES, VALIDATION: EXAMPLES[:8]}
     data = InstructionData(splits, TOKENIZER, reading(), **asked, rehearsal=0.2, corpus=corpus)
     plain = InstructionData(splits, TOKENIZER, reading(), **asked)
-    assert len(data.training.rows) == 125
-    for row in data.training.rows[100:]:
-        assert row.ids.tolist() == text
-        assert row.targets.tolist() == [*text[1:], TOKENIZER.end_of_text]
+    epoch = [data.training[step] for step in range(data.batches_per_epoch)]
+    rows = [row for ids, targets in epoch for row in zip(ids.tolist(), targets.tolist(), strict=True)]
+    assert len(rows) == 125
+    length, learned = len(text), [*text[1:], TOKENIZER.end_of_text]
+    rehearsed = [targets[:length] for ids, targets in rows if ids[:length] == text]
+    assert rehearsed == [learned] * 25
     assert data.validation_bytes == plain.validation_bytes
     with pytest.raises(ValueError, match=r"instruct\.rehearsal=1; allowed is a share from 0 to below 1"):
         InstructionData(splits, TOKENIZER, reading(), **asked, rehearsal=1, corpus=corpus)

@@ -36,19 +36,19 @@ def test_a_batch_follows_from_seed_and_step_alone() -> None:
         again[i]
     assert torch.equal(again[57][0], late[0])
     assert not torch.equal(windows[58][0], late[0])
-    assert not torch.equal(TrainingWindows([source(500)], 8, 12, 1, 100, 4)[57][0], late[0])
+    assert not torch.equal(TrainingWindows([source(500)], 8, 12, 100, 4)[57][0], late[0])
 
 
 def test_aligned_windows_begin_with_the_end_of_the_document_before() -> None:
     ids = np.arange(1, 501, dtype=np.uint16)
     ids[6::6] = 0  # documents of five tokens, behind ends of text; from 300 on a long one
     ids[300:] = 7
-    windows = TrainingWindows([Source("a", 1.0, ids, bytes=500)], 8, 64, 1, 3, 0, end_of_text=0)
+    windows = TrainingWindows([Source("a", 1.0, ids, bytes=500)], 8, 64, 3, 0, end_of_text=0)
     rows = [row.tolist() for i in range(3) for row in windows[i][0]]
     begins = {row[0] for row in rows}
     assert {0, 7} <= begins <= {0, 7, *range(1, 7)}  # an end of text, inside of the long one, or in the very first
     assert all(row == [7] * 8 for row in rows if row[0] == 7)
-    plain = TrainingWindows([Source("a", 1.0, ids, bytes=500)], 8, 64, 1, 3, 0)
+    plain = TrainingWindows([Source("a", 1.0, ids, bytes=500)], 8, 64, 3, 0)
     assert len({row[0].item() for row in plain[0][0]}) > 3
 
 
@@ -81,14 +81,14 @@ def test_sources_are_drawn_by_their_weights_not_their_sizes() -> None:
 
 def test_a_source_that_comes_first_is_read_alone_for_its_share_of_the_steps() -> None:
     low, high = source(50), source(50, "b", first=1000)
-    windows = TrainingWindows([low, replace(high, first=0.25)], 8, 64, 1, 8, 0)
+    windows = TrainingWindows([low, replace(high, first=0.25)], 8, 64, 8, 0)
     drawn = [(windows[step][0] >= 1000).float().mean().item() for step in range(8)]
     assert drawn[:2] == [1.0, 1.0]
     assert all(0.25 < share < 0.75 for share in drawn[2:])  # then by weight
 
 
 def test_every_place_can_be_drawn() -> None:
-    windows = TrainingWindows([source(12)], 8, 64, 1, 10, 0)
+    windows = TrainingWindows([source(12)], 8, 64, 10, 0)
     assert {int(i) for n in range(10) for i in windows[n][0][:, 0]} == {0, 1, 2, 3}
 
 
