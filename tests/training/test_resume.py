@@ -209,7 +209,7 @@ def test_so_does_one_that_is_killed_again_and_again(train: Any, kind: str) -> No
 
 def test_the_same_with_parts_of_batches_and_data_workers(train: Any) -> None:
     whole = results(train("whole", accumulate=2))
-    for hook, count in (("on_train_batch_start", 10), ("on_before_backward", 5), ("on_validation_end", 2)):
+    for hook, count in (("on_train_batch_start", 4), ("on_before_backward", 5), ("on_validation_end", 2)):
         with pytest.raises(Killed):
             train("broken", Kill(hook, count), accumulate=2, workers=2)
     assert results(train("broken", accumulate=2, workers=2)) == whole

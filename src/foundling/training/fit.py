@@ -71,32 +71,36 @@ def fit(
     if recipe["compile"]:
         module.network.compile()
     new_trainer = partial(_trainer, recipe, runtime, device, precision, scratch, ordered, logger, show)
-    trainer = _train(module, data, checkpoints, new_trainer)
-    if module.validation.get("step") != trainer.global_step:
+    trainer, step = _train(module, data, checkpoints, new_trainer)
+    if module.validation.get("step") != step:
         trainer.validate(module, data, verbose=False)
     if data.order.left_out:
         recorder.left_out = {"left_out": sorted(data.order.left_out)}
     return recorder
 
 
-def _train(module: TrainingModule, data: Any, checkpoints: Checkpoints, new_trainer: Callable[[], Trainer]) -> Trainer:
-    """Train from the newest checkpoint to the last step, each time that a fault sends it back with a new Trainer."""
+def _train(
+    module: TrainingModule, data: Any, checkpoints: Checkpoints, new_trainer: Callable[[], Trainer]
+) -> tuple[Trainer, int]:
+    """Train from the newest checkpoint to the last step; returns the Trainer and the step reached.
+
+    A fault sends the training back to its last checkpoint, with a new Trainer.
+    """
     while True:
         trainer = new_trainer()
         checkpoints.resume(trainer)
         if checkpoints.unvalidated:
             trainer.validate(module, data, verbose=False)
         if checkpoints.finished or trainer.should_stop or checkpoints.step >= trainer.max_steps:
-            break
+            return trainer, checkpoints.step
         try:
             with _one_line_for_dead_workers():
                 trainer.fit(module, data)
-            break
+            checkpoints.stop()
+            return trainer, trainer.global_step
         except Fault as fault:
             log.warning(str(fault))
             module.faults.leave_out(trainer.global_step)
-    checkpoints.stop()
-    return trainer
 
 
 def _trainer(
