@@ -141,8 +141,8 @@ def parameters(config: GPTConfig) -> dict[str, int]:
 def flops_per_token(config: GPTConfig) -> tuple[float, float]:
     """Training FLOPs per token, of the weights and of the attention scores.
 
-    6 per weight that is multiplied (Kaplan et al. 2020), and 12 · layers · heads · head size · context for the scores
-    (Chowdhery et al. 2022, app. B).
+    6 per weight that is multiplied (Kaplan et al. 2020), and 12 · layers · heads · head size · context for
+    the scores (Chowdhery et al. 2022, app. B).
     """
     parts = parameters(config)
     embedded = parts["positions"] + (0 if config.tied else parts["token embedding"])
@@ -153,8 +153,8 @@ def flops_per_token(config: GPTConfig) -> tuple[float, float]:
 def state_bytes(config: GPTConfig, optimizer: str, precision: str) -> dict[str, float]:
     """Bytes of weights, gradients and optimizer state.
 
-    AdamW keeps two numbers per weight, Muon one for the matrices. Mixed precision also keeps narrow copies of the
-    matrices.
+    AdamW keeps two numbers per weight, Muon one for the matrices. Mixed precision also keeps narrow copies of
+    the matrices.
     """
     parts = parameters(config)
     total = sum(parts.values())
@@ -166,10 +166,10 @@ def state_bytes(config: GPTConfig, optimizer: str, precision: str) -> dict[str, 
 
 
 def activation_bytes(config: GPTConfig, tokens: int, precision: str, checkpointed: bool) -> float:
-    """Bytes of the activations kept for the backward pass over `tokens` tokens at once, without dropout masks.
+    """Bytes of the activations kept for the backward pass over `tokens` tokens, without dropout masks.
 
-    With checkpointing each layer keeps only its input and is recomputed (Chen et al. 2016), one layer at a time. In
-    mixed precision the residual stream, norms and loss stay in float32.
+    With checkpointing each layer keeps only its input and is recomputed (Chen et al. 2016), one layer at a
+    time. In mixed precision the residual stream, norms and loss stay in float32.
     """
     wide, narrow, _ = PRECISIONS[precision]
     width = config.n_embd
@@ -194,7 +194,7 @@ def activation_bytes(config: GPTConfig, tokens: int, precision: str, checkpointe
 
 
 def parts_that_fit(config: GPTConfig, windows: int, precision: str, memory: float) -> int | None:
-    """The smallest number of equal parts of a device's windows whose activations fit into `memory` bytes, or None."""
+    """The smallest number of equal parts of `windows` whose activations fit into `memory` bytes, or None."""
     window = activation_bytes(config, config.context, precision, checkpointed=False)
     for parts in range(1, windows + 1):
         if windows % parts == 0 and windows // parts * window <= memory:

@@ -116,7 +116,7 @@ def test_a_model_that_was_not_tuned_to_answer_is_refused(
 ) -> None:
     network, tokenizer = folder.load(model)
     folder.save(tmp_path / "base", network, tokenizer)
-    with pytest.raises(ValueError, match=r"has no chat\.json: it was not tuned to answer; run `dvc repro instruct`"):
+    with pytest.raises(ValueError, match=r"has no chat\.json, so it is not a chat model; run `dvc repro instruct`"):
         talk(tmp_path / "base", "Hello.\n", monkeypatch)
 
 

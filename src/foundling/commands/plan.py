@@ -1,7 +1,7 @@
 """Estimate the costs of pretraining: foundling plan model=gpt2_124m hardware=h100 tokens=2.5e9.
 
-Prints parameters and memory by part, FLOPs, time, energy and price for the composed model on hardware=…. All are
-formulas, except for the speed of this machine, which is measured.
+Prints parameters and memory by part, FLOPs, time, energy and price for the composed model on hardware=…. All
+are formulas, except for the speed of this machine, which is measured.
 """
 
 import dataclasses
@@ -191,7 +191,7 @@ def _training(work: Work, shape: GPTConfig, total: costs.Bill, speed: str, devic
     table.add_column(no_wrap=True)
     table.add_column()
     numbers = sum(costs.parameters(shape).values())
-    optimal = f"about {costs.CHINCHILLA} are optimal, {_si(costs.CHINCHILLA * numbers)}tokens (Hoffmann et al. 2022)"
+    optimal = f"{costs.CHINCHILLA} are optimal, {_si(costs.CHINCHILLA * numbers)} tokens (Hoffmann et al. 2022)"
     table.add_row("tokens", f"{work.tokens:,.0f} in {work.steps:,} steps")
     if work.corpus:
         table.add_row("epochs", f"{work.tokens / work.corpus:,.2f} of the {work.corpus:,} tokens of {TOKENS}")

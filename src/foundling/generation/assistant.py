@@ -27,8 +27,8 @@ def pieces(tokenizer: Tokenizer, ids: Iterable[int]) -> Iterator[str]:
 class Assistant:
     """A chat model with its template, and the conversation so far.
 
-    Where the conversation and an answer exceed the context, the oldest turns are dropped, then the beginning of the
-    newest message. `forgotten` is the number of messages that were dropped for the last answer.
+    Where the conversation and an answer exceed the context, the oldest turns are dropped, then the beginning
+    of the newest message. `forgotten` is the number of messages that were dropped for the last answer.
     """
 
     def __init__(

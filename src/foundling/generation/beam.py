@@ -47,8 +47,8 @@ def translate(
 ) -> tuple[list[str], int]:
     """The translation of each text, and how many texts were truncated to the model's context.
 
-    Texts of similar length share a batch of at most `batch_tokens` source tokens, counting padding and beams. The
-    translation of a blank text is empty.
+    Texts of similar length share a batch of at most `batch_tokens` source tokens, counting padding and beams.
+    The translation of a blank text is empty.
     """
     end, longest = tokenizer.end_of_text, model.config.context - 1
     encoded = [tokenizer.encode(" ".join(text.split())) for text in texts]
@@ -112,8 +112,8 @@ def beam_search(
 ) -> list[Hypothesis]:
     """Extend the K most likely partial translations of each sentence until K hypotheses have ended.
 
-    Returns the hypothesis with the best normalised score. Sentences that are finished leave the batch. With K = 1 the
-    result is that of `greedy`.
+    Returns the hypothesis with the best normalised score. Sentences that are finished leave the batch. A
+    beam of 1 gives the result of `greedy`.
     """
     k = search.beam
     memory, mask = (t.repeat_interleave(k, dim=0) for t in model.encode(source, lengths))  # (N, S, C), (N, 1, 1, S)

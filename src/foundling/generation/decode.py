@@ -36,8 +36,8 @@ def generate(
 ) -> Iterator[int]:
     """Yield up to `max_new_tokens` ids that follow `ids`, stopping before `end_of_text`.
 
-    A text that outgrows the context is continued from its last half, which is read again. `cached=False` recomputes the
-    whole window for every token: the reference for the cached path.
+    A text that outgrows the context is continued from its last half, which is read again. `cached=False`
+    recomputes the whole window for every token: the reference for the cached path.
     """
     if not ids:
         raise ValueError("the prompt is empty; to start a document, pass the end-of-text token")

@@ -1,7 +1,8 @@
 """Multi-head attention, for self-attention and, given a source sequence, for cross-attention.
 
-Shapes in this package: B batch, T time (new tokens), S source (all attended tokens: T plus those in the cache),
-C width, H query heads, G key/value heads (grouped-query attention: H is a multiple of G), D head size, V vocabulary.
+Shapes in this package: B batch, T time (new tokens), S source (all attended tokens: T plus those in the
+cache), C width, H query heads, G key/value heads (grouped-query attention: H is a multiple of G), D head
+size, V vocabulary.
 """
 
 import math
@@ -24,7 +25,7 @@ def causal_mask(t: int, s: int, device: torch.device) -> Tensor:
 def attention_weights(q: Tensor, k: Tensor, mask: Tensor | None = None) -> Tensor:
     """Attention weights softmax(Q Kᵀ / √D), (B, H, T, S); each row sums to 1.
 
-    q (B, H, T, D), k (B, G, S, D); mask (T, S) or (B, 1, T, S) is True where attention is allowed, None is causal.
+    q (B, H, T, D), k (B, G, S, D); mask (T, S) or (B, 1, T, S) is True where a token may attend, None is causal.
     """
     k = k.repeat_interleave(q.size(1) // k.size(1), dim=1)  # (B, H, S, D)
     scores = q @ k.transpose(-2, -1) / math.sqrt(q.size(-1))  # (B, H, T, S)
@@ -55,7 +56,7 @@ def fused_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None,
 class Attention(nn.Module):
     """Multi-head attention with grouped key/value heads and optional rotary positions, QK-norm and KV cache.
 
-    The first `lookup_heads` heads are lookup heads (lookup_heads.py), which blend in `reach` previous positions.
+    The first `lookup_heads` heads are lookup heads (lookup_heads.py) that blend in `reach` positions.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class Attention(nn.Module):
             x: the new tokens.
             rotary: cosines and sines (T, D) of their positions.
             cache: keys and values of previous tokens, extended in place; with a source, those of the source.
-            mask: (T, S) or (B, 1, T, S), True where attention is allowed; None is causal, or with a source, all.
+            mask: (T, S) or (B, 1, T, S), True where a token may attend; None is causal, or all of a source.
             source: (B, S, C), the sequence to attend to instead of x.
             segments: (B, T), numbers of packed texts, for the lookup heads' convolution.
         """

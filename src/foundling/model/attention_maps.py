@@ -13,8 +13,8 @@ from foundling.model.gpt import GPT
 def attention_maps(model: GPT, ids: Tensor) -> Tensor:
     """The attention weights of each layer and head over ids (B, T): (layers, B, H, T, T); each row sums to 1.
 
-    For this forward pass each layer computes attention by the reference implementation, since the fused kernels never
-    store the weights.
+    For this forward pass each layer computes attention by the reference implementation, since the fused
+    kernels never store the weights.
     """
     layers: list[Any] = [block.attention for block in model.blocks]
     originals = [layer.attend for layer in layers]

@@ -1,7 +1,8 @@
 """The classifier: token ids (B, T) and their lengths (B,) in, logits of the labels (B, K) out.
 
-A GPT reads from left to right, so only the hidden state of the last real token has seen the whole text: that one is fed
-to a linear head. Padding is on the right, where a causal model cannot see it, and is found by length, never by id.
+A GPT reads from left to right, so only the hidden state of the last real token has seen the whole text: that
+one is fed to a linear head. Padding is on the right, where a causal model cannot see it, and is found by
+length, never by id.
 """
 
 import torch

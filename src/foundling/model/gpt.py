@@ -1,7 +1,7 @@
 """The GPT: token ids (B, T) in, logits of the next token (B, T, V) out.
 
-With conf/model/gpt2_*.yaml it is GPT-2 (Radford et al. 2019); each other setting is one of the changes that the field
-has made since. Shapes: B batch, T time, C width, V vocabulary, D head size.
+With conf/model/gpt2_*.yaml it is GPT-2 (Radford et al. 2019); each other setting is one of the changes that
+the field has made since. Shapes: B batch, T time, C width, V vocabulary, D head size.
 """
 
 from torch import Tensor, nn
@@ -85,8 +85,8 @@ class GPT(nn.Module):
     ) -> Tensor:
         """Logits (B, T, V) for ids (B, T): at each position, of the token that follows it.
 
-        With a boolean `at` (B, T), only those of the N positions where it is True, (N, V): the head is expensive for a
-        large V. The other arguments are those of `hidden`.
+        With a boolean `at` (B, T), only those of the N positions where it is True, (N, V): the head is
+        expensive for a large V. The other arguments are those of `hidden`.
         """
         hidden = self.hidden(ids, cache, mask, segments)
         return self.head(hidden if at is None else hidden[at])
@@ -104,8 +104,8 @@ class GPT(nn.Module):
             ids: (B, T). With a cache, only the tokens that it does not hold.
             cache: the state of the previous tokens, extended in place.
             mask: (T, S) or (B, 1, T, S), True where attention is allowed; None is causal.
-            segments: (B, T), the number of the text that each token belongs to, where several are packed into a row;
-                each is read as if it were alone. Not with a cache or a mask.
+            segments: (B, T), the number of the text that each token belongs to, where several are packed into
+                a row; each is read as if it were alone. Not with a cache or a mask.
 
         Raises:
             ValueError: for more than `context` tokens.

@@ -1,4 +1,4 @@
-"""Initial weights. Every nn.Linear and nn.Embedding is covered; norms and short convolutions have their own defaults.
+"""Initial weights of every nn.Linear and nn.Embedding; norms and short convolutions have their own defaults.
 
 | model      | init          | matrices and embeddings             | output projections of attention and MLP        |
 |------------|---------------|-------------------------------------|------------------------------------------------|
@@ -53,9 +53,9 @@ def initialise_gpt(model: "GPT") -> None:
 def copy_attended(attention: Attention) -> None:
     """Make attention add COPYING_GAIN times whatever it attends to, by orthogonal values and their transpose.
 
-    The model then only has to learn where to attend. Lookup heads do not even have to learn that: their queries
-    and keys start as the same map, so that they match similar tokens (compare mimetic initialization, Trockman and
-    Kolter 2023).
+    The model then only has to learn where to attend. Lookup heads do not even have to learn that: their
+    queries and keys start as the same map, so that they match similar tokens (compare mimetic initialization,
+    Trockman and Kolter 2023).
     """
     n_head, n_kv_head, _ = attention.head_counts
     d, qkv = attention.head_dim, attention.qkv.weight  # ((H + 2G) · D, C)

@@ -19,8 +19,8 @@ def make_norm(kind: Norm, width: int, eps: float, bias: bool) -> nn.Module:
 class MLP(nn.Module):
     """The position-wise feed-forward network: (B, T, C) -> (B, T, C).
 
-    relu: as in the 2017 Transformer; gelu: the tanh approximation, as in GPT-2; relu2: squared ReLU (So et al. 2021);
-    swiglu: SiLU(gate) · up (Shazeer 2020).
+    relu: as in the 2017 Transformer; gelu: the tanh approximation, as in GPT-2; relu2: squared ReLU
+    (So et al. 2021); swiglu: SiLU(gate) · up (Shazeer 2020).
     """
 
     def __init__(self, kind: Mlp, width: int, hidden: int, bias: bool) -> None:
@@ -43,8 +43,9 @@ class MLP(nn.Module):
 class ShortConvolution(nn.Module):
     """A causal depthwise convolution with a residual: x[t] + Σₖ wₖ ⊙ x[t-k] for k = 1 … reach.
 
-    To copy from the context, a token needs to know its predecessor. Attention spends a layer on that, this a few
-    hundred weights (compare the short convolutions of H3, Fu et al. 2023, and Mamba). It starts as the identity.
+    To copy from the context, a token needs to know its predecessor. Attention spends a layer on that, this a
+    few hundred weights (compare the short convolutions of H3, Fu et al. 2023, and Mamba). It starts as the
+    identity.
     """
 
     def __init__(self, width: int, reach: int) -> None:

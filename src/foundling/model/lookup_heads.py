@@ -1,10 +1,10 @@
-"""Lookup heads: attention heads built to find where the last tokens occurred before, and to read what followed.
+"""Lookup heads: attention heads that find where the last tokens occurred before, and read what followed.
 
-Given "The key was in the barn. … The key was in the", such a head attends to *barn*. A plain Transformer learns heads
-that do this, the induction heads of Olsson et al. (2022), out of two layers, which takes it long; here the blend over
-time is part of the projection (their "smeared keys"). Queries blend in the `reach` positions before their own; keys
-are blends of the `reach` positions before alone, so that a key stands for the tokens that precede its value. Lookup
-heads have no positions: what they look for may be anywhere.
+Given "The key was in the barn. … The key was in the", such a head attends to *barn*. A plain Transformer
+learns heads that do this, the induction heads of Olsson et al. (2022), out of two layers, which takes it
+long; here the blend over time is part of the projection (their "smeared keys"). Queries blend in the `reach`
+positions before their own; keys are blends of the `reach` positions before alone, so that a key stands for
+the tokens that precede its value. Lookup heads have no positions: what they look for may be anywhere.
 
 Shapes as in attention.py; L lookup heads.
 """

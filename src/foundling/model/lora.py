@@ -1,7 +1,7 @@
 """Low-rank adaptation: linear layers are wrapped from outside, trained, and merged back into plain ones.
 
-LoRA (Hu et al. 2021) freezes W and learns a low-rank update: y = W x + (alpha / rank) · B A x. B starts at zero, so
-that the wrapped network starts as the original one. The network's code does not know about it.
+LoRA (Hu et al. 2021) freezes W and learns a low-rank update: y = W x + (alpha / rank) · B A x. B starts at
+zero, so that the wrapped network starts as the original one. The network's code does not know about it.
 """
 
 import math
@@ -42,10 +42,10 @@ class LoRALinear(nn.Module):
 def wrap(
     network: nn.Module, targets: Sequence[str], rank: int, alpha: float, dropout: float, seed: int
 ) -> list[nn.Parameter]:
-    """Freeze `network` and wrap, in place, the linear layers that `targets` names; return the trainable parameters.
+    """Freeze `network` and wrap the linear layers in `targets`, in place; return the trainable parameters.
 
-    A target is the end of a layer's dotted name: "qkv", or "attention.out" where "out" alone is ambiguous. A target
-    without a layer, or a rank, alpha or dropout out of range, raises ValueError.
+    A target is the end of a layer's dotted name: "qkv", or "attention.out" where "out" alone is ambiguous. A
+    target without a layer, or a rank, alpha or dropout out of range, raises ValueError.
     """
     if rank < 1 or alpha <= 0:
         raise ValueError(f"lora.rank={rank}, lora.alpha={alpha}: both must be positive; try rank=8, alpha=16")

@@ -13,8 +13,8 @@ def next_token_loss(logits: Tensor, targets: Tensor, reduction: str = "mean", sm
         logits: (B, T, V).
         targets: (B, T); targets[b, t] is the token that follows position t.
         reduction: "mean" per token, "sum", or "none" for (B, T).
-        smoothing: label smoothing ε: the target has probability 1 - ε, and ε is spread over all tokens (Szegedy et al.
-            2016; Vaswani et al. 2017, 5.4).
+        smoothing: label smoothing ε: the target has probability 1 - ε, and ε is spread over all tokens
+            (Szegedy et al. 2016; Vaswani et al. 2017, 5.4).
     """
     flat = F.cross_entropy(
         logits.flatten(0, 1).float(),

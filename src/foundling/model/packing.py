@@ -14,7 +14,8 @@ def packed_positions_and_mask(segments: Tensor) -> tuple[Tensor, Tensor]:
         segments: (B, T), the number of the text that each token belongs to; texts are contiguous.
 
     Returns:
-        Positions (B, T), counted from 0 in each text, and a mask (B, 1, T, T) that is causal within each text.
+        Positions (B, T), counted from 0 in each text, and a mask (B, 1, T, T) that is causal within each
+        text.
     """
     t = segments.size(1)
     index = torch.arange(t, device=segments.device)

@@ -1,8 +1,9 @@
-"""The encoder–decoder Transformer: a sentence (B, S) and its translation so far (B, T) in, logits (B, T, V) out.
+"""The encoder–decoder Transformer: a sentence (B, S) and its translation so far (B, T) in, logits (B, T, V)
+out.
 
-The encoder reads the whole sentence; the decoder is a causal language model that, in each block, also attends to the
-encoder's output. With conf/transformer/base.yaml and big.yaml it is the model of Vaswani et al. (2017).
-Shapes: B batch, S source, T target time, C width, H heads, V vocabulary.
+The encoder reads the whole sentence; the decoder is a causal language model that, in each block, also attends
+to the encoder's output. With conf/transformer/base.yaml and big.yaml it is the model of Vaswani et al.
+(2017). Shapes: B batch, S source, T target time, C width, H heads, V vocabulary.
 """
 
 import math
@@ -114,8 +115,8 @@ class Translator(nn.Module):
     def decode(self, target: Tensor, memory: Tensor, mask: Tensor, cache: KVCache | None = None) -> Tensor:
         """The decoder's final hidden states (B, T, C) over target (B, T).
 
-        With a cache, `target` holds only the tokens that it does not hold. Padding is on the right, where no real token
-        can attend. More than `context` tokens raise ValueError.
+        With a cache, `target` holds only the tokens that it does not hold. Padding is on the right, where no
+        real token can attend. More than `context` tokens raise ValueError.
         """
         x = self._embed(target, self.target_embedding, cache.length if cache is not None else 0)
         for i, block in enumerate(self.decoder):
@@ -151,8 +152,8 @@ class Translator(nn.Module):
     def flops_per_token(self) -> float:
         """Training FLOPs per token, where half of the tokens are source and half target: 6 per weight.
 
-        A pair of a source and a target token passes every block once, and the output. The attention scores, a small
-        share for sentences, are left out.
+        A pair of a source and a target token passes every block once, and the output. The attention scores, a
+        small share for sentences, are left out.
         """
         used = sum(p.numel() for block in self.blocks for p in block.parameters())
         return 6 * (used + self.config.vocab_size * self.config.n_embd) / 2

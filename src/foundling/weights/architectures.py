@@ -1,6 +1,7 @@
 """Which of our models other programs can run, and as which architecture: GPT-2, Llama or Qwen3.
 
-An architecture is defined by the fields of GPTConfig that it fixes; the others (widths, layers, context …) are free.
+An architecture is defined by the fields of GPTConfig that it fixes; the others (widths, layers, context …)
+are free.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -34,8 +35,8 @@ FREE_FIELDS = ("dropout", "init", "attention")  # not fixed by a checkpoint: how
 def portable(model: GPT) -> tuple[Architecture, GPTConfig, dict[str, Tensor]]:
     """The model as one of the architectures: its config there, and its tensors under our names.
 
-    GPT-2 has biases and learned positions: absent biases become zeros, and sinusoids a table, which computes the same
-    function. ValueError names the fields that no architecture supports.
+    GPT-2 has biases and learned positions: absent biases become zeros, and sinusoids a table, which computes
+    the same function. ValueError names the fields that no architecture supports.
     """
     config, state = model.config, {name: t.detach() for name, t in model.state_dict().items()}
     if config.norm == "layernorm" and config.position != "rotary":
@@ -56,7 +57,8 @@ def portable(model: GPT) -> tuple[Architecture, GPTConfig, dict[str, Tensor]]:
 
 
 def differences(config: GPTConfig, checkpoint: GPTConfig) -> list[str]:
-    """The fields in which the composed `model` section differs from a checkpoint, of those that a checkpoint fixes.
+    """The fields in which the composed `model` section differs from a checkpoint, of those that a checkpoint
+    fixes.
 
     Rotary positions have no weights, so the composed context may be shorter than the checkpoint's.
     """

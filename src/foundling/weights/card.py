@@ -1,6 +1,7 @@
 """Model cards in Markdown: what a model is, how it was trained and on what, its metrics and its limitations.
 
-A card is derived from the model folder alone, without a time or a path, so that equal models have equal cards.
+A card is derived from the model folder alone, without a time or a path, so that equal models have equal
+cards.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,7 @@
 """Verification of a model's provenance, from the raw data to the model: each link is a recorded hash.
 
-A model's provenance.json records its files, inputs and parent; the meta.json of data/tokens its shards and inputs, the
-meta.json of a dataset its files. Imports no torch.
+A model's provenance.json records its files, inputs and parent; the meta.json of data/tokens its shards and
+inputs, the meta.json of a dataset its files. Imports no torch.
 """
 
 from collections.abc import Iterator, Mapping

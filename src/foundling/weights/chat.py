@@ -1,7 +1,7 @@
 """Chat models: a model folder with a chat.json, which holds the template that the model was tuned with.
 
-chat.json holds the template's name, the same template in Jinja (for Hugging Face's `chat_template` and GGUF), the
-system prompt or null, and the token that ends an answer.
+chat.json holds the template's name, the same template in Jinja (for Hugging Face's `chat_template` and GGUF),
+the system prompt or null, and the token that ends an answer.
 """
 
 from pathlib import Path

@@ -46,7 +46,8 @@ def save(
         folder: replaced if it exists.
         model: any module with a dataclass `config` that it can be built from.
         tokenizer: left out of snapshots during training, as is the provenance.
-        provenance: the record of what the model was made of; the sha256 of each file is added, and the card derived.
+        provenance: the record of what the model was made of; the sha256 of each file is added, and the card
+            derived.
         extra: further JSON files by name.
     """
     config: Any = model.config

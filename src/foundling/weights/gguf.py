@@ -1,7 +1,8 @@
-"""Export to GGUF, the format of llama.cpp, Ollama and LM Studio: weights, tokenizer and chat template in one file.
+"""Export to GGUF, the format of llama.cpp, Ollama and LM Studio: weights, tokenizer and chat template in one
+file.
 
-Supports GPT-2, Llama and Qwen3, in f32, f16 or q8_0 (blocks of 32 numbers in 8 bits with a shared scale), by the
-package gguf.
+Supports GPT-2, Llama and Qwen3, in f32, f16 or q8_0 (blocks of 32 numbers in 8 bits with a shared scale), by
+the package gguf.
 """
 
 import errno

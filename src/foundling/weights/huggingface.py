@@ -71,8 +71,9 @@ def is_checkpoint(folder: Path) -> bool:
 def load_model(folder: Path, name: str, config: GPTConfig) -> GPT:
     """Load the folder's safetensors, one file or shards, as a model of architecture `name`.
 
-    Each matrix is read from a file that is opened for it alone. So no more is mapped to memory than that matrix and the
-    tensors that are used without a copy, and loading takes hardly more memory than the weights themselves.
+    Each matrix is read from a file that is opened for it alone. So no more is mapped to memory than that
+    matrix and the tensors that are used without a copy, and loading takes hardly more memory than the weights
+    themselves.
     """
     files = _files(folder)
     prefix = PREFIXES[name]

@@ -84,10 +84,11 @@ def _write(
 
 
 def _fold_bias(model: Classifier, state: dict[str, Tensor]) -> None:
-    """Move the head's bias b, which transformers does not have, into the final norm's: W (h + v) = W h + b if W v = b.
+    """Move the head's bias b, which transformers does not have, into the final norm's: W (h + v) = W h + b if
+    W v = b.
 
-    A component of b that is equal for all labels changes no probability. RMSNorm has no bias to move b into, so there b
-    must be negligible; otherwise ValueError.
+    A component of b that is equal for all labels changes no probability. RMSNorm has no bias to move b into,
+    so there b must be negligible; otherwise ValueError.
     """
     weight, bias = model.head.weight.detach().double(), model.head.bias.detach().double()  # (K, C), (K,)
     moved = torch.zeros(weight.size(1), dtype=torch.float64)

@@ -15,8 +15,8 @@ PADDING = "<|padding|>"
 def write_tokenizer(folder: Path, tokenizer: Tokenizer, context: int, template: str | None) -> None:
     """Write the files; `template` is a chat model's template in Jinja.
 
-    As in Foundling, text is never parsed for special tokens (`split_special_tokens`), unless there is a template: it
-    writes its special tokens as text, so transformers has to parse them, in the user's text too.
+    As in Foundling, text is never parsed for special tokens (`split_special_tokens`), unless there is a
+    template: it writes its special tokens as text, so transformers has to parse them, in the user's text too.
     """
     settings = _settings(context) | {"split_special_tokens": template is None}
     if template is not None:
@@ -28,7 +28,8 @@ def write_tokenizer(folder: Path, tokenizer: Tokenizer, context: int, template: 
 def write_classifier_tokenizer(folder: Path, tokenizer: Tokenizer, context: int, keep: str) -> None:
     """Write the files for a classifier, whose input is a text between two end-of-text tokens.
 
-    Padding gets an id of its own, the next one: transformers classifies at the last token that is not padding.
+    Padding gets an id of its own, the next one: transformers classifies at the last token that is not
+    padding.
     """
     from tokenizers import AddedToken, processors
 

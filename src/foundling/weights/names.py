@@ -1,7 +1,8 @@
 """Our tensors under another format's names: one table per format, used in both directions.
 
-An entry says which of the other format's tensors hold one of ours, and in which layout. It yields views of our tensor
-in that layout: loading copies into the views, exporting copies out of them, so both directions stay consistent.
+An entry says which of the other format's tensors hold one of ours, and in which layout. It yields views of
+our tensor in that layout: loading copies into the views, exporting copies out of them, so both directions
+stay consistent.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -78,8 +79,8 @@ def load_tensors(
         table: the format's names.
         config: the GPT's shape.
         shapes: the shape of each tensor that is stored.
-        read: returns a tensor by name, of any float type and any shape of that size. A tensor that has our layout and
-            type is used without a copy.
+        read: returns a tensor by name, of any float type and any shape of that size. A tensor that has our
+            layout and type is used without a copy.
         where: the file or folder, for messages.
 
     Raises:

@@ -1,7 +1,8 @@
 """Where a model comes from: its configuration, its inputs, and the run that made it.
 
-There are two records, since only one of them is equal on every machine: `provenance` is part of the model folder and
-holds what determines the model; `run_record` holds the commit, the times and the machine of the run.
+There are two records, since only one of them is equal on every machine: `provenance` is part of the model
+folder and holds what determines the model; `run_record` holds the commit, the times and the machine of the
+run.
 """
 
 import platform

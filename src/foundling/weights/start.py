@@ -18,10 +18,11 @@ SCRATCH = "scratch"
 
 
 def start(init_from: str, config: GPTConfig, tokenizer: Tokenizer, seed: int) -> GPT:
-    """A GPT in training mode: randomly initialised with the shape `config`, or loaded from the folder `init_from`.
+    """A GPT in training mode: randomly initialised with the shape `config`, or loaded from the folder
+    `init_from`.
 
-    A model folder has a shape of its own; published weights must have the shape `config`. Both must use the same
-    tokenizer. ValueError says what does not match.
+    A model folder has a shape of its own; published weights must have the shape `config`. Both must use the
+    same tokenizer. ValueError says what does not match.
     """
     if init_from == SCRATCH:
         require_memory(sum(parameters(config).values()))

@@ -1,9 +1,9 @@
 """TensorFlow checkpoints, read without TensorFlow: an index of names and files of raw numbers.
 
-The index (`model.ckpt.index`) is a LevelDB table (tensorflow/core/lib/io/format.cc): blocks of sorted keys, each entry
-sharing a prefix with the previous one, and a footer that points to the index block. Its values are protocol buffers
-(tensorflow/core/protobuf/tensor_bundle.proto): dtype, shape, file, offset, size and CRC-32C of a tensor, whose bytes
-are in `model.ckpt.data-0000k-of-0000n`. Neither file contains code.
+The index (`model.ckpt.index`) is a LevelDB table (tensorflow/core/lib/io/format.cc): blocks of sorted keys,
+each entry sharing a prefix with the previous one, and a footer that points to the index block. Its values are
+protocol buffers (tensorflow/core/protobuf/tensor_bundle.proto): dtype, shape, file, offset, size and CRC-32C
+of a tensor, whose bytes are in `model.ckpt.data-0000k-of-0000n`. Neither file contains code.
 """
 
 import struct
