@@ -72,7 +72,7 @@ MISTAKES = {
         lambda: None,
         ["pretrain"],
         ["model.n_embd=33"],
-        "n_embd=33 is not divisible by model.n_head",
+        "needs n_embd=33 to be divisible by n_head=2; try n_embd=32",
     ),
     "a stage without its input": (
         lambda: shutil.rmtree("data/tokens"),

@@ -118,9 +118,9 @@ def test_an_interrupted_run_leaves_the_old_translator(workspace: Path, monkeypat
     ("change", "says"),
     [
         ("translator.path=other.tsv", "was fetched with other sources"),
-        ("translator.test.beam=0", "beam=0 is not allowed"),
+        ("translator.test.beam=0", "beam=0: must be at least 1"),
         ("translator.label_smoothing=1.5", r"translator\.label_smoothing=1\.5; it is at least 0 and below 1"),
-        ("translator.model.n_head=5", r"translator\.model\.n_embd=32 is not divisible by n_head=5"),
+        ("translator.model.n_head=5", r"translator\.model\.n_embd=32: must be divisible by n_head=5"),
         ("translator.split.by=hand", r"found translator\.split\.by='hand'"),
     ],
 )
