@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from omegaconf import DictConfig
 
 from foundling import config
+from foundling.overrides import prepare, selected
 
 
 @pytest.fixture
@@ -21,8 +23,15 @@ def select(project: Path, **values: object) -> None:
     (project / "params.yaml").write_text(yaml.safe_dump(values))
 
 
+def composed(*arguments: str, command: str | None = None) -> DictConfig:
+    """The config of a single run, as it is checked; Hydra composes the same from the arguments."""
+    made = prepare(command, arguments)
+    assert made.config is not None
+    return made.config
+
+
 def recipe(*arguments: str) -> dict:
-    return config.recipe(config.compose(config.with_selection(list(arguments))))
+    return config.recipe(composed(*arguments))
 
 
 def test_the_selection_chooses_groups_and_sets_values(project: Path) -> None:
@@ -37,13 +46,14 @@ def test_the_command_line_weighs_more_than_the_selection(project: Path) -> None:
     select(project, model="small", set={"pretrain": {"max_steps": 7}})
     made = recipe("model=micro", "pretrain.max_steps=8")
     assert (made["model"]["n_layer"], made["pretrain"]["max_steps"]) == (2, 8)
-    assert "model=small" not in config.with_selection(["-m", "model=micro,nano"])
+    assert "model=small" not in prepare(None, ["-m", "model=micro,nano"]).arguments
 
 
 def test_flags_stay_in_front_of_all_overrides(project: Path) -> None:
     select(project, model="small")
-    assert config.with_selection(["-m", "seed=1,2"]) == ["-m", "model=small", "seed=1,2"]
-    assert config.with_selection(["--multirun"]) == ["--multirun", "model=small"]
+    assert prepare(None, ["-m", "seed=1,2"]).arguments == ["-m", "model=small", "seed=1,2"]
+    assert prepare(None, ["--multirun"]).arguments == ["--multirun", "model=small"]
+    assert prepare(None, ["seed=1,2", "-m", "model=nano"]).arguments == ["-m", "seed=1,2", "model=nano"]
 
 
 def test_an_experiment_replaces_the_selections_groups_but_not_its_values_or_the_command_line(project: Path) -> None:
@@ -78,8 +88,8 @@ def test_equal_settings_compose_to_equal_text_without_runtime_times_or_paths(pro
     ("argument", "says"),
     [
         ("modell=small", "modell is no value of the config and no group of conf/; did you mean model"),
-        ("model=smal", "model=smal is no choice of conf/model; did you mean small"),
-        ("model=nano,smal", "model=smal is no choice"),
+        ("model=smal", "model=smal is not a choice of conf/model; did you mean small"),
+        ("model=nano,smal", "model=smal is not a choice"),
         ("pretrain.max_step=3", "pretrain.max_step is no value .* did you mean pretrain.max_steps"),
         ("lr=1e-3", "did you mean .*pretrain.optimizer.lr"),
         ("model.n_embd={", "cannot be read"),
@@ -91,7 +101,7 @@ def test_equal_settings_compose_to_equal_text_without_runtime_times_or_paths(pro
 )
 def test_what_is_unknown_is_refused_with_its_neighbours(project: Path, argument: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        config.check([argument])
+        prepare(None, ["-m", argument])
 
 
 @pytest.mark.parametrize(
@@ -107,16 +117,16 @@ def test_what_is_unknown_is_refused_with_its_neighbours(project: Path, argument:
     ],
 )
 def test_what_is_known_passes(project: Path, arguments: list[str]) -> None:
-    config.check(config.with_selection(arguments))
+    prepare(None, ["-m", *arguments])
 
 
 def test_a_selection_that_is_no_mapping_is_refused(project: Path) -> None:
     (project / "params.yaml").write_text("- model\n")
     with pytest.raises(ValueError, match=r"params\.yaml holds list"):
-        config.selected([])
+        selected()
     select(project, set="x")
     with pytest.raises(ValueError, match="`set` holds 'x'"):
-        config.selected([])
+        selected()
 
 
 def test_outside_of_a_project_the_error_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,8 +136,7 @@ def test_outside_of_a_project_the_error_says_so(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_commands_own_settings_need_no_section_and_no_quotes(project: Path) -> None:
-    arguments = config.addressed("generate", ["prompt=It's {a}, b=c", "model=models/x", "count=2", "seed=3"])
-    made = config.compose(arguments)
+    made = composed("prompt=It's {a}, b=c", "model=models/x", "count=2", "seed=3", command="generate")
     assert made.generate.prompt == "It's {a}, b=c"
     assert (made.generate.model, made.generate.count, made.generate.seed) == ("models/x", 2, 3)
 

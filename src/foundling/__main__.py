@@ -6,11 +6,13 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from foundling import config, device, ranges
+from foundling import config, device, inputs, ranges
+from foundling.overrides import Prepared, origin_of, prepare
 from foundling.training import wandb_settings
 
 if TYPE_CHECKING:
@@ -63,41 +65,67 @@ def main() -> None:
         print(f"foundling: {name} was interrupted", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
-        _end(error)
+        _end(error, arguments)
 
 
 def _run(name: str, arguments: list[str]) -> None:
     """Hand the command to Hydra: one run, or with -m one for each combination of a sweep."""
     import hydra
     from hydra.core.hydra_config import HydraConfig
+    from hydra.errors import HydraException
     from hydra.types import RunMode
+    from omegaconf.errors import OmegaConfBaseException
 
-    arguments = _arguments(name, arguments)
+    prepared = _prepare(name, arguments)
+    if prepared.config is not None:
+        with _naming_deletions(arguments):
+            _check(name, prepared.config)
 
     def task(composed: "DictConfig") -> Any:
         job = HydraConfig.get()
         out = Path(job.runtime.output_dir) if job.mode == RunMode.MULTIRUN else Path()
         try:
-            ranges.check(composed)
-            if name in TRAININGS:
-                wandb_settings.resolve(composed.runtime.logger)
-            if name in COMPUTING:
-                device.check_accelerator(composed.runtime.trainer.accelerator)
-            return _load(name)(composed, out)  # the heavy imports come once the values are known to be sound
+            with _naming_deletions(arguments):
+                if prepared.config is None:
+                    _check(name, composed)
+                return _load(name)(composed, out)  # imports torch, once values and inputs are known to be sound
         except Exception as error:  # before Hydra wraps it in a traceback of its own
-            _end(error)
+            _end(error, arguments)
 
-    sys.argv = [f"foundling {name}", *arguments, f"hydra.job.name={name}"]
-    hydra.main(version_base="1.3", config_path=str(config.conf_folder()), config_name="config")(task)()
+    sys.argv = [f"foundling {name}", *prepared.arguments]
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them with a traceback
+    try:
+        hydra.main(version_base="1.3", config_path=str(config.conf_folder()), config_name="config")(task)()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ValueError(f"the config cannot be composed: {config.reason(error)}") from error
 
 
-def _arguments(name: str, arguments: list[str]) -> list[str]:
+def _prepare(name: str, arguments: list[str]) -> Prepared:
     """The command line behind the selection, with every key and choice checked."""
-    if COMMANDS[name] == "commands":
-        arguments = config.addressed(name, arguments)
-    arguments = config.with_selection(arguments)
-    config.check(arguments)
-    return arguments
+    return prepare(name if COMMANDS[name] == "commands" else None, [f"hydra.job.name={name}", *arguments])
+
+
+def _check(name: str, composed: "DictConfig") -> None:
+    """Check what can be checked without torch."""
+    ranges.check(composed)
+    if name in TRAININGS:
+        wandb_settings.resolve(composed.runtime.logger)
+    if name in COMPUTING:
+        device.check_accelerator(composed.runtime.trainer.accelerator)
+    inputs.check(name, composed)
+
+
+@contextmanager
+def _naming_deletions(arguments: list[str]) -> Iterator[None]:
+    """Turn an error about a missing setting into a ValueError that names the deletions (~key) which may cause it."""
+    try:
+        yield
+    except (KeyError, AttributeError) as error:
+        deleted = [argument for argument in arguments if argument.startswith("~")]
+        if not deleted:
+            raise
+        missing = str(error).splitlines()[0]
+        raise ValueError(f"a setting is missing ({missing}); leave out {' '.join(deleted)}") from error
 
 
 def _load(name: str) -> Callable[["DictConfig", Path], Any]:
@@ -106,7 +134,7 @@ def _load(name: str) -> Callable[["DictConfig", Path], Any]:
     return run
 
 
-def _end(error: Exception) -> NoReturn:
+def _end(error: Exception, arguments: list[str]) -> NoReturn:
     """One line for what the user can mend: our own ValueErrors, and the system's (no space, no permission)."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = bool(frames) and Path(frames[-1].filename).is_relative_to(PACKAGE)
@@ -117,7 +145,7 @@ def _end(error: Exception) -> NoReturn:
     else:
         full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
         mend = "; free some space and run the command again, what was there before is untouched" if full else ""
-        print(f"foundling: {one_line(error)}{mend}", file=sys.stderr)
+        print(f"foundling: {one_line(error)}{origin_of(str(error), arguments)}{mend}", file=sys.stderr)
     sys.stdout.flush()
     sys.exit(1)
 
@@ -144,7 +172,9 @@ def _help(name: str, arguments: list[str]) -> str:
     """What the command does, the groups with their choices, and the sections that it reads as they are composed now."""
     from omegaconf import OmegaConf
 
-    composed = config.compose(_arguments(name, arguments))
+    composed = _prepare(name, arguments).config
+    if composed is None:
+        raise ValueError("--help shows one config; leave out -m and Hydra's other flags")
     choices = [f"  {group}: {', '.join(names)}" for group, names in config.groups().items()]
     sections = [section for section in (name, "runtime") if section in composed]
     shown = OmegaConf.to_yaml(OmegaConf.masked_copy(composed, sections)) if sections else ""

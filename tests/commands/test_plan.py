@@ -9,6 +9,7 @@ import pytest
 from foundling import config
 from foundling.artifacts import write_json
 from foundling.commands import plan
+from foundling.overrides import addressed
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +21,7 @@ def workspace(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 def planned(capsys: Any, *arguments: str) -> str:
     """What is printed, with single spaces."""
-    plan.run(config.compose(config.addressed("plan", list(arguments))), Path())
+    plan.run(config.compose(addressed("plan", list(arguments))), Path())
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= plan.WIDTH
     assert "…" not in out

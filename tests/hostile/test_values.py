@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from foundling import config, ranges
+from foundling import config, overrides, ranges
 from foundling.__main__ import main
 from foundling.plain import MOST_VALUES, read_yaml
 
@@ -166,13 +166,13 @@ SELECTIONS = {
     "zeros": (b"model: na\0no\n", "cannot be read"),
     "too much": (b"# " + b"x" * (1 << 20) + b"\nmodel: nano\n", "has more than 1,048,576 bytes"),
     "depth without end": ("set: " + "[" * 5000 + "]" * 5000, "cannot be read"),
-    "a choice that is a list": ("model: [nano, small]", "model holds .*allowed is a choice of conf/model"),
-    "a choice that is a mapping": ("model: {_target_: os.system}", "allowed is a choice of conf/model"),
-    "a choice that is a date": ("model: 2020-01-01", "allowed is a choice of conf/model"),
+    "a choice that is a list": ("model: [nano, small]", "model holds .*it must be a choice of conf/model"),
+    "a choice that is a mapping": ("model: {_target_: os.system}", "it must be a choice of conf/model"),
+    "a choice that is a date": ("model: 2020-01-01", "it must be a choice of conf/model"),
     "values that are a text": ("set: pretrain", "`set` holds 'pretrain'"),
-    "a value that is a date": ("set: {pretrain: {max_steps: 2020-01-01}}", "allowed are texts and numbers; quote it"),
-    "a value of bytes": ("set: {pretrain: {max_steps: !!binary aGk=}}", "allowed are texts and numbers"),
-    "a set of values": ("set: {pretrain: {max_steps: !!set {a, b}}}", "pretrain.max_steps|allowed are texts"),
+    "a value that is a date": ("set: {pretrain: {max_steps: 2020-01-01}}", "must be a text or a number; quote it"),
+    "a value of bytes": ("set: {pretrain: {max_steps: !!binary aGk=}}", "must be a text or a number"),
+    "a set of values": ("set: {pretrain: {max_steps: !!set {a, b}}}", "pretrain.max_steps|must be a text"),
 }
 
 
@@ -180,7 +180,7 @@ SELECTIONS = {
 def test_a_selection_that_is_damaged(project: Path, refuses, what: str) -> None:
     text, says = SELECTIONS[what]
     (project / "params.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
-    refuses(lambda: config.check(config.selected([])), says)
+    refuses(lambda: overrides.prepare(None, []), says)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -194,11 +194,11 @@ def test_any_text_is_yaml_or_one_clear_error(tmp_path: Path, read_or_refused, te
 COMMANDS = [
     (["pretrain", "pretrain.batch_size=null"], "found pretrain.batch_size=None"),
     (["chat", "temperature=-1"], "found chat.temperature=-1"),
-    (["pretrain", "model=../../etc/passwd"], "is no choice of conf/model|cannot be read"),
+    (["pretrain", "model=../../etc/passwd"], "is not a choice of conf/model|cannot be read"),
     (["pretrain", "pretrain.sample.prompt=${oc.env:HOME"], "cannot be read"),
     (["pretrain", "pretrain.seed=${nothing.there}"], "cannot be resolved"),
     (["../../bin/sh"], "is no command"),
-    (["pretrain", "experiment=../x"], "is no choice of conf/experiment|cannot be read"),
+    (["pretrain", "experiment=../x"], "is not a choice of conf/experiment|cannot be read"),
 ]
 
 

@@ -78,7 +78,7 @@ MISTAKES = {
         lambda: shutil.rmtree("data/tokens"),
         ["pretrain"],
         [],
-        r"data/tokens/meta.json is missing; run the stage that makes it \(`dvc repro`",
+        r"data/tokens/meta.json is missing; make it with `dvc repro tokenize`",
     ),
     "another tokenizer than the tokens'": (
         lambda: None,
@@ -96,7 +96,7 @@ MISTAKES = {
         lambda: None,
         ["generate"],
         ["model=models/none"],
-        "models/none/config.json is missing",
+        "found no model folder models/none; make one with `dvc repro pretrain or instruct`",
     ),
     "an unknown value": (lambda: None, ["pretrain"], ["pretrain.max_step=3"], "did you mean pretrain.max_steps"),
     "an unknown choice": (lambda: None, ["pretrain"], ["model=smal"], "did you mean small"),

@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 
 from foundling import config
 from foundling.artifacts import sha256
+from foundling.overrides import selected
 from foundling.scratch import holder_of
 
 KILLS, SEED = 5, 20  # of each stage
@@ -165,7 +166,7 @@ def workspace(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("OMP_NUM_THREADS", "1")
         patched.chdir(place)
-        OmegaConf.save(config.compose(config.selected([])), place / "config.yaml", resolve=True)
+        OmegaConf.save(config.compose(selected()), place / "config.yaml", resolve=True)
         for stage in DATA:
             made.run(stage)
         yield made

@@ -28,9 +28,9 @@ HELP = (
 
 def run(config: DictConfig, out: Path) -> None:
     """Answer line by line until the input ends."""
-    ask, device = config.chat, set_up(config.runtime)
-    template, system = read_chat(Path(ask.model))
-    model, tokenizer = folder.load(Path(ask.model))
+    ask, device, path = config.chat, set_up(config.runtime), Path(config.chat.model).expanduser()
+    template, system = read_chat(path)
+    model, tokenizer = folder.load(path)
     assistant = Assistant(
         model.to(device),
         tokenizer,

@@ -15,7 +15,7 @@ from foundling.weights import folder
 def run(config: DictConfig, out: Path) -> None:
     """Print `generate.count` continuations of the prompt as they are drawn."""
     ask, device = config.generate, set_up(config.runtime)
-    model, tokenizer = folder.load(Path(ask.model))
+    model, tokenizer = folder.load(Path(ask.model).expanduser())
     model.to(device)
     sampling = Sampling(ask.temperature, ask.top_k, ask.top_p)
     ids = tokenizer.encode(ask.prompt) if ask.prompt else [tokenizer.end_of_text]

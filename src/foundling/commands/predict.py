@@ -4,32 +4,30 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 from omegaconf import DictConfig
 
-from foundling.commands.texts import check_asked, read_texts
-from foundling.data.classification import encode
-from foundling.data.unknown import count_unknown
+from foundling.commands.texts import read_settings
 from foundling.device import set_up
-from foundling.evaluation.classification import probabilities
-from foundling.model.classifier import Classifier
-from foundling.model.config import ClassifierConfig
-from foundling.weights import folder
 
 
 def run(config: DictConfig, out: Path) -> None:
     """Print the labels of one text with their probabilities; of many texts, a JSON object a line, and the speed."""
     ask = config.predict
-    check_asked(ask.text, ask.file)
+    texts = _texts(ask.text, ask.file, ask.column)  # read before torch is imported, so that a mistake shows at once
+
+    from foundling.data.classification import encode
+    from foundling.data.unknown import count_unknown
+    from foundling.evaluation.classification import probabilities
+    from foundling.model.classifier import Classifier
+    from foundling.model.config import ClassifierConfig
+    from foundling.weights import folder
+
     device = set_up(config.runtime)
-    model, tokenizer = folder.load_as(Path(ask.model), Classifier, ClassifierConfig)
+    model, tokenizer = folder.load_as(Path(ask.model).expanduser(), Classifier, ClassifierConfig)
     model.to(device)
     labels = model.config.labels
-    texts = [ask.text] if ask.text else list(_texts(ask.file, ask.column))
-    if not texts:
-        raise ValueError(f"found no text in {ask.file}; give at least one")
     count_unknown(tokenizer, texts, "predict", Counter())
     began = time.perf_counter()
     rows, cut = encode(tokenizer, texts, model.config.trunk.context, model.config.keep)
@@ -53,9 +51,10 @@ def run(config: DictConfig, out: Path) -> None:
         print(f"{cut:,} of the texts are longer than the model's context and lost their {lost}", file=sys.stderr)
 
 
-def _texts(file: str, column: str) -> Iterator[str]:
-    """The texts to tell apart, none of them empty."""
-    for place, text in read_texts(file, column):
-        if not text.strip():
+def _texts(text: str, file: str, column: str) -> list[str]:
+    """The texts to classify, none of them empty."""
+    texts = read_settings(text, file, column)
+    for place, one in texts:
+        if not one.strip():
             raise ValueError(f"{place} is an empty text; write one, or take the line out")
-        yield text
+    return [one for _, one in texts]

@@ -19,7 +19,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from foundling.artifacts import read_json, sha256
-from foundling.config import SELECTION, selected
+from foundling.overrides import SELECTION, selected
 from foundling.weights.provenance import PROVENANCE
 
 log = logging.getLogger(__name__)

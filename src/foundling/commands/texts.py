@@ -10,10 +10,16 @@ from foundling.data.formats import format_of, read
 STANDARD_INPUT = "-"
 
 
-def check_asked(text: str, file: str) -> None:
-    """Refuse to wait for a person to type what is not asked for."""
-    if not text and file == STANDARD_INPUT and sys.stdin.isatty():
+def read_settings(text: str, file: str, column: str) -> list[tuple[str, str]]:
+    """(where it stands, text): the one that `text` holds, else those of `file`; none at all raises ValueError."""
+    if text:
+        return [("text", text)]
+    if file == STANDARD_INPUT and sys.stdin.isatty():
         raise ValueError('nothing to read: give text="…", file=texts.txt, or texts on standard input, one a line')
+    texts = list(read_texts(file, column))
+    if not texts:
+        raise ValueError(f"found no text in {'standard input' if file == STANDARD_INPUT else file}; give at least one")
+    return texts
 
 
 def read_texts(file: str, column: str) -> Iterator[tuple[str, str]]:
@@ -32,10 +38,24 @@ def read_texts(file: str, column: str) -> Iterator[tuple[str, str]]:
 def _rows(file: str, column: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line, record): of a plain text each line is one, under the name of the column."""
     if file == STANDARD_INPUT:
-        return ((at, {column: line.rstrip("\r\n")}) for at, line in enumerate(sys.stdin, 1))
-    path = Path(file)
+        return ((at, {column: line}) for at, line in _standard_input())
+    path = Path(file).expanduser()
     if not path.is_file():
         raise ValueError(f"found no file {file}; give one, or texts on standard input, one a line")
     if format_of(path) in (None, "txt", "md", "lines"):
         return ((at, {column: record["text"]}) for at, record in read(path, {"format": "lines"}))
     return read(path, {})
+
+
+def _standard_input() -> Iterator[tuple[int, str]]:
+    """(line number, line) of standard input, which must be UTF-8 whatever the locale says."""
+    lines = getattr(sys.stdin, "buffer", None)
+    for at, line in enumerate(lines if lines is not None else sys.stdin, 1):
+        try:
+            text = line.decode("utf-8-sig" if at == 1 else "utf-8") if isinstance(line, bytes) else line
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"standard input, line {at}: byte {error.object[error.start]:#04x} is not valid UTF-8; convert the "
+                "text first, as with `iconv -f latin1 -t utf-8`"
+            ) from None
+        yield at, text.rstrip("\r\n")

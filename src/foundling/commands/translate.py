@@ -6,25 +6,24 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from foundling.commands.texts import check_asked, read_texts
+from foundling.commands.texts import read_settings
 from foundling.device import set_up
-from foundling.generation.beam import Search, translate
-from foundling.model.config import TranslatorConfig
-from foundling.model.translator import Translator
-from foundling.weights import folder
 
 
 def run(config: DictConfig, out: Path) -> None:
     """Print the translation of one text, or of many, each on a line of its own; a blank line stays one."""
     ask = config.translate
-    check_asked(ask.text, ask.file)
+    texts = [text for _, text in read_settings(ask.text, ask.file, ask.column)]  # before torch is imported
+
+    from foundling.generation.beam import Search, translate
+    from foundling.model.config import TranslatorConfig
+    from foundling.model.translator import Translator
+    from foundling.weights import folder
+
     device = set_up(config.runtime)
     search = Search(ask.beam, ask.length_penalty, ask.extra)
-    model, tokenizer = folder.load_as(Path(ask.model), Translator, TranslatorConfig)
+    model, tokenizer = folder.load_as(Path(ask.model).expanduser(), Translator, TranslatorConfig)
     model.to(device)
-    texts = [ask.text] if ask.text else [text for _, text in read_texts(ask.file, ask.column)]
-    if not texts:
-        raise ValueError(f"found no text in {ask.file}; give at least one")
     began = time.perf_counter()
     found, cut = translate(model, tokenizer, texts, search, ask.batch_tokens)
     seconds = time.perf_counter() - began

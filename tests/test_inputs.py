@@ -1,0 +1,139 @@
+"""A missing or wrong input is told at once: in one line that says what makes it, before torch is imported."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from omegaconf import DictConfig
+
+from foundling import config, inputs
+from foundling.__main__ import COMMANDS
+
+BY = {  # what is said where nothing is there
+    "tokenizer": "data/raw/corpus/meta.json is missing; make it with `dvc repro fetch@corpus`",
+    "tokenize": "data/raw/corpus/meta.json is missing",
+    "pretrain": "data/tokenizer/tokenizer.json is missing; make it with `dvc repro tokenizer`",
+    "classify": "models/base/provenance.json is missing; make it with `dvc repro pretrain`",
+    "instruct": "models/base/provenance.json is missing",
+    "translator": "data/raw/translator/meta.json is missing; make it with `dvc repro fetch@translator`",
+    "evaluate": "models/base/provenance.json is missing",
+    "report": "metrics/data.json is missing; make it with `dvc repro tokenize`",
+    "generate": "found no model folder models/base; make one with `dvc repro pretrain or instruct`",
+    "chat": "found no model folder models/chat; make one with `dvc repro instruct`",
+    "predict": "found no model folder models/classifier; make one with `dvc repro classify`",
+    "translate": "found no model folder models/translator; make one with `dvc repro translator`",
+    "export": "found no model folder models/base",
+    "seeds": "multirun holds no sweep",
+    "verify": "models/chat",
+    "rebuild": "models/chat/model.safetensors is missing",
+}
+NEED_NOTHING = {"compose", "fetch", "weights", "plan", "clean"}
+# runs each command line in one process, each in turn told what it lacks, and lists the heavy modules that came
+TOLD = """
+import json, sys
+from foundling.__main__ import main
+for line in json.loads(sys.argv[1]):
+    sys.argv = ["foundling", *line]
+    try:
+        main()
+    except SystemExit as end:
+        print(end.code, file=sys.stderr)
+print(sorted({"torch", "lightning", "wandb", "datasets", "transformers"} & set(sys.modules)))
+"""
+
+
+def told(folder: Path, *lines: list[str], stdin: bytes = b"") -> tuple[list[str], str]:
+    """What each command line says, and the heavy modules that were imported."""
+    command = [sys.executable, "-c", TOLD, json.dumps(lines)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, input=stdin)
+    said = done.stderr.decode().splitlines()
+    assert said[1::2] == ["1"] * len(lines), done.stderr.decode()
+    return said[0::2], done.stdout.decode().strip()
+
+
+@pytest.fixture
+def project(root: Path, tmp_path: Path) -> Path:
+    (tmp_path / "conf").symlink_to(root / "conf")
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def shipped(root: Path) -> DictConfig:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        return config.compose([])
+
+
+def model(folder: Path, kind: str) -> None:
+    """What a model folder of this kind looks like from outside."""
+    values = {"translator": {"n_encoder": 1}, "classifier": {"labels": ["ham", "spam"]}}.get(kind, {"n_layer": 1})
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(values))
+    (folder / "model.safetensors").write_bytes(b"")
+    if kind == "assistant":
+        (folder / "chat.json").write_text("{}")
+
+
+def test_every_command_either_says_what_it_lacks_or_needs_nothing() -> None:
+    assert {*BY} | NEED_NOTHING == {*COMMANDS}
+    assert not {*BY} & NEED_NOTHING
+
+
+def test_in_an_empty_project_each_command_says_what_it_lacks_without_torch(project: Path) -> None:
+    lines, heavy = told(project, *([name] for name in BY))
+    for (name, says), line in zip(BY.items(), lines, strict=True):
+        assert line.startswith("foundling: "), name
+        assert says in line
+    assert heavy == "[]"
+
+
+def test_wrong_settings_models_and_texts_are_told_without_torch(project: Path) -> None:
+    for kind in ("base", "assistant", "classifier", "translator"):
+        model(project / "models" / kind, kind)
+    (project / "models/empty").mkdir()
+    (project / "rows.csv").write_text("body\nfree entry\n")
+    (project / "blank.txt").write_text("a\n\nb\n")
+    cases = {
+        "predict model=models/base text=x": "models/base holds a base model, and this command takes a classifier model",
+        "predict model=models/translator text=x": "or use `foundling translate` with this one",
+        "translate model=models/assistant text=x": "models/assistant holds an assistant model, .* a translator model",
+        "generate model=models/classifier": "models/classifier holds a classifier model, .*a base model or an",
+        "chat model=models/base": "models/base holds a base model, and this command takes an assistant model",
+        "export model=models/translator": "models/translator holds a translator model",
+        "predict model=models/empty text=x": "models/empty is not a model folder: models/empty/config.json is missing",
+        "predict model=models/classifier file=none.txt": "found no file none.txt",
+        "predict model=models/classifier file=rows.csv": r"rows.csv:2 has no column 'text' \(found body\)",
+        "predict model=models/classifier file=blank.txt": "blank.txt:2 is an empty text",
+        "translate model=models/translator file=rows.csv": "rows.csv:2 has no column 'text'",
+        "predict model=models/classifier": r"standard input, line 2: byte 0xff is not valid UTF-8",
+        "pretrain pretrain.max_steps=-1": "pretrain.max_steps=-1",
+        "instruct instruct.method=5 instruct.batch_size=0": "instruct.batch_size=0",
+    }
+    lines, heavy = told(project, *(case.split() for case in cases), stdin=b"good\n\xff bad\n")
+    for (case, says), line in zip(cases.items(), lines, strict=True):
+        assert re.search(says, line), f"{case}: {line}"
+    assert heavy == "[]"
+
+
+def test_the_line_of_an_invalid_byte_is_named_by_translate_too(project: Path) -> None:
+    model(project / "models/translator", "translator")
+    lines, heavy = told(project, ["translate"], stdin="Grüße\n日本\n".encode() + b"\xe9t\xe9\n")
+    assert "standard input, line 3: byte 0xe9 is not valid UTF-8" in lines[0]
+    assert heavy == "[]"
+
+
+@pytest.mark.parametrize("stage", inputs.STAGES)
+def test_the_files_that_are_required_are_dependencies_and_made_by_the_stage_that_is_named(
+    root: Path, shipped: DictConfig, stage: str
+) -> None:
+    stages = yaml.safe_load((root / "dvc.yaml").read_text())["stages"]
+    for file in inputs.STAGES[stage](shipped):
+        assert any(dep == file.file or file.file.startswith(f"{dep}/") for dep in stages[stage]["deps"]), file
+        name, _, key = file.made_by.partition("@")
+        block = stages[name].get("do", stages[name])
+        outs = [str(out).replace("${key}", key) for kind in ("outs", "metrics", "plots") for out in block.get(kind, [])]
+        assert any(out == file.file or file.file.startswith(f"{out}/") for out in outs), file

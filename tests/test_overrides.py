@@ -1,0 +1,319 @@
+"""Any text arrives as it was written, by hand and from params.yaml; what Hydra knows passes; mistakes are one line."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from omegaconf import DictConfig, OmegaConf
+
+from foundling import config
+from foundling.literals import NULLABLE_TEXTS, WORDS, quoted
+from foundling.overrides import origin_of, prepare
+from foundling.ranges import RANGES
+
+# what a terminal can pass on: no NUL, no half of a surrogate pair
+TEXTS = st.text(
+    st.sampled_from("aé日🦁 ,=(){}[]'\"\\$:~+-#\n\t|") | st.characters(codec="utf-8", exclude_characters="\0")
+)
+NASTY = [
+    *("日本", "Grüße", "null", "true", "123", "1e3", "costs ${5} now", "${oc.env:HOME}", "\\${x}", "\\\\${x", "${"),
+    *(
+        "ends with \\",
+        "Be kind, always.",
+        "a (1)",
+        "{a: b}",
+        "[x",
+        "it's",
+        '"',
+        " both ",
+        "two\nlines",
+        "k=v",
+        "",
+        "~/x",
+    ),
+    *("choice(a,b)", "glob(*)", "???", "'quoted'", "\\'", "#", "-m", "--help", "~model", "nan", "\u2028", "\ufeff"),
+]
+SHARED = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
+QUICK, COMPOSING = settings(max_examples=300, **SHARED), settings(max_examples=8, **SHARED)
+
+
+@pytest.fixture
+def project(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "conf").symlink_to(root / "conf")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def shipped(root: Path) -> DictConfig:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        return config.compose([])
+
+
+def composed(command: str | None, *arguments: str) -> DictConfig:
+    """As Hydra composes it, from the arguments that it is given."""
+    return config.compose(prepare(command, arguments).arguments)
+
+
+def jobs(*overrides: str) -> list[list[str]]:
+    """The overrides of each job of a sweep, as Hydra's own sweeper makes them."""
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    return [job for batch in BasicSweeper.split_arguments(parsed, None) for job in batch]
+
+
+def spread(values: list[str]) -> st.SearchStrategy[str]:
+    return st.sampled_from(values) | TEXTS
+
+
+@QUICK
+@given(spread(NASTY))
+def test_a_quoted_text_is_read_as_itself_by_hydra_and_omegaconf(text: str) -> None:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    value = OverridesParser.create().parse_override(f"key={quoted(text)}").value()
+    read = OmegaConf.create({"key": value, "again": "${key}"})
+    assert (read.key, read.again) == (text, text)
+    (job,) = jobs(f"key={quoted(text)}")  # a sweep writes its jobs' overrides anew
+    assert OverridesParser.create().parse_override(job[0]).value() == value
+
+
+@pytest.mark.parametrize("first", range(0, len(NASTY), 3))
+def test_nasty_texts_on_the_command_line_arrive_equal(project: Path, first: int) -> None:
+    one, two, three = (NASTY + NASTY)[first : first + 3]
+    three = three if three != "null" else "./null"  # null is null for a path, see below
+    made = prepare(
+        "generate", [f"prompt={one}", f"pretrain.sample.prompt={two}", "corpus=files", f"corpus.path={three}"]
+    ).config
+    assert made is not None
+    assert (made.generate.prompt, made.pretrain.sample.prompt, made.corpus.path) == (one, two, three)
+
+
+@COMPOSING
+@given(TEXTS)
+@example("${oc.env:HOME}")
+def test_any_text_on_the_command_line_arrives_equal(project: Path, text: str) -> None:
+    made = composed("generate", "corpus=files", f"prompt={text}", f"corpus.path={text}x", f"chat.system={text}")
+    assert (made.generate.prompt, made.corpus.path, made.chat.system) == (text, f"{text}x", text)
+    assert OmegaConf.to_container(made, resolve=True)["corpus"]["sources"][0]["path"] == f"{text}x"
+
+
+@COMPOSING
+@given(TEXTS, TEXTS)
+@example("null", "${oc.env:HOME}")
+def test_any_text_in_params_yaml_arrives_equal(project: Path, text: str, another: str) -> None:
+    values = {"corpus": {"path": text}, "chat": {"system": another}, "pretrain": {"sample": {"prompt": text}}}
+    values |= {"translator": {"dataset": {"name": another, "sources": [{"name": "x", "path": text}]}}}
+    (project / "params.yaml").write_text(yaml.safe_dump({"corpus": "files", "set": values}, allow_unicode=True))
+    made = OmegaConf.to_container(composed(None), resolve=True)
+    assert (made["corpus"]["path"], made["corpus"]["sources"][0]["path"]) == (text, text)
+    assert (made["chat"]["system"], made["pretrain"]["sample"]["prompt"]) == (another, text)
+    assert made["translator"]["dataset"] == {"name": another, "sources": [{"name": "x", "path": text}]}
+
+
+def test_a_source_in_params_yaml_may_refer_to_a_value_of_the_config(project: Path) -> None:
+    source = {
+        "name": "s",
+        "weight": 1.0,
+        "generate": {"name": "stories", "seed": 1, "megabytes": "${corpus.megabytes}"},
+    }
+    (project / "params.yaml").write_text(yaml.safe_dump({"set": {"corpus": {"megabytes": 0.5, "sources": [source]}}}))
+    assert composed(None).corpus.sources[0].generate.megabytes == 0.5
+
+
+def test_null_is_null_in_settings_that_may_be_null_but_a_word_among_words(project: Path) -> None:
+    made = composed("chat", "system=null", "corpus=files", "corpus.path=null", "instruct.system=null")
+    assert (made.chat.system, made.corpus.path, made.instruct.system) == ("null", None, None)
+    assert composed("export", "to=null").export.to is None
+    assert composed("chat", "system=").chat.system == ""  # the model's own
+
+
+def test_every_setting_that_is_null_by_default_is_known_to_be_a_text_or_not(root: Path) -> None:
+    structures = {
+        "label_names",
+        "class_weights",
+        "answers",
+        "parallel",
+        "dataset",
+        "specials",
+        "hub",
+        "experiment",
+        "columns",
+    }
+    of_machines = {"peak", "memory", "power", "price", "spike", "output_subdir"}
+    found = set()
+    for file in (root / "conf").rglob("*.yaml"):
+        waiting = [yaml.safe_load(file.read_text()) or {}]
+        while waiting:
+            values = waiting.pop()
+            for key, value in values.items() if isinstance(values, dict) else enumerate(values):
+                waiting += [value] if isinstance(value, dict | list) else []
+                found |= {key} if value is None and isinstance(key, str) else set()
+    assert found - structures - of_machines - set(NULLABLE_TEXTS) - {key.rpartition(".")[2] for key in RANGES} == set()
+    assert not set(NULLABLE_TEXTS) & set(RANGES)
+
+
+def test_under_m_paths_are_swept_and_words_are_not(project: Path) -> None:
+    def swept(*arguments: str) -> list[list[str]]:
+        overrides = prepare("generate", ["-m", "corpus=files", *arguments]).arguments[1:]
+        return [[str(config.compose(job).corpus.path), config.compose(job).generate.prompt] for job in jobs(*overrides)]
+
+    assert swept("corpus.path=a.txt,b.txt", "prompt=a, b") == [["a.txt", "a, b"], ["b.txt", "a, b"]]
+    assert swept("corpus.path=Müller (1).txt, 日本.txt") == [["Müller (1).txt", ""], ["日本.txt", ""]]
+    assert swept("corpus.path='a,b.txt'") == [["a,b.txt", ""]]
+    assert swept(r"corpus.path=a\,b.txt,${x}") == [["a,b.txt", ""], ["${x}", ""]]
+    assert swept("corpus.path=choice(a,b)") == [["a", ""], ["b", ""]]
+    assert swept("corpus.path=null,x") == [["None", ""], ["x", ""]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["seed=1,2"], "seed=1,2 is a sweep; add -m .*'seed=\\[1,2\\]'"),
+        (["model=nano,micro"], "model=nano,micro is a sweep; add -m"),
+        (
+            ["hydra/launcher=joblib"],
+            "hydra/launcher=joblib is not installed; installed are basic; .*hydra-joblib-launcher",
+        ),
+        (
+            ["hydra/sweeper=optuna"],
+            "hydra/sweeper=optuna is not installed; installed are .*basic.*hydra-optuna-sweeper",
+        ),
+        (["hydra/job_logging=loud"], "hydra/job_logging=loud is not installed; installed are .*plain"),
+        (["hydra.swep.dir=x"], "hydra.swep.dir is no value .*hydra.sweep.dir"),
+        (["-m", "model=glob(zz*)"], r"model=glob\(zz\*\) matches none of .*micro"),
+        (["-m", "model=interval(1,2)"], "an interval is of numbers; choose from .*micro"),
+        (["--cfg", "nothing"], "invalid choice: 'nothing'"),
+        (["--bad"], "unrecognized arguments: --bad"),
+        (["words"], "'words' cannot be read .*write key=value"),
+        (["--config-dir", "nowhere", "seed=1"], "--config-dir: found no folder nowhere"),
+        (["+pretrain.note=日本"], "'\\+pretrain.note=日本' cannot be read .*quote a text: '\\+pretrain.note="),
+        (["generate.prompt=\udcff"], "is not valid UTF-8"),
+        (["+model=micro"], "cannot be composed: model appears more than once"),
+        (["~pretrain.nothing"], "pretrain.nothing is no value"),
+        (["+model.n_layer=3"], "cannot be composed: Could not append"),
+    ],
+)
+def test_what_hydra_cannot_do_is_said_in_one_line(project: Path, arguments: list[str], says: str) -> None:
+    with pytest.raises(ValueError, match=says) as refusal:
+        prepare("generate", arguments)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-m", "model=glob(mic*)"],
+        ["-m", "model=choice(nano,micro)", "seed=range(1,3)", "pretrain.optimizer.lr=interval(0,1)"],
+        ["-m", "hydra/launcher=basic", "hydra/sweeper=basic", "hydra.sweep.dir=x", "hydra.job.num=3"],
+        ["hydra/job_logging=disabled", "hydra.verbose=true", "hydra.job.chdir=true"],
+        ["~pretrain.sample", "++pretrain.new.key=3", "+pretrain.note=x"],
+        ["hydra.mode=MULTIRUN", "seed=1,2"],
+        ["hydra.sweep.dir=multirun/${now:%Y}"],
+    ],
+)
+def test_what_hydra_knows_passes(project: Path, arguments: list[str]) -> None:
+    assert prepare(None, arguments).arguments[-1] == arguments[-1]
+
+
+def test_choices_of_a_config_dir_are_known(project: Path) -> None:
+    (project / "mine/model").mkdir(parents=True)
+    (project / "mine/model/tall.yaml").write_text("defaults: [micro, _self_]\nn_layer: 9\n")
+    (project / "mine/experiment").mkdir()
+    (project / "mine/experiment/own.yaml").write_text("# @package _global_\ndefaults: [{override /model: tall}]\n")
+    (project / "params.yaml").write_text("model: small\n")
+    for chosen in ("model=tall", "experiment=own"):
+        made = prepare(None, ["--config-dir", "mine", chosen])
+        assert made.config is not None
+        assert made.config.model.n_layer == 9
+    assert prepare(None, ["--config-dir", "mine", "-m", "model=glob(ta*)"]).config is None
+    with pytest.raises(ValueError, match="model=tal is not a choice of conf/model; did you mean tall"):
+        prepare(None, ["--config-dir", "mine", "model=tal"])
+
+
+def test_the_checked_config_is_what_hydra_composes(project: Path) -> None:
+    (project / "params.yaml").write_text("model: micro\nset: {pretrain: {max_steps: 7}, corpus: {name: a ${b}}}\n")
+    made = prepare(None, ["optimizer=adamw", "pretrain.optimizer.lr=0.5", "~pretrain.sample", "+pretrain.note=x"])
+    assert made.config == config.compose(made.arguments)
+
+
+def test_an_error_names_params_yaml_where_the_value_comes_from_there(project: Path) -> None:
+    (project / "params.yaml").write_text("model: smal\n")
+    with pytest.raises(ValueError, match=r"model=smal is not a choice of conf/model \(params.yaml\)"):
+        prepare(None, [])
+    (project / "params.yaml").write_text("set: {pretrain: {max_step: 3}}\n")
+    with pytest.raises(ValueError, match=r"`set` in params.yaml: pretrain.max_step is no value"):
+        prepare(None, [])
+    (project / "params.yaml").write_text("set: {pretrain: {max_steps: 3, seed: 1}}\n")
+    message = "found pretrain.max_steps=-1"
+    assert origin_of(message, []) == " (pretrain.max_steps: from `set` in params.yaml)"
+    assert origin_of(message, ["pretrain.max_steps=-1"]) == ""
+    assert origin_of("found pretrain.max_steps_more=1", []) == ""
+
+
+def foundling(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join([str(project / "plugins"), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-m", "foundling", *arguments]
+    return subprocess.run(command, cwd=project, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True)
+
+
+LAUNCHER = """
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+from hydra.core.config_store import ConfigStore
+
+
+class Loud(BasicLauncher):
+    def launch(self, job_overrides, initial_job_idx):
+        print("LOUD", len(job_overrides))
+        return super().launch(job_overrides, initial_job_idx)
+
+
+node = {"_target_": f"{__name__}.Loud"}
+ConfigStore.instance().store(group="hydra/launcher", name="loud", node=node, provider="loud")
+"""
+
+
+def test_a_launcher_that_is_installed_runs_a_sweep(project: Path) -> None:
+    (project / "plugins/hydra_plugins").mkdir(parents=True)
+    (project / "plugins/hydra_plugins/loud.py").write_text(LAUNCHER)
+    done = foundling(project, "compose", "-m", "hydra/launcher=loud", "seed=1,2")
+    assert done.returncode == 0, done.stderr
+    assert "LOUD 2" in done.stdout
+    assert len(list(project.glob("multirun/compose/*/*/composed.yaml"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shows"),
+    [
+        (["--cfg", "job", "-p", "pretrain.sample", "pretrain.sample.prompt=日, (b)"], "prompt: 日, (b)"),
+        (["--cfg", "job", "--resolve", "--package", "generate"], "seed: 1"),
+        (["--cfg", "hydra"], "output_subdir: null"),
+        (["--info", "searchpath"], "command-line"),
+        (["--multirun", "seed=5"], "Launching 1 jobs"),
+    ],
+)
+def test_hydras_own_flags_work(project: Path, arguments: list[str], shows: str) -> None:
+    (project / "mine").mkdir()
+    done = foundling(project, "compose", "--config-dir", "mine", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert shows in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["~model"], ["~pretrain.optimizer"], ["~corpus.split"], ["hydra.mode=NEVER"]])
+def test_deletions_and_hydras_refusals_are_one_line(project: Path, arguments: list[str]) -> None:
+    done = foundling(project, "tokenizer", *arguments)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert done.stderr.startswith("foundling: ")
+
+
+def test_words_are_settings_of_commands(shipped: DictConfig) -> None:
+    assert all(OmegaConf.select(shipped, key, throw_on_missing=True) in ("", None) for key in WORDS)
