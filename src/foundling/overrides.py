@@ -69,14 +69,17 @@ def prepare(command: str | None, arguments: Sequence[str]) -> Prepared:
     names = [*(key for key, _ in _values(config)), *known]
     written = _written(single, line, config)
     given = [_quoted(argument, config, line.multirun) for argument in given]
-    values = [override for override in _parse(written, SET) if _check_value(override, config, names, SET)]
+    values = _parse(written, SET)
+    for override in values:
+        _check_value(override, config, names, SET)
     for override in _parse(given, ""):
         if override.is_sweep_override() and not line.multirun:
             raise ValueError(
                 f"{override.input_line} is a sweep; add -m to run its values one by one, or put a list in brackets: "
                 f"{shlex.quote(f'{override.get_key_element()}=[{override.get_value_string()}]')}"
             )
-        if not _is_choice(override, known) and _check_value(override, config, names, ""):
+        if not _is_choice(override, known):
+            _check_value(override, config, names, "")
             values.append(override)
     arguments = [*line.flags, *choices, *written, *given]
     return Prepared(arguments, None if line.multirun or not line.runs else _with_values(config, values))
@@ -196,10 +199,13 @@ def _checked_choices(
     arguments: Sequence[str], origin: str, known: Mapping[str, list[str]], loader: "ConfigLoader"
 ) -> list[str]:
     """The overrides that choose of a group, sweeps by their first choice; an unknown choice raises ValueError."""
-    chosen = []
+    chosen = [argument for argument in arguments if _key(argument) == "hydra.searchpath"]
+    places = list(chosen)
     for argument in arguments:
         key = _key(argument).partition("@")[0]
-        options = known.get(key) or (loader.get_group_options(key) if "." not in key else [])
+        options = known.get(key, [])
+        if "." not in key and (places or not options):  # Hydra's own groups, those of plugins and of hydra.searchpath
+            options = loader.get_group_options(key, config_name="config", overrides=places)
         if not options:
             continue
         override = _parse([argument], origin)[0]
@@ -240,30 +246,29 @@ def _is_choice(override: "Override", known: Mapping[str, list[str]]) -> bool:
     return override.key_or_group in known or "/" in override.key_or_group
 
 
-def _check_value(override: "Override", config: "DictConfig", names: list[str], origin: str) -> bool:
-    """Refuse a key that is not of the config, and a switch or number set to something else; else True.
+def _check_value(override: "Override", config: "DictConfig", names: list[str], origin: str) -> None:
+    """Refuse a key that is not of the config, and a switch or number set to something else.
 
     A sweep's values are checked as its jobs come, one by one.
     """
     key = override.key_or_group
     if override.is_add() or override.is_force_add():
-        return True
+        return
     node = find(config, key)
     if node is None:
         own = [name for name in names if name.startswith("hydra.") == key.startswith("hydra.")]
         raise ValueError(f"{_place(origin)}{key} is no value of the config and no group of {CONF}/; {near(key, own)}")
     value, default = override.value(), node._value()
     if override.is_sweep_override() or value is None or (isinstance(value, str) and value.startswith("${")):
-        return True
+        return
     if isinstance(default, bool):
         fits, needed = isinstance(value, bool), "true or false"
     elif isinstance(default, int | float):
         fits, needed = isinstance(value, int | float) and not isinstance(value, bool), "a number"
     else:
-        return True
+        return
     if not fits:
         raise ValueError(f"{_place(origin)}{override.input_line} is not allowed; {key} is {needed}, as {default}")
-    return True
 
 
 def _written(single: Mapping[str, Any], line: CommandLine, config: "DictConfig") -> list[str]:
