@@ -195,7 +195,7 @@ COMMANDS = [
     (["pretrain", "pretrain.batch_size=null"], "found pretrain.batch_size=None"),
     (["chat", "temperature=-1"], "found chat.temperature=-1"),
     (["pretrain", "model=../../etc/passwd"], "is not a choice of conf/model|cannot be read"),
-    (["pretrain", "pretrain.sample.prompt=${oc.env:HOME"], "cannot be read"),
+    (["pretrain", "pretrain.seed=${oc.env:HOME"], "cannot be read"),
     (["pretrain", "pretrain.seed=${nothing.there}"], "cannot be resolved"),
     (["../../bin/sh"], "is no command"),
     (["pretrain", "experiment=../x"], "is not a choice of conf/experiment|cannot be read"),
