@@ -1,4 +1,4 @@
-"""What a model still knows of what its base was raised on: held-out text and benchmarks, before and after a tuning."""
+"""What fine-tuning costs the base's own tasks: held-out loss and benchmark accuracy, measured before and after."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,35 +16,48 @@ from foundling.text.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
-class Exam:
-    """What base and tuned model are asked alike: held-out ids (N,), in order, and the questions of each benchmark."""
+class ForgettingProbe:
+    """The same held-out ids (N,) and benchmark items for the base and the fine-tuned model."""
 
-    text: np.ndarray
+    tokenizer: Tokenizer
+    ids: np.ndarray
     benchmarks: Mapping[str, Mapping[str, Any]]
-    questions: Mapping[str, Sequence[Any]]
+    items: Mapping[str, Sequence[Any]]
     seed: int
 
+    @classmethod
+    def read(
+        cls,
+        tokens: Path,
+        raw: Path,
+        tokenizer: Tokenizer,
+        settings: Mapping[str, int],
+        evaluate: Mapping[str, Any],
+    ) -> "ForgettingProbe":
+        """Take the first `settings.tokens` held-out ids, and draw `settings.questions` items of each benchmark."""
+        seed, benchmarks = evaluate["seed"], evaluate["benchmarks"]
+        items = {}
+        for name, benchmark in benchmarks.items():
+            rows = (record for _, record in records(raw / name, benchmark))
+            items[name] = read_items(rows, benchmark, settings["questions"], seed)
+        held_out = open_tokens(tokens, tokenizer).validation[0].ids
+        return cls(tokenizer, held_out[: settings["tokens"]], benchmarks, items, seed)
 
-def read_exam(
-    tokens: Path, folder: Path, tokenizer: Tokenizer, spared: Mapping[str, int], evaluate: Mapping[str, Any]
-) -> Exam:
-    """Read the first held-out ids and draw questions by the seed, as many as `spared` says (tokens, questions)."""
-    seed, benchmarks = evaluate["seed"], evaluate["benchmarks"]
-    questions = {
-        name: read_items((record for _, record in records(folder / name, one)), one, spared["questions"], seed)
-        for name, one in benchmarks.items()
-    }
-    return Exam(open_tokens(tokens, tokenizer).validation[0].ids[: spared["tokens"]], benchmarks, questions, seed)
-
-
-def knows(model: GPT, tokenizer: Tokenizer, exam: Exam, batch_tokens: int) -> dict[str, Any]:
-    """The loss on the held-out text, in nats per token, and the accuracy on each benchmark that has questions."""
-    size = len(tokenizer.decode_bytes(exam.text.tolist()))
-    paid = held_out_metrics(model, {"held_out": (exam.text, size)}, batch_tokens)
-    measured: dict[str, Any] = {"control": False, "batch_tokens": batch_tokens, "seed": exam.seed}
-    found = {
-        name: score(model, tokenizer, questions, exam.benchmarks[name], **measured)["kinds"]["all"]
-        for name, questions in exam.questions.items()
-        if questions
-    }
-    return {"val/loss": paid["val/loss"], "val/perplexity": paid["val/perplexity"], "benchmarks": found}
+    def measure(self, model: GPT, batch_tokens: int) -> dict[str, Any]:
+        """Loss (nats per token) and perplexity of the held-out text, and accuracy on each benchmark with items."""
+        size = len(self.tokenizer.decode_bytes(self.ids.tolist()))
+        held_out = held_out_metrics(model, {"held_out": (self.ids, size)}, batch_tokens)
+        accuracies = {}
+        for name, items in self.items.items():
+            if items:
+                scored = score(
+                    model,
+                    self.tokenizer,
+                    items,
+                    self.benchmarks[name],
+                    control=False,
+                    batch_tokens=batch_tokens,
+                    seed=self.seed,
+                )
+                accuracies[name] = scored["kinds"]["all"]
+        return {name: held_out[name] for name in ("val/loss", "val/perplexity")} | {"benchmarks": accuracies}

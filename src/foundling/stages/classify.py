@@ -21,7 +21,7 @@ from foundling.device import set_up
 from foundling.evaluation.baselines import baselines
 from foundling.evaluation.classification import Answers, answers, probabilities
 from foundling.evaluation.comparison import OURS, ZERO_SHOT, compare, summary, write_tables
-from foundling.evaluation.forgetting import knows, read_exam
+from foundling.evaluation.forgetting import ForgettingProbe
 from foundling.evaluation.zero_shot import zero_shot
 from foundling.model import lora
 from foundling.model.classifier import Classifier
@@ -57,8 +57,8 @@ def run(config: DictConfig, out: Path) -> float:
     rows, cut = encode_splits(tokenizer, texts, trunk.config.context, settings["keep"])
     origin = provenance(shaping(asked, "classify"), [TEXTS / META], BASE)
     work = begin("classify", origin)
-    exam = read_exam(TOKENS, BENCHMARKS, tokenizer, settings["forgetting"], section(config, "evaluate"))
-    before = knows(trunk.to(device).eval(), tokenizer, exam, settings["batch_tokens"])
+    probe = ForgettingProbe.read(TOKENS, BENCHMARKS, tokenizer, settings["forgetting"], section(config, "evaluate"))
+    before = probe.measure(trunk.to(device).eval(), settings["batch_tokens"])
     others, left_out = _untuned(trunk, tokenizer, texts, settings)
 
     network = Classifier(ClassifierConfig(trunk.config, tuple(texts.labels), settings["keep"]), trunk)
@@ -69,7 +69,7 @@ def run(config: DictConfig, out: Path) -> float:
     lora.merge(network.trunk)
     found = probabilities(network.to(device).eval(), rows[TEST].ids, settings["batch_tokens"])
     given = {OURS: answers(found), **others}
-    after = knows(network.trunk, tokenizer, exam, settings["batch_tokens"])
+    after = probe.measure(network.trunk, settings["batch_tokens"])
     metrics = {
         "dataset": settings["dataset"]["name"],
         "texts": texts.counts | {split: len(examples) for split, examples in texts.splits.items()} | {"cut": cut},

@@ -21,7 +21,7 @@ from foundling.data.splits import TEST, choose
 from foundling.data.unknown import count_unknown
 from foundling.device import set_up
 from foundling.evaluation.answers import answer_loss, ask, beside, marks, measure, summary
-from foundling.evaluation.forgetting import Exam, knows, read_exam
+from foundling.evaluation.forgetting import ForgettingProbe
 from foundling.evaluation.judge import judge, reach
 from foundling.model import lora
 from foundling.model.gpt import GPT
@@ -57,7 +57,7 @@ def run(config: DictConfig, out: Path) -> float:
     changes: Counter[str] = Counter()
     splits = conversations(RAW, settings, template_of(settings["template"]), changes)
     count_unknown(tokenizer, texts(splits), "instruct", changes)
-    exam = read_exam(TOKENS, BENCHMARKS, tokenizer, settings["forgetting"], section(config, "evaluate"))
+    probe = ForgettingProbe.read(TOKENS, BENCHMARKS, tokenizer, settings["forgetting"], section(config, "evaluate"))
     origin = provenance(shaping(asked, "instruct"), [RAW / "meta.json"], BASE)
     work = begin("instruct", origin)
     logger = make_wandb(section(config, "runtime")["logger"], asked, "instruct", work.folder)
@@ -65,7 +65,7 @@ def run(config: DictConfig, out: Path) -> float:
     made = origin | {"metrics": reached} | recorder.left_out
     save_chat(out / CHAT, network, tokenizer, made, settings["template"], settings["system"])
     tuned = time.perf_counter()
-    metrics, answers = _measure(network, tokenizer, splits[TEST], exam, config, device)
+    metrics, answers = _measure(network, tokenizer, splits[TEST], probe, config, device)
     counts = {"examples": {split: len(examples) for split, examples in splits.items()}, "changes": dict(+changes)}
     write_json(out / "metrics/instruct.json", {"dataset": settings["dataset"]["name"], **counts, **metrics})
     with atomic_file(out / "plots/answers.jsonl") as file:
@@ -128,7 +128,7 @@ def _measure(
     network: GPT,
     tokenizer: Tokenizer,
     examples: list[Example],
-    exam: Exam,
+    probe: ForgettingProbe,
     config: DictConfig,
     device: torch.device,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -146,7 +146,7 @@ def _measure(
         metrics[name] = measure(answers[name]) | {
             "answer_loss": answer_loss(model, tokenizer, template, examples, batch_tokens)
         }
-        metrics[name]["knows"] = knows(model, tokenizer, exam, batch_tokens)
+        metrics[name]["knows"] = probe.measure(model, batch_tokens)
         metrics[name]["judge"] = judge(answers[name], settings["judge"], seed)
     # the same once more, each behind another one, as in a chat
     later = [together(pair) for pair in zip([*examples[1:], examples[0]], examples, strict=True)]
