@@ -48,6 +48,19 @@ def mirror() -> Path:
     return Path(os.environ["FOUNDLING_MIRROR"])
 
 
+@pytest.fixture
+def job() -> Callable[..., Any]:
+    """A maker of Jobs: conf/ composed with overrides, writing below `out`."""
+
+    def make(*overrides: str, out: Path | None = None) -> Any:
+        from foundling.config import compose
+        from foundling.settings import Job
+
+        return Job(compose(list(overrides)), out or Path())
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def gpt_config() -> Callable[..., Any]:
     """A maker of GPTConfigs: conf/model/<name>.yaml with changes."""

@@ -21,6 +21,7 @@ from foundling.device import automatic_precision, check_accelerator, choose_devi
 from foundling.model.classifier import Classifier, ClassifierConfig
 from foundling.model.gpt import GPT
 from foundling.model.translator import Translator, TranslatorConfig
+from foundling.settings import Job
 from foundling.text.tokenizer import characters
 from foundling.weights import folder
 from foundling.weights.chat import save_chat
@@ -167,7 +168,7 @@ def test_commands_compute_where_runtime_says(
     changes = {name: {"model": str(models / MODELS[name])}}
     changes[name] |= {"max_new_tokens": 2} if name in ("generate", "chat") else {}
     runtime = {"threads": None, "trainer": {"accelerator": accelerator, "devices": 1}}
-    command.run(OmegaConf.merge(defaults, changes, {"runtime": runtime}), Path())
+    command.run(Job(OmegaConf.merge(defaults, changes, {"runtime": runtime}), Path()))
     assert moved == [kind]
 
 

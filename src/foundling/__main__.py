@@ -18,6 +18,8 @@ from foundling.training import wandb_settings
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from foundling.settings import Job
+
 PACKAGE = Path(__file__).parent
 # the pipeline's stages in the order of dvc.yaml, then what one does with its results
 COMMANDS = {
@@ -76,6 +78,8 @@ def _run(name: str, arguments: list[str]) -> None:
     from hydra.types import RunMode
     from omegaconf.errors import OmegaConfBaseException
 
+    from foundling.settings import Job
+
     prepared = _prepare(name, arguments)
     if prepared.config is not None:
         with _naming_deletions(arguments):
@@ -88,7 +92,7 @@ def _run(name: str, arguments: list[str]) -> None:
             with _naming_deletions(arguments):
                 if prepared.config is None:
                     _check(name, composed)
-                return _load(name)(composed, out)  # imports torch, once values and inputs are known to be sound
+                return _load(name)(Job(composed, out))  # imports torch, once values and inputs are known to be sound
         except Exception as error:  # before Hydra wraps it in a traceback of its own
             _end(error, arguments)
 
@@ -128,9 +132,9 @@ def _naming_deletions(arguments: list[str]) -> Iterator[None]:
         raise ValueError(f"a setting is missing ({missing}); leave out {' '.join(deleted)}") from error
 
 
-def _load(name: str) -> Callable[["DictConfig", Path], Any]:
+def _load(name: str) -> Callable[["Job"], Any]:
     module = importlib.import_module(f"foundling.{COMMANDS[name]}.{name}")
-    run: Callable[[DictConfig, Path], Any] = module.run
+    run: Callable[[Job], Any] = module.run
     return run
 
 

@@ -16,6 +16,7 @@ from foundling.commands import chat
 from foundling.generation.assistant import Assistant
 from foundling.generation.sampling import GREEDY
 from foundling.model.gpt import GPT
+from foundling.settings import Job
 from foundling.text.prompts import TEMPLATES
 from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer
 from foundling.weights import folder
@@ -55,7 +56,7 @@ def talk(model: Path, lines: str, monkeypatch: pytest.MonkeyPatch) -> None:
     }
     monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
     runtime = {"threads": None, "trainer": {"accelerator": "cpu", "devices": 1}}
-    chat.run(OmegaConf.create({"chat": ask, "runtime": runtime}), Path())
+    chat.run(Job(OmegaConf.create({"chat": ask, "runtime": runtime}), Path()))
 
 
 def test_lines_from_a_pipe_are_answered_one_by_one(model: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 
 from foundling.commands import clean
 from foundling.scratch import begin, folders
+from foundling.settings import Job
 
 HOLD = """
 import time
@@ -42,7 +43,7 @@ def unfinished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tupl
 
 
 def run(delete: bool) -> None:
-    clean.run(OmegaConf.create({"clean": {"delete": delete}}), Path())
+    clean.run(Job(OmegaConf.create({"clean": {"delete": delete}}), Path()))
 
 
 def rows(text: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from foundling import config
 from foundling.artifacts import write_json
 from foundling.commands import plan
 from foundling.overrides import addressed
+from foundling.settings import Job
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +22,7 @@ def workspace(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 def planned(capsys: Any, *arguments: str) -> str:
     """What is printed, with single spaces."""
-    plan.run(config.compose(addressed("plan", list(arguments))), Path())
+    plan.run(Job(config.compose(addressed("plan", list(arguments))), Path()))
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= plan.WIDTH
     assert "…" not in out

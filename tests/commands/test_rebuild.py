@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 
 from foundling.artifacts import read_json, sha256, write_json
 from foundling.commands import rebuild
+from foundling.settings import Job
 from foundling.weights.provenance import run_record
 
 # stands in for the stages: pretrain writes the seed that params.yaml or the command line gives
@@ -65,7 +66,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fix
 
 
 def run(carry_out: bool = False, model: str = "models/base") -> None:
-    rebuild.run(OmegaConf.create({"rebuild": {"model": model, "run": carry_out}}), Path())
+    rebuild.run(Job(OmegaConf.create({"rebuild": {"model": model, "run": carry_out}}), Path()))
 
 
 def test_it_prints_commands_with_the_settings_that_the_commit_does_not_hold(project: Path, capsys: Any) -> None:
@@ -180,7 +181,7 @@ def test_a_record_that_names_code_is_not_carried_out(project: Path, what: str) -
     record = read_json("metrics/pretrain_run.json")
     write_json("metrics/pretrain_run.json", record | {"overrides": HARMS[what]})
     with pytest.raises(ValueError, match=r"do not trust this record|nothing can be rebuilt from it") as refusal:
-        rebuild.run(OmegaConf.create({"rebuild": {"model": "models/base", "run": True}}), Path())
+        rebuild.run(Job(OmegaConf.create({"rebuild": {"model": "models/base", "run": True}}), Path()))
     assert "\n" not in str(refusal.value)
     assert not Path("scratch").exists()
     assert not Path("evil").exists()
@@ -192,4 +193,4 @@ def test_a_record_that_is_damaged_is_refused(project: Path, lacking: str) -> Non
     del record[lacking]
     write_json("metrics/pretrain_run.json", record)
     with pytest.raises(ValueError, match=f"lacks {lacking}"):
-        rebuild.run(OmegaConf.create({"rebuild": {"model": "models/base", "run": False}}), Path())
+        rebuild.run(Job(OmegaConf.create({"rebuild": {"model": "models/base", "run": False}}), Path()))

@@ -9,6 +9,7 @@ from scipy.stats import ttest_1samp
 
 from foundling.artifacts import write_json
 from foundling.commands import seeds
+from foundling.settings import Job
 
 
 def sweep(folder: Path, values: list[float], name: str = "instruct") -> Path:
@@ -18,7 +19,7 @@ def sweep(folder: Path, values: list[float], name: str = "instruct") -> Path:
 
 
 def run(path: Path | None, *metrics: str) -> None:
-    seeds.run(OmegaConf.create({"seeds": {"sweep": path and str(path), "metrics": list(metrics)}}), Path())
+    seeds.run(Job(OmegaConf.create({"seeds": {"sweep": path and str(path), "metrics": list(metrics)}}), Path()))
 
 
 def test_the_table_holds_mean_interval_and_each_job(tmp_path: Path, capsys: Any) -> None:

@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 from foundling.artifacts import read_json, sha256, write_json
 from foundling.commands import verify
 from foundling.data.fetching import fetch
+from foundling.settings import Job
 
 CORPUS = {"name": "mine", "sources": [{"name": "files", "path": "texts"}]}
 OTHERS = ("classify", "instruct", "translator")
@@ -33,7 +34,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def run(model: str = "models/two") -> None:
     none = {"dataset": {"sources": []}}
     datasets = {"corpus": CORPUS, "evaluate": {"benchmarks": {}}, **dict.fromkeys(OTHERS, none)}
-    verify.run(OmegaConf.create({"verify": {"model": model}, **datasets}), Path())
+    verify.run(Job(OmegaConf.create({"verify": {"model": model}, **datasets}), Path()))
 
 
 def test_an_intact_chain_is_said_to_be_so(capsys: Any) -> None:

@@ -18,6 +18,7 @@ from foundling.evaluation import forgetting
 from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig
 from foundling.model.gpt import GPT
+from foundling.settings import Job
 from foundling.stages import classify
 from foundling.text.tokenizer import GPT2_PATTERN, Tokenizer
 from foundling.weights import folder
@@ -78,7 +79,7 @@ def bring(composed: Any) -> None:
 
 @pytest.mark.parametrize("train", ["head", "last", "all", "lora"])
 def test_it_writes_a_classifier_its_metrics_and_its_answers(workspace: Path, train: str) -> None:
-    loss = classify.run(compose(f"classify.train={train}", "classify.class_weights=balanced"), workspace / "job")
+    loss = classify.run(Job(compose(f"classify.train={train}", "classify.class_weights=balanced"), workspace / "job"))
     metrics = read_json(workspace / "job/metrics/classify.json")
     assert metrics["texts"] == {
         "read": 80,
@@ -113,7 +114,7 @@ def test_it_writes_a_classifier_its_metrics_and_its_answers(workspace: Path, tra
 
 def test_equal_settings_give_equal_bytes(workspace: Path) -> None:
     for job in ("one", "two"):
-        classify.run(compose(), workspace / job)
+        classify.run(Job(compose(), workspace / job))
     for name in RESULTS:
         assert sha256(workspace / "one" / name) == sha256(workspace / "two" / name), name
 
@@ -123,7 +124,7 @@ def test_many_labels_need_no_curve(workspace: Path) -> None:
     with open("texts.csv", "w", newline="") as file:
         csv.writer(file).writerows([("text", "label"), *rows])
     bring(compose())
-    classify.run(compose("classify.max_steps=4", "classify.zero_shot.limit=0"), Path())
+    classify.run(Job(compose("classify.max_steps=4", "classify.zero_shot.limit=0"), Path()))
     models = read_json("metrics/classify.json")["models"]
     assert set(models) == {"classifier", "majority", "word_tfidf_logistic", "char_tfidf_svm"}
     assert list(models["classifier"]["labels"]) == ["a", "b", "c"]
@@ -143,13 +144,13 @@ def test_many_labels_need_no_curve(workspace: Path) -> None:
 )
 def test_what_cannot_be_is_refused_and_leaves_nothing(workspace: Path, changes: list[str], says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        classify.run(compose(*changes), workspace)
+        classify.run(Job(compose(*changes), workspace))
     assert not (workspace / "models/classifier").exists()
     assert not (workspace / "metrics").exists()
 
 
 def test_an_interrupted_run_leaves_the_old_classifier(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    classify.run(compose("classify.max_steps=2"), workspace)
+    classify.run(Job(compose("classify.max_steps=2"), workspace))
     before = sha256(workspace / "models/classifier")
 
     def interrupt(*arguments: Any) -> None:
@@ -157,5 +158,5 @@ def test_an_interrupted_run_leaves_the_old_classifier(workspace: Path, monkeypat
 
     monkeypatch.setattr(classify, "probabilities", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        classify.run(compose("classify.max_steps=3"), workspace)
+        classify.run(Job(compose("classify.max_steps=3"), workspace))
     assert sha256(workspace / "models/classifier") == before

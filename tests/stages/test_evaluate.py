@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 
 from foundling.artifacts import read_json, write_json
 from foundling.model.gpt import GPT
+from foundling.settings import Job
 from foundling.stages import evaluate
 from foundling.weights import folder
 
@@ -98,7 +99,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpt_config: Calla
 
 
 def test_writes_metrics_curve_and_samples_below_out(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    evaluate.run(OmegaConf.create(CONFIG), workspace / "job")
+    evaluate.run(Job(OmegaConf.create(CONFIG), workspace / "job"))
     metrics = read_json(workspace / "job/metrics/evaluate.json")
     assert metrics["held_out"]["tokens"] == 599
     assert set(metrics["benchmarks"]["mine"]["kinds"]) == {"all", "facts", "cause", "mean_of_kinds"}
@@ -126,13 +127,13 @@ def test_computes_where_runtime_says(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(GPT, "to", to)
     runtime = {"threads": None, "trainer": {"accelerator": accelerator, "devices": 1}}
-    evaluate.run(OmegaConf.create(CONFIG | {"runtime": runtime}), Path())
+    evaluate.run(Job(OmegaConf.create(CONFIG | {"runtime": runtime}), Path()))
     assert moved == [kind] * 3  # the model and two snapshots
 
 
 def test_measures_the_same_twice(workspace: Path) -> None:
     for job in ("one", "two"):
-        evaluate.run(OmegaConf.create(CONFIG), workspace / job)
+        evaluate.run(Job(OmegaConf.create(CONFIG), workspace / job))
     for name in ("metrics/evaluate.json", "plots/emergence.csv", "plots/samples.jsonl"):
         assert (workspace / "one" / name).read_bytes() == (workspace / "two" / name).read_bytes()
 
@@ -140,7 +141,7 @@ def test_measures_the_same_twice(workspace: Path) -> None:
 def test_without_benchmarks_the_curve_is_empty(workspace: Path) -> None:
     config = OmegaConf.create(CONFIG)
     config.evaluate.benchmarks = {}
-    evaluate.run(config, Path())
+    evaluate.run(Job(config, Path()))
     assert read_json("metrics/evaluate.json")["benchmarks"] == {}
     assert len(Path("plots/emergence.csv").read_text().splitlines()) == 1
 
@@ -148,10 +149,12 @@ def test_without_benchmarks_the_curve_is_empty(workspace: Path) -> None:
 @pytest.mark.parametrize(("section", "value"), [("model", {"n_layer": 2}), ("corpus", {"name": "books"})])
 def test_a_base_of_other_settings_is_refused(workspace: Path, section: str, value: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="dvc repro pretrain"):
-        evaluate.run(OmegaConf.create(CONFIG | {section: value}), Path())
+        evaluate.run(Job(OmegaConf.create(CONFIG | {section: value}), Path()))
     assert not Path("metrics").exists()
 
 
 def test_other_evaluation_settings_are_no_reason_to_refuse(workspace: Path) -> None:
-    evaluate.run(OmegaConf.create(CONFIG | {"evaluate": CONFIG["evaluate"] | {"limit": 5, "snapshots": False}}), Path())
+    evaluate.run(
+        Job(OmegaConf.create(CONFIG | {"evaluate": CONFIG["evaluate"] | {"limit": 5, "snapshots": False}}), Path())
+    )
     assert read_json("metrics/evaluate.json")["benchmarks"]["mine"]["kinds"]["all"]["n"] == 5

@@ -15,6 +15,7 @@ from foundling.artifacts import read_json, sha256
 from foundling.data.fetching import fetch
 from foundling.evaluation import forgetting
 from foundling.model.gpt import GPT
+from foundling.settings import Job
 from foundling.stages import instruct
 from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer
 from foundling.weights import folder
@@ -67,7 +68,7 @@ def compose(*changes: str) -> Any:
     "changes", [[], ["instruct.packing=true"], ["instruct.method=lora"]], ids=["full", "packed", "lora"]
 )
 def test_it_writes_a_chat_model_its_metrics_and_both_models_answers(workspace: Path, changes: list[str]) -> None:
-    share = instruct.run(compose(*changes), workspace / "job")
+    share = instruct.run(Job(compose(*changes), workspace / "job"))
     metrics = read_json(workspace / "job/metrics/instruct.json")
     assert metrics["examples"] == {"test": 12, "validation": 3, "train": 45}
     assert metrics["tuned"]["kinds"]["all"]["accuracy"] == share
@@ -90,14 +91,14 @@ def test_it_writes_a_chat_model_its_metrics_and_both_models_answers(workspace: P
 
 def test_equal_settings_give_equal_bytes_and_another_seed_does_not(workspace: Path) -> None:
     for job, seed in (("one", 1), ("two", 1), ("three", 2)):
-        instruct.run(compose(f"instruct.seed={seed}"), workspace / job)
+        instruct.run(Job(compose(f"instruct.seed={seed}"), workspace / job))
     for name in ("models/chat/model.safetensors", "metrics/instruct.json", "plots/answers.jsonl", "plots/instruct.csv"):
         one, two, three = (sha256(workspace / job / name) for job in ("one", "two", "three"))
         assert one == two != three
 
 
 def test_a_run_that_is_killed_leaves_the_old_model(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    instruct.run(compose(), workspace)
+    instruct.run(Job(compose(), workspace))
     before = sha256(workspace / "models/chat")
 
     def killed(*_: Any, **__: Any) -> None:
@@ -105,7 +106,7 @@ def test_a_run_that_is_killed_leaves_the_old_model(workspace: Path, monkeypatch:
 
     monkeypatch.setattr(instruct, "fit", killed)
     with pytest.raises(KeyboardInterrupt):
-        instruct.run(compose("instruct.seed=2"), workspace)
+        instruct.run(Job(compose("instruct.seed=2"), workspace))
     assert sha256(workspace / "models/chat") == before
     assert not list(workspace.rglob("*.part"))
 
@@ -123,12 +124,12 @@ def test_a_run_that_is_killed_leaves_the_old_model(workspace: Path, monkeypatch:
 )
 def test_what_cannot_be_is_refused_before_any_training(workspace: Path, changes: list[str], says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        instruct.run(compose(*changes), workspace / "job")
+        instruct.run(Job(compose(*changes), workspace / "job"))
     assert not (workspace / "job/models").exists()
 
 
 def test_the_records_of_the_run_stand_apart_from_what_is_equal(workspace: Path) -> None:
-    instruct.run(compose(), workspace)
+    instruct.run(Job(compose(), workspace))
     record = read_json(workspace / "metrics/instruct_run.json")
     assert record["weights_sha256"] == sha256(workspace / "models/chat/model.safetensors")
     assert set(record["seconds"]) == {"training", "tuning", "whole"}

@@ -32,13 +32,14 @@ COMMAND = """
 import importlib, logging, os
 from pathlib import Path
 from omegaconf import OmegaConf
+from foundling.settings import Job
 from foundling.training import resume
 os.chdir(place)
 log = os.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 os.dup2(log, 1), os.dup2(log, 2)
 logging.basicConfig(level=logging.INFO)
 resume.RARELY = 0
-importlib.import_module(f"foundling.stages.{stage}").run(OmegaConf.load("config.yaml"), Path())
+importlib.import_module(f"foundling.stages.{stage}").run(Job(OmegaConf.load("config.yaml"), Path()))
 """
 
 

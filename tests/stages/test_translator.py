@@ -12,6 +12,7 @@ from foundling.artifacts import read_json, sha256
 from foundling.data.fetching import fetch
 from foundling.model.config import TranslatorConfig
 from foundling.model.translator import Translator
+from foundling.settings import Job
 from foundling.stages import translator
 from foundling.weights import folder
 
@@ -61,7 +62,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 def test_it_writes_a_translator_its_metrics_and_its_translations(workspace: Path) -> None:
-    reached = translator.run(compose(), workspace / "job")
+    reached = translator.run(Job(compose(), workspace / "job"))
     metrics = read_json(workspace / "job/metrics/translator.json")
     assert metrics["pairs"] == {"test": 21, "validation": 11, "train": 179, "tested": 21}
     assert set(metrics["test"]) == {"beam", "greedy", "nearest"}
@@ -90,7 +91,7 @@ def test_it_writes_a_translator_its_metrics_and_its_translations(workspace: Path
 
 def test_equal_settings_give_equal_bytes_and_another_seed_does_not(workspace: Path) -> None:
     for job, seed in (("one", 1), ("two", 1), ("three", 2)):
-        translator.run(compose(f"translator.seed={seed}", "translator.model.dropout=0.1"), workspace / job)
+        translator.run(Job(compose(f"translator.seed={seed}", "translator.model.dropout=0.1"), workspace / job))
     for name in RESULTS:
         one, two, three = (sha256(workspace / job / name) for job in ("one", "two", "three"))
         assert one == two != three, name
@@ -98,11 +99,11 @@ def test_equal_settings_give_equal_bytes_and_another_seed_does_not(workspace: Pa
 
 def test_it_learns_to_translate_word_by_word(workspace: Path) -> None:
     changes = ["translator.max_steps=120", "translator.validate_every=120", "translator.model.n_embd=64"]
-    assert translator.run(compose(*changes), workspace) > 60
+    assert translator.run(Job(compose(*changes), workspace)) > 60
 
 
 def test_an_interrupted_run_leaves_the_old_translator(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    translator.run(compose("translator.max_steps=2"), workspace)
+    translator.run(Job(compose("translator.max_steps=2"), workspace))
     before = sha256(workspace / "models/translator")
 
     def interrupt(*_: Any) -> None:
@@ -110,7 +111,7 @@ def test_an_interrupted_run_leaves_the_old_translator(workspace: Path, monkeypat
 
     monkeypatch.setattr(translator, "score", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        translator.run(compose("translator.max_steps=3"), workspace)
+        translator.run(Job(compose("translator.max_steps=3"), workspace))
     assert sha256(workspace / "models/translator") == before
 
 
@@ -126,5 +127,5 @@ def test_an_interrupted_run_leaves_the_old_translator(workspace: Path, monkeypat
 )
 def test_what_cannot_be_is_refused_before_any_training(workspace: Path, change: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        translator.run(compose(change), workspace)
+        translator.run(Job(compose(change), workspace))
     assert not (workspace / "models").exists()

@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from omegaconf import DictConfig
-
 from foundling.artifacts import atomic_file
 from foundling.device import set_up
 from foundling.generation.assistant import Assistant
 from foundling.generation.sampling import Sampling
+from foundling.settings import Job
 from foundling.weights import folder
 from foundling.weights.chat import read_chat
 
@@ -26,8 +25,9 @@ HELP = (
 )
 
 
-def run(config: DictConfig, out: Path) -> None:
+def run(job: Job) -> None:
     """Answer line by line until the input ends."""
+    config = job.config
     ask, device, path = config.chat, set_up(config.runtime), Path(config.chat.model).expanduser()
     template, system = read_chat(path)
     model, tokenizer = folder.load(path)

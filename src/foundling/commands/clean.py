@@ -7,19 +7,20 @@ import os
 import time
 from pathlib import Path
 
-from omegaconf import DictConfig
 from rich.box import SIMPLE
 from rich.table import Table
 
 from foundling.scratch import SCRATCH, Work, checkpoints, folders, holder_of, step_of, take
+from foundling.settings import Job
 from foundling.terminal import show
 
 MIB = 2**20
 AGES = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 
 
-def run(config: DictConfig, out: Path) -> None:
+def run(job: Job) -> None:
     """Print the table; with clean.delete remove what nobody holds."""
+    config = job.config
     table = Table("stage", "folder", "step", "age", "MiB", "state", box=SIMPLE)
     for column in table.columns[2:5]:
         column.justify = "right"

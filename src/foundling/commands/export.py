@@ -3,11 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-from omegaconf import DictConfig
-
 from foundling.artifacts import read_json
 from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig
+from foundling.settings import Job
 from foundling.text.prompts import Template, template_of
 from foundling.weights import folder, gguf, huggingface_export
 from foundling.weights.chat import CHAT, read_chat
@@ -16,8 +15,9 @@ EXPORT_FILES = ("Modelfile", "tokenizer_config.json")  # their presence marks th
 FORMATS = {"huggingface": tuple(huggingface_export.PRECISIONS), "gguf": gguf.PRECISIONS}
 
 
-def run(config: DictConfig, out: Path) -> None:
+def run(job: Job) -> None:
     """Write the model in `export.format` to `export.to`, and print how to load it."""
+    config, out = job.config, job.out
     settings = config.export
     if settings.format not in FORMATS:
         raise ValueError(f"export.format={settings.format!r}: must be one of {', '.join(FORMATS)}")

@@ -3,17 +3,17 @@
 import sys
 from pathlib import Path
 
-from omegaconf import DictConfig
-
 from foundling.device import set_up
 from foundling.generation.assistant import pieces
 from foundling.generation.decode import generate
 from foundling.generation.sampling import Sampling
+from foundling.settings import Job
 from foundling.weights import folder
 
 
-def run(config: DictConfig, out: Path) -> None:
+def run(job: Job) -> None:
     """Print `generate.count` continuations of the prompt as they are drawn."""
+    config = job.config
     ask, device = config.generate, set_up(config.runtime)
     model, tokenizer = folder.load(Path(ask.model).expanduser())
     model.to(device)

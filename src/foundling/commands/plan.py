@@ -20,6 +20,7 @@ from foundling.costs import HOUR, YEAR, Hardware, Work
 from foundling.data.lineage import require
 from foundling.device import set_threads
 from foundling.model.config import GPTConfig
+from foundling.settings import Job
 from foundling.terminal import show
 from foundling.validation import build
 
@@ -31,8 +32,9 @@ LARGEST_STEP = 5e11  # FLOPs of the largest step with which this machine is meas
 PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
-def run(config: DictConfig, out: Path) -> None:
+def run(job: Job) -> None:
     """Print the plan, then warnings about what does not fit or takes too long."""
+    config = job.config
     settings = section(config, "pretrain")
     hardware = build(Hardware, section(config, "hardware"), "hardware")
     shape = build(GPTConfig, {"vocab_size": _vocab_size(config), **section(config, "model")}, "model")

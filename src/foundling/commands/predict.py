@@ -6,14 +6,14 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from omegaconf import DictConfig
-
 from foundling.commands.texts import read_settings
 from foundling.device import set_up
+from foundling.settings import Job
 
 
-def run(config: DictConfig, out: Path) -> None:
+def run(job: Job) -> None:
     """Print the labels of one text with their probabilities; of many texts, a JSON object a line, and the speed."""
+    config = job.config
     ask = config.predict
     texts = _texts(ask.text, ask.file, ask.column)  # read before torch is imported, so that a mistake shows at once
 

@@ -16,10 +16,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from omegaconf import DictConfig
-
 from foundling.artifacts import read_json, sha256
 from foundling.overrides import SELECTION, selected
+from foundling.settings import Job
 from foundling.weights.provenance import PROVENANCE
 
 log = logging.getLogger(__name__)
@@ -32,8 +31,9 @@ OVERRIDE = re.compile(r"[+~]{0,2}\w[\w./@-]*=")
 CLONES = Path("scratch/rebuild")
 
 
-def run(config: DictConfig, out: Path) -> None:
+def run(job: Job) -> None:
     """Print the commands; with run=true, execute them and compare."""
+    config = job.config
     model = Path(config.rebuild.model)
     stage, record = record_of(model)
     made = read_json(model / PROVENANCE)

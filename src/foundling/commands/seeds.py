@@ -8,18 +8,19 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
 from rich.box import SIMPLE
 from rich.table import Table
 
 from foundling.artifacts import read_json
+from foundling.settings import Job
 from foundling.terminal import show
 
 WIDTH = 120
 
 
-def run(config: DictConfig, out: Path) -> None:
+def run(job: Job) -> None:
     """Print the table."""
+    config = job.config
     sweep = Path(config.seeds.sweep) if config.seeds.sweep else newest(Path("multirun"))
     jobs = read_jobs(sweep)
     named = [name for name in jobs[0] if any(fnmatchcase(name, pattern) for pattern in config.seeds.metrics)]

@@ -4,14 +4,14 @@ import sys
 import time
 from pathlib import Path
 
-from omegaconf import DictConfig
-
 from foundling.commands.texts import read_settings
 from foundling.device import set_up
+from foundling.settings import Job
 
 
-def run(config: DictConfig, out: Path) -> None:
+def run(job: Job) -> None:
     """Print the translation of one text, or of many, each on a line of its own; a blank line stays one."""
+    config = job.config
     ask = config.translate
     texts = [text for _, text in read_settings(ask.text, ask.file, ask.column)]  # before torch is imported
 

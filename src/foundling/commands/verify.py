@@ -15,6 +15,7 @@ from foundling.artifacts import read_json, sha256
 from foundling.config import section
 from foundling.data.inputs import SECTIONS, datasets_of, own_digests
 from foundling.data.sources import META, fingerprints
+from foundling.settings import Job
 from foundling.terminal import show
 from foundling.weights.chain import Link, links
 
@@ -22,8 +23,9 @@ RAW = Path("data/raw")
 WIDTH = 100
 
 
-def run(config: DictConfig, out: Path) -> None:
+def run(job: Job) -> None:
     """Print a row for each record; a link that is not intact raises ValueError, so that the exit code is 1."""
+    config = job.config
     model = Path(config.verify.model)
     found = list(links(model))
     found += own_files(config, {link.record for link in found})

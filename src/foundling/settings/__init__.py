@@ -3,13 +3,19 @@
 A stage or command is called with a `Job`. What it calls gets the section that it needs, never a whole config.
 """
 
-from typing import Any
+from dataclasses import dataclass as plain_dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pydantic.dataclasses import dataclass
 
 from foundling.settings import datasets, runtime, training
 from foundling.settings.types import Seed
 from foundling.validation import STRICT, build
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -41,6 +47,23 @@ class Settings:
     runtime: runtime.Runtime
 
 
-def read(values: dict[str, Any]) -> Settings:
-    """Validate the values of a composed config; ValueError names each key that is wrong and what is allowed."""
-    return build(Settings, values, "")
+@plain_dataclass(frozen=True)
+class Job:
+    """One run of a stage or command: its composed config, and the folder below which it writes."""
+
+    config: "DictConfig"  # until all stages read `settings`
+    out: Path
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The config, validated; ValueError names each key that is wrong and what is allowed."""
+        from omegaconf import OmegaConf
+
+        return build(Settings, OmegaConf.to_container(self.config, resolve=True), "")  # type: ignore[arg-type]
+
+    @cached_property
+    def recipe(self) -> dict[str, Any]:
+        """What the result depends on, as plain values: hashed by DVC and recorded with the result."""
+        from foundling.config import recipe
+
+        return recipe(self.config)

@@ -40,7 +40,26 @@ class Hub:
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class Source:
+class FileFormat:
+    """How files are read, data/formats.py; None: found out, or the reader's default."""
+
+    format: str | None = None
+    text: str | None = None  # the field that holds the text
+    separator: str | None = None  # between the documents of a text file
+    encoding: str | None = None
+    errors: Literal["strict", "replace"] | None = None
+    delimiter: str | None = None  # of csv and tsv
+    quoting: bool | None = None
+    header: bool | None = None
+    columns: tuple[str, ...] | None = None  # names that replace the header's
+    members: str | None = None  # a glob of the names to take out of an archive
+    record_megabytes: PositiveNumber | None = None
+    unpacked_gigabytes: PositiveNumber | None = None
+    unpacked_ratio: PositiveNumber | None = None
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Source(FileFormat):
     """One source of a dataset: exactly one of `files`, `path`, `hub` and `generate` says where it comes from."""
 
     name: str
@@ -50,20 +69,8 @@ class Source:
     generate: Mapping[str, JsonValue] | None = None  # a generator of fables/generators.py and its arguments
     weight: PositiveNumber = 1.0  # of this source in a mixture
     first: Fraction = 0.0  # share of the training steps that draw from this source before any other
-    # how its files are read: data/formats.py
-    format: str | None = None
-    text: str | None = None
-    columns: tuple[str, ...] | None = None
-    header: bool | None = None
-    quoting: bool | None = None
-    encoding: str | None = None
-    errors: Literal["strict", "replace"] | None = None
-    members: str | None = None
-    begins: str | None = None
-    # how much they may hold: data/limits.py
-    record_megabytes: PositiveNumber = 128
-    unpacked_gigabytes: PositiveNumber = 100
-    unpacked_ratio: PositiveNumber = 200
+    begins: str | None = None  # a pattern of the line that begins a document
+    settings: str | None = None  # the section whose plain settings these are, for messages
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -91,7 +98,7 @@ class CorpusSplit:
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class Corpus(Dataset):
+class Corpus(Dataset, FileFormat):
     """The text to pretrain on; conf/corpus. The settings that default to None are shorthands of single choices."""
 
     clean: Clean
@@ -99,10 +106,6 @@ class Corpus(Dataset):
     megabytes: Megabytes | None = None
     limit: Positive | None = None
     path: str | None = None
-    format: str | None = None
-    text: str | None = None
-    encoding: str | None = None
-    errors: Literal["strict", "replace"] | None = None
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)

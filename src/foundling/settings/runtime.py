@@ -29,7 +29,8 @@ class Logger:
     """conf/logger."""
 
     wandb: Literal["auto", "online", "offline"] | Literal[False]
-    project: str
+    project: str | None
+    entity: str | None
     name: str | None
     group: str | None
     tags: tuple[str, ...]

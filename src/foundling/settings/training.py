@@ -7,7 +7,7 @@ from annotated_types import Ge, Gt, Lt
 from pydantic import Discriminator, Field, Tag
 from pydantic.dataclasses import dataclass
 
-from foundling.settings.datasets import Dataset, Rehearsal, Split, StratifiedSplit
+from foundling.settings.datasets import Dataset, FileFormat, Rehearsal, Split, StratifiedSplit
 from foundling.settings.types import (
     Component,
     CustomComponent,
@@ -174,13 +174,13 @@ Baseline = Literal["majority", "word_tfidf_logistic", "char_tfidf_svm"]
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class Classify(Training):
+class Classify(Training, FileFormat):
     """conf/classify."""
 
     dataset: Dataset
     path: str | None = None
-    format: str | None = None
     text: str
+    missing: Literal["refuse", "drop"]
     label: str
     label_names: Mapping[str, str] | None
     deduplicate: bool

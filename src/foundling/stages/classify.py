@@ -28,6 +28,7 @@ from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig
 from foundling.model.gpt import GPT
 from foundling.scratch import begin
+from foundling.settings import Job
 from foundling.terminal import show
 from foundling.text.tokenizer import Tokenizer
 from foundling.training.classification import ClassificationModule, class_weights
@@ -44,8 +45,9 @@ TOKENS, BENCHMARKS = Path("data/tokens"), Path("data/raw/benchmarks")
 PLACES = {"train.csv": "plots/classify.csv", "validation.csv": "plots/classify_validation.csv"}
 
 
-def run(config: DictConfig, out: Path) -> float:
+def run(job: Job) -> float:
     """Train, compare, save, record; returns the validation loss, which a sweeper may minimise."""
+    config, out = job.config, job.out
     began = time.perf_counter()
     asked, settings, runtime = recipe(config), section(config, "classify"), section(config, "runtime")
     device = set_up(runtime)

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from omegaconf import DictConfig
 
 from foundling.artifacts import atomic_file
 from foundling.code import CODE, stage_hashes
 from foundling.config import COMPOSED, recipe
 from foundling.data.inputs import INPUTS, inputs
 from foundling.plain import read_yaml
+from foundling.settings import Job
 
 PACKAGE = Path(__file__).parents[1]
 COMPOSED_HEAD = "from conf/ and params.yaml: this experiment, to the last value"
@@ -18,8 +18,9 @@ CODE_HEAD = "from src/foundling: for each stage, one hash of what its code does"
 INPUTS_HEAD = "from your own files: how many each source has, and a hash of their names and contents"
 
 
-def run(config: DictConfig, out: Path) -> None:
+def run(job: Job) -> None:
     """Write the resolved recipe and the hashes; equal settings, code and files give equal bytes."""
+    config, out = job.config, job.out
     settings = recipe(config)
     mirror = Path(config.runtime.mirror).expanduser() if config.runtime.mirror else None
     recorded = read_yaml(out / INPUTS) if (out / INPUTS).is_file() else None

@@ -4,8 +4,6 @@ import json
 import logging
 from pathlib import Path
 
-from omegaconf import DictConfig
-
 from foundling.artifacts import atomic_file, read_json, write_json
 from foundling.config import recipe, section
 from foundling.data.lineage import require_base
@@ -17,6 +15,7 @@ from foundling.evaluation.emergence import curve_rows, write_curve
 from foundling.evaluation.perplexity import held_out_metrics
 from foundling.evaluation.samples import samples
 from foundling.evaluation.summary import summary
+from foundling.settings import Job
 from foundling.terminal import show
 from foundling.weights import folder
 
@@ -25,8 +24,9 @@ BASE, SNAPSHOTS = Path("models/base"), Path("models/snapshots")
 TOKENS, BENCHMARKS = Path("data/tokens"), Path("data/raw/benchmarks")
 
 
-def run(config: DictConfig, out: Path) -> None:
+def run(job: Job) -> None:
     """Score the base model and its snapshots on the same questions; write metrics, emergence curve and samples."""
+    config, out = job.config, job.out
     device = set_up(config.runtime)
     require_base(BASE, recipe(config))
     settings = section(config, "evaluate")

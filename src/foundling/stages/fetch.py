@@ -2,19 +2,19 @@
 
 from pathlib import Path
 
-from omegaconf import DictConfig
-
 from foundling.artifacts import atomic_folder
 from foundling.config import section
 from foundling.data.fetching import fetch
 from foundling.data.inputs import SECTIONS, datasets_of
 from foundling.data.sources import NAME
+from foundling.settings import Job
 
 RAW = Path("data/raw")
 
 
-def run(config: DictConfig, out: Path) -> None:
+def run(job: Job) -> None:
     """Fetch what `fetch.dataset` names, or all."""
+    config, out = job.config, job.out
     datasets = datasets_of({name: section(config, name) for name in SECTIONS})
     wanted = config.fetch.dataset
     if wanted not in (*datasets, "all"):

@@ -26,6 +26,7 @@ from foundling.evaluation.judge import judge, reach
 from foundling.model import lora
 from foundling.model.gpt import GPT
 from foundling.scratch import begin
+from foundling.settings import Job
 from foundling.terminal import show
 from foundling.text.prompts import template_of
 from foundling.text.tokenizer import Tokenizer
@@ -46,8 +47,9 @@ TOKENS, BENCHMARKS = Path("data/tokens"), Path("data/raw/benchmarks")
 PLACES = {"train.csv": "plots/instruct.csv", "validation.csv": "plots/instruct_validation.csv"}
 
 
-def run(config: DictConfig, out: Path) -> float:
+def run(job: Job) -> float:
     """Train, save, ask, record; returns the share of right answers, which a sweeper may maximise."""
+    config, out = job.config, job.out
     began = time.perf_counter()
     asked, settings = recipe(config), section(config, "instruct")
     device = set_up(config.runtime)

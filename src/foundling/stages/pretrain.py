@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 
 from hydra.utils import instantiate
-from omegaconf import DictConfig
 
 from foundling.artifacts import settle, write_json
 from foundling.config import recipe, section
@@ -15,6 +14,7 @@ from foundling.data.shards import open_tokens
 from foundling.device import set_up
 from foundling.model.config import GPTConfig
 from foundling.scratch import begin
+from foundling.settings import Job
 from foundling.text.tokenizer import Tokenizer
 from foundling.training import budget
 from foundling.training.fit import fit
@@ -37,8 +37,9 @@ PLACES = {
 }
 
 
-def run(config: DictConfig, out: Path) -> float:
+def run(job: Job) -> float:
     """Train, save, record; returns the validation loss, which a sweeper may minimise."""
+    config, out = job.config, job.out
     began = time.perf_counter()
     asked, settings, runtime = recipe(config), section(config, "pretrain"), section(config, "runtime")
     device = set_up(runtime)

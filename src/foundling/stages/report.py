@@ -2,19 +2,19 @@
 
 from pathlib import Path
 
-from omegaconf import DictConfig
-
 from foundling.artifacts import atomic_folder, read_json
 from foundling.config import recipe
 from foundling.reporting.figures import as_png, emergence
 from foundling.reporting.page import Material, by_benchmark, page, words
 from foundling.reporting.reading import read_csv, read_jsonl
+from foundling.settings import Job
 
 METRICS, PLOTS = Path("metrics"), Path("plots")
 
 
-def run(config: DictConfig, out: Path) -> None:
+def run(job: Job) -> None:
     """Write the page, and the first emergence curve as a picture for a README."""
+    config, out = job.config, job.out
     material = Material(
         config=recipe(config),
         data=read_json(METRICS / "data.json"),

@@ -4,7 +4,6 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
 from rich.box import SIMPLE
 from rich.table import Table
 
@@ -15,6 +14,7 @@ from foundling.data.mixture import shares_of_all
 from foundling.data.naming import setting
 from foundling.data.shards import write
 from foundling.data.sources import left_out
+from foundling.settings import Job
 from foundling.terminal import show
 from foundling.text.tokenizer import END_OF_TEXT, Tokenizer
 
@@ -23,8 +23,9 @@ CORPUS, TOKENIZER = Path("data/raw/corpus"), Path("data/tokenizer")
 COLUMNS = ("source", "split", "documents", "characters", "words", "tokens", "characters/token", "share")
 
 
-def run(config: DictConfig, out: Path) -> None:
+def run(job: Job) -> None:
     """Write data/tokens and metrics/data.json, and print the table."""
+    config, out = job.config, job.out
     corpus = section(config, "corpus")
     made_with = {"corpus": corpus, "tokenizer": section(config, "tokenizer")}
     tokenizer = Tokenizer.load(TOKENIZER)

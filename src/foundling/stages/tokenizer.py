@@ -4,10 +4,9 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from omegaconf import DictConfig
-
 from foundling.config import section
 from foundling.data.corpora import TRAIN, documents
+from foundling.settings import Job
 from foundling.text.published import read_published
 from foundling.text.tokenizer import Tokenizer, characters, gpt2, train_bpe
 
@@ -15,8 +14,9 @@ log = logging.getLogger(__name__)
 CORPUS, WEIGHTS = Path("data/raw/corpus"), Path("data/raw/weights")
 
 
-def run(config: DictConfig, out: Path) -> None:
+def run(job: Job) -> None:
     """Make what conf/tokenizer asks for; a BPE sees the training split alone, characters are the whole text's."""
+    config, out = job.config, job.out
     settings, corpus = section(config, "tokenizer"), section(config, "corpus")
     kind, specials = settings["kind"], settings["specials"]
     tokenizer: Tokenizer

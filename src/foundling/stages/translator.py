@@ -23,6 +23,7 @@ from foundling.generation.beam import Search, translate
 from foundling.model.config import TranslatorConfig
 from foundling.model.translator import Translator
 from foundling.scratch import begin
+from foundling.settings import Job
 from foundling.terminal import show
 from foundling.text.tokenizer import Tokenizer, train_bpe
 from foundling.training.fit import fit
@@ -38,8 +39,9 @@ PAIRS = Path("data/raw/translator")
 PLACES = {"train.csv": "plots/translator.csv", "validation.csv": "plots/translator_validation.csv"}
 
 
-def run(config: DictConfig, out: Path) -> float:
+def run(job: Job) -> float:
     """Train, translate, save, record; returns the BLEU of beam search, which a sweeper may maximise."""
+    config, out = job.config, job.out
     began = time.perf_counter()
     asked, settings, runtime = recipe(config), section(config, "translator"), section(config, "runtime")
     device = set_up(runtime)
