@@ -78,8 +78,14 @@ def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
 
 def _one_line(errors: list[ErrorDetails], values: Any, where: str) -> str:
     requirements: dict[str, list[str]] = {}  # by key and value: a union has one for each of its members
+    settings = set()
     for details in errors:
         subject, requirement = _describe(details, values, where)
+        path, _, value = subject.partition("=")
+        setting = (path.rpartition(".")[2], value)
+        if value and ".sources." in path and setting in settings and subject not in requirements:
+            continue  # a source's setting refers to its section's, which is already named
+        settings.add(setting)
         requirements.setdefault(subject, []).append(requirement)
     lines = []
     for subject, several in requirements.items():

@@ -1,84 +1,207 @@
 """Settings of datasets: where records come from, how their files are read, cleaned and split."""
 
+import re
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal, Self, TypeAlias
 
-from annotated_types import Gt, Lt
-from pydantic import Field, JsonValue
+from annotated_types import Ge, Gt, Lt
+from pydantic import AfterValidator, JsonValue, model_validator
 from pydantic.dataclasses import dataclass
 
-from foundling.settings.types import Fraction, Megabytes, Natural, Positive, PositiveNumber
+from foundling.settings.types import Megabytes, Natural, Positive, PositiveNumber
 from foundling.validation import STRICT
 
+Format: TypeAlias = Literal["txt", "md", "lines", "jsonl", "json", "csv", "tsv", "parquet"]
 SplitShare = Annotated[float, Gt(0), Lt(1)]
+ORIGINS = ("files", "path", "hub", "generate")
+NAME = re.compile(r"\w[\w .+-]{0,99}")  # it becomes a folder's name
+HUB_ID = re.compile(r"(\w[\w.-]*/)?\w[\w.-]*")
+SHA256 = re.compile("[0-9a-f]{64}")
+
+
+def _check_name(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise ValueError("must be at most 100 letters, digits, spaces, _ . + and -, starting with a letter or digit")
+    return name
+
+
+def _check_title(name: str) -> str:
+    if not name.isprintable():
+        raise ValueError("must be printable text")
+    return name
+
+
+def _check_below(path: str) -> str:
+    if Path(path).is_absolute() or ".." in Path(path).parts:
+        raise ValueError("must be a path below the mirror folder")
+    return path
+
+
+def _check_sha256(digest: str) -> str:
+    if not SHA256.fullmatch(digest):
+        raise ValueError("must be 64 digits of 0 to f")
+    return digest
+
+
+def _check_hub_id(name: str) -> str:
+    if not HUB_ID.fullmatch(name):
+        raise ValueError("must be <owner>/<name>, as on the hub")
+    return name
+
+
+def _check_pattern(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"must be a regular expression ({error})") from None
+    return pattern
+
+
+def _check_encoding(name: str) -> str:
+    try:
+        "".encode("utf-8" if name == "auto" else name)
+    except (LookupError, ValueError):
+        raise ValueError("must be one of Python's encodings, as latin-1, or auto") from None
+    return name
+
+
+def _delimiter(text: str) -> str:
+    """A delimiter as a command line spells it."""
+    character = {"\\t": "\t", "tab": "\t"}.get(text, text)
+    if len(character) != 1:
+        raise ValueError("must be one character, or tab; try ';'")
+    return character
+
+
+def _unescape(text: str) -> str:
+    """Line ends and tabs as a command line spells them."""
+    return text.replace("\\n", "\n").replace("\\t", "\t")
+
+
+Name = Annotated[str, AfterValidator(_check_name)]
+HubId = Annotated[str, AfterValidator(_check_hub_id)]
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class File:
     """A file to download: looked for in the mirror, at `path` and at each URL."""
 
-    mirror: str | None = None  # path below the mirror folder
+    mirror: Annotated[str, AfterValidator(_check_below)] | None = None  # path below the mirror folder
     path: str | None = None
     url: str | tuple[str, ...] | None = None
     size: Natural | None = None  # bytes
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    sha256: Annotated[str, AfterValidator(_check_sha256)] | None = None
     note: str | None = None  # printed where the file is in none of these places
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The URLs in the order in which they are tried."""
+        return (self.url,) if isinstance(self.url, str) else self.url or ()
+
+    @property
+    def name(self) -> str:
+        """The file's name; it depends on the settings alone, not on the place that has the file."""
+        return Path(self.mirror or self.path or self.urls[0].partition("?")[0]).name
+
+    @model_validator(mode="after")
+    def _check_place(self) -> Self:
+        if not (self.mirror or self.path or self.urls):
+            raise ValueError("mirror: one of mirror, path and url must be set")
+        if self.name in ("", "..") or len(self.name) > 200 or not self.name.isprintable():
+            raise ValueError(
+                f"mirror: the file's name {self.name[:60]!r} (the end of its mirror path, path or URL) must be "
+                "printable, with at most 200 characters; set a `mirror` path that ends in such a name"
+            )
+        return self
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Hub:
     """A dataset, or the files of a model, on the Hugging Face hub."""
 
-    id: str
-    revision: str | None = None  # a commit, branch or tag
+    id: HubId
+    revision: str | None = None  # a commit, branch or tag; a commit gives everybody the same rows
     config: str | None = None
     split: str | None = None
-    files: tuple[str, ...] | None = None
+    files: tuple[str, ...] | None = None  # globs of file names in the repository
     columns: tuple[str, ...] | None = None
-    streaming: bool = False
-    limit: Positive | None = None  # records
+    streaming: bool = False  # read without downloading the whole dataset
+    limit: Positive | None = None  # records, the first ones
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class FileFormat:
-    """How files are read, data/formats.py; None: found out, or the reader's default."""
+    """How files of records are read, and how much they may hold."""
 
-    format: str | None = None
+    format: Format | None = None  # None: as the suffix says (SUFFIXES in data/formats.py)
     text: str | None = None  # the field that holds the text
-    separator: str | None = None  # between the documents of a text file
-    encoding: str | None = None
-    errors: Literal["strict", "replace"] | None = None
-    delimiter: str | None = None  # of csv and tsv
-    quoting: bool | None = None
-    header: bool | None = None
-    columns: tuple[str, ...] | None = None  # names that replace the header's
-    members: str | None = None  # a glob of the names to take out of an archive
-    record_megabytes: PositiveNumber | None = None
-    unpacked_gigabytes: PositiveNumber | None = None
-    unpacked_ratio: PositiveNumber | None = None
+    separator: Annotated[str, AfterValidator(_unescape)] | None = None  # txt, md: between documents; None: one a file
+    columns: tuple[str, ...] | None = None  # csv, tsv: names for the columns; needed without a header
+    header: bool = True  # csv, tsv: the first row names the columns
+    delimiter: Annotated[str, AfterValidator(_delimiter)] | None = None  # csv, tsv; None: detected (data/tables.py)
+    quoting: bool = True  # csv, tsv: a field may be in double quotes
+    encoding: Annotated[str, AfterValidator(_check_encoding)] = "utf-8"  # auto: detected (data/encodings.py)
+    errors: Literal["strict", "replace"] = "strict"  # replace: undecodable bytes are read as U+FFFD
+    members: str | None = None  # a glob of the file names to take from a folder or archive
+    record_megabytes: PositiveNumber = 128  # million characters of a line, an object, a row, a txt or md file
+    unpacked_gigabytes: PositiveNumber = 100  # of a compressed file or an archive
+    unpacked_ratio: PositiveNumber = 200  # unpacked over packed size; it counts beyond 64 MB
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Source(FileFormat):
     """One source of a dataset: exactly one of `files`, `path`, `hub` and `generate` says where it comes from."""
 
-    name: str
+    name: Name
     files: tuple[File, ...] | None = None
-    path: str | None = None
+    path: str | None = None  # the user's own file, folder or glob
     hub: Hub | None = None
     generate: Mapping[str, JsonValue] | None = None  # a generator of fables/generators.py and its arguments
     weight: PositiveNumber = 1.0  # of this source in a mixture
-    first: Fraction = 0.0  # share of the training steps that draw from this source before any other
-    begins: str | None = None  # a pattern of the line that begins a document
-    settings: str | None = None  # the section whose plain settings these are, for messages
+    first: Annotated[float, Ge(0), Lt(1)] = 0.0  # share of the training steps that draw from this source before others
+    begins: Annotated[str, AfterValidator(_check_pattern)] | None = None  # of the records that begin a document
+    settings: str | None = None  # the section that repeats these settings, which messages name
+
+    @model_validator(mode="after")
+    def _check_origin(self) -> Self:
+        origins = [origin for origin in ORIGINS if getattr(self, origin)]
+        if len(origins) != 1:
+            own = f"; for your own texts set {self.settings or 'corpus'}.path=my_texts"
+            several = f", not {' and '.join(origins)}" if origins else own
+            raise ValueError(f"{(origins or ['path'])[-1]}: exactly one of {', '.join(ORIGINS)} must be set{several}")
+        if self.generate and not isinstance(self.generate.get("name"), str):
+            raise ValueError("generate.name must be the name of a generator")
+        return self
+
+    @property
+    def max_characters(self) -> int:
+        """The length of the longest record."""
+        return int(self.record_megabytes * 1e6)
+
+    def setting(self, key: str, value: str | None = None) -> str:
+        """How messages name a setting of this source, with a value as a shell takes it."""
+        if self.settings is None:
+            return f"`{key}` of its source" if value is None else f"`{key}: {value}` in its source"
+        override = f"{self.settings}.{key}" if value is None else f"{self.settings}.{key}={value}"
+        return f'"{override}"' if value and "'" in value else override  # or the shell would remove the quotes
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Dataset:
     """Named sources."""
 
-    name: str
+    name: Annotated[str, AfterValidator(_check_title)]
     sources: tuple[Source, ...]
+
+    @model_validator(mode="after")
+    def _check_sources(self) -> Self:
+        names = [source.name for source in self.sources]
+        if not names:
+            raise ValueError("sources: must list at least one source, as in conf/corpus/files.yaml")
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"sources: must have different names; {twice[0]} occurs twice")
+        return self
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -93,13 +216,13 @@ class Clean:
 class CorpusSplit:
     """How documents are held out for validation."""
 
-    validation: Annotated[float, Gt(0), Lt(1)]
+    validation: SplitShare
     by: Literal["document", "position"]
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Corpus(Dataset, FileFormat):
-    """The text to pretrain on; conf/corpus. The settings that default to None are shorthands of single choices."""
+    """The text to pretrain on; conf/corpus. Its sources refer to `megabytes`, `limit`, `path` and a file's format."""
 
     clean: Clean
     split: CorpusSplit
