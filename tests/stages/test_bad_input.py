@@ -17,7 +17,8 @@ def workspace(project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the project that has run, to be spoiled."""
     for name in ("conf", "data", "metrics"):
         shutil.copytree(project.path / name, tmp_path / name)
-    shutil.copytree(project.path / "models/base", tmp_path / "models/base")
+    for name in ("base", "snapshots"):
+        shutil.copytree(project.path / "models" / name, tmp_path / "models" / name)
     shutil.copy(project.path / "params.yaml", tmp_path)
     (tmp_path / "mine").mkdir()
     monkeypatch.chdir(tmp_path)

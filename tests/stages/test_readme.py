@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 from foundling import config
-from foundling.__main__ import _arguments
+from foundling.__main__ import _prepare
 from foundling.model.gpt import GPT, GPTConfig
+from foundling.overrides import prepare
 from foundling.text.tokenizer import Tokenizer
 from foundling.weights.chat import save_chat
 
@@ -70,8 +71,7 @@ def select(project: Any, *command: str) -> None:
             values = values.setdefault(section, {})
         values[name] = value
     Path("params.yaml").write_text(yaml.safe_dump(selection))
-    arguments = config.with_selection([])
-    config.check(arguments)
+    arguments = prepare(None, []).arguments
     assert config.recipe(config.compose(arguments))
 
 
@@ -171,7 +171,7 @@ def test_the_default_model_cannot_be_exported_as_the_readme_says(project) -> Non
 def test_a_command_of_the_docs_names_settings_that_exist(page: str, command: str, elsewhere: None) -> None:
     _, name, *arguments = shlex.split(re.sub(r"[<>]\s*\S+", "", command), comments=True)
     if "$" not in command:  # a loop's variable
-        _arguments(name, arguments)
+        _prepare(name, arguments)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
