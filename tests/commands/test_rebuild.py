@@ -12,6 +12,8 @@ from omegaconf import OmegaConf
 
 from foundling.artifacts import read_json, sha256, write_json
 from foundling.commands import rebuild
+from foundling.metrics import write_metrics
+from foundling.metrics.run import Run
 from foundling.settings import Job
 from foundling.weights.provenance import run_record
 
@@ -51,17 +53,20 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fix
     Path("models/base").mkdir(parents=True)
     Path("models/base/model.safetensors").write_text("seed=3,pretrain.sample.prompt='It is, so'")
     Path("models/base/provenance.json").write_text('{"versions": {}}\n')
-    record = {
-        "weights_sha256": sha256(Path("models/base/model.safetensors")),
-        "commit": git("rev-parse", "HEAD"),
-        "dirty": False,
-        "overrides": ["model=micro", "pretrain.max_steps=7", "seed=3", "pretrain.sample.prompt='It is, so'"],
-        "python": "3.11.7",
-        "machine": "Linux x86_64",
-        "device": "CPU, 2 threads",
-    }
+    record = Run(
+        weights_sha256=sha256(Path("models/base/model.safetensors")),
+        commit=git("rev-parse", "HEAD"),
+        dirty=False,
+        overrides=("model=micro", "pretrain.max_steps=7", "seed=3", "pretrain.sample.prompt='It is, so'"),
+        python="3.11.7",
+        machine="Linux x86_64",
+        device="CPU, 2 threads",
+        seconds={},
+        tokens_per_second=1,
+        wandb=None,
+    )
     write_json("metrics/other_run.json", {"weights_sha256": "0"})
-    write_json("metrics/pretrain_run.json", record)
+    write_metrics("metrics/pretrain_run.json", record)
     return folder
 
 
@@ -89,16 +94,16 @@ def test_a_change_elsewhere_in_the_repository_does_not_make_a_run_dirty(project:
     git("add", str(top / "elsewhere"))
     made = Path("models/base/model.safetensors"), {}, 1.0, torch.device("cpu"), None
     record = run_record(*made)
-    assert record["commit"] == git("rev-parse", "HEAD")
-    assert record["dirty"] is (top == project)
+    assert record.commit == git("rev-parse", "HEAD")
+    assert record.dirty is (top == project)
     Path("params.yaml").write_text("model: nano\n")
-    assert run_record(*made)["dirty"]
+    assert run_record(*made).dirty
 
 
 def test_a_translator_needs_its_pairs_alone(project: Path) -> None:
-    record = read_json("metrics/pretrain_run.json")
-    assert rebuild.commands("translator", record, Path("x"))[1] == ["fetch", "translator"]
-    assert rebuild.commands("instruct", record, Path("x"))[1][-2:] == ["pretrain", "instruct"]
+    commit = git("rev-parse", "HEAD")
+    assert rebuild.commands("translator", commit, [], Path("x"))[1] == ["fetch", "translator"]
+    assert rebuild.commands("instruct", commit, [], Path("x"))[1][-2:] == ["pretrain", "instruct"]
 
 
 def test_it_carries_them_out_in_a_clean_clone_and_compares(project: Path, capsys: Any) -> None:
@@ -180,7 +185,7 @@ HARMS: dict[str, Any] = {
 def test_a_record_that_names_code_is_not_carried_out(project: Path, what: str) -> None:
     record = read_json("metrics/pretrain_run.json")
     write_json("metrics/pretrain_run.json", record | {"overrides": HARMS[what]})
-    with pytest.raises(ValueError, match=r"do not trust this record|nothing can be rebuilt from it") as refusal:
+    with pytest.raises(ValueError, match=r"do not trust this record|overrides.*: must be") as refusal:
         rebuild.run(Job(OmegaConf.create({"rebuild": {"model": "models/base", "run": True}}), Path()))
     assert "\n" not in str(refusal.value)
     assert not Path("scratch").exists()
@@ -192,5 +197,5 @@ def test_a_record_that_is_damaged_is_refused(project: Path, lacking: str) -> Non
     record = read_json("metrics/pretrain_run.json")
     del record[lacking]
     write_json("metrics/pretrain_run.json", record)
-    with pytest.raises(ValueError, match=f"lacks {lacking}"):
+    with pytest.raises(ValueError, match=f"{lacking} is missing"):
         rebuild.run(Job(OmegaConf.create({"rebuild": {"model": "models/base", "run": False}}), Path()))

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from foundling.metrics.data import Data, Shard
+from foundling.metrics.pretrain import Pretrain
+from foundling.metrics.run import Run
 from foundling.reporting.page import Material, page
 
 KINDS = {
@@ -22,9 +25,9 @@ def measured(accuracy: float, n: int, **more: float) -> dict[str, Any]:
     return {"n": n, "accuracy": accuracy, "low": accuracy - half, "high": accuracy + half, "chance": 0.25} | more
 
 
-def counted(source: str, split: str, tokens: int, share: float) -> dict[str, Any]:
+def shard(source: str, split: str, tokens: int, share: float) -> Shard:
     counts = {"documents": tokens // 100, "characters": tokens * 4, "words": tokens, "tokens": tokens}
-    return {"source": source, "split": split, **counts, "characters_per_token": 4.0, "share": share}
+    return Shard(source=source, split=split, **counts, characters_per_token=4.0, share=share)
 
 
 def emergence_rows() -> list[dict[str, Any]]:
@@ -63,26 +66,31 @@ def material() -> Material:
                 "seed": 1,
             },
         },
-        data={
-            "vocab_size": 1500,
-            "rows": [
-                counted("stories", "train", 60_000, 0.75),
-                counted("stories", "validation", 3_000, 0.75),
-                counted("facts", "train", 2_000_000, 0.25),
-            ],
-        },
-        pretrain={"val/loss": 0.873, "parameters": 1_012_480, "tokens": 4_096_000},
-        run={
-            "weights_sha256": "0123456789abcdef" * 4,
-            "commit": "89abcdef01" * 4,
-            "dirty": False,
-            "python": "3.11.7",
-            "machine": "Linux x86_64",
-            "device": "CPU, 2 threads",
-            "seconds": {"training": 254.2, "whole": 270.0},
-            "tokens_per_second": 16_113.0,
-            "wandb": None,
-        },
+        data=Data(
+            vocab_size=1500,
+            rows=(
+                shard("stories", "train", 60_000, 0.75),
+                shard("stories", "validation", 3_000, 0.75),
+                shard("facts", "train", 2_000_000, 0.25),
+            ),
+            changes=(),
+            left_out_files={},
+        ),
+        pretrain=Pretrain(
+            val_loss=0.873, val_perplexity=2.394, val_bits_per_byte=0.312, parameters=1_012_480, tokens=4_096_000
+        ),
+        run=Run(
+            weights_sha256="0123456789abcdef" * 4,
+            commit="89abcdef01" * 4,
+            dirty=False,
+            overrides=(),
+            python="3.11.7",
+            machine="Linux x86_64",
+            device="CPU, 2 threads",
+            seconds={"training": 254.2, "whole": 270.0},
+            tokens_per_second=16_113,
+            wandb=None,
+        ),
         evaluate={
             "held_out": {"val/loss": 0.8731, "val/perplexity": 2.394, "val/bits_per_byte": 0.3121, "tokens": 90_000},
             "benchmarks": {"fables_continuations": fables, "blimp": blimp},

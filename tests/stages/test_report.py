@@ -43,17 +43,24 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the metrics and plots of a small run."""
     monkeypatch.chdir(tmp_path)
     json_files: dict[str, Any] = {
-        "data": {"vocab_size": 300, "rows": []},
-        "pretrain": {"parameters": 50_000, "tokens": 5120, "val/loss": 3.0},
+        "data": {"vocab_size": 300, "rows": [], "changes": [], "left_out_files": {}},
+        "pretrain": {
+            "val/loss": 3.0,
+            "val/perplexity": 20.0,
+            "val/bits_per_byte": 1.5,
+            "tokens": 5120,
+            "parameters": 50_000,
+        },
         "pretrain_run": {
             "weights_sha256": "ab" * 32,
             "commit": None,
             "dirty": None,
+            "overrides": [],
             "python": "3.11",
             "machine": "Linux",
             "device": "CPU",
             "seconds": {"training": 3.0, "whole": 4.0},
-            "tokens_per_second": 1700.0,
+            "tokens_per_second": 1700,
             "wandb": None,
         },
         "evaluate": {
@@ -100,7 +107,7 @@ def test_writes_the_page_and_the_picture_below_out(workspace: Path) -> None:
     html = (workspace / "job/report/index.html").read_text(encoding="utf-8")
     assert "arc easy" in html
     assert " there was a fox" in html
-    assert "1 taken for 0 (1)" in html
+    assert "1 predicted as 0 (1)" in html
     assert "no page may show" not in html
     assert (workspace / "job/report/emergence.png").read_bytes().startswith(b"\x89PNG")
 

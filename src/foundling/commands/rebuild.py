@@ -11,12 +11,14 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from foundling.artifacts import read_json, sha256
+from foundling.metrics import from_plain
+from foundling.metrics.run import Run
 from foundling.overrides import SELECTION, selected
 from foundling.settings import Job
 from foundling.weights.provenance import PROVENANCE
@@ -37,20 +39,21 @@ def run(job: Job) -> None:
     model = Path(config.rebuild.model)
     stage, record = record_of(model)
     made = read_json(model / PROVENANCE)
-    clone = CLONES / record["commit"][:10]
+    commit = str(record.commit)
+    clone = CLONES / commit[:10]
     project = clone / _git("rev-parse", "--show-prefix")
-    git, stages, settings = commands(stage, record, clone)
-    python = f"Python {record['python']}, " + ", ".join(f"{n} {v}" for n, v in made.get("versions", {}).items())
+    git, stages, settings = commands(stage, commit, record.overrides, clone)
+    python = f"Python {record.python}, " + ", ".join(f"{n} {v}" for n, v in made.get("versions", {}).items())
     told = [
-        f"# made on {record['machine']}, {record['device']}; {python}",
+        f"# made on {record.machine}, {record.device}; {python}",
         *map(shlex.join, git),
         f"cd {shlex.quote(str(project))}",
     ]
     told.append("make .venv/.run && source .venv/bin/activate")
     told.append(f"for stage in {' '.join(stages)}; do foundling $stage {shlex.join(settings)} || break; done")
-    told.append(f'echo "{record["weights_sha256"]}  {_place(stage)}/{WEIGHTS}" | sha256sum --check')
+    told.append(f'echo "{record.weights_sha256}  {_place(stage)}/{WEIGHTS}" | sha256sum --check')
     print("\n".join(told), flush=True)
-    if record["dirty"]:
+    if record.dirty:
         log.warning("rebuild: the run's files were not all committed; the commit alone may not recreate this model")
     for parent in (made.get("parent") or {}) if stage == "pretrain" else ():
         if parent != FETCHED:
@@ -62,48 +65,47 @@ def run(job: Job) -> None:
         _compare(model, project / _place(stage))
 
 
-def record_of(model: Path) -> tuple[str, dict[str, Any]]:
-    """(stage, its record) of the run that made these weights; ValueError where no record knows them or their commit."""
+def record_of(model: Path) -> tuple[str, Run]:
+    """(stage, its record) of the run that made these weights; ValueError without a record of them and their commit."""
     if not (model / WEIGHTS).is_file():
         raise ValueError(f"{model / WEIGHTS} is missing; name a model folder, as model=models/base")
     weights, metrics = sha256(model / WEIGHTS), model.parent.parent / "metrics"
     for path in sorted(metrics.glob(f"*{RECORD}")):
-        record = read_json(path)
-        if record.get("weights_sha256") == weights:
-            if not COMMIT.fullmatch(str(record.get("commit"))):
+        values = read_json(path)
+        if values.get("weights_sha256") == weights:
+            record = from_plain(values, Run, path)
+            if not COMMIT.fullmatch(str(record.commit)):
                 raise ValueError(f"{path} names no commit: the run was made outside of git, so no clone can repeat it")
-            _trust(path, record)
+            for override in record.overrides:
+                _refuse_code(override, path)
             return path.name.removesuffix(RECORD), record
     raise ValueError(
-        f"no {metrics}/*{RECORD} is of these weights (sha256 {weights[:12]}…), so what commit made them is unknown; "
-        f"put the run's record there; what was asked for stands in {model / PROVENANCE}"
+        f"no {metrics}/*{RECORD} is of these weights (sha256 {weights[:12]}…), so the commit that made them is "
+        f"unknown; put the run's record there; the settings are in {model / PROVENANCE}"
     )
 
 
-def _trust(path: Path, record: dict[str, Any]) -> None:
-    """Refuse a record whose settings could name code to be run, or that lacks what is printed of it."""
-    overrides = record.get("overrides")
-    if not isinstance(overrides, list) or not all(isinstance(one, str) for one in overrides):
-        raise ValueError(f"{path} does not list the run's settings; it is damaged, so nothing can be rebuilt from it")
-    for one in overrides:
-        if not OVERRIDE.match(one) or "_target_" in one or "hydra" in one.partition("=")[0] or "${" in one:
-            raise ValueError(
-                f"{path} has the setting {one[:80]!r}; allowed are group=choice and section.value=… "
-                "that name no code; do not trust this record"
-            )
-    if lacking := [name for name in ("python", "machine", "device", "dirty") if name not in record]:
-        raise ValueError(f"{path} lacks {', '.join(lacking)}; it is damaged, so nothing can be rebuilt from it")
+def _refuse_code(override: str, path: Path) -> None:
+    """Refuse an override that could name code to be run."""
+    key = override.partition("=")[0]
+    if not OVERRIDE.match(override) or "_target_" in override or "hydra" in key or "${" in override:
+        raise ValueError(
+            f"{path} has the setting {override[:80]!r}; allowed are group=choice and section.value=… that name no "
+            "code; do not trust this record"
+        )
 
 
-def commands(stage: str, record: dict[str, Any], clone: Path) -> tuple[list[list[str]], list[str], list[str]]:
+def commands(
+    stage: str, commit: str, overrides: Sequence[str], clone: Path
+) -> tuple[list[list[str]], list[str], list[str]]:
     """git's commands, the stages in order, and the settings of all that the selection of that commit does not hold."""
     top = _git("rev-parse", "--show-cdup") or "."  # the repository may be larger than the project
     git = [
         ["git", "clone", "--quiet", "--no-checkout", top, str(clone)],
-        ["git", "-C", str(clone), "checkout", "--quiet", record["commit"]],
+        ["git", "-C", str(clone), "checkout", "--quiet", commit],
     ]
-    committed = _selection(record["commit"])
-    settings = [override for override in record["overrides"] if override not in committed]
+    committed = _selection(commit)
+    settings = [override for override in overrides if override not in committed]
     before = ("fetch",) if stage == "translator" else BEFORE
     return git, list(dict.fromkeys((*before, stage))), settings
 

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from foundling.metrics.data import Data
+from foundling.metrics.pretrain import Pretrain
+from foundling.metrics.run import Run
 from foundling.reporting import kinds
 from foundling.reporting.classify import classify_part
 from foundling.reporting.figures import Row, as_svg, emergence, loss_curves
@@ -16,9 +19,9 @@ class Material:
     """Everything that a page shows, as the stages wrote it; the page leaves out what is empty."""
 
     config: Mapping[str, Any]  # the composed recipe
-    data: Mapping[str, Any]  # metrics/data.json
-    pretrain: Mapping[str, Any]  # metrics/pretrain.json
-    run: Mapping[str, Any]  # metrics/pretrain_run.json
+    data: Data
+    pretrain: Pretrain
+    run: Run  # of the pretraining
     evaluate: Mapping[str, Any]  # metrics/evaluate.json
     training: Sequence[Row]  # plots/pretrain.csv
     validation: Sequence[Row]  # plots/validation.csv
@@ -54,11 +57,11 @@ def page(material: Material) -> str:
     losses = loss_curves(material.training, material.validation) if material.training else None
     figures = [emergence(rows, words(name)) for name, rows in by_benchmark(material.emergence).items()]
     return environment.get_template("template.html.j2").render(
-        title=f"{words(config['corpus']['name'])}, {big(material.pretrain['parameters'])} parameters",
+        title=f"{words(config['corpus']['name'])}, {big(material.pretrain.parameters)} parameters",
         headline=headline(material),
         origin=origin(material),
-        sources=sources(material.data, material.pretrain["tokens"]),
-        vocabulary=big(material.data["vocab_size"]),
+        sources=sources(material.data, material.pretrain.tokens),
+        vocabulary=big(material.data.vocab_size),
         settings=settings(config),
         loss_figure=losses and as_svg(losses),
         emergence_figures=[as_svg(figure) for figure in figures],
@@ -82,8 +85,8 @@ def headline(material: Material) -> list[tuple[str, str, str]]:
     """The most important numbers: (name, value, note)."""
     held_out = material.evaluate["held_out"]
     numbers = [
-        ("parameters", big(material.pretrain["parameters"]), ""),
-        ("training tokens", big(material.pretrain["tokens"]), ""),
+        ("parameters", big(material.pretrain.parameters), ""),
+        ("training tokens", big(material.pretrain.tokens), ""),
         ("validation loss", f"{held_out['val/loss']:.3f}", f"perplexity {held_out['val/perplexity']:.2f}"),
         ("bits per byte", f"{held_out['val/bits_per_byte']:.3f}", "on held-out text"),
     ]
@@ -98,8 +101,8 @@ def origin(material: Material) -> list[tuple[str, str]]:
     """Where the model comes from: settings in words, the commit, the machine, the time."""
     config, run = material.config, material.run
     model, pretrain = config["model"], config["pretrain"]
-    per_step = material.pretrain["tokens"] // max(1, pretrain["max_steps"])
-    dirty = " with uncommitted changes" if run["dirty"] else ""
+    per_step = material.pretrain.tokens // max(1, pretrain["max_steps"])
+    dirty = " with uncommitted changes" if run.dirty else ""
     return [
         ("corpus", corpus_in_words(config["corpus"])),
         (
@@ -111,27 +114,27 @@ def origin(material: Material) -> list[tuple[str, str]]:
             f"{pretrain['max_steps']:,} steps of {per_step:,} tokens, initialised from {pretrain['init_from']}",
         ),
         ("seed", str(config["seed"])),
-        ("commit", f"{run['commit'] or 'unknown (not a git repository)'}{dirty}"),
-        ("weights", f"sha256 {run['weights_sha256']}"),
-        ("machine", f"{run['device']}, {run['machine']}, Python {run['python']}"),
+        ("commit", f"{run.commit or 'unknown (not a git repository)'}{dirty}"),
+        ("weights", f"sha256 {run.weights_sha256}"),
+        ("machine", f"{run.device}, {run.machine}, Python {run.python}"),
         (
             "time",
-            f"{duration(run['seconds']['training'])} of training, {big(run['tokens_per_second'])} tokens per second",
+            f"{duration(run.seconds['training'])} of training, {big(run.tokens_per_second)} tokens per second",
         ),
         ("arithmetic", arithmetic(run)),
-        *([("W&B run", run["wandb"])] if run["wandb"] else []),
+        *([("W&B run", run.wandb)] if run.wandb else []),
     ]
 
 
-def arithmetic(run: Mapping[str, Any]) -> str:
+def arithmetic(run: Run) -> str:
     """Whether the same run gives the same bytes again; old records do not say."""
     answer = {
         None: "not recorded",
         True: "deterministic: the same settings give the same bytes on this kind of machine",
         False: "not deterministic (runtime.deterministic=false): sums may differ in their last bits from run to run",
-    }[run.get("deterministic")]
-    parts = run.get("parts", 1)
-    return answer + (f"; each batch in {parts} parts, to fit into memory" if parts > 1 else "")
+    }[run.deterministic]
+    split = f"; each batch in {run.parts} parts, to fit into memory" if run.parts and run.parts > 1 else ""
+    return answer + split
 
 
 def corpus_in_words(corpus: Mapping[str, Any]) -> str:
@@ -159,23 +162,23 @@ def how_sampled(config: Mapping[str, Any]) -> str:
     return f"Not selected by quality; temperature {sampling['temperature']}{cuts}, {length}. The prompts are coloured."
 
 
-def sources(data: Mapping[str, Any], training_tokens: int) -> list[dict[str, str]]:
+def sources(data: Data, training_tokens: int) -> list[dict[str, str]]:
     """A row for each source of the corpus, by the names of the page's columns."""
-    held_out = {row["source"]: row["tokens"] for row in data["rows"] if row["split"] == "validation"}
+    held_out = {row.source: row.tokens for row in data.rows if row.split == "validation"}
     return [
         {
-            "source": row["source"],
-            "documents": big(row["documents"]),
-            "characters": big(row["characters"]),
-            "words": big(row["words"]),
-            "tokens": big(row["tokens"]),
-            "characters per token": f"{row['characters_per_token']:.2f}",
-            "held-out tokens": big(held_out.get(row["source"], 0)),
-            "share": percent(row["share"]),
-            "epochs": f"{row['share'] * training_tokens / row['tokens']:.2f}",
+            "source": row.source,
+            "documents": big(row.documents),
+            "characters": big(row.characters),
+            "words": big(row.words),
+            "tokens": big(row.tokens),
+            "characters per token": f"{row.characters_per_token:.2f}",
+            "held-out tokens": big(held_out.get(row.source, 0)),
+            "share": percent(row.share),
+            "epochs": f"{row.share * training_tokens / row.tokens:.2f}",
         }
-        for row in data["rows"]
-        if row["split"] == "train"
+        for row in data.rows
+        if row.split == "train"
     ]
 
 

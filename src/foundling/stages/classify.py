@@ -23,6 +23,7 @@ from foundling.evaluation.classification import Answers, answers, probabilities
 from foundling.evaluation.comparison import OURS, ZERO_SHOT, compare, summary, write_tables
 from foundling.evaluation.forgetting import ForgettingProbe
 from foundling.evaluation.zero_shot import zero_shot
+from foundling.metrics import write_metrics
 from foundling.model import lora
 from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig
@@ -91,7 +92,7 @@ def run(job: Job) -> float:
     log_lineage(logger, made, "model", "classifier", BASE, "model", "base")
     seconds = {"training": recorder.seconds, "whole": time.perf_counter() - began}
     record = run_record(made / folder.WEIGHTS, seconds, recorder.tokens_per_second, device, finish(logger))
-    write_json(out / "metrics/classify_run.json", record)
+    write_metrics(out / "metrics/classify_run.json", record)
     work.done()
     show(summary(metrics))
     return reached["val/loss"]

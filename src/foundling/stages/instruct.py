@@ -23,6 +23,7 @@ from foundling.device import set_up
 from foundling.evaluation.answers import answer_loss, ask, beside, marks, measure, summary
 from foundling.evaluation.forgetting import ForgettingProbe
 from foundling.evaluation.judge import judge, reach
+from foundling.metrics import write_metrics
 from foundling.model import lora
 from foundling.model.gpt import GPT
 from foundling.scratch import begin
@@ -78,7 +79,7 @@ def run(job: Job) -> float:
     log_lineage(logger, out / CHAT, "model", "chat", BASE, "model", "base")
     seconds = {"training": recorder.seconds, "tuning": tuned - began, "whole": time.perf_counter() - began}
     record = run_record(out / CHAT / folder.WEIGHTS, seconds, recorder.tokens_per_second, device, finish(logger))
-    write_json(out / "metrics/instruct_run.json", record)
+    write_metrics(out / "metrics/instruct_run.json", record)
     work.done()
     show(summary(metrics))
     return float(metrics["tuned"]["kinds"]["all"]["accuracy"])

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from hydra.utils import instantiate
 
-from foundling.artifacts import settle, write_json
+from foundling.artifacts import settle
 from foundling.config import recipe, section
 from foundling.data.language import LanguageData
 from foundling.data.lineage import require, shaping
 from foundling.data.shards import open_tokens
 from foundling.device import set_up
+from foundling.metrics import write_metrics
+from foundling.metrics.pretrain import Pretrain
 from foundling.model.config import GPTConfig
 from foundling.scratch import begin
 from foundling.settings import Job
@@ -72,15 +74,16 @@ def run(job: Job) -> float:
     reached = {name: value for name, value in module.validation.items() if name != "step"}
     folder.save(out / "models/base", network, tokenizer, origin | {"metrics": reached} | recorder.left_out)
     settle(work.folder, out, PLACES)
-    write_json(
-        out / "metrics/pretrain.json", {**reached, "tokens": steps * per_step, "parameters": network.parameter_count()}
-    )
+    metrics = reached | {"tokens": steps * per_step, "parameters": network.parameter_count()}
+    write_metrics(out / "metrics/pretrain.json", Pretrain(**metrics))
     log_lineage(logger, out / "models/base", "model", "base", TOKENS / "meta.json", "tokens", "tokens")
     seconds = {"training": recorder.seconds, "whole": time.perf_counter() - began}
     weights = out / "models/base" / folder.WEIGHTS
-    record = run_record(weights, seconds, recorder.tokens_per_second, device, finish(logger))
-    how = {"deterministic": runtime["deterministic"], "parts": module.microbatches}
-    write_json(out / "metrics/pretrain_run.json", record | how)
+    deterministic, microbatches = runtime["deterministic"], module.microbatches
+    record = run_record(
+        weights, seconds, recorder.tokens_per_second, device, finish(logger), deterministic, microbatches
+    )
+    write_metrics(out / "metrics/pretrain_run.json", record)
     work.done()
     log.info(f"pretrain: val/loss {reached['val/loss']:.4f} after {seconds['whole']:.0f} s -> {out / 'models/base'}")
     return reached["val/loss"]

@@ -4,6 +4,10 @@ from pathlib import Path
 
 from foundling.artifacts import atomic_folder, read_json
 from foundling.config import recipe
+from foundling.metrics import read_metrics
+from foundling.metrics.data import Data
+from foundling.metrics.pretrain import Pretrain
+from foundling.metrics.run import Run
 from foundling.reporting.figures import as_png, emergence
 from foundling.reporting.page import Material, by_benchmark, page, words
 from foundling.reporting.reading import read_csv, read_jsonl
@@ -17,9 +21,9 @@ def run(job: Job) -> None:
     config, out = job.config, job.out
     material = Material(
         config=recipe(config),
-        data=read_json(METRICS / "data.json"),
-        pretrain=read_json(METRICS / "pretrain.json"),
-        run=read_json(METRICS / "pretrain_run.json"),
+        data=read_metrics(METRICS / "data.json", Data),
+        pretrain=read_metrics(METRICS / "pretrain.json", Pretrain),
+        run=read_metrics(METRICS / "pretrain_run.json", Run),
         evaluate=read_json(METRICS / "evaluate.json"),
         training=read_csv(PLOTS / "pretrain.csv"),
         validation=read_csv(PLOTS / "validation.csv"),

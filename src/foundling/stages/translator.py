@@ -20,6 +20,7 @@ from foundling.data.translation import TranslationData, encode
 from foundling.device import set_up
 from foundling.evaluation.translation import NEAREST, bleu, looks, nearest, score, signatures, summary
 from foundling.generation.beam import Search, translate
+from foundling.metrics import write_metrics
 from foundling.model.config import TranslatorConfig
 from foundling.model.translator import Translator
 from foundling.scratch import begin
@@ -81,7 +82,7 @@ def run(job: Job) -> float:
     log_lineage(logger, made, "model", "translator", PAIRS / "meta.json", "pairs", "pairs")
     seconds = {"training": recorder.seconds, "trained": trained - began, "whole": time.perf_counter() - began}
     record = run_record(made / folder.WEIGHTS, seconds, recorder.tokens_per_second, device, finish(logger))
-    write_json(out / "metrics/translator_run.json", record)
+    write_metrics(out / "metrics/translator_run.json", record)
     work.done()
     show(summary(metrics))
     return float(metrics["test"]["beam"]["bleu"]["score"])

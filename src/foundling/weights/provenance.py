@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from foundling.artifacts import read_json, sha256
 from foundling.device import name_of
+from foundling.metrics.run import Run
 
 if TYPE_CHECKING:
     import torch
@@ -47,24 +48,28 @@ def run_record(
     tokens_per_second: float,
     device: "torch.device",
     wandb: str | None,
-) -> dict[str, Any]:
+    deterministic: bool | None = None,
+    microbatches: int | None = None,
+) -> Run:
     """The run that made these weights: git commit, overrides, machine, device, times and speed."""
     import torch
     from hydra.core.hydra_config import HydraConfig
 
     commit = _git("rev-parse", "HEAD")
-    return {
-        "weights_sha256": sha256(weights),
-        "commit": commit,
-        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no", "--", ".")) if commit else None,
-        "overrides": list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else [],
-        "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}",
-        "device": name_of(device) + (f", {torch.get_num_threads()} threads" if device.type == "cpu" else ""),
-        "seconds": {name: round(value, 1) for name, value in seconds.items()},
-        "tokens_per_second": round(tokens_per_second),
-        "wandb": wandb,
-    }
+    return Run(
+        weights_sha256=sha256(weights),
+        commit=commit,
+        dirty=bool(_git("status", "--porcelain", "--untracked-files=no", "--", ".")) if commit else None,
+        overrides=tuple(HydraConfig.get().overrides.task) if HydraConfig.initialized() else (),
+        python=platform.python_version(),
+        machine=f"{platform.system()} {platform.machine()}",
+        device=name_of(device) + (f", {torch.get_num_threads()} threads" if device.type == "cpu" else ""),
+        seconds={name: round(value, 1) for name, value in seconds.items()},
+        tokens_per_second=round(tokens_per_second),
+        wandb=wandb,
+        deterministic=deterministic,
+        parts=microbatches,
+    )
 
 
 def _git(*arguments: str) -> str | None:

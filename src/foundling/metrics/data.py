@@ -1,0 +1,49 @@
+"""metrics/data.json: the tokenized corpus."""
+
+from collections.abc import Mapping
+
+from pydantic.dataclasses import dataclass
+
+from foundling.metrics import SCHEMA
+
+
+@dataclass(frozen=True, config=SCHEMA, kw_only=True)
+class Shard:
+    """One split of one source."""
+
+    source: str
+    split: str
+    documents: int
+    characters: int
+    words: int
+    tokens: int
+    characters_per_token: float
+    share: float  # of the training tokens that come from this source
+
+
+@dataclass(frozen=True, config=SCHEMA, kw_only=True)
+class Change:
+    """Documents of a source that were left out or changed for one reason."""
+
+    source: str
+    reason: str
+    documents: int
+    characters: int
+
+
+@dataclass(frozen=True, config=SCHEMA, kw_only=True)
+class LeftOutFiles:
+    """Files of a source that were left out for one reason when it was fetched."""
+
+    files: int
+    names: tuple[str, ...]  # of the first ones
+
+
+@dataclass(frozen=True, config=SCHEMA, kw_only=True)
+class Data:
+    """The vocabulary, the shards, and what was changed on the way."""
+
+    vocab_size: int
+    rows: tuple[Shard, ...]
+    changes: tuple[Change, ...]
+    left_out_files: Mapping[str, Mapping[str, LeftOutFiles]]  # by source and reason
