@@ -2,25 +2,19 @@
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from omegaconf import OmegaConf
 
 from foundling.evaluation.classification import Answers
 from foundling.evaluation.comparison import compare
+from foundling.settings import Job
 from foundling.stages.report import run
 
-CONFIG = {
-    "seed": 1,
-    "corpus": {"name": "fables", "sources": [{"name": "stories"}]},
-    "model": {"n_layer": 2, "n_head": 2, "n_embd": 32, "context": 64},
-    "pretrain": {"max_steps": 10, "init_from": "scratch"},
-    "evaluate": {"samples": {"temperature": 0.8, "top_k": 40, "top_p": None, "max_new_tokens": 20}},
-    "runtime": {"mirror": "a path that no page may show"},
-}
+MIRROR = "runtime.mirror=/a/path/that/no/page/may/show"
 PLACE = {"step": 10, "tokens": 5120}
 KIND = {"n": 40, "accuracy": 0.5, "low": 0.35, "high": 0.65, "chance": 0.25}
 
@@ -39,9 +33,10 @@ def classified() -> dict[str, Any]:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the metrics and plots of a small run."""
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path) -> Path:
+    """A folder with conf/ and the metrics and plots of a small run."""
     monkeypatch.chdir(tmp_path)
+    Path("conf").symlink_to(root / "conf")
     json_files: dict[str, Any] = {
         "data": {"vocab_size": 300, "rows": [], "changes": [], "left_out_files": {}},
         "pretrain": {
@@ -102,26 +97,26 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_writes_the_page_and_the_picture_below_out(workspace: Path) -> None:
-    run(OmegaConf.create(CONFIG), workspace / "job")
+def test_writes_the_page_and_the_picture_below_out(workspace: Path, job: Callable[..., Job]) -> None:
+    run(job(MIRROR, out=workspace / "job"))
     html = (workspace / "job/report/index.html").read_text(encoding="utf-8")
     assert "arc easy" in html
     assert " there was a fox" in html
     assert "1 predicted as 0 (1)" in html
-    assert "no page may show" not in html
+    assert "no/page/may/show" not in html
     assert (workspace / "job/report/emergence.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_run_without_snapshots_has_no_picture(workspace: Path) -> None:
+def test_a_run_without_snapshots_has_no_picture(workspace: Path, job: Callable[..., Job]) -> None:
     header = (workspace / "plots/emergence.csv").read_text().splitlines()[0]
     (workspace / "plots/emergence.csv").write_text(header + "\n")
-    run(OmegaConf.create(CONFIG), Path())
+    run(job())
     assert [file.name for file in (workspace / "report").iterdir()] == ["index.html"]
 
 
 @pytest.mark.parametrize("missing", ["metrics/evaluate.json", "plots/validation.csv", "plots/samples.jsonl"])
-def test_a_missing_input_is_named(workspace: Path, missing: str) -> None:
+def test_a_missing_input_is_named(workspace: Path, job: Callable[..., Job], missing: str) -> None:
     (workspace / missing).unlink()
     with pytest.raises(ValueError, match=f"{missing} is missing; run the stage"):
-        run(OmegaConf.create(CONFIG), Path())
+        run(job())
     assert not (workspace / "report").exists()
