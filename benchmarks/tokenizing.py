@@ -16,8 +16,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from foundling.data.corpora import TRAIN, Document
+from foundling.data.corpora import Document
 from foundling.data.shards import write
+from foundling.data.splits import TRAIN
 from foundling.fables.generators import GENERATORS
 from foundling.text.tokenizer import Tokenizer, train_bpe
 

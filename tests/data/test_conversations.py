@@ -57,7 +57,7 @@ def test_a_triple_becomes_a_question_and_an_answer(read: Read) -> None:
     splits = read(
         {"train": [row] * 3, "validation": [row | {"sum": "4", "numbers": "2 2"}], "test": [row | {"numbers": ""}]},
         fields={"instruction": "task", "input": "numbers", "output": "sum"},
-        split={"by": "source", "validation": 0.0, "test": 0.0},
+        split={"by": "source", "validation": 0.1, "test": 0.1},
         system="Count.",
     )
     expected = (Message(SYSTEM, "Count."), Message(USER, "Add.\n1 2"), Message(ASSISTANT, "3"))
@@ -96,12 +96,12 @@ def test_message_lists_are_read_in_both_common_forms(read: Read, form: str) -> N
         fields = {"messages": "conversations", "role": "from", "content": "value"}
     other = json.loads(json.dumps(rows[0]).replace("Who?", "What?"))
     third = json.loads(json.dumps(rows[0]).replace("Who?", "Why?"))
-    split = {"by": "source", "validation": 0.0, "test": 0.0}
+    split = {"by": "source", "validation": 0.1, "test": 0.1}
     splits = read({"train": rows, "validation": [other], "test": [third]}, fields=fields, split=split)
     assert splits[TRAIN][0].messages == tuple(Message(role, text) for role, text in talk[:-1])
 
 
-BY_SOURCE = {"by": "source", "validation": 0.0, "test": 0.0}
+BY_SOURCE = {"by": "source", "validation": 0.1, "test": 0.1}
 
 
 def thrice(row: dict[str, Any], word: str) -> dict[str, list[dict[str, Any]]]:
@@ -178,7 +178,7 @@ def test_halves_of_surrogate_pairs_are_replaced_before_training(read: Read) -> N
 def test_training_that_asks_nothing_of_its_own_is_told_apart_from_an_empty_one(read: Read) -> None:
     rows = [{"instruction": "Same?", "output": f"{n}"} for n in range(40)]
     with pytest.raises(
-        ValueError, match="split train of mine is empty: validation or test ask the same as all of its 34"
+        ValueError, match="split train of mine is empty: validation or test have the prompts of all its 34"
     ):
         read({"mine": rows})
     with pytest.raises(
@@ -191,14 +191,14 @@ def test_what_is_asked_in_test_or_validation_is_dropped_from_train(
     read: Read, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    split = {"by": "source", "validation": 0.0, "test": 0.0}
+    split = {"by": "source", "validation": 0.1, "test": 0.1}
     splits = read({"train": TRIPLES, "validation": TRIPLES[:2], "test": TRIPLES[1:5]}, split=split)
     assert len(splits[TRAIN]) == 35
-    assert "35 train, 2 validation, 4 test; 5 dropped from train" in caplog.text
+    assert "35 train, 2 validation, 4 test; 5 left out of train" in caplog.text
 
 
 def test_a_validation_that_no_source_brings_is_drawn_from_train(read: Read) -> None:
-    split = {"by": "source", "validation": 0.25, "test": 0.0}
+    split = {"by": "source", "validation": 0.25, "test": 0.1}
     splits = read({"train": TRIPLES[:20], "test": TRIPLES[20:]}, split=split)
     assert (len(splits[TRAIN]), len(splits[VALIDATION]), len(splits[TEST])) == (15, 5, 20)
 
@@ -258,10 +258,10 @@ def test_a_row_that_lacks_something_is_named(read: Read, rows: list[Any], fields
 @pytest.mark.parametrize(
     ("split", "says"),
     [
-        ({"by": "luck", "validation": 0.1, "test": 0.1}, "by='luck'; allowed are drawn and source"),
-        ({"by": "drawn", "validation": 0.0, "test": 0.1}, "allowed are shares above 0"),
-        ({"by": "drawn", "validation": 0.5, "test": 0.5}, "allowed are shares above 0"),
-        ({"by": "source", "validation": 0.1, "test": 0.1}, "a source named 'mine'; .* named train, validation, test"),
+        ({"by": "luck", "validation": 0.1, "test": 0.1}, "instruct.split.by='luck': must be one of drawn or source"),
+        ({"by": "drawn", "validation": 0.0, "test": 0.1}, "instruct.split.validation=0.0: must be above 0"),
+        ({"by": "drawn", "validation": 0.5, "test": 0.5}, "instruct.split.test=0.5: must leave examples for training"),
+        ({"by": "source", "validation": 0.1, "test": 0.1}, "a source 'mine', but .* named train, validation, test"),
     ],
 )
 def test_splits_that_cannot_be_are_refused(read: Read, split: dict[str, Any], says: str) -> None:

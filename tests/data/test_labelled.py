@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from foundling.data.fetching import fetch
-from foundling.data.labelled import SPLITS, Labelled, label_text, labelled
+from foundling.data.labelled import Labelled, label_text, labelled
+from foundling.data.splits import SPLITS
 
 WORDS = ("fox", "owl", "bear", "hare")
 
@@ -76,7 +77,9 @@ def test_duplicates_are_dropped_before_splitting_and_counted(
 
 def test_given_splits_stay_and_training_gives_up_what_the_test_split_has(root: Path, tmp_path: Path) -> None:
     test = [*rows(10, 5), ("fox number 0", "spam")]
-    found = read(root, tmp_path, {"train": rows(60, 30), "test": test}, split={"by": "source", "validation": 0.1})
+    found = read(
+        root, tmp_path, {"train": rows(60, 30), "test": test}, split={"by": "source", "validation": 0.1, "test": 0.2}
+    )
     assert found.texts("test") == [text for text, _ in test]
     assert not set(found.texts("test")) & {*found.texts("train"), *found.texts("validation")}
     assert (len(found.texts("train")), len(found.texts("validation"))) == (45, 5)
@@ -107,7 +110,7 @@ def test_label_names_give_names_and_order(root: Path, tmp_path: Path) -> None:
         ({"mine": rows(40, 40)}, {}, "all 28 training examples have the label 'spam'; .* needs at least two"),
         (
             {"train": rows(40, 20), "test": [("a new one", "ham"), ("another", "offer")]},
-            {"split": {"by": "source", "validation": 0.1}},
+            {"split": {"by": "source", "validation": 0.1, "test": 0.2}},
             r"test.csv:3 of source test \(test\) has the label 'offer', which no training example has; add",
         ),
         (
@@ -115,10 +118,22 @@ def test_label_names_give_names_and_order(root: Path, tmp_path: Path) -> None:
             {"label_names": {"ham": "ham"}},
             "mine.csv:2 of source mine has the label 'spam', but .* has only ham",
         ),
-        ({"mine": rows(40, 20)}, {"split": {"by": "source"}}, "source named mine; .* named train, validation, test"),
-        ({"mine": rows(40, 20)}, {"split": {"by": "hand"}}, "classify.split.by='hand'; allowed are stratified"),
-        ({"mine": rows(40, 20)}, {"split": {"by": "stratified", "validation": 0.5, "test": 0.5}}, "leave some for"),
-        ({"mine": rows(6, 3)}, {}, "the split validation holds no example; add rows"),
+        (
+            {"mine": rows(40, 20)},
+            {"split": {"by": "source", "validation": 0.1, "test": 0.2}},
+            "a source 'mine', but .* named train, validation, test",
+        ),
+        (
+            {"mine": rows(40, 20)},
+            {"split": {"by": "hand", "validation": 0.1, "test": 0.2}},
+            "classify.split.by='hand': must be one of stratified",
+        ),
+        (
+            {"mine": rows(40, 20)},
+            {"split": {"by": "stratified", "validation": 0.5, "test": 0.5}},
+            "must leave examples for",
+        ),
+        ({"mine": rows(6, 3)}, {}, "the split validation of mine is empty; raise classify.split.validation"),
     ],
 )
 def test_a_fault_is_named_with_its_row_and_the_mend(

@@ -90,7 +90,7 @@ def test_what_test_translates_training_does_not_see(read: Read, caplog: pytest.L
     splits = read("translator=tsv", "translator.path=mine.tsv", "translator.split.test=0.1")
     held_out = {pair.source for name in (VALIDATION, TEST) for pair in splits[name]}
     assert not held_out & {pair.source for pair in splits[TRAIN]}
-    assert "dropped from train" in caplog.text
+    assert "left out of train" in caplog.text
 
 
 def test_files_of_unequal_length_are_refused(read: Read) -> None:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from foundling.artifacts import read_json, write_json
-from foundling.data.corpora import TRAIN, VALIDATION, Document
+from foundling.data.corpora import Document
 from foundling.data.shards import open_tokens, write
+from foundling.data.splits import TRAIN, VALIDATION
 from foundling.text.tokenizer import Tokenizer, characters
 
 TEXTS = [f"{word} and {word}s\n" for word in ("fox", "hare", "owl", "wölf")]

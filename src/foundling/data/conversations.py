@@ -19,7 +19,9 @@ from typing import Any
 from foundling.data.sources import rows
 from foundling.data.splits import split
 from foundling.data.surrogates import REPLACED
+from foundling.settings.datasets import RandomSplit
 from foundling.text.prompts import ASSISTANT, ROLES, SYSTEM, USER, Message, Template
+from foundling.validation import build
 
 log = logging.getLogger(__name__)
 # other names of the roles: ShareGPT's, OpenAI's, Gemini's
@@ -70,12 +72,12 @@ def conversations(
             log.warning(f"instruct: {reason}: {count:,}")
     return split(
         examples,
-        recipe["split"],
+        build(RandomSplit, recipe["split"], "instruct.split"),
         recipe["seed"],
         stage="instruct",
         dataset=recipe["dataset"]["name"],
         source=lambda example: example.source,
-        asked=_question,
+        prompt=_question,
         changes=changes,
     )
 

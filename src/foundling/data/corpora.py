@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from foundling.data.sources import rows
+from foundling.data.splits import TRAIN, VALIDATION
 from foundling.text.tokenizer import END_OF_TEXT
 
 log = logging.getLogger(__name__)
-TRAIN, VALIDATION = "train", "validation"
 LINE_ENDS = re.compile("\r\n?")
 # all of Unicode's Cc but line end and tab; half of a surrogate pair, which no UTF-8 can hold
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")

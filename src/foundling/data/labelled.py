@@ -21,10 +21,12 @@ from typing import Any
 import numpy as np
 
 from foundling.data.sources import Row, left_out, rows
+from foundling.data.splits import SPLITS, TEST, TRAIN, VALIDATION, split
+from foundling.settings.datasets import StratifiedSplit
+from foundling.validation import build
 
 log = logging.getLogger(__name__)
 WHOLE = re.compile(r"(-?\d+)\.0+")  # a whole number, as pandas writes it once a column has gaps
-TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -71,12 +73,18 @@ def labelled(folder: Path, recipe: Mapping[str, Any], changes: Counter[str] | No
             "fill them in, or set classify.missing=drop"
         )
     _warn_of_near(found)
-    by = recipe["split"]["by"]
-    if by not in ("stratified", "source"):
-        raise ValueError(f"found classify.split.by={by!r}; allowed are stratified and source; try stratified")
-    random = np.random.Generator(np.random.Philox(key=recipe["seed"]))
-    kept, contradicting = _distinct(found, by) if recipe["deduplicate"] else (found, 0)
-    splits = (_stratified if by == "stratified" else _given)(kept, recipe, random)
+    settings = build(StratifiedSplit, recipe["split"], "classify.split")
+    kept, contradicting = _distinct(found, settings.by) if recipe["deduplicate"] else (found, 0)
+    splits = split(
+        kept,
+        settings,
+        recipe["seed"],
+        stage="classify",
+        dataset=recipe["dataset"]["name"],
+        source=lambda example: example.source,
+        label=lambda example: example.label,
+        balance=recipe["balance"],
+    )
     labels = _labels(splits, _names(recipe["label_names"]))
     counts = {
         "read": len(found) + len(missing),
@@ -85,10 +93,9 @@ def labelled(folder: Path, recipe: Mapping[str, Any], changes: Counter[str] | No
         "contradicting": contradicting,
         "left_out_files": sum(r["files"] for reasons in left_out(folder).values() for r in reasons.values()),
     }
-    sizes = ", ".join(f"{len(examples):,} {split}" for split, examples in splits.items())
     log.info(
         f"classify: {counts['read']:,} texts of {len(labels)} labels; {counts['missing']:,} without a text or a label "
-        f"dropped; {counts['duplicates']:,} duplicates dropped ({contradicting:,} of them with another label); {sizes}"
+        f"dropped; {counts['duplicates']:,} duplicates dropped ({contradicting:,} of them with another label)"
     )
     return Labelled(labels, splits, counts)
 
@@ -204,73 +211,14 @@ def _distinct(examples: Sequence[Example], by: str) -> tuple[list[Example], int]
     return kept, contradicting
 
 
-def _stratified(
-    examples: Sequence[Example], recipe: Mapping[str, Any], random: np.random.Generator
-) -> dict[str, list[Example]]:
-    shares = {name: recipe["split"][name] for name in (VALIDATION, TEST)}
-    if min(shares.values()) <= 0 or sum(shares.values()) >= 1:
-        raise ValueError(f"found classify.split with {shares}; allowed are shares above 0 that leave some for training")
-    pool = _balanced(examples, random) if recipe["balance"] else examples
-    rest, test = _cut(pool, shares[TEST], random)
-    train, validation = _cut(rest, shares[VALIDATION] / (1 - shares[TEST]), random)
-    return {TRAIN: train, VALIDATION: validation, TEST: test}
-
-
-def _given(
-    examples: Sequence[Example], recipe: Mapping[str, Any], random: np.random.Generator
-) -> dict[str, list[Example]]:
-    splits: dict[str, list[Example]] = {name: [] for name in SPLITS}
-    for example in examples:
-        if example.source not in splits:
-            raise ValueError(
-                f"found a source named {example.source}; with classify.split.by=source they are named "
-                f"{', '.join(SPLITS)}; rename it, or set classify.split.by=stratified"
-            )
-        splits[example.source].append(example)
-    if recipe["balance"]:
-        splits[TRAIN] = _balanced(splits[TRAIN], random)
-    if not splits[VALIDATION]:
-        splits[TRAIN], splits[VALIDATION] = _cut(splits[TRAIN], recipe["split"][VALIDATION], random)
-    return splits
-
-
-def _balanced(examples: Sequence[Example], random: np.random.Generator) -> list[Example]:
-    groups = _by_label(examples)
-    fewest = min(map(len, groups.values()), default=0)
-    return [those[i] for those in groups.values() for i in sorted(random.permutation(len(those))[:fewest])]
-
-
-def _cut(examples: Sequence[Example], share: float, random: np.random.Generator) -> tuple[list[Example], list[Example]]:
-    """(the rest, the share) of each label's examples; the rest keeps at least one of each."""
-    rest, taken = [], []
-    for those in _by_label(examples).values():
-        order = random.permutation(len(those))
-        count = min(round(share * len(those)), len(those) - 1)
-        taken += [those[i] for i in sorted(order[:count])]
-        rest += [those[i] for i in sorted(order[count:])]
-    return rest, taken
-
-
-def _by_label(examples: Iterable[Example]) -> dict[str, list[Example]]:
-    groups: dict[str, list[Example]] = {}
-    for example in examples:
-        groups.setdefault(example.label, []).append(example)
-    return {label: groups[label] for label in sorted(groups)}
-
-
 def _labels(splits: Mapping[str, Sequence[Example]], names: Mapping[str, str]) -> list[str]:
     """The labels that training sees, in the order of label_names or of the alphabet."""
-    for split, examples in splits.items():
-        if not examples:
-            raise ValueError(
-                f"the split {split} holds no example; add rows to it, or raise classify.split.validation and .test"
-            )
     known = {example.label for example in splits[TRAIN]}
-    for split in (VALIDATION, TEST):
-        for example in splits[split]:
+    for name in (VALIDATION, TEST):
+        for example in splits[name]:
             if example.label not in known:
                 raise ValueError(
-                    f"{example.place} ({split}) has the label {example.label!r}, which no training example has; "
+                    f"{example.place} ({name}) has the label {example.label!r}, which no training example has; "
                     "add examples of it to training, correct the label, or take the row out"
                 )
     if len(known) < 2:

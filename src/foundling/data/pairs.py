@@ -17,6 +17,8 @@ from typing import Any
 
 from foundling.data.sources import records, rows
 from foundling.data.splits import split
+from foundling.settings.datasets import RandomSplit
+from foundling.validation import build
 
 log = logging.getLogger(__name__)
 SIDES = ("source", "target")
@@ -50,12 +52,12 @@ def sentence_pairs(
         changes[ONE_SIDED] += len(found) - len(whole)
     return split(
         whole,
-        recipe["split"],
+        build(RandomSplit, recipe["split"], "translator.split"),
         recipe["seed"],
         stage="translator",
         dataset=recipe["dataset"]["name"],
         source=lambda pair: pair.origin,
-        asked=lambda pair: pair.source,
+        prompt=lambda pair: pair.source,
         changes=changes,
     )
 

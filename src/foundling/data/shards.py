@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from foundling.artifacts import atomic_folder, read_json, sha256, write_json
-from foundling.data.corpora import TRAIN, VALIDATION, Count, Document
+from foundling.data.corpora import Count, Document
+from foundling.data.splits import TRAIN, VALIDATION
 from foundling.text.tokenizer import Tokenizer
 
 META = "meta.json"

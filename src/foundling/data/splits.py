@@ -1,75 +1,67 @@
-"""The splits train, validation and test of a dataset: drawn by the seed, or the sources of those names.
-
-by: drawn          drawn: by the seed | source: the sources named train, validation and test are the splits
-validation: 0.05   shares of all examples; by source, of those in train where no source brings validation
-test: 0.1
-"""
+"""Split a dataset's examples into train, validation and test: at random, stratified by label, or by source."""
 
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Hashable, Sequence
+from typing import TypeVar
 
 import numpy as np
 
+from foundling.settings.datasets import Split
+
 log = logging.getLogger(__name__)
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
-REPEATED = "left out of train: asked in validation or test as well"
+REPEATED = "left out of train: the prompt is in validation or test, too"
 
 Example = TypeVar("Example")
 
 
 def split(
     examples: Sequence[Example],
-    settings: Mapping[str, Any],
+    settings: Split,
     seed: int,
     *,
     stage: str,
     dataset: str,
     source: Callable[[Example], str],
-    asked: Callable[[Example], Hashable],
+    prompt: Callable[[Example], Hashable] | None = None,
+    label: Callable[[Example], str] | None = None,
+    balance: bool = False,
     changes: Counter[str] | None = None,
 ) -> dict[str, list[Example]]:
-    """Cut examples into the three splits; what training asks that validation or test ask as well is dropped from it.
+    """Split examples as `settings` of `stage` say; an empty split raises ValueError that names the setting to change.
 
-    `source` tells where an example comes from, `asked` what it asks. Settings that leave a split empty raise ValueError
-    that names them, as those of `stage`; the log says how many each split has, `changes` counts what is dropped.
+    Args:
+        source: an example's source, by which `by=source` splits.
+        prompt: an example's prompt; training examples lose those that validation or test have, too.
+        label: an example's label; each label's examples are then split alike.
+        balance: keep as many examples of each label as the rarest has.
+        changes: counts the dropped examples.
     """
-    by = settings["by"]
-    if by not in ("drawn", "source"):
-        raise ValueError(f"found {stage}.split.by={by!r}; allowed are drawn and source; try drawn")
     generator = np.random.Generator(np.random.Philox(key=seed))
-    splits = (
-        _drawn(examples, settings, generator, stage)
-        if by == "drawn"
-        else _given(examples, settings, generator, stage, source)
-    )
-    held_out = {asked(example) for name in (VALIDATION, TEST) for example in splits[name]}
-    kept = [example for example in splits[TRAIN] if asked(example) not in held_out]
-    dropped, splits[TRAIN] = len(splits[TRAIN]) - len(kept), kept
-    for name, those in splits.items():
-        if not those:
-            raise ValueError(f"the split {name} of {dataset} is empty{_why_empty(name, stage, by, dropped)}")
+    if settings.by == "source":
+        splits = _by_source(examples, stage, source)
+        if label and balance:
+            splits[TRAIN] = _balance(splits[TRAIN], label, generator)
+        if not splits[VALIDATION]:
+            splits[TRAIN], splits[VALIDATION] = _hold_out(splits[TRAIN], settings.validation, label, generator)
+    elif label:
+        pool = _balance(examples, label, generator) if balance else examples
+        pool, test = _hold_out(pool, settings.test, label, generator)
+        train, validation = _hold_out(pool, settings.validation / (1 - settings.test), label, generator)
+        splits = {TRAIN: train, VALIDATION: validation, TEST: test}
+    else:
+        splits = _draw(examples, settings, generator)
+    dropped = _drop_repeated(splits, prompt) if prompt else 0
+    for name, part in splits.items():
+        if not part:
+            raise ValueError(f"the split {name} of {dataset} is empty{_remedy(name, stage, settings.by, dropped)}")
     if changes is not None and dropped:
         changes[REPEATED] += dropped
-    sizes = ", ".join(f"{len(those):,} {name}" for name, those in splits.items())
-    log.info(f"{stage}: {sizes}; {dropped:,} dropped from train, which validation or test ask as well")
+    sizes = ", ".join(f"{len(part):,} {name}" for name, part in splits.items())
+    log.info(f"{stage}: {sizes}" + (f"; {dropped:,} {REPEATED}" if dropped else ""))
     return splits
-
-
-def _why_empty(name: str, stage: str, by: str, dropped: int) -> str:
-    """What left a split without an example, and which setting changes that."""
-    if name == TRAIN and dropped:
-        return (
-            f": validation or test ask the same as all of its {dropped:,} examples; give the dataset more records that "
-            "differ"
-        )
-    if name == TRAIN and by == "drawn":
-        return f"; lower {stage}.split.validation and {stage}.split.test, or give the dataset more records"
-    if by == "drawn" or name == VALIDATION:
-        return f"; raise {stage}.split.{name}, or give the dataset more records"
-    return f"; add a source named {name}, or set {stage}.split.by=drawn"
 
 
 def choose(examples: Sequence[Example], limit: int | None, seed: int) -> list[Example]:
@@ -79,38 +71,76 @@ def choose(examples: Sequence[Example], limit: int | None, seed: int) -> list[Ex
     return [examples[i] for i in sorted(random.Random(seed).sample(range(len(examples)), limit))]
 
 
-def _drawn(
-    examples: Sequence[Example], settings: Mapping[str, Any], generator: np.random.Generator, stage: str
-) -> dict[str, list[Example]]:
-    """Shares of the shuffled examples; at least one of each where there are enough."""
-    shares = {name: settings[name] for name in (VALIDATION, TEST)}
-    if min(shares.values()) <= 0 or sum(shares.values()) >= 1:
-        raise ValueError(f"found {stage}.split with {shares}; allowed are shares above 0 that leave some for training")
+def _draw(examples: Sequence[Example], settings: Split, generator: np.random.Generator) -> dict[str, list[Example]]:
+    """Cut the shuffled examples; validation and test get at least one each."""
     order = generator.permutation(len(examples))
-    test, validation = (max(1, round(shares[name] * len(examples))) for name in (TEST, VALIDATION))
+    test, validation = (max(1, round(fraction * len(examples))) for fraction in (settings.test, settings.validation))
     parts = np.split(order, [test, test + validation])
     return {name: [examples[i] for i in part] for name, part in zip((TEST, VALIDATION, TRAIN), parts, strict=True)}
 
 
-def _given(
-    examples: Sequence[Example],
-    settings: Mapping[str, Any],
-    generator: np.random.Generator,
-    stage: str,
-    source: Callable[[Example], str],
-) -> dict[str, list[Example]]:
-    """Each source is the split that its name says; a validation that no source brings is drawn from train."""
+def _by_source(examples: Sequence[Example], stage: str, source: Callable[[Example], str]) -> dict[str, list[Example]]:
     splits: dict[str, list[Example]] = {name: [] for name in SPLITS}
     for example in examples:
-        if source(example) not in splits:
+        name = source(example)
+        if name not in splits:
             raise ValueError(
-                f"found a source named {source(example)!r}; with {stage}.split.by=source the sources are named "
-                f"{', '.join(SPLITS)}; rename it, or set {stage}.split.by=drawn"
+                f"the dataset has a source {name!r}, but with {stage}.split.by=source its sources must be named "
+                f"{', '.join(SPLITS)}; rename it, or choose another {stage}.split.by"
             )
-        splits[source(example)].append(example)
-    if not splits[VALIDATION]:
-        order = generator.permutation(len(splits[TRAIN]))
-        size = round(settings[VALIDATION] * len(order))
-        parts = {VALIDATION: order[:size], TRAIN: order[size:]}
-        splits |= {name: [splits[TRAIN][i] for i in part] for name, part in parts.items()}
+        splits[name].append(example)
     return splits
+
+
+def _hold_out(
+    examples: Sequence[Example],
+    fraction: float,
+    label: Callable[[Example], str] | None,
+    generator: np.random.Generator,
+) -> tuple[list[Example], list[Example]]:
+    """(rest, held out): a fraction of all examples, or of each label's, of which the rest keeps at least one."""
+    if label is None:
+        order = generator.permutation(len(examples))
+        count = round(fraction * len(examples))
+        return [examples[i] for i in order[count:]], [examples[i] for i in order[:count]]
+    rest, held_out = [], []
+    for group in _by_label(examples, label):
+        order = generator.permutation(len(group))
+        count = min(round(fraction * len(group)), len(group) - 1)
+        held_out += [group[i] for i in sorted(order[:count])]
+        rest += [group[i] for i in sorted(order[count:])]
+    return rest, held_out
+
+
+def _balance(
+    examples: Sequence[Example], label: Callable[[Example], str], generator: np.random.Generator
+) -> list[Example]:
+    groups = _by_label(examples, label)
+    fewest = min(map(len, groups), default=0)
+    return [group[i] for group in groups for i in sorted(generator.permutation(len(group))[:fewest])]
+
+
+def _by_label(examples: Sequence[Example], label: Callable[[Example], str]) -> list[list[Example]]:
+    groups: dict[str, list[Example]] = {}
+    for example in examples:
+        groups.setdefault(label(example), []).append(example)
+    return [groups[name] for name in sorted(groups)]
+
+
+def _drop_repeated(splits: dict[str, list[Example]], prompt: Callable[[Example], Hashable]) -> int:
+    """Drop training examples with a prompt of validation or test, in place; returns how many."""
+    held_out = {prompt(example) for name in (VALIDATION, TEST) for example in splits[name]}
+    before = len(splits[TRAIN])
+    splits[TRAIN] = [example for example in splits[TRAIN] if prompt(example) not in held_out]
+    return before - len(splits[TRAIN])
+
+
+def _remedy(name: str, stage: str, by: str, dropped: int) -> str:
+    """Why a split is empty, and what to change."""
+    if name == TRAIN and dropped:
+        return f": validation or test have the prompts of all its {dropped:,} examples, too; add other records"
+    if name == TRAIN and by != "source":
+        return f"; lower {stage}.split.validation and {stage}.split.test, or add records"
+    if name == VALIDATION or by != "source":
+        return f"; raise {stage}.split.{name}, or add records"
+    return f"; add a source named {name}, or choose another {stage}.split.by"

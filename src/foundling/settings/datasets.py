@@ -253,20 +253,33 @@ class Weights:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Split:
-    """How examples are split: drawn by the seed, or by the names of their sources."""
+    """How examples are split: by the names of their sources, or at random, seeded."""
 
-    by: Literal["drawn", "source"]
-    validation: SplitShare
+    by: str
+    validation: SplitShare  # of all examples; by source: of train, unless a source is named validation
     test: SplitShare
+
+    @model_validator(mode="after")
+    def _check_rest(self) -> Self:
+        if self.by != "source" and self.validation + self.test >= 1:
+            raise ValueError(
+                f"test={self.test}: must leave examples for training, next to validation={self.validation}"
+            )
+        return self
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class StratifiedSplit:
-    """How labelled examples are split: drawn by the seed within each label, or by the names of their sources."""
+class RandomSplit(Split):
+    """Drawn from all examples."""
+
+    by: Literal["drawn", "source"]
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class StratifiedSplit(Split):
+    """Drawn from each label's examples."""
 
     by: Literal["stratified", "source"]
-    validation: SplitShare
-    test: SplitShare
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)

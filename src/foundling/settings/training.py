@@ -7,7 +7,7 @@ from annotated_types import Ge, Gt, Lt
 from pydantic import Discriminator, Field, Tag
 from pydantic.dataclasses import dataclass
 
-from foundling.settings.datasets import Dataset, FileFormat, Rehearsal, Split, StratifiedSplit
+from foundling.settings.datasets import Dataset, FileFormat, RandomSplit, Rehearsal, StratifiedSplit
 from foundling.settings.types import (
     Component,
     CustomComponent,
@@ -248,7 +248,7 @@ class Instruct(Training):
     path: str | None = None
     fields: ConversationFields
     answers: Mapping[str, str] | None
-    split: Split
+    split: RandomSplit
     template: Literal["alpaca", "phi3", "chatml"]
     system: str | None
     loss_on: Literal["answer", "all"]
@@ -308,7 +308,7 @@ class TrainTranslator(Training):
     model: Mapping[str, Any]
     fields: PairFields
     parallel: PairFields | None
-    split: Split
+    split: RandomSplit
     vocab_size: Positive
     max_steps: Positive
     batch_tokens: Positive

@@ -13,9 +13,10 @@ from omegaconf import DictConfig
 from foundling.artifacts import settle, write_json
 from foundling.config import recipe, section
 from foundling.data.classification import ClassificationData, Encoded, batches_per_epoch, encode_splits
-from foundling.data.labelled import TEST, TRAIN, VALIDATION, Labelled, labelled
+from foundling.data.labelled import Labelled, labelled
 from foundling.data.lineage import require_base, shaping
 from foundling.data.sources import META
+from foundling.data.splits import TEST, TRAIN, VALIDATION
 from foundling.data.unknown import count_unknown
 from foundling.device import set_up
 from foundling.evaluation.baselines import baselines

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from foundling.config import section
-from foundling.data.corpora import TRAIN, documents
+from foundling.data.corpora import documents
+from foundling.data.splits import TRAIN
 from foundling.settings import Job
 from foundling.text.published import read_published
 from foundling.text.tokenizer import Tokenizer, characters, gpt2, train_bpe
