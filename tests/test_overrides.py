@@ -111,12 +111,12 @@ def test_any_text_on_the_command_line_arrives_equal(project: Path, text: str) ->
 @example("null", "${oc.env:HOME}")
 def test_any_text_in_params_yaml_arrives_equal(project: Path, text: str, another: str) -> None:
     values = {"corpus": {"path": text}, "chat": {"system": another}, "pretrain": {"sample": {"prompt": text}}}
-    values |= {"translator": {"dataset": {"name": another, "sources": [{"name": "x", "path": text}]}}}
+    values |= {"train_translator": {"dataset": {"name": another, "sources": [{"name": "x", "path": text}]}}}
     (project / "params.yaml").write_text(yaml.safe_dump({"corpus": "files", "set": values}, allow_unicode=True))
     made = OmegaConf.to_container(composed(None), resolve=True)
     assert (made["corpus"]["path"], made["corpus"]["sources"][0]["path"]) == (text, text)
     assert (made["chat"]["system"], made["pretrain"]["sample"]["prompt"]) == (another, text)
-    assert made["translator"]["dataset"] == {"name": another, "sources": [{"name": "x", "path": text}]}
+    assert made["train_translator"]["dataset"] == {"name": another, "sources": [{"name": "x", "path": text}]}
 
 
 def test_a_source_in_params_yaml_may_refer_to_a_value_of_the_config(project: Path) -> None:

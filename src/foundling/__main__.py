@@ -31,7 +31,7 @@ COMMANDS = {
     "pretrain": "stages",
     "classify": "stages",
     "instruct": "stages",
-    "translator": "stages",
+    "train_translator": "stages",
     "evaluate": "stages",
     "report": "stages",
     "generate": "commands",
@@ -47,8 +47,8 @@ COMMANDS = {
 }
 
 # the commands that compute on the device of `runtime`
-COMPUTING = {"pretrain", "classify", "instruct", "translator", "evaluate", "generate", "predict", "chat", "translate"}
-TRAININGS = ("pretrain", "classify", "instruct", "translator")
+TRAININGS = ("pretrain", "classify", "instruct", "train_translator")
+COMPUTING = {*TRAININGS, "evaluate", "generate", "predict", "chat", "translate"}
 
 
 def main() -> None:
@@ -160,7 +160,7 @@ def one_line(error: Exception) -> str:
 
 
 def _overview() -> str:
-    lines = [f"  {name:<10} {_docstring(name).splitlines()[0]}" for name in COMMANDS]
+    lines = [f"  {name:<16} {_docstring(name).splitlines()[0]}" for name in COMMANDS]
     return "\n".join(
         [
             "foundling <command> [group=choice] [section.value=…] [-m for a sweep]",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 BASE, TOKENS = Path("models/base"), Path("data/tokens")
-MADE_BY = {"base": "pretrain", "assistant": "instruct", "classifier": "classify", "translator": "translator"}
+MADE_BY = {"base": "pretrain", "assistant": "instruct", "classifier": "classify", "translator": "train_translator"}
 WEIGHTS, CHAT = "model.safetensors", "chat.json"
 
 
@@ -42,7 +42,7 @@ METRICS = [
     Input("metrics/data.json", "tokenize"),
     Input("metrics/pretrain.json", "pretrain"),
     Input("metrics/pretrain_run.json", "pretrain"),
-    *(Input(f"metrics/{stage}.json", stage) for stage in ("evaluate", "classify", "instruct", "translator")),
+    *(Input(f"metrics/{stage}.json", stage) for stage in ("evaluate", "classify", "instruct", "train_translator")),
 ]
 
 
@@ -75,7 +75,7 @@ STAGES: dict[str, Callable[["DictConfig"], list[Input]]] = {
     "pretrain": lambda _: [TOKENIZER, TOKENS_META],
     "classify": _tuning("classify"),
     "instruct": _tuning("instruct"),
-    "translator": lambda _: [Input("data/raw/translator/meta.json", "fetch@translator")],
+    "train_translator": lambda _: [Input("data/raw/train_translator/meta.json", "fetch@train_translator")],
     "evaluate": _evaluate,
     "report": lambda _: METRICS,
 }

@@ -84,8 +84,8 @@ LISTS, MAYBE_LISTS = ("betas", "adamw_betas"), ("devices",)
 SWITCHES: tuple[str, ...] = ("align", "compile", "deduplicate", "balance", "packing", "learn_end", "deterministic")
 SWITCHES += ("tied", "bias", "qk_norm")
 TEXTS = ("init_from", "prompt", "keep", "method", "train", "template", "dtype", "by", "loss_on", "column", "file")
-NEVER_NULL: tuple[str, ...] = ("pretrain.max_steps", "instruct.max_steps", "translator.max_steps")
-NEVER_NULL += ("pretrain.validate_every", "instruct.validate_every", "translator.validate_every")
+NEVER_NULL: tuple[str, ...] = ("pretrain.max_steps", "instruct.max_steps", "train_translator.max_steps")
+NEVER_NULL += ("pretrain.validate_every", "instruct.validate_every", "train_translator.validate_every")
 CHOICES = {"runtime.batch": ("fixed", "auto")}
 OWN_NAMES = ("sources", "label_names", "class_weights", "answers", "benchmarks", "metrics")  # whose keys are the user's
 

@@ -102,7 +102,7 @@ def test_a_change_elsewhere_in_the_repository_does_not_make_a_run_dirty(project:
 
 def test_a_translator_needs_its_pairs_alone(project: Path) -> None:
     commit = git("rev-parse", "HEAD")
-    assert rebuild.commands("translator", commit, [], Path("x"))[1] == ["fetch", "translator"]
+    assert rebuild.commands("train_translator", commit, [], Path("x"))[1] == ["fetch", "train_translator"]
     assert rebuild.commands("instruct", commit, [], Path("x"))[1][-2:] == ["pretrain", "instruct"]
 
 

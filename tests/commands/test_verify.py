@@ -13,7 +13,7 @@ from foundling.data.fetching import fetch
 from foundling.settings import Job
 
 CORPUS = {"name": "mine", "sources": [{"name": "files", "path": "texts"}]}
-OTHERS = ("classify", "instruct", "translator")
+OTHERS = ("classify", "instruct", "train_translator")
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from foundling.data.inputs import inputs, own_digests
 
 GENERATED = {"name": "none", "sources": [{"name": "drills", "generate": {"name": "drills", "seed": 1, "count": 2}}]}
 NONE: dict[str, Any] = {
-    name: {} for name in ("corpus", "benchmarks", "classify", "instruct", "translator", "weights", "pretrain")
+    name: {} for name in ("corpus", "benchmarks", "classify", "instruct", "train_translator", "weights", "pretrain")
 }
 
 
@@ -26,7 +26,7 @@ def recipe(**changes: Any) -> dict[str, Any]:
         "evaluate": {"benchmarks": {}},
         "classify": {"dataset": GENERATED},
         "instruct": {"dataset": GENERATED},
-        "translator": {"dataset": GENERATED},
+        "train_translator": {"dataset": GENERATED},
         "weights": {"files": []},
         "pretrain": {"init_from": "scratch"},
     }

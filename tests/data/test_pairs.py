@@ -19,12 +19,12 @@ ROWS = [{"en": f"say {n}", "de": f"sag {n}", "id": n} for n in range(40)]
 
 @pytest.fixture
 def read(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
-    """Compose a choice of conf/translator in a folder of its own, fetch, read."""
+    """Compose a choice of conf/train_translator in a folder of its own, fetch, read."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "conf").symlink_to(root / "conf")
 
     def run(*choices: str) -> dict[str, list[Pair]]:
-        recipe = config.section(config.compose(list(choices)), "translator")
+        recipe = config.section(config.compose(list(choices)), "train_translator")
         shutil.rmtree(tmp_path / "raw", ignore_errors=True)
         fetch(recipe["dataset"], tmp_path / "raw", None)
         return sentence_pairs(tmp_path / "raw", recipe)
@@ -49,12 +49,12 @@ def test_records_two_columns_and_two_files_bring_the_same_pairs(read: Read) -> N
     write("mine.tsv", *(f"{row['en']}\t{row['de']}" for row in ROWS))
     write("mine.en", *(row["en"] for row in ROWS))
     write("mine.de", *(row["de"] for row in ROWS))
-    fields = ["translator=files", "translator.fields.source=en", "translator.fields.target=de"]
+    fields = ["train_translator=files", "train_translator.fields.source=en", "train_translator.fields.target=de"]
     for choices in (
-        [*fields, "translator.path=mine.jsonl"],
-        [*fields, "translator.path=mine.csv"],
-        ["translator=tsv", "translator.path=mine.tsv"],
-        ["translator=parallel", "translator.source_path=mine.en", "translator.target_path=mine.de"],
+        [*fields, "train_translator.path=mine.jsonl"],
+        [*fields, "train_translator.path=mine.csv"],
+        ["train_translator=tsv", "train_translator.path=mine.tsv"],
+        ["train_translator=parallel", "train_translator.source_path=mine.en", "train_translator.target_path=mine.de"],
     ):
         splits = read(*choices)
         assert said(splits) == EXPECTED
@@ -63,12 +63,12 @@ def test_records_two_columns_and_two_files_bring_the_same_pairs(read: Read) -> N
 
 def test_quote_marks_in_a_tsv_are_plain_text_and_spaces_are_one(read: Read) -> None:
     write("mine.tsv", *(f'"Go  {n}!" he said\tGeh {n} ' for n in range(30)))
-    assert ('"Go 3!" he said', "Geh 3") in said(read("translator=tsv", "translator.path=mine.tsv"))
+    assert ('"Go 3!" he said', "Geh 3") in said(read("train_translator=tsv", "train_translator.path=mine.tsv"))
 
 
 def test_fables_pairs_keep_their_splits_and_speak_either_language(read: Read) -> None:
-    small = [f"translator.dataset.sources.{i}.generate.count=60" for i in range(3)]
-    german, french = read(*small), read(*small, "translator.language=french")
+    small = [f"train_translator.dataset.sources.{i}.generate.count=60" for i in range(3)]
+    german, french = read(*small), read(*small, "train_translator.language=french")
     assert {len(those) for those in german.values()} == {60}
     assert [pair.source for pair in german[TEST]] == [pair.source for pair in french[TEST]]
     assert not {pair.source for pair in german[TRAIN]} & {pair.source for pair in german[TEST]}
@@ -79,7 +79,9 @@ def test_what_lacks_a_side_is_left_out_and_counted(read: Read, caplog: pytest.Lo
     caplog.set_level("INFO")
     write("mine.en", "", *(row["en"] for row in ROWS))
     write("mine.de", "leer", *(row["de"] for row in ROWS))
-    splits = read("translator=parallel", "translator.source_path=mine.en", "translator.target_path=mine.de")
+    splits = read(
+        "train_translator=parallel", "train_translator.source_path=mine.en", "train_translator.target_path=mine.de"
+    )
     assert said(splits) == EXPECTED
     assert "1 of 41 pairs lack a side" in caplog.text
 
@@ -87,7 +89,7 @@ def test_what_lacks_a_side_is_left_out_and_counted(read: Read, caplog: pytest.Lo
 def test_what_test_translates_training_does_not_see(read: Read, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     write("mine.tsv", *(f"say {n % 10}\tsag {n}" for n in range(40)))
-    splits = read("translator=tsv", "translator.path=mine.tsv", "translator.split.test=0.1")
+    splits = read("train_translator=tsv", "train_translator.path=mine.tsv", "train_translator.split.test=0.1")
     held_out = {pair.source for name in (VALIDATION, TEST) for pair in splits[name]}
     assert not held_out & {pair.source for pair in splits[TRAIN]}
     assert "left out of train" in caplog.text
@@ -97,24 +99,32 @@ def test_files_of_unequal_length_are_refused(read: Read) -> None:
     write("mine.en", "one", "two")
     write("mine.de", "eins")
     with pytest.raises(ValueError, match=r"mine\.source has 2 lines and mine\.target 1; line i of the one"):
-        read("translator=parallel", "translator.source_path=mine.en", "translator.target_path=mine.de")
+        read(
+            "train_translator=parallel", "train_translator.source_path=mine.en", "train_translator.target_path=mine.de"
+        )
 
 
 @pytest.mark.parametrize(
     ("row", "says"),
     [
-        ({"en": "go"}, r"mine.jsonl:2 of source files has no text 'de' \(found en\); set translator\.fields\.target"),
-        ({"en": 3, "de": "geh"}, r"mine.jsonl:2 of source files has no text 'en' .* set translator\.fields\.source"),
+        (
+            {"en": "go"},
+            r"mine.jsonl:2 of source files has no text 'de' \(found en\); set train_translator\.fields\.target",
+        ),
+        (
+            {"en": 3, "de": "geh"},
+            r"mine.jsonl:2 of source files has no text 'en' .* set train_translator\.fields\.source",
+        ),
     ],
 )
 def test_a_row_without_its_texts_is_named(read: Read, row: dict[str, Any], says: str) -> None:
     write("mine.jsonl", *(json.dumps(each) for each in (ROWS[0], row, *ROWS)))
     with pytest.raises(ValueError, match=says):
         read(
-            "translator=files",
-            "translator.path=mine.jsonl",
-            "translator.fields.source=en",
-            "translator.fields.target=de",
+            "train_translator=files",
+            "train_translator.path=mine.jsonl",
+            "train_translator.fields.source=en",
+            "train_translator.fields.target=de",
         )
 
 
@@ -122,10 +132,10 @@ def test_sides_that_are_not_named_as_agreed_are_refused(read: Read) -> None:
     write("mine.en", *(row["en"] for row in ROWS))
     with pytest.raises(ValueError, match=r"each is named <name>\.english or <name>\.target"):
         read(
-            "translator=parallel",
-            "translator.source_path=mine.en",
-            "translator.target_path=mine.en",
-            "translator.parallel.source=english",
+            "train_translator=parallel",
+            "train_translator.source_path=mine.en",
+            "train_translator.target_path=mine.en",
+            "train_translator.parallel.source=english",
         )
 
 
@@ -138,7 +148,7 @@ def test_examples_are_chosen_by_the_seed() -> None:
 
 
 def test_multi30k_reads_as_published(read: Read, mirror: Path, root: Path, tmp_path: Path) -> None:
-    recipe = config.section(config.compose(["translator=multi30k"]), "translator")
+    recipe = config.section(config.compose(["train_translator=multi30k"]), "train_translator")
     fetch(recipe["dataset"], tmp_path / "raw", mirror)
     splits = sentence_pairs(tmp_path / "raw", recipe)
     assert (len(splits[VALIDATION]), len(splits[TEST])) == (1014, 1000)

@@ -111,5 +111,5 @@ def test_sentences_get_their_ends_and_too_long_ones_are_left_out(caplog: pytest.
 
 
 def test_batches_of_nothing_are_refused(pairs: Encoded) -> None:
-    with pytest.raises(ValueError, match=r"translator\.batch_tokens=0; it is at least 1"):
+    with pytest.raises(ValueError, match=r"train_translator\.batch_tokens=0; it is at least 1"):
         batches(pairs, batch_tokens=0)

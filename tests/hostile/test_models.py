@@ -148,7 +148,7 @@ def test_a_translator_that_cannot_be(root: Path, refuses, name: str) -> None:
     import yaml
 
     values = {"vocab_size": 50, **yaml.safe_load((root / "conf/transformer/tiny.yaml").read_text())}
-    refuses(lambda: build(TranslatorConfig, values | {name: TRANSLATORS[name]}, "translator.model"), name)
+    refuses(lambda: build(TranslatorConfig, values | {name: TRANSLATORS[name]}, "train_translator.model"), name)
 
 
 def header(path: Path) -> tuple[dict[str, Any], bytes]:

@@ -24,7 +24,7 @@ CONF = Path(__file__).parents[2] / "conf/transformer"
 
 def config(name: str = "tiny", vocab_size: int = 50, **changes: Any) -> TranslatorConfig:
     values = yaml.safe_load((CONF / f"{name}.yaml").read_text())
-    return build(TranslatorConfig, {"vocab_size": vocab_size, **values, **changes}, "translator.model")
+    return build(TranslatorConfig, {"vocab_size": vocab_size, **values, **changes}, "train_translator.model")
 
 
 def translator(seed: int = 0, **changes: Any) -> Translator:

@@ -52,7 +52,7 @@ TINY = {
             "test": {"max_new_tokens": 4},
             "forgetting": {"questions": 10, "tokens": 500},
         },
-        "translator": {
+        "train_translator": {
             "dataset": {
                 "sources": [
                     {

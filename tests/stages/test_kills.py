@@ -23,7 +23,7 @@ STAGES = {
     "pretrain": ["base", "snapshots"],
     "classify": ["classifier"],
     "instruct": ["chat"],
-    "translator": ["translator"],
+    "train_translator": ["train_translator"],
 }
 HEAVY = ("lightning", "rouge_score.rouge_scorer", "sacrebleu.metrics", "scipy.stats", "sklearn.svm")
 DATA = ("fetch", "weights", "tokenizer", "tokenize")
@@ -84,7 +84,7 @@ SELECTION = {
             "test": {"max_new_tokens": 2, "limit": 4},
             "forgetting": {"tokens": 200},
         },
-        "translator": {
+        "train_translator": {
             "dataset": {
                 "sources": generated("pairs", {"train": 200, "validation": 8, "test": 8}, language="german"),
             },

@@ -64,7 +64,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path) -> Pa
         },
         "classify": classified(),
         "instruct": {},
-        "translator": {},
+        "train_translator": {},
     }
     json_files["instruct"] = {}
     (tmp_path / "plots").mkdir()
@@ -76,8 +76,8 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path) -> Pa
             {"actual": "0", "predicted": "0", "probability": 0.9, "text": "7"},
             {"actual": "1", "predicted": "0", "probability": 0.6, "text": "Free entry"},
         ],
-        "translator": [PLACE | {"train/loss": 3.1}],
-        "translator_validation": [PLACE | {"val/loss": 3.0, "val/bleu": 20.0}],
+        "train_translator": [PLACE | {"train/loss": 3.1}],
+        "train_translator_validation": [PLACE | {"val/loss": 3.0, "val/bleu": 20.0}],
         "classify_roc": [{"model": "classifier", "false_positive_rate": 0, "true_positive_rate": 0.5}],
         "emergence": [PLACE | {"val/loss": 3.0, "benchmark": "arc_easy", "kind": "all"} | KIND],
     }
@@ -89,7 +89,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path) -> Pa
             table = csv.DictWriter(file, list(rows[0]))
             table.writeheader()
             table.writerows(rows)
-    for name in ("answers", "translations", "translator_looks"):
+    for name in ("answers", "translations", "cross_attention"):
         (tmp_path / "plots" / f"{name}.jsonl").write_text("")
     for name in ("samples", "training_samples"):
         sample = PLACE | {"prompt": "Once", "text": " there was a fox", "seed": 1}

@@ -23,8 +23,8 @@ def as_it_was(project):
 def test_one_repro_makes_every_artifact(project) -> None:
     listed = yaml.safe_load((project.path / "dvc.lock").read_text())["stages"]
     places = [out["path"] for stage in listed.values() for out in stage.get("outs", [])]
-    fetched = {f"fetch@{name}" for name in ("corpus", "benchmarks", "translator", *TUNED)}
-    assert set(listed) == {"compose", *fetched, "weights", "tokenizer", "translator", *AFTER_TOKENIZE}
+    fetched = {f"fetch@{name}" for name in ("corpus", "benchmarks", "train_translator", *TUNED)}
+    assert set(listed) == {"compose", *fetched, "weights", "tokenizer", "train_translator", *AFTER_TOKENIZE}
     assert all((project.path / place).exists() for place in places)
     with open(project.path / "plots/pretrain.csv") as file:
         losses = [float(row["train/loss"]) for row in csv.DictReader(file)]
@@ -55,7 +55,7 @@ def test_the_base_is_intact_from_the_raw_text_on_until_a_byte_is_changed(project
         ("pretrain", "pretrain.val/loss"),
         ("classify", "classify.models.classifier.labels.spam.f1"),
         ("instruct", "instruct.tuned.kinds.all.accuracy"),
-        ("translator", "translator.test.beam.bleu.score"),
+        ("train_translator", "train_translator.test.beam.bleu.score"),
     ],
 )
 def test_a_sweep_of_any_stage_becomes_a_table(project, stage, metric) -> None:
@@ -88,8 +88,11 @@ def test_a_second_repro_does_nothing(project) -> None:
         ({"set.classify.dataset.sources.0.generate.count": 100}, {"fetch@classify", "classify"}),
         ({"set.instruct.optimizer.lr": 0.001}, {"instruct"}),
         ({"set.instruct.dataset.sources.0.generate.count": 210}, {"fetch@instruct", "instruct"}),
-        ({"set.translator.max_steps": 5}, {"translator"}),
-        ({"set.translator.dataset.sources.0.generate.count": 210}, {"fetch@translator", "translator"}),
+        ({"set.train_translator.max_steps": 5}, {"train_translator"}),
+        (
+            {"set.train_translator.dataset.sources.0.generate.count": 210},
+            {"fetch@train_translator", "train_translator"},
+        ),
         ({"set.evaluate.samples.temperature": 0.1}, {"evaluate"}),
         ({"evaluate": "held_out"}, {"fetch@benchmarks", *TUNED, "evaluate"}),
         ({"set.runtime.log_every": 7, "set.runtime.logger.project": "other", "set.generate.temperature": 0.1}, set()),
@@ -112,7 +115,7 @@ def test_a_change_touches_exactly_the_stages_that_read_it(project, changes: dict
         ("model/gpt.py", '"""', '"""To be read first: ', set()),
         ("training/budget.py", "\n\n\n", "\n\n\n# what comes next\n", set()),
         ("training/budget.py", "log = ", "BEFORE = 1\nlog = ", {"pretrain"}),
-        ("data/pairs.py", "\n\n\n", "\nfrom foundling.training import budget\n\n\n", {"translator"}),
+        ("data/pairs.py", "\n\n\n", "\nfrom foundling.training import budget\n\n\n", {"train_translator"}),
         ("reporting/template.html.j2", "<body>", "<body><hr>", {"report"}),
     ],
 )

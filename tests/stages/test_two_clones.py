@@ -11,10 +11,10 @@ from foundling.__main__ import main
 from foundling.artifacts import read_json, sha256
 
 STAGES = ("compose", "fetch", "weights", "tokenizer", "tokenize", "pretrain")
-STAGES += ("classify", "instruct", "translator", "evaluate", "report")
+STAGES += ("classify", "instruct", "train_translator", "evaluate", "report")
 # docs/determinism.md says why
 EXCLUDED = {
-    *(f"metrics/{stage}_run.json" for stage in ("pretrain", "classify", "instruct", "translator")),
+    *(f"metrics/{stage}_run.json" for stage in ("pretrain", "classify", "instruct", "train_translator")),
     "report/index.html",
 }
 

@@ -99,5 +99,5 @@ def test_a_small_translator_learns_to_count(tmp_path: Path) -> None:
 
 
 def test_smoothing_that_cannot_be_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"translator\.label_smoothing=1\.0; it is at least 0 and below 1"):
+    with pytest.raises(ValueError, match=r"train_translator\.label_smoothing=1\.0; it is at least 0 and below 1"):
         module(1.0)

@@ -158,7 +158,7 @@ def test_the_variable_is_named(variable: str, value: str, message: str, monkeypa
         resolve(UNSET)
 
 
-@pytest.mark.parametrize("command", ["pretrain", "classify", "instruct", "translator"])
+@pytest.mark.parametrize("command", ["pretrain", "classify", "instruct", "train_translator"])
 def test_a_training_refuses_a_name_before_torch_is_loaded(command: str, bare_project: Path) -> None:
     environment = os.environ | {"WANDB_PROJECT": "a/b", "PYTHONPROFILEIMPORTTIME": "1"}
     began = time.process_time()

@@ -66,7 +66,9 @@ def test_equal_models_have_equal_folders(chain: Path) -> None:
 def test_a_translators_card_names_both_its_halves(tmp_path: Path, root: Path) -> None:
     shape = yaml.safe_load((root / "conf/transformer/tiny.yaml").read_text())
     network = Translator(TranslatorConfig(vocab_size=50, **shape))
-    made = {"config": {"translator": {"dataset": {"name": "pairs", "sources": [{"name": "en"}]}, "batch_tokens": 64}}}
+    made = {
+        "config": {"train_translator": {"dataset": {"name": "pairs", "sources": [{"name": "en"}]}, "batch_tokens": 64}}
+    }
     folder.save(tmp_path / "m", network, None, made)
     text = (tmp_path / "m/README.md").read_text()
     layers = f"{shape['n_encoder']} + {shape['n_decoder']} layers of width {shape['n_embd']}"
@@ -75,7 +77,7 @@ def test_a_translators_card_names_both_its_halves(tmp_path: Path, root: Path) ->
         f"encoder–decoder Transformer of {network.parameter_count():,} parameters: {layers}",
     ):
         assert part in text
-    assert "| translator | pairs | en |" in text
+    assert "| train_translator | pairs | en |" in text
     assert "| batch_tokens | 64 |" in text
     assert "pretrain" not in text
 

@@ -29,6 +29,7 @@ RECORD = "_run.json"
 FETCHED = "data/raw/weights"  # by the stage weights
 BEFORE = ("fetch", "weights", "tokenizer", "tokenize", "pretrain")  # what a base and what is tuned on it build on
 COMMIT = re.compile("[0-9a-f]{40,64}")
+MODELS = {"pretrain": "base", "classify": "classifier", "instruct": "chat", "train_translator": "translator"}
 OVERRIDE = re.compile(r"[+~]{0,2}\w[\w./@-]*=")
 CLONES = Path("scratch/rebuild")
 
@@ -51,7 +52,7 @@ def run(job: Job) -> None:
     ]
     told.append("make .venv/.run && source .venv/bin/activate")
     told.append(f"for stage in {' '.join(stages)}; do foundling $stage {shlex.join(settings)} || break; done")
-    told.append(f'echo "{record.weights_sha256}  {_place(stage)}/{WEIGHTS}" | sha256sum --check')
+    told.append(f'echo "{record.weights_sha256}  {_model_folder(stage)}/{WEIGHTS}" | sha256sum --check')
     print("\n".join(told), flush=True)
     if record.dirty:
         log.warning("rebuild: the run's files were not all committed; the commit alone may not recreate this model")
@@ -62,7 +63,7 @@ def run(job: Job) -> None:
         _check_versions(made.get("versions", {}))
         shutil.rmtree(clone, ignore_errors=True)
         _carry_out(git, [[name, *settings] for name in stages], project)
-        _compare(model, project / _place(stage))
+        _compare(model, project / _model_folder(stage))
 
 
 def record_of(model: Path) -> tuple[str, Run]:
@@ -106,7 +107,7 @@ def commands(
     ]
     committed = _selection(commit)
     settings = [override for override in overrides if override not in committed]
-    before = ("fetch",) if stage == "translator" else BEFORE
+    before = ("fetch",) if stage == "train_translator" else BEFORE
     return git, list(dict.fromkeys((*before, stage))), settings
 
 
@@ -161,5 +162,5 @@ def _compare(model: Path, rebuilt: Path) -> None:
     print(f"{model} was recreated to the bit in {rebuilt} ({len(names)} files, sha256 {sha256(model)})")
 
 
-def _place(stage: str) -> Path:
-    return Path("models") / {"pretrain": "base", "classify": "classifier", "instruct": "chat"}.get(stage, stage)
+def _model_folder(stage: str) -> Path:
+    return Path("models") / MODELS[stage]

@@ -23,7 +23,7 @@ Files = list[tuple[Path, Path]]
 OUTPUTS = ("data", "models/base", "models/snapshots", "models/classifier", "models/chat", "models/translator")
 
 
-SECTIONS = ("corpus", "evaluate", "classify", "instruct", "translator")  # those with datasets
+SECTIONS = ("corpus", "evaluate", "classify", "instruct", "train_translator")  # those with datasets
 
 
 def datasets_of(recipe: Mapping[str, Any]) -> dict[str, dict[str, Mapping[str, Any]]]:
@@ -33,7 +33,7 @@ def datasets_of(recipe: Mapping[str, Any]) -> dict[str, dict[str, Mapping[str, A
         "benchmarks": recipe["evaluate"]["benchmarks"],
         "classify": {".": recipe["classify"]["dataset"]},
         "instruct": {".": recipe["instruct"]["dataset"]},
-        "translator": {".": recipe["translator"]["dataset"]},
+        "train_translator": {".": recipe["train_translator"]["dataset"]},
     }
 
 

@@ -48,13 +48,15 @@ def sentence_pairs(
     found = list((_parallel if recipe["parallel"] else _recorded)(folder, recipe, changes))
     whole = [pair for pair in found if pair.source and pair.target]
     if len(whole) < len(found):
-        log.warning(f"translator: {len(found) - len(whole):,} of {len(found):,} pairs lack a side and are left out")
+        log.warning(
+            f"train_translator: {len(found) - len(whole):,} of {len(found):,} pairs lack a side and are left out"
+        )
         changes[ONE_SIDED] += len(found) - len(whole)
     return split(
         whole,
         build(RandomSplit, recipe["split"], "translator.split"),
         recipe["seed"],
-        stage="translator",
+        stage="train_translator",
         dataset=recipe["dataset"]["name"],
         source=lambda pair: pair.origin,
         prompt=lambda pair: pair.source,
@@ -74,7 +76,7 @@ def _text(record: Mapping[str, Any], side: str, fields: Mapping[str, str], place
     if not isinstance(value, str):
         raise ValueError(
             f"{place} has no text {fields[side]!r} (found {', '.join(map(str, record)) or 'nothing'}); set "
-            f"translator.fields.{side} to the field that holds the {side} sentence, or fix the row"
+            f"train_translator.fields.{side} to the field that holds the {side} sentence, or fix the row"
         )
     return " ".join(value.split())
 
@@ -89,7 +91,7 @@ def _parallel(folder: Path, recipe: Mapping[str, Any], changes: Counter[str]) ->
         sides = [files.get(f"{origin}.{end}") for end in ends]
         if sides[0] is None or sides[1] is None:
             raise ValueError(
-                f"found sources {', '.join(files)}; with translator.parallel each is named <name>.{ends[0]} or "
+                f"found sources {', '.join(files)}; with train_translator.parallel each is named <name>.{ends[0]} or "
                 f"<name>.{ends[1]}, and both are there; fix the names"
             )
         if len(sides[0]) != len(sides[1]):

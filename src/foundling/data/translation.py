@@ -49,12 +49,13 @@ def encode(
     fits = [len(s) <= context and len(t) - 1 <= context for s, t in zip(sources, targets, strict=True)]
     if not any(fits):
         raise ValueError(
-            f"no pair of the split {split} fits into the context of {context} tokens; raise translator.model.context"
+            f"no pair of the split {split} fits into the context of {context} tokens; "
+            "increase train_translator.model.context"
         )
     if not all(fits):
         log.warning(
-            f"translator: {fits.count(False):,} of {len(pairs):,} pairs in {split} are longer than the context of "
-            f"{context} tokens and are left out"
+            f"train_translator: {fits.count(False):,} of {len(pairs):,} pairs in {split} are longer than the context "
+            f"of {context} tokens and are left out"
         )
     if changes is not None:
         changes[TOO_LONG] += fits.count(False)
@@ -91,7 +92,7 @@ def cuts(lengths: np.ndarray, batch_tokens: int) -> np.ndarray:
     Both sides count, padding does not. No part is empty: a pair longer than a part is one of its own.
     """
     if batch_tokens < 1:
-        raise ValueError(f"found translator.batch_tokens={batch_tokens}; it is at least 1; try 4096")
+        raise ValueError(f"found train_translator.batch_tokens={batch_tokens}; it is at least 1; try 4096")
     ends = lengths.sum(axis=1).cumsum()
     parts = (ends - 1) * max(1, round(ends[-1] / batch_tokens)) // ends[-1]
     return np.flatnonzero(np.diff(parts)) + 1

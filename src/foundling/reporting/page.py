@@ -11,7 +11,7 @@ from foundling.reporting import kinds
 from foundling.reporting.classify import classify_part
 from foundling.reporting.figures import Row, as_svg, emergence, loss_curves
 from foundling.reporting.instruct import instruct_part
-from foundling.reporting.translator import translator_part
+from foundling.reporting.train_translator import translator_part
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class Material:
     classify_roc: Sequence[Row] = ()  # plots/classify_roc.csv
     instruct: Mapping[str, Any] = field(default_factory=dict)  # metrics/instruct.json
     answers: Sequence[Row] = ()  # plots/answers.jsonl
-    translator: Mapping[str, Any] = field(default_factory=dict)  # metrics/translator.json
-    translator_training: Sequence[Row] = ()  # plots/translator.csv
-    translator_validation: Sequence[Row] = ()  # plots/translator_validation.csv
+    translator: Mapping[str, Any] = field(default_factory=dict)  # metrics/train_translator.json
+    translator_training: Sequence[Row] = ()  # plots/train_translator.csv
+    translator_validation: Sequence[Row] = ()  # plots/train_translator_validation.csv
     translations: Sequence[Row] = ()  # plots/translations.jsonl
-    translator_looks: Sequence[Row] = ()  # plots/translator_looks.jsonl
+    translator_looks: Sequence[Row] = ()  # plots/cross_attention.jsonl
 
 
 def page(material: Material) -> str:

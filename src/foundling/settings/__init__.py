@@ -30,7 +30,7 @@ class Settings:
     pretrain: training.Pretrain
     classify: training.Classify
     instruct: training.Instruct
-    translator: training.TrainTranslator
+    train_translator: training.TrainTranslator
     evaluate: runtime.Evaluate
     fetch: runtime.Fetch
     generate: runtime.Generate

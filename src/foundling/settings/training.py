@@ -296,7 +296,7 @@ class TranslationTest(BeamSearch):
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class TrainTranslator(Training):
-    """conf/translator."""
+    """conf/train_translator."""
 
     dataset: Dataset
     path: str | None = None

@@ -35,11 +35,11 @@ def run(job: Job) -> None:
         classify_roc=read_csv(PLOTS / "classify_roc.csv"),
         instruct=read_json(METRICS / "instruct.json"),
         answers=read_jsonl(PLOTS / "answers.jsonl"),
-        translator=read_json(METRICS / "translator.json"),
-        translator_training=read_csv(PLOTS / "translator.csv"),
-        translator_validation=read_csv(PLOTS / "translator_validation.csv"),
+        translator=read_json(METRICS / "train_translator.json"),
+        translator_training=read_csv(PLOTS / "train_translator.csv"),
+        translator_validation=read_csv(PLOTS / "train_translator_validation.csv"),
         translations=read_jsonl(PLOTS / "translations.jsonl"),
-        translator_looks=read_jsonl(PLOTS / "translator_looks.jsonl"),
+        translator_looks=read_jsonl(PLOTS / "cross_attention.jsonl"),
     )
     with atomic_folder(out / "report") as folder:
         (folder / "index.html").write_text(page(material), encoding="utf-8", newline="\n")

@@ -11,7 +11,7 @@ CARD = "README.md"
 KINDS = {  # title, config section, command
     "assistant": ("An assistant that follows instructions", "instruct", "chat"),
     "classifier": ("A text classifier", "classify", 'predict text="…"'),
-    "translator": ("A sentence translator", "translator", 'translate text="…"'),
+    "translator": ("A sentence translator", "train_translator", 'translate text="…"'),
     "base": ("A language model", "pretrain", 'generate prompt="…"'),
 }
 TRAINING_SETTINGS = (
@@ -82,7 +82,7 @@ def _what(config: Mapping[str, Any], parameters: int) -> str:
 
 def _datasets(recipe: Mapping[str, Any], section: str) -> list[tuple[str, str, str]]:
     """(stage, name, sources) of the base's corpus and of the dataset for fine-tuning, where there are any."""
-    datasets = [("pretrain", recipe.get("corpus"))] if section != "translator" else []
+    datasets = [("pretrain", recipe.get("corpus"))] if section != "train_translator" else []
     if section != "pretrain":
         datasets.append((section, recipe.get(section, {}).get("dataset")))
     rows = []

@@ -36,15 +36,15 @@ from foundling.weights import folder
 from foundling.weights.provenance import provenance, run_record
 
 log = logging.getLogger(__name__)
-PAIRS = Path("data/raw/translator")
-PLACES = {"train.csv": "plots/translator.csv", "validation.csv": "plots/translator_validation.csv"}
+PAIRS = Path("data/raw/train_translator")
+PLACES = {"train.csv": "plots/train_translator.csv", "validation.csv": "plots/train_translator_validation.csv"}
 
 
 def run(job: Job) -> float:
     """Train, translate, save, record; returns the BLEU of beam search, which a sweeper may maximise."""
     config, out = job.config, job.out
     began = time.perf_counter()
-    asked, settings, runtime = recipe(config), section(config, "translator"), section(config, "runtime")
+    asked, settings, runtime = recipe(config), section(config, "train_translator"), section(config, "runtime")
     device = set_up(runtime)
     search = Search(**{name: settings["test"][name] for name in ("beam", "length_penalty", "extra")})
     changes: Counter[str] = Counter()
@@ -52,13 +52,13 @@ def run(job: Job) -> float:
     texts = (text for pair in pairs[TRAIN] for text in (pair.source, pair.target))
     tokenizer = train_bpe(texts, settings["vocab_size"])
     values = {"vocab_size": tokenizer.vocab_size, **settings["model"]}
-    shape = build(TranslatorConfig, values, "translator.model")
+    shape = build(TranslatorConfig, values, "train_translator.model")
     require_memory(12 * shape.n_embd**2 * (shape.n_encoder + shape.n_decoder) + shape.vocab_size * shape.n_embd)
     torch.manual_seed(settings["seed"])
     network = Translator(shape)
-    origin = provenance({"translator": asked["translator"]}, [PAIRS / "meta.json"], None)
-    work = begin("translator", origin)
-    logger = make_wandb(runtime["logger"], asked, "translator", work.folder)
+    origin = provenance({"train_translator": asked["train_translator"]}, [PAIRS / "meta.json"], None)
+    work = begin("train_translator", origin)
+    logger = make_wandb(runtime["logger"], asked, "train_translator", work.folder)
     recorder, reached = _train(network, tokenizer, pairs, config, work.folder, logger, changes)
     trained = time.perf_counter()
     tested = choose(pairs[TEST], settings["test"]["limit"], settings["seed"])
@@ -75,14 +75,14 @@ def run(job: Job) -> float:
     made = out / "models/translator"
     folder.save(made, network.cpu(), tokenizer, origin | {"metrics": reached} | recorder.left_out)
     settle(work.folder, out, PLACES)
-    write_json(out / "metrics/translator.json", metrics)
-    for name, lines in (("translations", rows), ("translator_looks", shown)):
+    write_json(out / "metrics/train_translator.json", metrics)
+    for name, lines in (("translations", rows), ("cross_attention", shown)):
         with atomic_file(out / f"plots/{name}.jsonl") as file:
             file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     log_lineage(logger, made, "model", "translator", PAIRS / "meta.json", "pairs", "pairs")
     seconds = {"training": recorder.seconds, "trained": trained - began, "whole": time.perf_counter() - began}
     record = run_record(made / folder.WEIGHTS, seconds, recorder.tokens_per_second, device, finish(logger))
-    write_metrics(out / "metrics/translator_run.json", record)
+    write_metrics(out / "metrics/train_translator_run.json", record)
     work.done()
     show(summary(metrics))
     return float(metrics["test"]["beam"]["bleu"]["score"])
@@ -98,7 +98,7 @@ def _train(
     changes: Counter[str],
 ) -> tuple[Recorder, dict[str, float]]:
     """Fit the network in place; returns the recorder and what was reached. `changes` counts pairs that are too long."""
-    settings, runtime = section(config, "translator"), section(config, "runtime")
+    settings, runtime = section(config, "train_translator"), section(config, "runtime")
     context, steps = network.config.context, settings["max_steps"]
     rows = {split: encode(tokenizer, pairs[split], context, split, changes) for split in (TRAIN, VALIDATION)}
     batches = {name: settings[name] for name in ("batch_tokens", "seed")}
@@ -108,15 +108,15 @@ def _train(
     search, room = Search(1, 0.0, settings["test"]["extra"]), settings["test"]["batch_tokens"]
     module = TranslationModule(
         network.train(),
-        instantiate(config.translator.optimizer, _partial_=True),
-        instantiate(config.translator.schedule, max_steps=steps),
+        instantiate(config.train_translator.optimizer, _partial_=True),
+        instantiate(config.train_translator.schedule, max_steps=steps),
         label_smoothing=settings["label_smoothing"],
         bleu=lambda network: bleu(translate(network, tokenizer, sources, search, room)[0], references),
     )
     per_step = data.tokens_per_step
     log.info(
-        f"translator: {network.parameter_count():,} parameters, vocabulary of {tokenizer.vocab_size:,}, {steps:,} "
-        f"steps of about {per_step:,} tokens, {steps / data.batches_per_epoch:.1f} epochs"
+        f"train_translator: {network.parameter_count():,} parameters, vocabulary of {tokenizer.vocab_size:,}, "
+        f"{steps:,} steps of about {per_step:,} tokens, {steps / data.batches_per_epoch:.1f} epochs"
     )
     recorder = fit(module, data, settings | {"accumulate": 1}, runtime, scratch, per_step, [], logger)
     network.eval()
