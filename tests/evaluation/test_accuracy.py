@@ -16,8 +16,8 @@ from foundling.evaluation.accuracy import ALL, MEAN_OF_KINDS, accuracy, by_kind
 )
 def test_interval_equals_published_values(right: int, n: int, low: float, high: float) -> None:
     found = accuracy([True] * right + [False] * (n - right))
-    assert (found["n"], found["accuracy"]) == (n, right / n)
-    assert (found["low"], found["high"]) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
+    assert (found.n, found.accuracy) == (n, right / n)
+    assert (found.low, found.high) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
 
 
 def test_kinds_weigh_alike_in_their_mean() -> None:
@@ -25,11 +25,11 @@ def test_kinds_weigh_alike_in_their_mean() -> None:
     kinds = ["facts"] * 100 + ["binding"] * 10
     found = by_kind(kinds, lambda chosen: accuracy([right[i] for i in chosen]))
     assert list(found) == [ALL, "facts", "binding", MEAN_OF_KINDS]
-    assert found[MEAN_OF_KINDS]["accuracy"] == pytest.approx((0.9 + 0.5) / 2)
-    assert found[MEAN_OF_KINDS]["n"] == 110
+    assert found[MEAN_OF_KINDS].accuracy == pytest.approx((0.9 + 0.5) / 2)
+    assert found[MEAN_OF_KINDS].n == 110
     half = 1.96 * (0.9 * 0.1 / 100 + 0.5 * 0.5 / 10) ** 0.5 / 2
-    assert found[MEAN_OF_KINDS]["low"] == pytest.approx(0.7 - half)
-    assert found[ALL]["accuracy"] == pytest.approx(95 / 110)
+    assert found[MEAN_OF_KINDS].low == pytest.approx(0.7 - half)
+    assert found[ALL].accuracy == pytest.approx(95 / 110)
 
 
 def test_items_without_kinds_are_only_counted_together() -> None:

@@ -11,6 +11,8 @@ from foundling.evaluation.accuracy import accuracy, by_kind
 from foundling.evaluation.likelihood import Request, log_likelihoods
 from foundling.fables.instruction_checks import check
 from foundling.generation.decode import complete
+from foundling.metrics import to_plain
+from foundling.metrics.accuracy import AnswerScores
 from foundling.model.gpt import GPT
 from foundling.text.prompts import Template, prompt
 from foundling.text.scripts import is_latin, words
@@ -83,16 +85,18 @@ def marks(answered: Sequence[Answered]) -> dict[str, Any]:
     """Of all answers, and of each kind: how many are right, with an interval; exact, ended, and like the known one."""
     alike = rouge_l(answered)
 
-    def measure(chosen: list[int]) -> dict[str, Any]:
+    def measure(chosen: list[int]) -> AnswerScores:
         those = [answered[i] for i in chosen]
-        return accuracy([one["right"] for one in those]) | {
-            "exact": sum(one["exact"] for one in those) / len(those),
-            "stopped": sum(one["stopped"] for one in those) / len(those),
-            "rouge_l": sum(alike[i] for i in chosen) / len(chosen),
-            "chrf": chrf(those),
-        }
+        return AnswerScores(
+            **vars(accuracy([one["right"] for one in those])),
+            exact=sum(one["exact"] for one in those) / len(those),
+            stopped=sum(one["stopped"] for one in those) / len(those),
+            rouge_l=sum(alike[i] for i in chosen) / len(chosen),
+            chrf=chrf(those),
+        )
 
-    return by_kind([one["kind"] for one in answered], measure)
+    scores = by_kind([one["kind"] for one in answered], measure)
+    return {kind: to_plain(found) for kind, found in scores.items()}
 
 
 def measure(answered: Sequence[Answered]) -> dict[str, Any]:

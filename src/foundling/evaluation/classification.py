@@ -63,7 +63,7 @@ def measure(golds: np.ndarray, given: Answers, labels: Sequence[str]) -> dict[st
     precision, recall, f1, support = precision_recall_fscore_support(
         golds, given.predicted, labels=every, zero_division=0.0
     )
-    found = accuracy((golds == given.predicted).tolist())
+    found: dict[str, Any] = vars(accuracy((golds == given.predicted).tolist()))
     found["macro_f1"] = float(f1.mean())
     if given.scores is not None and len(set(golds.tolist())) == 2:
         found["roc_auc"] = float(roc_auc_score(golds, given.scores))

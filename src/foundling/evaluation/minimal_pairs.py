@@ -10,6 +10,8 @@ from typing import Any
 from foundling.evaluation.accuracy import accuracy, by_kind
 from foundling.evaluation.likelihood import LanguageModel, Request, log_likelihoods
 from foundling.evaluation.multiple_choice import picks, shown
+from foundling.metrics import to_plain
+from foundling.metrics.accuracy import BenchmarkAccuracy
 from foundling.text.tokenizer import Tokenizer
 
 
@@ -48,8 +50,12 @@ def minimal_pairs(
     scores = list(zip(scored.values[::2], scored.values[1::2], strict=True))
     right = [pick == 0 for pick in picks(scores, seed)]
 
-    def measure(chosen: list[int]) -> dict[str, Any]:
-        return accuracy([right[i] for i in chosen]) | {"chance": 0.5}
+    def measure(chosen: list[int]) -> BenchmarkAccuracy:
+        return BenchmarkAccuracy(**vars(accuracy([right[i] for i in chosen])), chance=0.5)
 
-    kinds = by_kind([pair.kind for pair in pairs], measure)
-    return {"measure": "likelihood of the sentence", "cut": scored.cut, "kinds": kinds}
+    kinds = {kind: to_plain(found) for kind, found in by_kind([pair.kind for pair in pairs], measure).items()}
+    return {
+        "measure": "likelihood of the sentence",
+        "cut": scored.cut,
+        "kinds": {kind: to_plain(found) for kind, found in kinds.items()},
+    }

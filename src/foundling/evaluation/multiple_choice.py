@@ -11,6 +11,8 @@ from typing import Any
 
 from foundling.evaluation.accuracy import accuracy, by_kind
 from foundling.evaluation.likelihood import LanguageModel, Request, log_likelihoods
+from foundling.metrics import to_plain
+from foundling.metrics.accuracy import BenchmarkAccuracy
 from foundling.text.tokenizer import Tokenizer
 
 # Padding and batch order move a float32 sum by less than this; such a difference is a tie and must not decide.
@@ -149,19 +151,22 @@ def multiple_choice(
         without = [replace(question, query=question.control or "") for question in questions]
         blind = judge(model, tokenizer, without, template, batch_tokens, seed)
 
-    def measure(chosen: list[int]) -> dict[str, Any]:
-        these = [questions[i] for i in chosen]
-        found = accuracy([judged.right(normalised)[i] for i in chosen])
-        found["chance"] = sum(1 / len(question.choices) for question in these) / len(these)
-        found["other_accuracy"] = sum(judged.right(not normalised)[i] for i in chosen) / len(chosen)
-        if any(question.first is not None for question in questions):
-            found["first_mentioned"] = sum(_rule(q, q.first) for q in these) / len(these)
-            found["last_mentioned"] = sum(_rule(q, q.last) for q in these) / len(these)
-        if blind is not None:
-            found["control"] = sum(blind.right(normalised)[i] for i in chosen) / len(chosen)
-        return found
+    has_mentions = any(question.first is not None for question in questions)
 
-    kinds = by_kind([question.kind for question in questions], measure)
+    def measure(chosen: list[int]) -> BenchmarkAccuracy:
+        these = [questions[i] for i in chosen]
+        return BenchmarkAccuracy(
+            **vars(accuracy([judged.right(normalised)[i] for i in chosen])),
+            chance=sum(1 / len(question.choices) for question in these) / len(these),
+            other_accuracy=sum(judged.right(not normalised)[i] for i in chosen) / len(chosen),
+            first_mentioned=sum(_rule(q, q.first) for q in these) / len(these) if has_mentions else None,
+            last_mentioned=sum(_rule(q, q.last) for q in these) / len(these) if has_mentions else None,
+            control=sum(blind.right(normalised)[i] for i in chosen) / len(chosen) if blind else None,
+        )
+
+    kinds = {
+        kind: to_plain(found) for kind, found in by_kind([question.kind for question in questions], measure).items()
+    }
     return {"measure": "likelihood per character" if normalised else "likelihood", "cut": judged.cut, "kinds": kinds}
 
 

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from foundling.data.pairs import Pair
 from foundling.evaluation.accuracy import accuracy
+from foundling.metrics import to_plain
 from foundling.model.translator import Translator
 from foundling.text.scripts import CHINESE, JAPANESE, KOREAN, UNSPACED, script_of
 from foundling.text.tokenizer import Tokenizer
@@ -33,7 +34,8 @@ def score(translations: Sequence[str], references: Sequence[str]) -> dict[str, A
         done = metric.corpus_score(list(translations), [list(references)], n_bootstrap=RESAMPLES)
         low, high = (min(100.0, max(0.0, float(done._mean + sign * done._ci))) for sign in (-1, 1))
         found[name] = {"score": float(done.score), "low": low, "high": high}
-    return found | {"exact": accuracy([a == b for a, b in zip(translations, references, strict=True)])}
+    exact = accuracy([a == b for a, b in zip(translations, references, strict=True)])
+    return found | {"exact": to_plain(exact)}
 
 
 def bleu(translations: Sequence[str], references: Sequence[str]) -> float:
