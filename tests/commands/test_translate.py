@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from omegaconf import OmegaConf
 
 from foundling.commands.translate import run
 from foundling.model.config import TranslatorConfig
@@ -34,15 +33,23 @@ def model(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def translate(root: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> Any:
-    def ask(**settings: Any) -> tuple[str, str]:
-        defaults = OmegaConf.load(root / "conf/translate/default.yaml")
-        runtime = {"threads": None, "trainer": OmegaConf.load(root / "conf/trainer/cpu.yaml")}
-        asked = {**defaults, "model": str(model), "extra": 4, **settings}
-        run(OmegaConf.create({"translate": asked, "runtime": runtime}), Path())
+def translate(job: Any, model: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+    """The command with settings: what it prints to standard output and to standard error."""
+
+    def run_with(**settings: Any) -> tuple[str, str]:
+        settings = {"model": str(model), "extra": 4, **settings}
+        run(
+            job(
+                "trainer=cpu",
+                *(
+                    f"translate.{name}='{value}'" if isinstance(value, str) else f"translate.{name}={value}"
+                    for name, value in settings.items()
+                ),
+            )
+        )
         return tuple(capsys.readouterr())  # type: ignore[return-value]
 
-    return ask
+    return run_with
 
 
 def test_files_and_standard_input_give_what_single_texts_give(
@@ -61,10 +68,10 @@ def test_files_and_standard_input_give_what_single_texts_give(
     assert translate(file=str(tmp_path / "texts.csv"), column="body")[0] == "".join(alone)
 
 
-def test_what_is_too_long_is_cut_and_said(translate: Any) -> None:
+def test_a_truncated_text_is_reported(translate: Any) -> None:
     out, said = translate(text="abcdefgh abcdefgh")
     assert out == translate(text="abcdefgh ab")[0]
-    assert "1 of the texts are longer than the model's context and lost their end" in said
+    assert "1 of the texts exceed the model's context and were truncated" in said
 
 
 def test_what_cannot_be_read_is_named(translate: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

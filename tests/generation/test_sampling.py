@@ -1,7 +1,7 @@
-import pytest
 import torch
 
-from foundling.generation.sampling import GREEDY, Sampling, distribution, sample
+from foundling.generation.sampling import GREEDY, distribution, sample
+from foundling.settings.training import Sampling
 
 LOGITS = torch.tensor([[0.5, 0.3, 0.15, 0.05]]).log()
 
@@ -27,9 +27,3 @@ def test_draws_follow_the_distribution_and_the_seed() -> None:
 def test_a_low_temperature_sharpens_and_a_high_one_flattens() -> None:
     cold, plain, hot = (distribution(LOGITS, Sampling(t, None, None))[0, 0] for t in (0.5, 1.0, 2.0))
     assert cold > plain > hot
-
-
-@pytest.mark.parametrize("settings", [(-1.0, None, None), (1.0, 0, None), (1.0, None, 0.0), (1.0, None, 1.5)])
-def test_settings_that_mean_nothing_are_refused(settings: tuple[float, int | None, float | None]) -> None:
-    with pytest.raises(ValueError, match="must be"):
-        Sampling(*settings)

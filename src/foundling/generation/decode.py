@@ -2,26 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Protocol
+from itertools import groupby, islice
 
 import torch
+from torch import Tensor
 
 from foundling.generation.sampling import GREEDY, Sampling, sample
 from foundling.model.gpt import GPT
 from foundling.model.kv_cache import KVCache
-
-
-class Coder(Protocol):
-    """The part of a tokenizer that decoding uses."""
-
-    end_of_text: int
-
-    def encode(self, text: str) -> list[int]:
-        """The ids of a text."""
-
-    def decode(self, ids: list[int]) -> str:
-        """The text of ids."""
+from foundling.text.tokenizer import Tokenizer
 
 
 @torch.inference_mode()
@@ -34,29 +23,38 @@ def generate(
     seed: int = 0,
     cached: bool = True,
 ) -> Iterator[int]:
-    """Yield up to `max_new_tokens` ids that follow `ids`, stopping before `end_of_text`.
-
-    A text that outgrows the context is continued from its last half, which is read again. `cached=False`
-    recomputes the whole window for every token: the reference for the cached path.
-    """
+    """Yield up to `max_new_tokens` ids that follow `ids`, stopping before `end_of_text`."""
     if not ids:
         raise ValueError("the prompt is empty; to start a document, pass the end-of-text token")
     device = next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)
-    context = model.config.context
-    window = ids[-context:]
-    new, cache = window, KVCache(model.config.n_layer)  # new: the tokens that are not in the cache
-    for _ in range(max_new_tokens):
-        if len(window) > context:
-            window = window[-max(1, context // 2) :]
-            new, cache = window, KVCache(model.config.n_layer)
-        inputs = torch.tensor([new if cached else window], device=device)  # (1, T)
-        hidden = model.hidden(inputs, cache if cached else None)[:, -1]  # (1, C)
-        token = int(sample(model.head(hidden), sampling, generator))
+    tokens = _next_tokens(model, torch.tensor([ids], device=device), sampling, generator, cached)
+    for token in map(int, islice(tokens, max_new_tokens)):
         if token == end_of_text:
             return
         yield token
-        window, new = [*window, token], [token]
+
+
+def _next_tokens(
+    model: GPT, window: Tensor, sampling: Sampling, generator: torch.Generator | None = None, cached: bool = True
+) -> Iterator[Tensor]:
+    """Yield the next token (B,) of each row of window (B, T), over and over.
+
+    A text that outgrows the context is continued from its last half, which is read again. `cached=False`
+    recomputes the whole window for every token: the reference for the cached path.
+    """
+    context = model.config.context
+    window = window[:, -context:]
+    new, cache = window, KVCache(model.config.n_layer)  # new: the tokens that are not in the cache
+    while True:
+        if window.size(1) > context:
+            window = window[:, -max(1, context // 2) :]
+            new, cache = window, KVCache(model.config.n_layer)
+        hidden = model.hidden(new, cache) if cached else model.hidden(window)  # (B, T, C)
+        tokens = sample(model.head(hidden[:, -1]), sampling, generator)  # (B,)
+        yield tokens
+        new = tokens.unsqueeze(1)  # (B, 1)
+        window = torch.cat((window, new), dim=1)
 
 
 @dataclass(frozen=True)
@@ -88,25 +86,22 @@ def complete(
 
 
 @torch.inference_mode()
-def _greedy(model: GPT, window: torch.Tensor, max_new_tokens: int, end_of_text: int) -> list[list[int]]:
+def _greedy(model: GPT, window: Tensor, max_new_tokens: int, end_of_text: int) -> list[list[int]]:
     """Continue window (B, T) until every row has ended or is full; rows may have tokens after the end token."""
-    context, device = model.config.context, next(model.parameters()).device
-    window = window[:, -context:].to(device)
-    new, cache = window, KVCache(model.config.n_layer)
-    written: list[torch.Tensor] = []
-    ended = torch.zeros(len(window), dtype=torch.bool, device=device)
-    while len(written) < max_new_tokens and not ended.all():
-        if window.size(1) > context:
-            window = window[:, -max(1, context // 2) :]
-            new, cache = window, KVCache(model.config.n_layer)
-        new = sample(model.head(model.hidden(new, cache)[:, -1]), GREEDY).unsqueeze(1)  # (B, 1)
-        window = torch.cat((window, new), dim=1)
-        written.append(new)
-        ended |= new.squeeze(1) == end_of_text
-    return torch.cat(written, dim=1).tolist() if written else [[] for _ in window]
+    window = window.to(next(model.parameters()).device)
+    ended = torch.zeros(len(window), dtype=torch.bool, device=window.device)
+    written = window[:, :0]
+    for tokens in islice(_next_tokens(model, window, GREEDY), max_new_tokens):
+        written = torch.cat((written, tokens.unsqueeze(1)), dim=1)
+        ended |= tokens == end_of_text
+        if ended.all():
+            break
+    return written.tolist()
 
 
-def continue_text(model: GPT, tokenizer: Coder, prompt: str, max_new_tokens: int, sampling: Sampling, seed: int) -> str:
+def continue_text(
+    model: GPT, tokenizer: Tokenizer, prompt: str, max_new_tokens: int, sampling: Sampling, seed: int
+) -> str:
     """The text with which the model continues a prompt; after an empty one it starts a new document."""
     ids = tokenizer.encode(prompt) if prompt else [tokenizer.end_of_text]
     return tokenizer.decode(list(generate(model, ids, max_new_tokens, sampling, tokenizer.end_of_text, seed)))

@@ -1,29 +1,9 @@
 """Sampling a token from logits: temperature, top-k, top-p, or greedy. Shapes: B sequences, V vocabulary."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-
-@dataclass(frozen=True)
-class Sampling:
-    """The settings of sampling; temperature 0 is greedy, None disables top-k or top-p."""
-
-    temperature: float
-    top_k: int | None
-    top_p: float | None
-
-    def __post_init__(self) -> None:
-        if self.temperature < 0:
-            raise ValueError(
-                f"temperature={self.temperature}: must be at least 0 (greedy); 1 samples the model's distribution"
-            )
-        if self.top_k is not None and self.top_k < 1:
-            raise ValueError(f"top_k={self.top_k}: must be at least 1, or null for all tokens")
-        if self.top_p is not None and not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p={self.top_p}: must be above 0 and at most 1, or null for all tokens")
-
+from foundling.settings.training import Sampling as Sampling
 
 GREEDY = Sampling(temperature=0.0, top_k=None, top_p=None)
 

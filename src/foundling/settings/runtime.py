@@ -8,7 +8,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from foundling.settings.datasets import Benchmark
-from foundling.settings.training import BeamSearch, Sampling
+from foundling.settings.training import BeamSearch, Continuation
 from foundling.settings.types import Natural, NonNegative, Positive, PositiveNumber, Seed
 from foundling.validation import STRICT
 
@@ -55,7 +55,7 @@ class Runtime:
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class Samples(Sampling):
+class Samples(Continuation):
     """Texts that the evaluated model writes."""
 
     prompts: tuple[str, ...]
@@ -83,7 +83,7 @@ class Fetch:
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class Generate(Sampling):
+class Generate(Continuation):
     """conf/generate."""
 
     prompt: str
@@ -105,7 +105,7 @@ class Predict:
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class Chat(Sampling):
+class Chat(Continuation):
     """conf/chat."""
 
     model: str
@@ -121,7 +121,6 @@ class Translate(BeamSearch):
     file: str
     column: str
     model: str
-    batch_tokens: Positive
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)

@@ -131,18 +131,24 @@ class Training:
     seed: Seed
 
 
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@dataclass(frozen=True, config=STRICT)
 class Sampling:
-    """How tokens are drawn from the model's distribution."""
+    """How a token is drawn from the model's distribution."""
 
-    max_new_tokens: Positive
-    temperature: NonNegative  # 0: the likeliest token
+    temperature: NonNegative  # 0: greedy, the most likely token
     top_k: Positive | None
     top_p: Probability | None
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class Sample(Sampling):
+class Continuation(Sampling):
+    """How a text is continued."""
+
+    max_new_tokens: Positive
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Sample(Continuation):
     """A text written at each validation."""
 
     prompt: str
@@ -278,19 +284,19 @@ class PairFields:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class BeamSearch:
-    """How a translation is searched for (Wu et al. 2016)."""
+    """How sentences are translated (Wu et al. 2016)."""
 
-    beam: Positive
-    length_penalty: NonNegative
-    extra: Natural  # tokens beyond the source's
+    beam: Positive  # hypotheses per sentence; 1: greedy decoding
+    length_penalty: NonNegative  # 0: none; larger values favour longer translations
+    extra: Natural  # tokens that a translation may have beyond its source's
+    batch_tokens: Positive  # source tokens in one forward pass, counting padding and beams
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class TranslationTest(BeamSearch):
     """How the test split is translated."""
 
-    limit: Natural | None
-    batch_tokens: Positive
+    limit: Natural | None  # pairs, drawn by the seed; None: all
     looks: Natural  # sentences whose cross-attention is kept
 
 

@@ -4,6 +4,7 @@ import json
 import logging
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,13 @@ from foundling.data.splits import TEST, TRAIN, VALIDATION, choose
 from foundling.data.translation import TranslationData, encode
 from foundling.device import set_up
 from foundling.evaluation.translation import NEAREST, bleu, looks, nearest, score, signatures, summary
-from foundling.generation.beam import Search, translate
+from foundling.generation.beam import translate
 from foundling.metrics import write_metrics
 from foundling.model.config import TranslatorConfig
 from foundling.model.translator import Translator
 from foundling.scratch import begin
 from foundling.settings import Job
+from foundling.settings.training import BeamSearch
 from foundling.terminal import show
 from foundling.text.tokenizer import Tokenizer, train_bpe
 from foundling.training.fit import fit
@@ -46,7 +48,7 @@ def run(job: Job) -> float:
     began = time.perf_counter()
     asked, settings, runtime = recipe(config), section(config, "train_translator"), section(config, "runtime")
     device = set_up(runtime)
-    search = Search(**{name: settings["test"][name] for name in ("beam", "length_penalty", "extra")})
+    search = job.settings.train_translator.test
     changes: Counter[str] = Counter()
     pairs = sentence_pairs(PAIRS, settings, changes)
     texts = (text for pair in pairs[TRAIN] for text in (pair.source, pair.target))
@@ -59,11 +61,11 @@ def run(job: Job) -> float:
     origin = provenance({"train_translator": asked["train_translator"]}, [PAIRS / "meta.json"], None)
     work = begin("train_translator", origin)
     logger = make_wandb(runtime["logger"], asked, "train_translator", work.folder)
-    recorder, reached = _train(network, tokenizer, pairs, config, work.folder, logger, changes)
+    recorder, reached = _train(network, tokenizer, pairs, config, search, work.folder, logger, changes)
     trained = time.perf_counter()
     tested = choose(pairs[TEST], settings["test"]["limit"], settings["seed"])
     network.to(device)
-    metrics, rows = _measure(network, tokenizer, pairs[TRAIN], tested, search, settings["test"]["batch_tokens"])
+    metrics, rows = _measure(network, tokenizer, pairs[TRAIN], tested, search)
     metrics = {
         "dataset": settings["dataset"]["name"],
         "pairs": {split: len(those) for split, those in pairs.items()} | {"tested": len(tested)},
@@ -93,6 +95,7 @@ def _train(
     tokenizer: Tokenizer,
     pairs: dict[str, list[Pair]],
     config: DictConfig,
+    search: BeamSearch,
     scratch: Path,
     logger: Any,
     changes: Counter[str],
@@ -105,13 +108,13 @@ def _train(
     data = TranslationData(rows[TRAIN], rows[VALIDATION], steps=steps, workers=runtime["workers"], **batches)
     held_out = pairs[VALIDATION][: settings["bleu_sentences"]]
     sources, references = [pair.source for pair in held_out], [pair.target for pair in held_out]
-    search, room = Search(1, 0.0, settings["test"]["extra"]), settings["test"]["batch_tokens"]
+    greedy = replace(search, beam=1)
     module = TranslationModule(
         network.train(),
         instantiate(config.train_translator.optimizer, _partial_=True),
         instantiate(config.train_translator.schedule, max_steps=steps),
         label_smoothing=settings["label_smoothing"],
-        bleu=lambda network: bleu(translate(network, tokenizer, sources, search, room)[0], references),
+        bleu=lambda network: bleu(translate(network, tokenizer, sources, greedy)[0], references),
     )
     per_step = data.tokens_per_step
     log.info(
@@ -126,17 +129,20 @@ def _train(
 
 
 def _measure(
-    network: Translator, tokenizer: Tokenizer, train: list[Pair], test: list[Pair], search: Search, batch_tokens: int
+    network: Translator, tokenizer: Tokenizer, train: list[Pair], test: list[Pair], search: BeamSearch
 ) -> tuple[dict[str, Any], list[dict[str, str]]]:
     """The test sentences translated by beam search, by the likeliest token and by memory: metrics, and their rows."""
     sources, references = [pair.source for pair in test], [pair.target for pair in test]
-    found = {"beam": translate(network, tokenizer, sources, search, batch_tokens)[0]}
-    likeliest = Search(1, search.length_penalty, search.extra)
-    found["greedy"] = translate(network, tokenizer, sources, likeliest, batch_tokens)[0]
+    found = {"beam": translate(network, tokenizer, sources, search)[0]}
+    found["greedy"] = translate(network, tokenizer, sources, replace(search, beam=1))[0]
     found[NEAREST] = nearest(train, sources)
     rows = [
         {"source": source, "reference": reference, **{name: texts[i] for name, texts in found.items()}}
         for i, (source, reference) in enumerate(zip(sources, references, strict=True))
     ]
     tested = {name: score(texts, references) for name, texts in found.items()}
-    return {"test": tested, "search": vars(search), "signatures": signatures(references)}, rows
+    return {
+        "test": tested,
+        "search": {name: getattr(search, name) for name in ("beam", "length_penalty", "extra")},
+        "signatures": signatures(references),
+    }, rows
