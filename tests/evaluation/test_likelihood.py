@@ -37,7 +37,7 @@ def test_equals_the_sum_of_conditionals(model: nn.Module, batch_tokens: int) -> 
     asked = requests(seed=1)
     found = log_likelihoods(model, asked, batch_tokens)
     assert found.values == pytest.approx([plainly(model, request) for request in asked], abs=1e-4)
-    assert found.cut == 0
+    assert found.truncated == 0
 
 
 def test_a_model_with_a_head_apart_scores_the_same(model: nn.Module, apart: nn.Module) -> None:
@@ -73,14 +73,14 @@ def test_a_long_context_loses_its_beginning_and_is_counted(model: nn.Module) -> 
     kept = Request(tuple(range(31 - 11, 31)), (7, 8))
     found = log_likelihoods(model, asked, 4096)
     assert found.values[0] == pytest.approx(plainly(model, kept), abs=1e-4)
-    assert found.cut == 1
+    assert found.truncated == 1
 
 
 def test_a_continuation_longer_than_the_context_counts_each_token_once(uniform: nn.Module) -> None:
     uniform.config.context = 8
     found = log_likelihoods(uniform, [Request((1, 2, 3), tuple(range(1, 40)))], 4096)
     assert found.values[0] == pytest.approx(-39 * torch.log(torch.tensor(128.0)).item(), rel=1e-6)
-    assert found.cut == 1
+    assert found.truncated == 1
 
 
 @pytest.mark.parametrize(("context", "continuation"), [((), (1,)), ((1,), ())])
@@ -99,4 +99,4 @@ def test_our_gpt_is_scored_as_plainly(name: str, gpt_config: Callable[..., Any])
     found = log_likelihoods(gpt, asked, 64)
     plain = [plainly(gpt, Request(r.context[-(13 - len(r.continuation)) :], r.continuation)) for r in asked]
     assert found.values == pytest.approx(plain, abs=1e-4)
-    assert found.cut == 1
+    assert found.truncated == 1

@@ -8,8 +8,9 @@ import torch
 
 from foundling.evaluation.samples import samples
 from foundling.model.gpt import GPT
+from foundling.settings.runtime import Samples
 
-ASK: dict[str, Any] = {"count": 2, "max_new_tokens": 8, "temperature": 1.0, "top_k": None, "top_p": None}
+SETTINGS = Samples(prompts=("", "fox"), count=2, max_new_tokens=8, temperature=1.0, top_k=None, top_p=None)
 
 
 class Letters:
@@ -29,7 +30,7 @@ def gpt(gpt_config: Callable[..., Any]) -> GPT:
 
 
 def test_each_prompt_is_continued_by_several_seeds(gpt: GPT) -> None:
-    found = samples(gpt, Letters(), prompts=["", "fox"], seed=5, **ASK)  # type: ignore[arg-type]
+    found = samples(gpt, Letters(), SETTINGS, seed=5)  # type: ignore[arg-type]
     assert [(s["prompt"], s["seed"]) for s in found] == [("", 5), ("", 6), ("fox", 5), ("fox", 6)]
     assert len({s["text"] for s in found}) > 1
-    assert found == samples(gpt, Letters(), prompts=["", "fox"], seed=5, **ASK)  # type: ignore[arg-type]
+    assert found == samples(gpt, Letters(), SETTINGS, seed=5)  # type: ignore[arg-type]

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from omegaconf import OmegaConf
 
 from foundling.artifacts import read_json, write_json
 from foundling.model.gpt import GPT
@@ -28,39 +27,18 @@ RECORDS = [
     }
     for i in range(12)
 ]
-CONFIG: dict[str, Any] = {
-    "seed": 1,
-    "corpus": {"name": "tiny"},
-    "tokenizer": {"name": "char"},
-    "model": {"n_layer": 1},
-    "pretrain": {"max_steps": 4},
-    "evaluate": {
-        "seed": 1,
-        "batch_tokens": 256,
-        "limit": None,
-        "control": True,
-        "snapshots": True,
-        "benchmarks": {
-            "mine": {
-                "name": "mine",
-                "sources": [],
-                "scoring": "multiple_choice",
-                "fields": {"query": "query", "choices": "choices", "gold": "gold"},
-                "template": "{query}",
-                "normalised": False,
-            }
-        },
-        "samples": {
-            "prompts": ["fox"],
-            "count": 1,
-            "max_new_tokens": 4,
-            "temperature": 1.0,
-            "top_k": None,
-            "top_p": None,
-        },
-    },
-    "runtime": {"threads": None, "trainer": {"accelerator": "cpu", "devices": 1}},
-}
+SETTINGS = (
+    "evaluate=held_out",
+    "+benchmark@evaluate.benchmarks.mine=fables_continuations",
+    "evaluate.batch_tokens=256",
+    "evaluate.samples.prompts=[fox]",
+    "evaluate.samples.count=1",
+    "evaluate.samples.max_new_tokens=4",
+    "runtime.trainer.accelerator=cpu",
+)
+
+
+MakeJob = Callable[..., Job]
 
 
 class Bytes:
@@ -76,20 +54,23 @@ class Bytes:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpt_config: Callable[..., Any]) -> Path:
+def workspace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path, gpt_config: Callable[..., Any], job: MakeJob
+) -> Path:
     """A base model, two snapshots, tokens and one benchmark."""
     monkeypatch.chdir(tmp_path)
+    Path("conf").symlink_to(root / "conf")
     torch.manual_seed(0)
     for place in (evaluate.BASE, evaluate.SNAPSHOTS / "step-00000002", evaluate.SNAPSHOTS / "step-00000004"):
         folder.save(place, GPT(gpt_config("original", vocab_size=257, context=32, n_layer=1, n_embd=32)))
-    write_json(evaluate.BASE / folder.PROVENANCE, {"config": CONFIG})
+    write_json(evaluate.BASE / folder.PROVENANCE, {"config": job().recipe})
     index = [{"step": step, "tokens": step * 64, "folder": f"step-{step:08d}"} for step in (2, 4)]
     write_json(evaluate.SNAPSHOTS / "index.json", index)
     text = np.frombuffer(b"the fox went home to its den. " * 20, dtype=np.uint8).astype(np.uint16)
     tokens = SimpleNamespace(validation=[SimpleNamespace(name="tiny", ids=text, bytes=len(text))])
 
     def records(place: Path, benchmark: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-        assert (place, benchmark["name"]) == (Path("data/raw/benchmarks/mine"), "mine")
+        assert (place, benchmark["name"]) == (Path("data/raw/benchmarks/mine"), "fables_continuations")
         return (("mine", record) for record in RECORDS)
 
     monkeypatch.setattr(evaluate, "records", records)
@@ -98,8 +79,10 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpt_config: Calla
     return tmp_path
 
 
-def test_writes_metrics_curve_and_samples_below_out(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    evaluate.run(Job(OmegaConf.create(CONFIG), workspace / "job"))
+def test_writes_metrics_curve_and_samples_below_out(
+    workspace: Path, job: MakeJob, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluate.run(job(*SETTINGS, out=workspace / "job"))
     metrics = read_json(workspace / "job/metrics/evaluate.json")
     assert metrics["held_out"]["tokens"] == 599
     assert set(metrics["benchmarks"]["mine"]["kinds"]) == {"all", "facts", "cause", "mean_of_kinds"}
@@ -116,7 +99,7 @@ def test_writes_metrics_curve_and_samples_below_out(workspace: Path, capsys: pyt
 
 @pytest.mark.parametrize(("accelerator", "kind"), [("auto", "cuda"), ("cpu", "cpu")])
 def test_computes_where_runtime_says(
-    workspace: Path, monkeypatch: pytest.MonkeyPatch, accelerator: str, kind: str
+    workspace: Path, job: MakeJob, monkeypatch: pytest.MonkeyPatch, accelerator: str, kind: str
 ) -> None:
     moved = []
 
@@ -126,35 +109,30 @@ def test_computes_where_runtime_says(
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(GPT, "to", to)
-    runtime = {"threads": None, "trainer": {"accelerator": accelerator, "devices": 1}}
-    evaluate.run(Job(OmegaConf.create(CONFIG | {"runtime": runtime}), Path()))
+    evaluate.run(job(*SETTINGS, f"runtime.trainer.accelerator={accelerator}"))
     assert moved == [kind] * 3  # the model and two snapshots
 
 
-def test_measures_the_same_twice(workspace: Path) -> None:
-    for job in ("one", "two"):
-        evaluate.run(Job(OmegaConf.create(CONFIG), workspace / job))
+def test_measures_the_same_twice(workspace: Path, job: MakeJob) -> None:
+    for run in ("one", "two"):
+        evaluate.run(job(*SETTINGS, out=workspace / run))
     for name in ("metrics/evaluate.json", "plots/emergence.csv", "plots/samples.jsonl"):
         assert (workspace / "one" / name).read_bytes() == (workspace / "two" / name).read_bytes()
 
 
-def test_without_benchmarks_the_curve_is_empty(workspace: Path) -> None:
-    config = OmegaConf.create(CONFIG)
-    config.evaluate.benchmarks = {}
-    evaluate.run(Job(config, Path()))
+def test_without_benchmarks_the_curve_is_empty(workspace: Path, job: MakeJob) -> None:
+    evaluate.run(job("evaluate=held_out", "runtime.trainer.accelerator=cpu"))
     assert read_json("metrics/evaluate.json")["benchmarks"] == {}
     assert len(Path("plots/emergence.csv").read_text().splitlines()) == 1
 
 
-@pytest.mark.parametrize(("section", "value"), [("model", {"n_layer": 2}), ("corpus", {"name": "books"})])
-def test_a_base_of_other_settings_is_refused(workspace: Path, section: str, value: dict[str, Any]) -> None:
+@pytest.mark.parametrize("setting", ["model.n_layer=2", "corpus.clean.deduplicate=false"])
+def test_a_base_of_other_settings_is_refused(workspace: Path, job: MakeJob, setting: str) -> None:
     with pytest.raises(ValueError, match="dvc repro pretrain"):
-        evaluate.run(Job(OmegaConf.create(CONFIG | {section: value}), Path()))
+        evaluate.run(job(*SETTINGS, setting))
     assert not Path("metrics").exists()
 
 
-def test_other_evaluation_settings_are_no_reason_to_refuse(workspace: Path) -> None:
-    evaluate.run(
-        Job(OmegaConf.create(CONFIG | {"evaluate": CONFIG["evaluate"] | {"limit": 5, "snapshots": False}}), Path())
-    )
+def test_other_evaluation_settings_are_no_reason_to_refuse(workspace: Path, job: MakeJob) -> None:
+    evaluate.run(job(*SETTINGS, "evaluate.limit=5", "evaluate.snapshots=false"))
     assert read_json("metrics/evaluate.json")["benchmarks"]["mine"]["kinds"]["all"]["n"] == 5

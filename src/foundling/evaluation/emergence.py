@@ -1,26 +1,28 @@
-"""The emergence curve: one benchmark result of one snapshot in, its rows of plots/emergence.csv out."""
+"""The emergence curve: accuracies of the snapshots of a pretraining, as rows of plots/emergence.csv."""
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from foundling.artifacts import atomic_file
+from foundling.metrics.evaluate import BenchmarkScores
 
-COLUMNS = ("step", "tokens", "val/loss", "benchmark", "kind", "n", "accuracy", "low", "high", "chance")
+SCORES = ("n", "accuracy", "low", "high", "chance")
+COLUMNS = ("step", "tokens", "val/loss", "benchmark", "kind", *SCORES)
 
 
-def curve_rows(snapshot: Mapping[str, Any], benchmark: str, result: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A row for each kind: how well the model of this step does what it was never trained on."""
-    place = {"step": snapshot["step"], "tokens": snapshot["tokens"], "val/loss": snapshot["val_loss"]}
+def curve_rows(step: int, tokens: int, loss: float, benchmark: str, scores: BenchmarkScores) -> list[dict[str, Any]]:
+    """A row for each kind of question, for the snapshot at this step."""
+    place = {"step": step, "tokens": tokens, "val/loss": loss, "benchmark": benchmark}
     return [
-        place | {"benchmark": benchmark, "kind": kind} | {c: found[c] for c in COLUMNS[5:]}
-        for kind, found in result["kinds"].items()
+        place | {"kind": kind} | {name: getattr(accuracy, name) for name in SCORES}
+        for kind, accuracy in scores.kinds.items()
     ]
 
 
-def write_curve(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write the rows as CSV, in the order given."""
+def write_curve(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Write the rows as CSV, in this order."""
     with atomic_file(path) as file:
         table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         table.writeheader()

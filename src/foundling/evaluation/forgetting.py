@@ -1,6 +1,6 @@
 """What fine-tuning costs the base's own tasks: held-out loss and benchmark accuracy, measured before and after."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,13 @@ import numpy as np
 
 from foundling.data.shards import open_tokens
 from foundling.data.sources import records
-from foundling.evaluation.benchmarks import read_items, score
+from foundling.evaluation.benchmarks import Items, read_benchmark
 from foundling.evaluation.perplexity import held_out_metrics
+from foundling.metrics.forgetting import Forgetting
 from foundling.model.gpt import GPT
+from foundling.settings.datasets import Benchmark
 from foundling.text.tokenizer import Tokenizer
+from foundling.validation import build
 
 
 @dataclass(frozen=True)
@@ -21,8 +24,7 @@ class ForgettingProbe:
 
     tokenizer: Tokenizer
     ids: np.ndarray
-    benchmarks: Mapping[str, Mapping[str, Any]]
-    items: Mapping[str, Sequence[Any]]
+    benchmarks: Mapping[str, Items]
     seed: int
 
     @classmethod
@@ -35,29 +37,20 @@ class ForgettingProbe:
         evaluate: Mapping[str, Any],
     ) -> "ForgettingProbe":
         """Take the first `settings.tokens` held-out ids, and draw `settings.questions` items of each benchmark."""
-        seed, benchmarks = evaluate["seed"], evaluate["benchmarks"]
-        items = {}
-        for name, benchmark in benchmarks.items():
-            rows = (record for _, record in records(raw / name, benchmark))
-            items[name] = read_items(rows, benchmark, settings["questions"], seed)
+        benchmarks = {}
+        for name, values in evaluate["benchmarks"].items() if settings["questions"] != 0 else ():
+            rows = (record for _, record in records(raw / name, values))
+            benchmark = build(Benchmark, values, f"evaluate.benchmarks.{name}")
+            benchmarks[name] = read_benchmark(rows, benchmark, settings["questions"], evaluate["seed"])
         held_out = open_tokens(tokens, tokenizer).validation[0].ids
-        return cls(tokenizer, held_out[: settings["tokens"]], benchmarks, items, seed)
+        return cls(tokenizer, held_out[: settings["tokens"]], benchmarks, evaluate["seed"])
 
-    def measure(self, model: GPT, batch_tokens: int) -> dict[str, Any]:
-        """Loss (nats per token) and perplexity of the held-out text, and accuracy on each benchmark with items."""
+    def measure(self, model: GPT, batch_tokens: int) -> Forgetting:
+        """Loss (nats per token) and perplexity of the held-out text, and accuracy on each benchmark."""
         size = len(self.tokenizer.decode_bytes(self.ids.tolist()))
         held_out = held_out_metrics(model, {"held_out": (self.ids, size)}, batch_tokens)
         accuracies = {}
-        for name, items in self.items.items():
-            if items:
-                scored = score(
-                    model,
-                    self.tokenizer,
-                    items,
-                    self.benchmarks[name],
-                    control=False,
-                    batch_tokens=batch_tokens,
-                    seed=self.seed,
-                )
-                accuracies[name] = scored["kinds"]["all"]
-        return {name: held_out[name] for name in ("val/loss", "val/perplexity")} | {"benchmarks": accuracies}
+        for name, benchmark in self.benchmarks.items():
+            scores = benchmark.score(model, self.tokenizer, batch_tokens=batch_tokens, seed=self.seed)
+            accuracies[name] = scores.kinds["all"]
+        return Forgetting(val_loss=held_out.val_loss, val_perplexity=held_out.val_perplexity, benchmarks=accuracies)

@@ -1,7 +1,7 @@
-"""How likely a model finds a continuation: token ids in, the sum of their conditional log-probabilities out.
+"""How likely a model finds a continuation: the sum of the conditional log-probabilities of its tokens.
 
-A causal model gives log p(continuation | context) = sum over i of log p(token i | context, tokens before i), all in one
-forward pass. B rows, T tokens, C width, V vocabulary, N positions asked for.
+A causal model gives log p(continuation | context) = sum over i of log p(token i | context, tokens before i) in one
+forward pass. B rows, T tokens, C width, V vocabulary, N predicted tokens.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-LOGITS_AT_ONCE = 2**25  # 128 MiB of float32: a large vocabulary is scored some positions at a time
+LOGITS_AT_ONCE = 2**25  # 128 MiB of float32
 
 
 class LanguageModel(Protocol):
@@ -23,12 +23,12 @@ class LanguageModel(Protocol):
         """Logits (B, T, V) for ids (B, T)."""
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """Its weights, whose device the ids go to."""
+        """Its weights, on whose device it computes."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """Ask for log p(continuation | context); neither may be empty (text starts after the end-of-text token)."""
+    """A question for log p(continuation | context); neither may be empty, so that a text follows end-of-text."""
 
     context: tuple[int, ...]
     continuation: tuple[int, ...]
@@ -36,113 +36,112 @@ class Request:
     def __post_init__(self) -> None:
         if not self.context or not self.continuation:
             raise ValueError(
-                f"found a context of {len(self.context)} and a continuation of {len(self.continuation)} tokens; both"
-                " need at least one; begin with the end-of-text token and mend the record that has no text"
+                f"a context of {len(self.context)} and a continuation of {len(self.continuation)} tokens: both must "
+                "have at least one; fix the record that has no text"
             )
 
 
 @dataclass(frozen=True)
 class Likelihoods:
-    """Nats per request, in the order asked, and how many of them had to be cut to fit the model's context."""
+    """Nats per request, in order, and how many requests were truncated to the model's context."""
 
     values: list[float]
-    cut: int
+    truncated: int
 
 
 @dataclass(frozen=True)
-class Piece:
-    """What a model is fed and what it has to predict at the end of it, for the request of this index."""
+class Window:
+    """The ids that a model reads for a request, and the tokens that the last of them predict."""
 
     ids: tuple[int, ...]
     targets: tuple[int, ...]
-    index: int
+    request: int
 
 
 @dataclass(frozen=True)
 class Row:
-    """One input sequence and what is read off it: (position, target token, index of the request)."""
+    """A sequence that a model reads, and its predictions: (position, target token, index of the request)."""
 
     ids: tuple[int, ...]
-    reads: list[tuple[int, int, int]]
+    predictions: list[tuple[int, int, int]]
 
 
 def log_likelihoods(model: LanguageModel, requests: Sequence[Request], batch_tokens: int) -> Likelihoods:
     """Score every request; a batch holds at most `batch_tokens` tokens, padding included, or a single row.
 
-    What is longer than the model's context loses its beginning and is counted.
+    Requests longer than the model's context lose their beginning.
     """
-    pieces = [piece for i, request in enumerate(requests) for piece in _pieces(request, i, model.config.context)]
-    lengths = [len(request.context) + len(request.continuation) - 1 for request in requests]
-    cut = sum(length > model.config.context for length in lengths)
+    context = model.config.context
+    windows = [window for i, request in enumerate(requests) for window in _windows(request, i, context)]
+    truncated = sum(len(request.context) + len(request.continuation) - 1 > context for request in requests)
     totals = [0.0] * len(requests)
-    for batch in _batches(_rows(pieces), batch_tokens):
-        # Padding stands to the right, where a causal model cannot see it from any position that is read.
+    for batch in _batches(_rows(windows), batch_tokens):
+        # Padding is on the right, where no prediction of a causal model depends on it.
         longest = max(len(row.ids) for row in batch)
         ids = torch.tensor([row.ids + (0,) * (longest - len(row.ids)) for row in batch])  # (B, T)
-        reads = [(b, *read) for b, row in enumerate(batch) for read in row.reads]
-        places = torch.tensor([b * longest + position for b, position, _, _ in reads])  # (N,)
-        targets = torch.tensor([target for _, _, target, _ in reads])  # (N,)
-        scores = log_probabilities(model, ids, places, targets)
-        for (_, _, _, index), score in zip(reads, scores.tolist(), strict=True):
-            totals[index] += score
-    return Likelihoods(totals, cut)
+        predictions = [(b, *prediction) for b, row in enumerate(batch) for prediction in row.predictions]
+        positions = torch.tensor([b * longest + position for b, position, _, _ in predictions])  # (N,)
+        targets = torch.tensor([target for _, _, target, _ in predictions])  # (N,)
+        scores = log_probabilities(model, ids, positions, targets)
+        for (_, _, _, request), score in zip(predictions, scores.tolist(), strict=True):
+            totals[request] += score
+    return Likelihoods(totals, truncated)
 
 
 @torch.inference_mode()
-def log_probabilities(model: LanguageModel, ids: Tensor, places: Tensor, targets: Tensor) -> Tensor:
-    """Log-probability (N,) of each target (N,) at its place (N,), given as row * T + position in ids (B, T).
+def log_probabilities(model: LanguageModel, ids: Tensor, positions: Tensor, targets: Tensor) -> Tensor:
+    """Log-probability (N,) of each target (N,) at its position (N,), which is row * T + column of ids (B, T).
 
-    The head, the dearest layer of a small model, sees only the places asked for when the model offers `hidden` and
-    `head` apart; any other module from ids to logits is asked for all of them.
+    The head is the most expensive layer of a small model. A model that offers `hidden` and `head` applies it at these
+    positions only.
     """
     device = next((p.device for p in model.parameters()), ids.device)
-    ids, places, targets = ids.to(device), places.to(device), targets.to(device)
+    ids, positions, targets = ids.to(device), positions.to(device), targets.to(device)
     network: Any = model
-    apart = hasattr(network, "hidden") and hasattr(network, "head")
-    states = (network.hidden(ids) if apart else network(ids)).flatten(0, 1)  # (B*T, C) or (B*T, V)
-    # Several targets may be read at one place (choices of one token): it goes through the head once.
-    places, place_of = torch.unique(places, return_inverse=True)  # (P,), (N,)
+    has_head = hasattr(network, "hidden") and hasattr(network, "head")
+    states = (network.hidden(ids) if has_head else network(ids)).flatten(0, 1)  # (B*T, C) or (B*T, V)
+    # Choices of one token are predicted at the same position, which goes through the head once.
+    positions, position_of = torch.unique(positions, return_inverse=True)  # (P,), (N,)
     scores = torch.empty(len(targets), dtype=torch.float64, device=device)
     step = max(1, LOGITS_AT_ONCE // model.config.vocab_size)
-    for start in range(0, len(places), step):
-        chosen = states[places[start : start + step]]  # (P, C) or (P, V)
-        logits = (network.head(chosen) if apart else chosen).float()  # (P, V)
-        here = (place_of >= start) & (place_of < start + step)  # (N,)
-        rows = place_of[here] - start
-        scores[here] = (logits[rows, targets[here]] - logits.logsumexp(-1)[rows]).double()
+    for start in range(0, len(positions), step):
+        chosen = states[positions[start : start + step]]  # (P, C) or (P, V)
+        logits = (network.head(chosen) if has_head else chosen).float()  # (P, V)
+        mask = (position_of >= start) & (position_of < start + step)  # (N,)
+        rows = position_of[mask] - start
+        scores[mask] = (logits[rows, targets[mask]] - logits.logsumexp(-1)[rows]).double()
     return scores.cpu()
 
 
-def _pieces(request: Request, index: int, context: int) -> Iterator[Piece]:
-    """Cut from the left what the model cannot see; the last token is never fed, for it predicts nothing.
+def _windows(request: Request, index: int, context: int) -> Iterator[Window]:
+    """Truncate a request from the left; the last token is not read, since it predicts nothing.
 
-    A continuation that alone is longer than the context goes in pieces, so that each of its tokens still sees at
-    least half a context.
+    A continuation longer than the context is split, so that each of its tokens has at least half a context.
     """
-    whole = request.context + request.continuation
+    ids = request.context + request.continuation
     size = len(request.continuation) if len(request.continuation) <= context else max(1, context // 2)
-    for start in range(len(request.context), len(whole), size):
-        end = min(start + size, len(whole))
-        yield Piece(whole[max(0, end - 1 - context) : end - 1], whole[start:end], index)
+    for start in range(len(request.context), len(ids), size):
+        end = min(start + size, len(ids))
+        yield Window(ids[max(0, end - 1 - context) : end - 1], ids[start:end], index)
 
 
-def _rows(pieces: Sequence[Piece]) -> list[Row]:
-    """Let pieces share a row when the inputs of one begin with all inputs of the other.
+def _rows(windows: Sequence[Window]) -> list[Row]:
+    """Let windows share a row where the ids of one start with all ids of the other.
 
-    So four choices of one token after the same context cost one row, not four. Sorting puts a sequence in front of
-    those that continue it; walking backwards, the row made last is the only one that can hold the next sequence.
+    So four choices of one token after the same context cost one row, not four. In the sorted order a sequence comes
+    right before those that start with it, so in reverse only the newest row can hold the next sequence.
     """
     rows: list[Row] = []
-    for piece in sorted(pieces, key=lambda piece: piece.ids, reverse=True):
-        if not rows or rows[-1].ids[: len(piece.ids)] != piece.ids:
-            rows.append(Row(piece.ids, []))
-        first = len(piece.ids) - len(piece.targets)  # the last token of the context predicts the first target
-        rows[-1].reads.extend((first + i, target, piece.index) for i, target in enumerate(piece.targets))
+    for window in sorted(windows, key=lambda window: window.ids, reverse=True):
+        if not rows or rows[-1].ids[: len(window.ids)] != window.ids:
+            rows.append(Row(window.ids, []))
+        first = len(window.ids) - len(window.targets)  # the last token of the context predicts the first target
+        rows[-1].predictions.extend((first + i, target, window.request) for i, target in enumerate(window.targets))
     return rows
 
 
 def _batches(rows: list[Row], batch_tokens: int) -> Iterator[list[Row]]:
-    """Group rows of like length, longest first: little padding, and too large a batch fails at once."""
+    """Group rows of similar length, the longest first: little padding, and a batch that is too large fails at once."""
     batch: list[Row] = []
     for row in sorted(rows, key=lambda row: len(row.ids), reverse=True):
         if batch and (len(batch) + 1) * len(batch[0].ids) > batch_tokens:

@@ -1,33 +1,18 @@
-"""What a model writes: prompts in, texts out, each drawn by a seed of its own."""
+"""Texts that a model writes after prompts, each drawn with a seed of its own."""
 
 from typing import Any
 
 from foundling.generation.decode import continue_text
-from foundling.generation.sampling import Sampling
 from foundling.model.gpt import GPT
+from foundling.settings.runtime import Samples
 from foundling.text.tokenizer import Tokenizer
 
 
-def samples(
-    model: GPT,
-    tokenizer: Tokenizer,
-    *,
-    prompts: list[str],
-    count: int,
-    max_new_tokens: int,
-    temperature: float,
-    top_k: int | None,
-    top_p: float | None,
-    seed: int,
-) -> list[dict[str, Any]]:
-    """`count` texts for each prompt, as {"prompt", "text", "seed"}; the text does not repeat the prompt."""
-    sampling = Sampling(temperature, top_k, top_p)
-    return [
-        {
-            "prompt": prompt,
-            "text": continue_text(model, tokenizer, prompt, max_new_tokens, sampling, seed + number),
-            "seed": seed + number,
-        }
-        for prompt in prompts
-        for number in range(count)
-    ]
+def samples(model: GPT, tokenizer: Tokenizer, settings: Samples, seed: int) -> list[dict[str, Any]]:
+    """`settings.count` texts for each prompt, as {"prompt", "text", "seed"}; the text does not repeat the prompt."""
+    rows = []
+    for prompt in settings.prompts:
+        for number in range(settings.count):
+            text = continue_text(model, tokenizer, prompt, settings.max_new_tokens, settings, seed + number)
+            rows.append({"prompt": prompt, "text": text, "seed": seed + number})
+    return rows

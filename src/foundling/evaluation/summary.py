@@ -1,25 +1,23 @@
 """The metrics of an evaluation as a table for the terminal."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from rich.table import Table
 
+from foundling.metrics.evaluate import Evaluate
 
-def summary(metrics: Mapping[str, Any]) -> Table:
-    """One row for each benchmark and kind; the held-out loss stands in the caption."""
-    held_out = metrics["held_out"]
-    caption = f"held out: loss {held_out['val/loss']:.4f}, {held_out['val/bits_per_byte']:.4f} bits per byte"
-    table = Table(
-        "benchmark", "kind", "questions", "accuracy", "95 %", "chance", "first", "last", "control", caption=caption
-    )
+HEADER = ("benchmark", "kind", "questions", "accuracy", "95 %", "chance", "first", "last", "control")
+
+
+def summary(metrics: Evaluate) -> Table:
+    """A row for each benchmark and kind; the held-out loss is in the caption."""
+    loss, bits = metrics.held_out.val_loss, metrics.held_out.val_bits_per_byte
+    table = Table(*HEADER, caption=f"held out: loss {loss:.4f}, {bits:.4f} bits per byte")
     for column in table.columns[2:]:
         column.justify = "right"
-    for name, result in metrics["benchmarks"].items():
-        for kind, found in result["kinds"].items():
-            rules = (_percent(found.get(rule)) for rule in ("chance", "first_mentioned", "last_mentioned", "control"))
-            interval = f"{_percent(found['low'])} – {_percent(found['high'])}"
-            table.add_row(name, kind, f"{found['n']:,}", _percent(found["accuracy"]), interval, *rules)
+    for name, scores in metrics.benchmarks.items():
+        for kind, row in scores.kinds.items():
+            rules = map(_percent, (row.chance, row.first_mentioned, row.last_mentioned, row.control))
+            interval = f"{row.low:.1%} – {row.high:.1%}"
+            table.add_row(name, kind, f"{row.n:,}", _percent(row.accuracy), interval, *rules)
     return table
 
 

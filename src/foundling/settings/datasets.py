@@ -296,9 +296,9 @@ class Benchmark(Dataset):
     """Questions for a base model; conf/benchmark."""
 
     scoring: Literal["multiple_choice", "minimal_pairs"]
-    fields: QuestionFields | None = None
-    template: str | None = None
-    normalised: bool = False  # divide a choice's log-likelihood by its length in bytes
+    fields: QuestionFields = QuestionFields(query="query", choices="choices", gold="gold")
+    template: str = "{query}"  # how a query becomes a prompt
+    normalised: bool = False  # whether a choice's log-likelihood is divided by its number of characters
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)

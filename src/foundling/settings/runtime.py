@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from foundling.settings.datasets import Benchmark
 from foundling.settings.training import BeamSearch, Continuation
-from foundling.settings.types import Natural, NonNegative, Positive, PositiveNumber, Seed
+from foundling.settings.types import NonNegative, Positive, PositiveNumber, Seed
 from foundling.validation import STRICT
 
 Devices = Annotated[int, Ge(-1), Le(4096)]
@@ -68,7 +68,7 @@ class Evaluate:
 
     seed: Seed
     batch_tokens: Positive
-    limit: Natural | None
+    limit: Positive | None  # questions of each benchmark
     control: bool
     snapshots: bool
     benchmarks: Mapping[str, Benchmark]

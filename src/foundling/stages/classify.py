@@ -24,7 +24,7 @@ from foundling.evaluation.classification import Answers, answers, probabilities
 from foundling.evaluation.comparison import OURS, ZERO_SHOT, compare, summary, write_tables
 from foundling.evaluation.forgetting import ForgettingProbe
 from foundling.evaluation.zero_shot import zero_shot
-from foundling.metrics import write_metrics
+from foundling.metrics import to_plain, write_metrics
 from foundling.model import lora
 from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig
@@ -81,7 +81,7 @@ def run(job: Job) -> float:
         "training": {"train": settings["train"], "parameters": size, "steps": recorder.steps, "best": reached},
         "models": compare(rows[TEST].labels, texts.labels, given),
         "left_out": left_out,
-        "forgetting": {"before": before, "after": after},
+        "forgetting": {"before": to_plain(before), "after": to_plain(after)},
     }
     made = out / "models/classifier"
     folder.save(made, network.cpu(), tokenizer, origin | {"metrics": reached} | recorder.left_out)

@@ -23,7 +23,7 @@ from foundling.device import set_up
 from foundling.evaluation.answers import answer_loss, ask, beside, marks, measure, summary
 from foundling.evaluation.forgetting import ForgettingProbe
 from foundling.evaluation.judge import judge, reach
-from foundling.metrics import write_metrics
+from foundling.metrics import to_plain, write_metrics
 from foundling.model import lora
 from foundling.model.gpt import GPT
 from foundling.scratch import begin
@@ -149,7 +149,7 @@ def _measure(
         metrics[name] = measure(answers[name]) | {
             "answer_loss": answer_loss(model, tokenizer, template, examples, batch_tokens)
         }
-        metrics[name]["knows"] = probe.measure(model, batch_tokens)
+        metrics[name]["knows"] = to_plain(probe.measure(model, batch_tokens))
         metrics[name]["judge"] = judge(answers[name], settings["judge"], seed)
     # the same once more, each behind another one, as in a chat
     later = [together(pair) for pair in zip([*examples[1:], examples[0]], examples, strict=True)]

@@ -1,0 +1,42 @@
+"""metrics/evaluate.json: the base model on held-out text and benchmarks."""
+
+from collections.abc import Mapping
+
+from pydantic.dataclasses import dataclass
+
+from foundling.metrics import SCHEMA
+from foundling.metrics.accuracy import BenchmarkAccuracy
+
+
+@dataclass(frozen=True, config=SCHEMA, kw_only=True)
+class TextLoss:
+    """How well a text is predicted."""
+
+    val_loss: float  # nats per token
+    val_perplexity: float
+    val_bits_per_byte: float  # comparable between tokenizers, as loss and perplexity are not
+    tokens: int  # predicted
+
+
+@dataclass(frozen=True, config=SCHEMA, kw_only=True)
+class HeldOut(TextLoss):
+    """The whole held-out text and, where it has several sources, each of them."""
+
+    sources: Mapping[str, TextLoss] | None = None
+
+
+@dataclass(frozen=True, config=SCHEMA, kw_only=True)
+class BenchmarkScores:
+    """A model's result on a benchmark."""
+
+    measure: str
+    cut: int  # texts longer than the context, truncated at the beginning
+    kinds: Mapping[str, BenchmarkAccuracy]  # `all` first
+
+
+@dataclass(frozen=True, config=SCHEMA, kw_only=True)
+class Evaluate:
+    """All results of a base model."""
+
+    held_out: HeldOut
+    benchmarks: Mapping[str, BenchmarkScores]
