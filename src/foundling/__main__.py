@@ -6,12 +6,11 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from foundling import config, device, inputs, ranges
+from foundling import config, device, inputs
 from foundling.overrides import Prepared, origin_of, prepare
 from foundling.training import wandb_settings
 
@@ -81,18 +80,14 @@ def _run(name: str, arguments: list[str]) -> None:
     from foundling.settings import Job
 
     prepared = _prepare(name, arguments)
-    if prepared.config is not None:
-        with _naming_deletions(arguments):
-            _check(name, prepared.config)
+    checked = None if prepared.config is None else _checked(name, Job(prepared.config, Path()))
 
     def task(composed: "DictConfig") -> Any:
-        job = HydraConfig.get()
-        out = Path(job.runtime.output_dir) if job.mode == RunMode.MULTIRUN else Path()
+        run = HydraConfig.get()
+        out = Path(run.runtime.output_dir) if run.mode == RunMode.MULTIRUN else Path()
         try:
-            with _naming_deletions(arguments):
-                if prepared.config is None:
-                    _check(name, composed)
-                return _load(name)(Job(composed, out))  # imports torch, once values and inputs are known to be sound
+            job = checked or _checked(name, Job(composed, out))
+            return _load(name)(job)  # imports torch
         except Exception as error:  # before Hydra wraps it in a traceback of its own
             _end(error, arguments)
 
@@ -109,27 +104,15 @@ def _prepare(name: str, arguments: list[str]) -> Prepared:
     return prepare(name if COMMANDS[name] == "commands" else None, [f"hydra.job.name={name}", *arguments])
 
 
-def _check(name: str, composed: "DictConfig") -> None:
-    """Check what can be checked without torch."""
-    ranges.check(composed)
+def _checked(name: str, job: "Job") -> "Job":
+    """The job, once its settings, device and inputs are found valid, as far as can be told without torch."""
+    runtime = job.settings.runtime
     if name in TRAININGS:
-        wandb_settings.resolve(composed.runtime.logger)
+        wandb_settings.resolve(job.config.runtime.logger)
     if name in COMPUTING:
-        device.check_accelerator(composed.runtime.trainer.accelerator)
-    inputs.check(name, composed)
-
-
-@contextmanager
-def _naming_deletions(arguments: list[str]) -> Iterator[None]:
-    """Turn an error about a missing setting into a ValueError that names the deletions (~key) which may cause it."""
-    try:
-        yield
-    except (KeyError, AttributeError) as error:
-        deleted = [argument for argument in arguments if argument.startswith("~")]
-        if not deleted:
-            raise
-        missing = str(error).splitlines()[0]
-        raise ValueError(f"a setting is missing ({missing}); leave out {' '.join(deleted)}") from error
+        device.check_accelerator(runtime.trainer.accelerator)
+    inputs.check(name, job)
+    return job
 
 
 def _load(name: str) -> Callable[["Job"], Any]:

@@ -17,8 +17,8 @@ from typing import Any
 CODE = "code.yaml"
 STAGES = "stages"
 COMPOSE = "compose"  # writes these hashes, and depends on all of src/foundling instead
-# hands every stage its settings. composed.yaml holds their values, so this module's own code is not hashed
-CONFIG = "config"
+# modules that hand every stage its settings. composed.yaml holds the values, so the code of these is not hashed
+HANDING_SETTINGS = ("config", "settings")
 # fields that say nothing beyond the rest of the tree, or that only some versions of Python fill in
 SKIPPED_FIELDS = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
 # nodes that are not written as they come
@@ -51,11 +51,12 @@ def stage_modules(package: Path) -> dict[str, dict[str, Module]]:
 
 
 def _closure(start: str, read: Callable[[str], Module]) -> dict[str, Module]:
-    config = start.partition(".")[0] + f".{CONFIG}"
+    package = start.partition(".")[0]
+    skipped = {f"{package}.{name}" for name in HANDING_SETTINGS}
     reached, waiting = {start: read(start)}, [start]
     while waiting:
         for name in reached[waiting.pop()].imports:
-            if name not in reached and name != config:
+            if name not in reached and name not in skipped:
                 reached[name] = read(name)
                 waiting.append(name)
     return reached

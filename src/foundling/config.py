@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 
 CONF = "conf"
 COMPOSED = "composed.yaml"
-# how a run is carried out and what is done with its results, not what comes out of it
-UNHASHED = (
-    *("runtime", "fetch", "hardware"),
-    *("generate", "predict", "chat", "translate", "seeds", "export", "plan", "verify", "rebuild", "clean"),
-)
 
 
 def conf_folder() -> Path:
@@ -84,19 +79,10 @@ def reason(error: Exception) -> str:
 
 
 def recipe(config: "DictConfig") -> dict[str, Any]:
-    """What a result depends on, resolved: the composed config without the sections that only say how to run."""
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
+    """What a result depends on, resolved; until every caller has a Job."""
+    from foundling.settings import Job
 
-    try:
-        values = {
-            str(name): OmegaConf.to_container(section, resolve=True) if OmegaConf.is_config(section) else section
-            for name, section in config.items()
-            if name not in UNHASHED
-        }
-    except OmegaConfBaseException as error:
-        raise ValueError(f"the config cannot be resolved: {str(error).splitlines()[0]}") from error
-    return values
+    return Job(config, Path()).recipe
 
 
 def section(config: "DictConfig", name: str) -> dict[str, Any]:

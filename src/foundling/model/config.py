@@ -1,109 +1,30 @@
-"""The shapes of the models as validated dataclasses, field for field as in conf/model and conf/transformer.
+"""The shapes of models, as written to a model folder's config.json: settings, and what the data decides.
 
-Imports no torch: configs are read, checked and written without it. Build one from plain values with
-`foundling.validation.build`.
+Imports no torch. Build one from plain values with `foundling.validation.build`.
 """
 
-import math
-from typing import Annotated, Any, Literal, Self
+from dataclasses import asdict
+from typing import Literal, Self
 
-from annotated_types import Ge, Gt, Lt
-from pydantic import ValidationInfo, field_validator, model_validator
+from pydantic import field_validator
 from pydantic.dataclasses import dataclass
 
+from foundling.settings.models import AttentionKernel, GPTSettings, Mlp, Norm, Size, TranslatorSettings
 from foundling.validation import STRICT
 
-LARGEST_TABLE = 2**28  # elements of a fixed position table: 1 GiB in float32
-
-Size = Annotated[int, Ge(1), Lt(2**31)]  # the product of two sizes fits into 64 bits
-Count = Annotated[int, Ge(0), Lt(2**31)]
-Positive = Annotated[float, Gt(0)]
-Dropout = Annotated[float, Ge(0), Lt(1)]
-Norm = Literal["layernorm", "rmsnorm"]
-Mlp = Literal["relu", "gelu", "relu2", "swiglu"]
-AttentionKernel = Literal["fused", "reference"]
+__all__ = ["AttentionKernel", "ClassifierConfig", "GPTConfig", "Mlp", "Norm", "TranslatorConfig"]
 
 
-@dataclass(frozen=True, config=STRICT)
-class GPTConfig:
-    """The shape of a GPT. `vocab_size` comes from the tokenizer; null fields are derived from the others."""
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class GPTConfig(GPTSettings):
+    """The shape of a GPT with its vocabulary size."""
 
     vocab_size: Size
-    context: Size  # maximum sequence length in tokens
-    n_layer: Size
-    n_head: Size
-    n_embd: Size  # C
-    n_kv_head: Size  # fewer than n_head: grouped-query attention; null: n_head
-    head_dim: Size  # null: n_embd / n_head
-    n_ffn: Size  # hidden width of the feed-forward network; null: 4 · n_embd
-    position: Literal["learned", "sinusoidal", "rotary"]
-    rope_theta: Positive
-    norm: Norm
-    norm_eps: Positive
-    mlp: Mlp
-    bias: bool
-    qk_norm: bool
-    tied: bool  # the output head shares the token embedding's matrix
-    convolution: Count  # how many previous tokens the short convolution before each block reads; 0: none
-    lookup_heads: Count  # how many of n_head are lookup heads (model/lookup_heads.py); 0: none
-    dropout: Dropout
-    init: Literal["gpt2", "zero_residual", "copying"]
-    attention: AttentionKernel
 
-    @field_validator("n_kv_head", "head_dim", "n_ffn", mode="before")
     @classmethod
-    def _derive_null(cls, value: Any, info: ValidationInfo) -> Any:
-        if value is not None:
-            return value
-        n_head, n_embd = info.data.get("n_head"), info.data.get("n_embd")
-        if n_head is None or n_embd is None:
-            return 1  # n_head or n_embd is invalid, and only that is reported
-        if info.field_name == "head_dim" and n_embd % n_head:
-            nearest = max(1, round(n_embd / n_head)) * n_head
-            raise ValueError(
-                f"needs n_embd={n_embd} to be divisible by n_head={n_head}; try n_embd={nearest}, or set head_dim"
-            )
-        return {"n_kv_head": n_head, "head_dim": n_embd // n_head, "n_ffn": 4 * n_embd}[str(info.field_name)]
-
-    @model_validator(mode="after")
-    def _query_heads_share_kv_heads_evenly(self) -> Self:
-        if self.n_head % self.n_kv_head:
-            raise ValueError(
-                f"n_kv_head={self.n_kv_head}: must divide n_head={self.n_head}, "
-                "since each key/value head serves the same number of query heads"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _position_channels_pair_up(self) -> Self:
-        if self.position == "rotary" and self.head_dim % 2:
-            raise ValueError(f"head_dim={self.head_dim}: must be even for rotary positions, which rotate pairs")
-        if self.position == "sinusoidal" and self.n_embd % 2:
-            raise ValueError(f"n_embd={self.n_embd}: must be even for sinusoidal positions")
-        return self
-
-    @model_validator(mode="after")
-    def _position_table_fits_memory(self) -> Self:
-        width = {"learned": 0, "sinusoidal": self.n_embd, "rotary": self.head_dim}[self.position]
-        _require_small_table(self.context, width)
-        return self
-
-    @model_validator(mode="after")
-    def _convolution_reads_within_context(self) -> Self:
-        if self.convolution > self.context:
-            raise ValueError(f"convolution={self.convolution}: must be at most context={self.context}; 3 or 4 is usual")
-        return self
-
-    @model_validator(mode="after")
-    def _lookup_heads_have_a_convolution_and_own_keys(self) -> Self:
-        if self.lookup_heads > self.n_head:
-            raise ValueError(f"lookup_heads={self.lookup_heads}: must be at most n_head={self.n_head}")
-        if self.lookup_heads and not (self.convolution and self.n_kv_head == self.n_head):
-            raise ValueError(
-                f"lookup_heads={self.lookup_heads}: needs a convolution, which sets how many tokens they blend, and "
-                "one key/value head per query head; set model.convolution=4 and model.n_kv_head=null"
-            )
-        return self
+    def of(cls, settings: GPTSettings, vocab_size: int) -> Self:
+        """The config of a model with these settings and a tokenizer of `vocab_size` tokens."""
+        return cls(vocab_size=vocab_size, **asdict(settings))
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -127,53 +48,13 @@ class ClassifierConfig:
         return self.trunk.vocab_size
 
 
-@dataclass(frozen=True, config=STRICT)
-class TranslatorConfig:
-    """The shape of a translator. `vocab_size` comes from the tokenizer; a null n_ffn is 4 · n_embd."""
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class TranslatorConfig(TranslatorSettings):
+    """The shape of a translator with its vocabulary size."""
 
     vocab_size: Size
-    context: Size  # maximum sentence length in tokens
-    n_encoder: Size  # blocks
-    n_decoder: Size
-    n_head: Size
-    n_embd: Size  # C
-    n_ffn: Size
-    norm_place: Literal["pre", "post"]  # on each sublayer's input (Xiong et al. 2020), or on each sum as in 2017
-    norm: Norm
-    norm_eps: Positive
-    mlp: Mlp
-    bias: bool
-    qk_norm: bool
-    shared: Literal["all", "output", "none"]  # one matrix for all embeddings, for target and output, or for none
-    dropout: Dropout
-    init: Literal["xavier", "zero_residual"]
-    attention: AttentionKernel
 
-    @field_validator("n_ffn", mode="before")
     @classmethod
-    def _derive_null(cls, value: Any, info: ValidationInfo) -> Any:
-        return 4 * info.data.get("n_embd", 1) if value is None else value
-
-    @model_validator(mode="after")
-    def _heads_and_positions_divide_width(self) -> Self:
-        step = math.lcm(self.n_head, 2)
-        if self.n_embd % step:
-            nearest = max(1, round(self.n_embd / step)) * step
-            raise ValueError(
-                f"n_embd={self.n_embd}: must be divisible by n_head={self.n_head}, and by 2 for sinusoidal "
-                f"positions; try {nearest}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _position_table_fits_memory(self) -> Self:
-        _require_small_table(self.context, self.n_embd)
-        return self
-
-
-def _require_small_table(context: int, width: int) -> None:
-    if context * width > LARGEST_TABLE:
-        raise ValueError(
-            f"context={context}: must be at most {LARGEST_TABLE // width:,}, since its position table would have "
-            f"{context * width:,} elements; choose a shorter context"
-        )
+    def of(cls, settings: TranslatorSettings, vocab_size: int) -> Self:
+        """The config of a translator with these settings and a tokenizer of `vocab_size` tokens."""
+        return cls(vocab_size=vocab_size, **asdict(settings))

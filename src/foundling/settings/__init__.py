@@ -10,12 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.dataclasses import dataclass
 
-from foundling.settings import datasets, runtime, training
+from foundling.settings import datasets, models, runtime, training
 from foundling.settings.types import Seed
 from foundling.validation import STRICT, build
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+
+# sections that say how a run is carried out or what is done with its result, not what comes out of it
+UNHASHED = (
+    *("runtime", "fetch", "hardware"),
+    *("generate", "predict", "chat", "translate", "seeds", "export", "plan", "verify", "rebuild", "clean"),
+)
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -25,7 +32,7 @@ class Settings:
     seed: Seed
     corpus: datasets.Corpus
     tokenizer: datasets.Tokenizer
-    model: dict[str, Any]
+    model: models.Model
     weights: datasets.Weights
     pretrain: training.Pretrain
     classify: training.Classify
@@ -57,13 +64,26 @@ class Job:
     @cached_property
     def settings(self) -> Settings:
         """The config, validated; ValueError names each key that is wrong and what is allowed."""
-        from omegaconf import OmegaConf
-
-        return build(Settings, OmegaConf.to_container(self.config, resolve=True), "")  # type: ignore[arg-type]
+        return build(Settings, self._values, "")
 
     @cached_property
     def recipe(self) -> dict[str, Any]:
         """What the result depends on, as plain values: hashed by DVC and recorded with the result."""
-        from foundling.config import recipe
+        return {name: value for name, value in self._values.items() if name not in UNHASHED}
 
-        return recipe(self.config)
+    @cached_property
+    def _values(self) -> dict[str, Any]:
+        return resolved(self.config)
+
+
+def resolved(config: "DictConfig") -> dict[str, Any]:
+    """A composed config as plain values; ValueError for an interpolation that leads nowhere."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        values = OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as error:
+        raise ValueError(f"the config cannot be resolved: {str(error).splitlines()[0]}") from error
+    assert isinstance(values, dict)
+    return {str(name): value for name, value in values.items()}

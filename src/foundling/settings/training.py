@@ -8,6 +8,7 @@ from pydantic import Discriminator, Field, Tag
 from pydantic.dataclasses import dataclass
 
 from foundling.settings.datasets import Dataset, FileFormat, RandomSplit, Rehearsal, StratifiedSplit
+from foundling.settings.models import TranslatorSettings
 from foundling.settings.types import (
     Component,
     CustomComponent,
@@ -311,7 +312,7 @@ class TrainTranslator(Training):
     target_path: str | None = None
     columns: tuple[str, ...] | None = None
     language: Literal["german", "french"] | None = None
-    model: Mapping[str, Any]
+    model: TranslatorSettings
     fields: PairFields
     parallel: PairFields | None
     split: RandomSplit

@@ -1,4 +1,4 @@
-"""The types that settings share: numbers with their ranges, and the parts that Hydra builds."""
+"""The types that settings share: numbers with their ranges, and the components that Hydra builds."""
 
 from collections.abc import Mapping
 from dataclasses import asdict

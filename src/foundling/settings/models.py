@@ -1,0 +1,165 @@
+"""Settings of the shapes of models. The vocabulary size is the tokenizer's; model/config.py adds it."""
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, TypeAlias
+
+from annotated_types import Ge, Gt, Lt
+from pydantic import Discriminator, Tag, ValidationInfo, field_validator, model_validator
+from pydantic.dataclasses import dataclass
+
+from foundling.settings.types import CustomComponent
+from foundling.validation import STRICT
+
+LARGEST_TABLE = 2**28  # elements of a fixed position table: 1 GiB in float32
+
+Size = Annotated[int, Ge(1), Lt(2**31)]  # the product of two sizes fits into 64 bits
+Count = Annotated[int, Ge(0), Lt(2**31)]
+Positive = Annotated[float, Gt(0)]
+Dropout = Annotated[float, Ge(0), Lt(1)]
+Norm = Literal["layernorm", "rmsnorm"]
+Mlp = Literal["relu", "gelu", "relu2", "swiglu"]
+AttentionKernel = Literal["fused", "reference"]
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class GPTSettings:
+    """The shape of a GPT, conf/model; null fields are derived from the others."""
+
+    context: Size  # maximum sequence length in tokens
+    n_layer: Size
+    n_head: Size
+    n_embd: Size  # C
+    n_kv_head: Size  # fewer than n_head: grouped-query attention; null: n_head
+    head_dim: Size  # null: n_embd / n_head
+    n_ffn: Size  # hidden width of the feed-forward network; null: 4 · n_embd
+    position: Literal["learned", "sinusoidal", "rotary"]
+    rope_theta: Positive
+    norm: Norm
+    norm_eps: Positive
+    mlp: Mlp
+    bias: bool
+    qk_norm: bool
+    tied: bool  # the output head shares the token embedding's matrix
+    convolution: Count  # how many previous tokens the short convolution before each block reads; 0: none
+    lookup_heads: Count  # how many of n_head are lookup heads (model/lookup_heads.py); 0: none
+    dropout: Dropout
+    init: Literal["gpt2", "zero_residual", "copying"]
+    attention: AttentionKernel
+
+    @field_validator("n_kv_head", "head_dim", "n_ffn", mode="before")
+    @classmethod
+    def _derive_null(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is not None:
+            return value
+        n_head, n_embd = info.data.get("n_head"), info.data.get("n_embd")
+        if n_head is None or n_embd is None:
+            return 1  # n_head or n_embd is invalid, and only that is reported
+        if info.field_name == "head_dim" and n_embd % n_head:
+            nearest = max(1, round(n_embd / n_head)) * n_head
+            raise ValueError(
+                f"needs n_embd={n_embd} to be divisible by n_head={n_head}; try n_embd={nearest}, or set head_dim"
+            )
+        return {"n_kv_head": n_head, "head_dim": n_embd // n_head, "n_ffn": 4 * n_embd}[str(info.field_name)]
+
+    @model_validator(mode="after")
+    def _query_heads_share_kv_heads_evenly(self) -> Self:
+        if self.n_head % self.n_kv_head:
+            raise ValueError(
+                f"n_kv_head={self.n_kv_head}: must divide n_head={self.n_head}, "
+                "since each key/value head serves the same number of query heads"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _position_channels_pair_up(self) -> Self:
+        if self.position == "rotary" and self.head_dim % 2:
+            raise ValueError(f"head_dim={self.head_dim}: must be even for rotary positions, which rotate pairs")
+        if self.position == "sinusoidal" and self.n_embd % 2:
+            raise ValueError(f"n_embd={self.n_embd}: must be even for sinusoidal positions")
+        return self
+
+    @model_validator(mode="after")
+    def _position_table_fits_memory(self) -> Self:
+        width = {"learned": 0, "sinusoidal": self.n_embd, "rotary": self.head_dim}[self.position]
+        _require_small_table(self.context, width)
+        return self
+
+    @model_validator(mode="after")
+    def _convolution_reads_within_context(self) -> Self:
+        if self.convolution > self.context:
+            raise ValueError(f"convolution={self.convolution}: must be at most context={self.context}; 3 or 4 is usual")
+        return self
+
+    @model_validator(mode="after")
+    def _lookup_heads_have_a_convolution_and_own_keys(self) -> Self:
+        if self.lookup_heads > self.n_head:
+            raise ValueError(f"lookup_heads={self.lookup_heads}: must be at most n_head={self.n_head}")
+        if self.lookup_heads and not (self.convolution and self.n_kv_head == self.n_head):
+            raise ValueError(
+                f"lookup_heads={self.lookup_heads}: needs a convolution, which sets how many tokens they blend, and "
+                "one key/value head per query head; set model.convolution=4 and model.n_kv_head=null"
+            )
+        return self
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class TranslatorSettings:
+    """The shape of a translator, conf/transformer; a null n_ffn is 4 · n_embd."""
+
+    context: Size  # maximum sentence length in tokens
+    n_encoder: Size  # blocks
+    n_decoder: Size
+    n_head: Size
+    n_embd: Size  # C
+    n_ffn: Size
+    norm_place: Literal["pre", "post"]  # on each sublayer's input (Xiong et al. 2020), or on each sum as in 2017
+    norm: Norm
+    norm_eps: Positive
+    mlp: Mlp
+    bias: bool
+    qk_norm: bool
+    shared: Literal["all", "output", "none"]  # one matrix for all embeddings, for target and output, or for none
+    dropout: Dropout
+    init: Literal["xavier", "zero_residual"]
+    attention: AttentionKernel
+
+    @field_validator("n_ffn", mode="before")
+    @classmethod
+    def _derive_null(cls, value: Any, info: ValidationInfo) -> Any:
+        return 4 * info.data.get("n_embd", 1) if value is None else value
+
+    @model_validator(mode="after")
+    def _heads_and_positions_divide_width(self) -> Self:
+        step = math.lcm(self.n_head, 2)
+        if self.n_embd % step:
+            nearest = max(1, round(self.n_embd / step)) * step
+            raise ValueError(
+                f"n_embd={self.n_embd}: must be divisible by n_head={self.n_head}, and by 2 for sinusoidal "
+                f"positions; try {nearest}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _position_table_fits_memory(self) -> Self:
+        _require_small_table(self.context, self.n_embd)
+        return self
+
+
+def _require_small_table(context: int, width: int) -> None:
+    if context * width > LARGEST_TABLE:
+        raise ValueError(
+            f"context={context}: must be at most {LARGEST_TABLE // width:,}, since its position table would have "
+            f"{context * width:,} elements; choose a shorter context"
+        )
+
+
+def _architecture(values: Any) -> str:
+    is_custom = "_target_" in values if isinstance(values, Mapping) else isinstance(values, CustomComponent)
+    return "custom" if is_custom else "gpt"
+
+
+Model: TypeAlias = Annotated[
+    Annotated[GPTSettings, Tag("gpt")] | Annotated[CustomComponent, Tag("custom")],
+    Discriminator(_architecture),
+]
