@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from foundling.metrics import from_plain
 from foundling.metrics.data import Data, Shard
 from foundling.metrics.pretrain import Pretrain
 from foundling.metrics.run import Run
+from foundling.metrics.train_translator import TrainTranslator
 from foundling.reporting.page import Material, page
 
 KINDS = {
@@ -190,7 +192,16 @@ def full(material: Material) -> Material:
     ]
     interval = {"score": 88.1, "low": 86.6, "high": 89.6}
     scored = {"bleu": interval, "chrf": interval, "exact": measured(0.5, 1000)}
-    reached = {"val/loss": 0.07, "val/perplexity": 1.07, "parameters": 1_640_000, "steps": 500, "epochs": 3.0}
+    losses = {"val/loss": 0.07, "val/perplexity": 1.07, "val/bleu": 88.0}
+    translator = {
+        "dataset": "fables_pairs_german",
+        "pairs": {"train": 40_000, "validation": 500, "test": 1000, "tested": 1000},
+        "changes": {},
+        "training": {**losses, "parameters": 1_640_000, "steps": 500, "epochs": 3.0, "tokens": 10**6},
+        "search": {"beam": 4, "length_penalty": 0.6, "extra": 50},
+        "signatures": {"bleu": "nrefs:1|case:mixed|eff:no|tok:13a|version:2.5.1", "chrf": "nrefs:1|case:mixed"},
+        "test": dict.fromkeys(("beam", "greedy", "nearest"), scored),
+    }
     words = [f"word{n}" for n in range(24)]
     layers = [[[1 / 24] * 24 for _ in words] for _ in range(3)]
     curves = [{"tokens": n * 4000, "train/loss": 3 / n, "val/loss": 3 / n, "val/bleu": 9.0 * n} for n in range(1, 9)]
@@ -209,18 +220,11 @@ def full(material: Material) -> Material:
             "tuned": tuned,
         },
         answers=answers,
-        translator={
-            "dataset": "fables_pairs_german",
-            "pairs": {"train": 40_000, "validation": 500, "test": 1000, "tested": 1000},
-            "training": reached,
-            "search": {"beam": 4, "length_penalty": 0.6, "extra": 50},
-            "signatures": {"bleu": "nrefs:1|case:mixed|eff:no|tok:13a|version:2.5.1", "chrf": "nrefs:1|case:mixed"},
-            "test": {"beam": scored, "greedy": scored, "nearest": scored},
-        },
+        translator=from_plain(translator, TrainTranslator, "train_translator.json"),
         translator_training=curves,
         translator_validation=curves,
         translations=[{"source": "the fox is home " * 3, "reference": "Fuchs " * 9, "beam": "Fuchs " * 9}] * 8,
-        translator_looks=[{"source": words, "translation": words, "layers": layers}],
+        cross_attention=[{"source": words, "translation": words, "layers": layers}],
     )
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from foundling.metrics import from_plain
+from foundling.metrics.train_translator import TrainTranslator
 from foundling.reporting.figures import as_png, as_svg, looks, translation_curves
 from foundling.reporting.page import Material, page
 
@@ -28,6 +30,7 @@ def scored(bleu: float) -> dict[str, Any]:
 def translated(material: Material) -> Material:
     metrics = {
         "dataset": "fables_pairs_german",
+        "changes": {},
         "pairs": {"train": 40_000, "validation": 500, "test": 1000, "tested": 1000},
         "training": {
             "val/loss": 0.0712,
@@ -36,6 +39,7 @@ def translated(material: Material) -> Material:
             "parameters": 1_640_000,
             "steps": 500,
             "epochs": 3.0,
+            "tokens": 1_000_000,
         },
         "search": {"beam": 4, "length_penalty": 0.6, "extra": 50},
         "signatures": {"bleu": "nrefs:1|tok:13a", "chrf": "nrefs:1|nc:6"},
@@ -44,11 +48,11 @@ def translated(material: Material) -> Material:
     rows = [{"source": f"<b>fox {i}</b>", "reference": "Fuchs", "beam": "Fuchs"} for i in range(20)]
     return replace(
         material,
-        translator=metrics,
+        translator=from_plain(metrics, TrainTranslator, "train_translator.json"),
         translator_training=TRAINING,
         translator_validation=VALIDATION,
         translations=rows,
-        translator_looks=[LOOK, LOOK],
+        cross_attention=[LOOK, LOOK],
     )
 
 

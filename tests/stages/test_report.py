@@ -64,7 +64,23 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path) -> Pa
         },
         "classify": classified(),
         "instruct": {},
-        "train_translator": {},
+        "train_translator": {
+            "dataset": "mine",
+            "pairs": {"train": 9, "validation": 3, "test": 3, "tested": 3},
+            "changes": {},
+            "training": {
+                "val/loss": 3.0,
+                "val/perplexity": 20.0,
+                "val/bleu": 20.0,
+                "parameters": 5,
+                "steps": 6,
+                "epochs": 2.0,
+                "tokens": 70,
+            },
+            "test": {},
+            "search": {"beam": 4, "length_penalty": 0.6, "extra": 50},
+            "signatures": {"bleu": "a", "chrf": "b"},
+        },
     }
     json_files["instruct"] = {}
     (tmp_path / "plots").mkdir()

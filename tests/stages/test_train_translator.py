@@ -103,7 +103,7 @@ def test_an_interrupted_run_leaves_the_old_translator(workspace: Path, monkeypat
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train_translator, "score", interrupt)
+    monkeypatch.setattr(train_translator, "nearest", interrupt)
     with pytest.raises(KeyboardInterrupt):
         train_translator.run(composed("max_steps=3"))
     assert sha256(workspace / "models/translator") == before

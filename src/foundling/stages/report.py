@@ -8,6 +8,7 @@ from foundling.metrics import read_metrics
 from foundling.metrics.data import Data
 from foundling.metrics.pretrain import Pretrain
 from foundling.metrics.run import Run
+from foundling.metrics.train_translator import TrainTranslator
 from foundling.reporting.figures import as_png, emergence
 from foundling.reporting.page import Material, by_benchmark, page, words
 from foundling.reporting.reading import read_csv, read_jsonl
@@ -35,11 +36,11 @@ def run(job: Job) -> None:
         classify_roc=read_csv(PLOTS / "classify_roc.csv"),
         instruct=read_json(METRICS / "instruct.json"),
         answers=read_jsonl(PLOTS / "answers.jsonl"),
-        translator=read_json(METRICS / "train_translator.json"),
+        translator=read_metrics(METRICS / "train_translator.json", TrainTranslator),
         translator_training=read_csv(PLOTS / "train_translator.csv"),
         translator_validation=read_csv(PLOTS / "train_translator_validation.csv"),
         translations=read_jsonl(PLOTS / "translations.jsonl"),
-        translator_looks=read_jsonl(PLOTS / "cross_attention.jsonl"),
+        cross_attention=read_jsonl(PLOTS / "cross_attention.jsonl"),
     )
     with atomic_folder(out / "report") as folder:
         (folder / "index.html").write_text(page(material), encoding="utf-8", newline="\n")

@@ -12,16 +12,17 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from foundling.artifacts import atomic_file, settle, write_json
+from foundling.artifacts import atomic_file, settle
 from foundling.config import recipe, section
 from foundling.costs import require_memory
 from foundling.data.pairs import Pair, sentence_pairs
 from foundling.data.splits import TEST, TRAIN, VALIDATION, choose
 from foundling.data.translation import TranslationData, encode
 from foundling.device import set_up
-from foundling.evaluation.translation import NEAREST, bleu, looks, nearest, score, signatures, summary
+from foundling.evaluation.translation import Scorer, cross_attention, nearest, summary
 from foundling.generation.beam import translate
-from foundling.metrics import write_metrics
+from foundling.metrics import to_plain, write_metrics
+from foundling.metrics.train_translator import Method, Pairs, Scores, Search, Signatures, Training, TrainTranslator
 from foundling.model.config import TranslatorConfig
 from foundling.model.translator import Translator
 from foundling.scratch import begin
@@ -65,19 +66,21 @@ def run(job: Job) -> float:
     trained = time.perf_counter()
     tested = choose(pairs[TEST], settings["test"]["limit"], settings["seed"])
     network.to(device)
-    metrics, rows = _measure(network, tokenizer, pairs[TRAIN], tested, search)
-    metrics = {
-        "dataset": settings["dataset"]["name"],
-        "pairs": {split: len(those) for split, those in pairs.items()} | {"tested": len(tested)},
-        "changes": dict(+changes),
-        "training": reached,
-        **metrics,
-    }
-    shown = [looks(network, tokenizer, row["source"], row["beam"]) for row in rows[: settings["test"]["looks"]]]
+    scores, signatures, rows = _test(network, tokenizer, pairs[TRAIN], tested, search)
+    metrics = TrainTranslator(
+        dataset=settings["dataset"]["name"],
+        pairs=Pairs(**{name: len(split) for name, split in pairs.items()}, tested=len(tested)),
+        changes=dict(+changes),
+        training=reached,
+        test=scores,
+        search=Search(beam=search.beam, length_penalty=search.length_penalty, extra=search.extra),
+        signatures=signatures,
+    )
+    shown = [cross_attention(network, tokenizer, row["source"], row["beam"]) for row in rows[: search.looks]]
     made = out / "models/translator"
-    folder.save(made, network.cpu(), tokenizer, origin | {"metrics": reached} | recorder.left_out)
+    folder.save(made, network.cpu(), tokenizer, origin | {"metrics": to_plain(reached)} | recorder.left_out)
     settle(work.folder, out, PLACES)
-    write_json(out / "metrics/train_translator.json", metrics)
+    write_metrics(out / "metrics/train_translator.json", metrics)
     for name, lines in (("translations", rows), ("cross_attention", shown)):
         with atomic_file(out / f"plots/{name}.jsonl") as file:
             file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
@@ -87,7 +90,7 @@ def run(job: Job) -> float:
     write_metrics(out / "metrics/train_translator_run.json", record)
     work.done()
     show(summary(metrics))
-    return float(metrics["test"]["beam"]["bleu"]["score"])
+    return metrics.test["beam"].bleu.score
 
 
 def _train(
@@ -99,7 +102,7 @@ def _train(
     scratch: Path,
     logger: Any,
     changes: Counter[str],
-) -> tuple[Recorder, dict[str, float]]:
+) -> tuple[Recorder, Training]:
     """Fit the network in place; returns the recorder and what was reached. `changes` counts pairs that are too long."""
     settings, runtime = section(config, "train_translator"), section(config, "runtime")
     context, steps = network.config.context, settings["max_steps"]
@@ -107,14 +110,14 @@ def _train(
     batches = {name: settings[name] for name in ("batch_tokens", "seed")}
     data = TranslationData(rows[TRAIN], rows[VALIDATION], steps=steps, workers=runtime["workers"], **batches)
     held_out = pairs[VALIDATION][: settings["bleu_sentences"]]
-    sources, references = [pair.source for pair in held_out], [pair.target for pair in held_out]
+    sources, scorer = [pair.source for pair in held_out], Scorer([pair.target for pair in held_out])
     greedy = replace(search, beam=1)
     module = TranslationModule(
         network.train(),
         instantiate(config.train_translator.optimizer, _partial_=True),
         instantiate(config.train_translator.schedule, max_steps=steps),
         label_smoothing=settings["label_smoothing"],
-        bleu=lambda network: bleu(translate(network, tokenizer, sources, greedy)[0], references),
+        bleu=lambda network: scorer.bleu(translate(network, tokenizer, sources, greedy)[0]),
     )
     per_step = data.tokens_per_step
     log.info(
@@ -123,26 +126,31 @@ def _train(
     )
     recorder = fit(module, data, settings | {"accumulate": 1}, runtime, scratch, per_step, [], logger)
     network.eval()
-    reached = {name: value for name, value in module.validation.items() if name != "step"}
-    counts = {"parameters": network.parameter_count(), "steps": steps, "epochs": steps / data.batches_per_epoch}
-    return recorder, reached | counts | {"tokens": steps * per_step}
+    return recorder, Training(
+        val_loss=module.validation["val/loss"],
+        val_perplexity=module.validation["val/perplexity"],
+        val_bleu=module.validation["val/bleu"],
+        parameters=network.parameter_count(),
+        steps=steps,
+        epochs=steps / data.batches_per_epoch,
+        tokens=steps * per_step,
+    )
 
 
-def _measure(
+def _test(
     network: Translator, tokenizer: Tokenizer, train: list[Pair], test: list[Pair], search: BeamSearch
-) -> tuple[dict[str, Any], list[dict[str, str]]]:
-    """The test sentences translated by beam search, by the likeliest token and by memory: metrics, and their rows."""
+) -> tuple[dict[Method, Scores], Signatures, list[dict[str, str]]]:
+    """Translate the test pairs by each method: their scores, how these were computed, and the translations."""
     sources, references = [pair.source for pair in test], [pair.target for pair in test]
-    found = {"beam": translate(network, tokenizer, sources, search)[0]}
-    found["greedy"] = translate(network, tokenizer, sources, replace(search, beam=1))[0]
-    found[NEAREST] = nearest(train, sources)
+    scorer = Scorer(references)
+    translations: dict[Method, list[str]] = {
+        "beam": translate(network, tokenizer, sources, search)[0],
+        "greedy": translate(network, tokenizer, sources, replace(search, beam=1))[0],
+        "nearest": nearest(train, sources),
+    }
+    scores = {method: scorer.scores(texts) for method, texts in translations.items()}
     rows = [
-        {"source": source, "reference": reference, **{name: texts[i] for name, texts in found.items()}}
-        for i, (source, reference) in enumerate(zip(sources, references, strict=True))
+        {"source": pair.source, "reference": pair.target, "beam": beam, "greedy": greedy, "nearest": copied}
+        for pair, beam, greedy, copied in zip(test, *translations.values(), strict=True)
     ]
-    tested = {name: score(texts, references) for name, texts in found.items()}
-    return {
-        "test": tested,
-        "search": {name: getattr(search, name) for name in ("beam", "length_penalty", "extra")},
-        "signatures": signatures(references),
-    }, rows
+    return scores, scorer.signatures(), rows
