@@ -62,6 +62,36 @@ def job() -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
+def classify_metrics() -> Callable[..., Any]:
+    """A maker of metrics/classify.json, made up but for the models' scores and the changes."""
+
+    def make(models: dict[str, Any], **changes: Any) -> Any:
+        from foundling.metrics.accuracy import BenchmarkAccuracy
+        from foundling.metrics.classify import BeforeAndAfter, Best, Classify, Texts, Training
+        from foundling.metrics.forgetting import Forgetting
+
+        arc = BenchmarkAccuracy(n=200, accuracy=0.5, low=0.4, high=0.6, chance=0.25)
+        before, after = (
+            Forgetting(val_loss=loss, val_perplexity=12.0, benchmarks={"arc_easy": arc}) for loss in (2.5, 3.25)
+        )
+        counts = {"read": 5500, "missing": 0, "duplicates": 9, "contradicting": 0, "left_out_files": 0, "cut": 3}
+        values = {
+            "dataset": "fables_messages",
+            "texts": Texts(**counts, train=4000, validation=500, test=600),
+            "changes": {},
+            "training": Training(
+                train="all", parameters=1_000_000, steps=750, best=Best(step=600, val_loss=0.1, val_accuracy=0.9)
+            ),
+            "models": models,
+            "left_out": {},
+            "forgetting": BeforeAndAfter(before=before, after=after),
+        }
+        return Classify(**(values | changes))
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def gpt_config() -> Callable[..., Any]:
     """A maker of GPTConfigs: conf/model/<name>.yaml with changes."""
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 import torch
-from omegaconf import OmegaConf
 
-from foundling.commands.predict import run
+from foundling.commands import predict as command
 from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig
 from foundling.text.tokenizer import characters
 from foundling.weights import folder
+
+Predict = Callable[..., None]
 
 
 @pytest.fixture(scope="module")
@@ -29,16 +30,17 @@ def model(gpt_config: Callable[..., Any], tmp_path_factory: pytest.TempPathFacto
     return place
 
 
-def predict(root: Path, model: Path, **settings: Any) -> None:
-    ask = OmegaConf.load(root / "conf/predict/default.yaml")
-    runtime = {"threads": None, "trainer": OmegaConf.load(root / "conf/trainer/cpu.yaml")}
-    run(OmegaConf.create({"predict": {**ask, "model": str(model), **settings}, "runtime": runtime}), Path())
+@pytest.fixture
+def predict(model: Path, job: Callable[..., Any]) -> Predict:
+    def run(**settings: str) -> None:
+        overrides = [f"predict.{name}={json.dumps(value)}" for name, value in settings.items()]
+        command.run(job("trainer=cpu", f"predict.model={model}", *overrides))
+
+    return run
 
 
-def test_one_text_gets_its_labels_with_probabilities(
-    root: Path, model: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    predict(root, model, text="free entry")
+def test_one_text_gets_its_labels_with_probabilities(predict: Predict, capsys: pytest.CaptureFixture[str]) -> None:
+    predict(text="free entry")
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert {label for _, label in lines} == {"ham", "spam"}
     assert float(lines[0][0]) >= float(lines[1][0])
@@ -55,8 +57,7 @@ def test_one_text_gets_its_labels_with_probabilities(
     ],
 )
 def test_many_texts_get_a_line_each_in_their_order(
-    root: Path,
-    model: Path,
+    predict: Predict,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -66,7 +67,7 @@ def test_many_texts_get_a_line_each_in_their_order(
 ) -> None:
     (tmp_path / name).write_text(content)
     monkeypatch.setattr("sys.stdin", io.StringIO(content))
-    predict(root, model, file=name if name == "-" else str(tmp_path / name), column=column)
+    predict(file=name if name == "-" else str(tmp_path / name), column=column)
     shown = capsys.readouterr()
     rows = [json.loads(line) for line in shown.out.splitlines()]
     assert [row["text"] for row in rows] == ["free entry", "see you"]
@@ -76,8 +77,8 @@ def test_many_texts_get_a_line_each_in_their_order(
     assert "texts/s" in shown.err
 
 
-def test_a_long_text_is_cut_and_the_user_told(root: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    predict(root, model, text="abcdefghijklmnopqrstuvwxyz")
+def test_a_long_text_is_cut_and_the_user_told(predict: Predict, capsys: pytest.CaptureFixture[str]) -> None:
+    predict(text="abcdefghijklmnopqrstuvwxyz")
     assert "1 of the texts are longer than the model's context and lost their beginning" in capsys.readouterr().err
 
 
@@ -91,17 +92,17 @@ def test_a_long_text_is_cut_and_the_user_told(root: Path, model: Path, capsys: p
     ],
 )
 def test_what_cannot_be_read_is_named(
-    root: Path, model: Path, tmp_path: Path, name: str, content: str | None, says: str
+    predict: Predict, tmp_path: Path, name: str, content: str | None, says: str
 ) -> None:
     if content is not None:
         (tmp_path / name).write_text(content)
     with pytest.raises(ValueError, match=says):
-        predict(root, model, file=str(tmp_path / name))
+        predict(file=str(tmp_path / name))
 
 
-def test_a_terminal_is_not_waited_for(root: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_is_not_waited_for(predict: Predict, monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = io.StringIO()
     terminal.isatty = lambda: True  # type: ignore[method-assign]
     monkeypatch.setattr("sys.stdin", terminal)
     with pytest.raises(ValueError, match='nothing to read: give text="…"'):
-        predict(root, model)
+        predict()

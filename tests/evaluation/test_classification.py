@@ -11,9 +11,16 @@ from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 from foundling.data.classification import padded
-from foundling.evaluation.baselines import baselines
-from foundling.evaluation.classification import Answers, answers, difference, measure, probabilities, roc_rows
-from foundling.evaluation.comparison import compare, in_words, summary, write_tables
+from foundling.evaluation.baselines import predict_baselines
+from foundling.evaluation.classification import (
+    Predictions,
+    difference,
+    most_probable,
+    probabilities,
+    roc_points,
+    score,
+)
+from foundling.evaluation.comparison import compare, format_lead, summary, write_tables
 from foundling.evaluation.zero_shot import zero_shot
 from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig
@@ -26,38 +33,38 @@ LABELS = ["ham", "spam", "news"]
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=60))
 def test_measures_equal_scikit_learns(pairs: list[tuple[int, int]]) -> None:
     golds, guesses = (np.array(side) for side in zip(*pairs, strict=True))
-    found = measure(golds, Answers(guesses, None), LABELS)
-    assert found["accuracy"] == pytest.approx(reference.accuracy_score(golds, guesses))
-    assert found["low"] <= found["accuracy"] + 1e-12
-    assert found["accuracy"] - 1e-12 <= found["high"]
+    found = score(golds, Predictions(guesses, None), LABELS)
+    assert found.accuracy == pytest.approx(reference.accuracy_score(golds, guesses))
+    assert found.low <= found.accuracy + 1e-12
+    assert found.accuracy - 1e-12 <= found.high
     every = {"labels": range(3), "average": None, "zero_division": 0}
     for name, theirs in (("precision", reference.precision_score), ("recall", reference.recall_score)):
-        assert [one[name] for one in found["labels"].values()] == pytest.approx(theirs(golds, guesses, **every))
+        assert [getattr(one, name) for one in found.labels.values()] == pytest.approx(theirs(golds, guesses, **every))
     f1 = reference.f1_score(golds, guesses, **every)
-    assert found["macro_f1"] == pytest.approx(f1.mean())
-    assert "roc_auc" not in found
+    assert found.macro_f1 == pytest.approx(f1.mean())
+    assert found.roc_auc is None
 
 
 def test_of_two_labels_the_second_is_looked_for() -> None:
     golds, scores = np.array([0, 0, 1, 1]), np.array([0.1, 0.6, 0.4, 0.9])
-    given = Answers((scores > 0.5).astype(int), scores)
-    assert measure(golds, given, ["ham", "spam"])["roc_auc"] == pytest.approx(0.75)
-    curve = roc_rows(golds, {"mine": given, "majority": Answers(np.zeros(4, dtype=int), None)})
-    assert {row["model"] for row in curve} == {"mine"}
-    assert (curve[0]["false_positive_rate"], curve[-1]["true_positive_rate"]) == (0.0, 1.0)
+    given = Predictions((scores > 0.5).astype(int), scores)
+    assert score(golds, given, ["ham", "spam"]).roc_auc == pytest.approx(0.75)
+    assert roc_points(golds, Predictions(np.zeros(4, dtype=int), None)) == []
+    curve = roc_points(golds, given)
+    assert (curve[0], curve[-1]) == ((0.0, 0.0), (1.0, 1.0))
 
 
 def test_a_paired_difference_is_that_of_the_same_texts() -> None:
     golds = np.zeros(100, dtype=int)
     ours, theirs = np.zeros(100, dtype=int), np.zeros(100, dtype=int)
     ours[:2], theirs[:12] = 1, 1
-    gap = difference(golds, Answers(ours, None), Answers(theirs, None))
-    assert gap["difference"] == pytest.approx(0.1)
-    assert gap["high"] - gap["difference"] == pytest.approx(1.96 * np.std([1] * 10 + [0] * 90, ddof=1) / 10)
-    assert "no difference" not in in_words(gap)
-    half = Answers(theirs[:50], None, np.arange(50))
-    assert difference(golds, Answers(ours, None), half)["difference"] == pytest.approx(0.2)
-    assert in_words(difference(golds, Answers(ours, None), Answers(ours, None))).endswith("no difference shown")
+    gap = difference(golds, Predictions(ours, None), Predictions(theirs, None))
+    assert gap.difference == pytest.approx(0.1)
+    assert gap.high - gap.difference == pytest.approx(1.96 * np.std([1] * 10 + [0] * 90, ddof=1) / 10)
+    assert "not significant" not in format_lead(gap)
+    half = Predictions(theirs[:50], None, np.arange(50))
+    assert difference(golds, Predictions(ours, None), half).difference == pytest.approx(0.2)
+    assert format_lead(difference(golds, Predictions(ours, None), Predictions(ours, None))).endswith("not significant")
 
 
 def test_batches_and_order_change_no_probability(gpt_config: Callable[..., Any]) -> None:
@@ -79,16 +86,14 @@ TRAIN_IDS = np.array([1, 0] * 20 + [0])
 
 def test_baselines_learn_words_and_the_majority_does_not() -> None:
     names = ["majority", "word_tfidf_logistic", "char_tfidf_svm"]
-    given, left_out = baselines(TRAIN, TRAIN_IDS, ["a free prize", "at home, you"], 1, names)
+    given, left_out = predict_baselines(TRAIN, TRAIN_IDS, ["a free prize", "at home, you"], 1, names)
     assert left_out == {}
-    assert given["majority"].predicted.tolist() == [0, 0]
+    assert given["majority"].labels.tolist() == [0, 0]
     for name in names[1:]:
-        assert given[name].predicted.tolist() == [1, 0]
+        assert given[name].labels.tolist() == [1, 0]
         scores = given[name].scores
         assert scores is not None
         assert scores[0] > scores[1]
-    with pytest.raises(ValueError, match="found the baseline 'forest'; allowed are majority"):
-        baselines(TRAIN, TRAIN_IDS, [], 1, ["forest"])
 
 
 @pytest.mark.parametrize(
@@ -103,7 +108,7 @@ def test_a_baseline_that_finds_nothing_to_count_is_left_out_with_a_word(
     texts: list[str], left_out: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     names = ["majority", "word_tfidf_logistic", "char_tfidf_svm"]
-    given, why = baselines(texts * 9, np.array([0, 1] * 9), ["7", "two words"], 1, names)
+    given, why = predict_baselines(texts * 9, np.array([0, 1] * 9), ["7", "two words"], 1, names)
     assert list(why) == left_out
     assert set(given) == set(names) - set(left_out)
     assert "the baseline word_tfidf_logistic is left out: no training text has a word of two letters" in caplog.text
@@ -129,26 +134,26 @@ def test_the_base_answers_by_what_the_text_adds() -> None:
     given = zero_shot(
         model, tokenizer, ["xxxx", "qqqq", "xx"], [0, 1], ["q", "x"], template="{text}:", batch_tokens=256
     )
-    assert given.predicted.tolist() == [1, 0]
-    assert given.places is not None
-    assert given.of(np.array([7, 8, 9])).tolist() == [7, 8]
+    assert given.labels.tolist() == [1, 0]
+    assert given.indices is not None
+    assert given.select(np.array([7, 8, 9])).tolist() == [7, 8]
 
 
-def test_the_comparison_fills_the_tables(tmp_path: Any) -> None:
+def test_the_comparison_fills_the_tables(tmp_path: Any, classify_metrics: Callable[..., Any]) -> None:
     found = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]], dtype=np.float32)
     golds = np.array([0, 1, 1])
-    given = {"classifier": answers(found), "majority": Answers(np.zeros(3, dtype=int), np.zeros(3))}
+    given = {"classifier": most_probable(found), "majority": Predictions(np.zeros(3, dtype=int), np.zeros(3))}
     models = compare(golds, ["ham", "spam"], given)
-    assert models["majority"]["ahead"]["difference"] == pytest.approx(1 / 3)
-    assert "ahead" not in models["classifier"]
-    knows = {"val/loss": 2.0, "benchmarks": {"mine": {"accuracy": 0.5}}}
-    table = summary({"dataset": "mine", "models": models, "forgetting": {"before": knows, "after": knows}})
+    lead = models["majority"].ahead
+    assert lead is not None
+    assert lead.difference == pytest.approx(1 / 3)
+    assert models["classifier"].ahead is None
+    table = summary(classify_metrics(models))
     assert table.row_count == 2
-    forgetting = {"before": knows, "after": knows}
-    lacking = summary({"dataset": "mine", "models": models, "forgetting": forgetting, "left_out": {"words": "no word"}})
+    assert "held-out loss 2.5000 → 3.2500, arc_easy 50.0% → 50.0%" in str(table.caption)
+    lacking = summary(classify_metrics(models, left_out={"words": "no word"}))
     assert lacking.row_count == 3
     assert "words is left out: no word" in str(lacking.caption)
-    assert "held-out loss 2.0000 → 2.0000, mine 50.0% → 50.0%" in str(table.caption)
     write_tables(tmp_path, ["a", 'b, "c"', "d"], golds, ["ham", "spam"], found, given)
     assert (tmp_path / "classify_answers.csv").read_text().splitlines() == [
         "actual,predicted,probability,text",

@@ -1,12 +1,14 @@
 """What a small run would have left behind, made up."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from foundling.metrics import from_plain
+from foundling.metrics.classify import Difference, LabelScores, ModelScores
 from foundling.metrics.data import Data, Shard
 from foundling.metrics.pretrain import Pretrain
 from foundling.metrics.run import Run
@@ -125,7 +127,7 @@ def material() -> Material:
 
 
 @pytest.fixture(scope="session")
-def full(material: Material) -> Material:
+def full(material: Material, classify_metrics: Callable[..., Any]) -> Material:
     """A page with all sections, long labels, long words, and many kinds that come in no order."""
     parts = (
         "binding/where",
@@ -149,9 +151,9 @@ def full(material: Material) -> Material:
     }
     knows = {"val/loss": 2.345, "val/perplexity": 10.4, "benchmarks": benchmark}
     labels = ["declined_cash_withdrawal", "card_payment_wrong_exchange_rate"]
-    model = {"n": 3080, "macro_f1": 0.9, "accuracy": 0.91, "low": 0.89, "high": 0.925, "roc_auc": 0.9876}
-    model["labels"] = {name: {"support": 1540, "precision": 0.9, "recall": 0.91, "f1": 0.905} for name in labels}
-    ahead = {"difference": 0.012, "low": -0.004, "high": 0.028}
+    scores = {name: LabelScores(support=1540, precision=0.9, recall=0.91, f1=0.905) for name in labels}
+    model = ModelScores(n=3080, accuracy=0.91, low=0.89, high=0.925, macro_f1=0.9, roc_auc=0.9876, labels=scores)
+    ahead = Difference(difference=0.012, low=-0.004, high=0.028)
     others = ("majority", "word_tfidf_logistic", "char_tfidf_svm", "zero_shot")
     curve = [
         {"model": name, "false_positive_rate": x, "true_positive_rate": x**0.3}
@@ -160,13 +162,8 @@ def full(material: Material) -> Material:
     ]
     wrong = {"actual": labels[0], "predicted": labels[1], "probability": 0.98, "text": "Why was I charged? " * 12}
     right = [{"actual": name, "predicted": name, "probability": 0.9, "text": "ok"} for name in labels]
-    classify = {
-        "dataset": "banking77_with_a_long_name",
-        "texts": {"read": 13_083, "duplicates": 12, "contradicting": 0, "train": 9000, "cut": 3},
-        "training": {"train": "lora", "parameters": 1_000_000, "steps": 750, "best": {"step": 600, "val/loss": 0.1}},
-        "models": {"classifier": model, **{name: {**model, "ahead": ahead} for name in others}},
-        "forgetting": {"before": knows, "after": knows | {"val/loss": 3.25}},
-    }
+    models = {"classifier": model, **{name: replace(model, ahead=ahead) for name in others}}
+    classify = classify_metrics(models, dataset="banking77_with_a_long_name")
     names = ("translate/german", "count", "all", "translate", "translate/french", "long_division_with_remainder")
     kinds = {
         name: {**measured(0.8, 90), "exact": 0.7, "stopped": 0.99, "rouge_l": 0.876, "chrf": 81.5} for name in names

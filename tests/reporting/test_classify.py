@@ -2,56 +2,39 @@
 
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from foundling.evaluation.classification import Answers
+from foundling.evaluation.classification import Predictions
 from foundling.evaluation.comparison import compare
+from foundling.metrics.classify import Classify
 from foundling.reporting.figures import as_png, as_svg, confusion
 from foundling.reporting.page import Material, page
 
+MakeMetrics = Callable[..., Classify]
 
-def made_up(labels: list[str], errors: float) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Metrics and answers of a classifier that is wrong now and then, made up."""
+
+def made_up(make: MakeMetrics, labels: list[str], errors: float) -> tuple[Classify, list[dict[str, Any]]]:
+    """Metrics and answers of a classifier that is wrong now and then."""
     random = np.random.default_rng(1)
     golds = random.integers(len(labels), size=600)
 
-    def guess(share: float) -> Answers:
+    def guess(share: float) -> Predictions:
         wrong = random.random(600) < share
         predicted = np.where(wrong, random.integers(len(labels), size=600), golds)
-        return Answers(predicted, predicted + random.normal(0, 0.4, 600) if len(labels) == 2 else None)
+        return Predictions(predicted, predicted + random.normal(0, 0.4, 600) if len(labels) == 2 else None)
 
-    given = {"classifier": guess(errors), "majority": Answers(np.zeros(600, dtype=int), None)}
-    given |= {"char_tfidf_svm": guess(errors), "word_tfidf_logistic": guess(4 * errors)}
-    knows = {
-        "val/loss": 2.5,
-        "val/perplexity": 12.0,
-        "benchmarks": {"arc_easy": {"accuracy": 0.5, "low": 0.4, "high": 0.6}},
-    }
-    metrics = {
-        "dataset": "fables_messages",
-        "texts": {
-            "read": 5500,
-            "duplicates": 9,
-            "contradicting": 0,
-            "train": 4000,
-            "validation": 500,
-            "test": 600,
-            "cut": 3,
-        },
-        "training": {"train": "all", "parameters": 1_000_000, "steps": 750, "best": {"step": 600, "val/loss": 0.1}},
-        "models": compare(golds, labels, given),
-        "forgetting": {"before": knows, "after": knows | {"val/loss": 3.25}},
-    }
-    predicted = given["classifier"].predicted
+    predictions = {"classifier": guess(errors), "majority": Predictions(np.zeros(600, dtype=int), None)}
+    predictions |= {"char_tfidf_svm": guess(errors), "word_tfidf_logistic": guess(4 * errors)}
     answers = [
         {"actual": labels[g], "predicted": labels[p], "probability": 0.5 + i / 2000, "text": f"<b>text {i}</b>"}
-        for i, (g, p) in enumerate(zip(golds, predicted, strict=True))
+        for i, (g, p) in enumerate(zip(golds, predictions["classifier"].labels, strict=True))
     ]
-    return metrics, answers
+    return make(compare(golds, labels, predictions)), answers
 
 
 @pytest.fixture
@@ -68,8 +51,10 @@ def text_of(html: str) -> str:
     return " ".join(re.sub(r"<style.*?</style>|<[^>]+>", " ", html, flags=re.DOTALL).split())
 
 
-def test_the_page_shows_models_mistakes_and_what_was_forgotten(material: Material, curve: list[dict[str, Any]]) -> None:
-    metrics, answers = made_up(["ham", "spam"], 0.05)
+def test_the_page_shows_models_mistakes_and_what_was_forgotten(
+    material: Material, curve: list[dict[str, Any]], classify_metrics: MakeMetrics
+) -> None:
+    metrics, answers = made_up(classify_metrics, ["ham", "spam"], 0.05)
     html = page(replace(material, classify=metrics, classify_answers=answers, classify_roc=curve))
     text = text_of(html)
     for shown in (
@@ -89,8 +74,8 @@ def test_the_page_shows_models_mistakes_and_what_was_forgotten(material: Materia
     assert html == page(replace(material, classify=metrics, classify_answers=answers, classify_roc=curve))
 
 
-def test_many_labels_fold_away_and_have_no_curve(material: Material) -> None:
-    metrics, answers = made_up([f"intent_{i}" for i in range(30)], 0.1)
+def test_many_labels_fold_away_and_have_no_curve(material: Material, classify_metrics: MakeMetrics) -> None:
+    metrics, answers = made_up(classify_metrics, [f"intent_{i}" for i in range(30)], 0.1)
     html = page(replace(material, classify=metrics, classify_answers=answers))
     assert "mean F1" in text_of(html)
     assert "ROC" not in text_of(html)
@@ -101,8 +86,8 @@ def test_without_a_classifier_the_part_is_left_out(material: Material) -> None:
     assert "Classification" not in page(material)
 
 
-def test_the_confusion_counts_every_answer_and_is_sound_svg() -> None:
-    _, answers = made_up(["ham", "spam", "hard_news"], 0.2)
+def test_the_confusion_counts_every_answer_and_is_sound_svg(classify_metrics: MakeMetrics) -> None:
+    _, answers = made_up(classify_metrics, ["ham", "spam", "hard_news"], 0.2)
     first, second = (confusion(answers, ["ham", "spam", "hard_news"]) for _ in range(2))
     assert as_svg(first) == as_svg(second)
     words = [e.text or "" for e in ET.fromstring(as_svg(first)).iter("{http://www.w3.org/2000/svg}text")]

@@ -136,7 +136,7 @@ def test_many_labels_need_no_curve(workspace: Path) -> None:
     [
         (["classify.label=topic"], "texts.csv:2 of source files has no column 'topic'"),
         (["classify.train=some"], "classify.train='some' is unknown"),
-        (["classify.keep=middle"], "classify.keep='middle' is unknown"),
+        (["classify.keep=middle"], "classify.keep=.middle.: must be one of beginning or end"),
         (["model=small"], "models/base was made with model"),
         (["classify.baselines=[forest]"], "found the baseline 'forest'"),
         (["classify.epochs=0"], "found classify.epochs=0"),

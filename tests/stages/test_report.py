@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from foundling.evaluation.classification import Answers
+from foundling.evaluation.classification import Predictions
 from foundling.evaluation.comparison import compare
+from foundling.metrics import to_plain
 from foundling.settings import Job
 from foundling.stages.report import run
 
@@ -19,24 +20,15 @@ PLACE = {"step": 10, "tokens": 5120}
 KIND = {"n": 40, "accuracy": 0.5, "low": 0.35, "high": 0.65, "chance": 0.25}
 
 
-def classified() -> dict[str, Any]:
-    """Metrics of a classifier whose labels are digits."""
-    golds, given = np.array([0, 1]), Answers(np.array([0, 0]), None)
-    knows = {"val/loss": 3.0, "benchmarks": {}}
-    return {
-        "dataset": "mine",
-        "texts": {"read": 9, "duplicates": 1, "train": 5, "cut": 0},
-        "training": {"train": "head", "parameters": 66, "steps": 3},
-        "models": compare(golds, ["0", "1"], {"classifier": given}),
-        "forgetting": {"before": knows, "after": knows},
-    }
-
-
 @pytest.fixture
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path) -> Path:
+def workspace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path, classify_metrics: Callable[..., Any]
+) -> Path:
     """A folder with conf/ and the metrics and plots of a small run."""
     monkeypatch.chdir(tmp_path)
     Path("conf").symlink_to(root / "conf")
+    predictions = {"classifier": Predictions(np.array([0, 0]), None)}
+    classify = classify_metrics(compare(np.array([0, 1]), ["0", "1"], predictions))  # labels that are digits
     json_files: dict[str, Any] = {
         "data": {"vocab_size": 300, "rows": [], "changes": [], "left_out_files": {}},
         "pretrain": {
@@ -62,7 +54,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path) -> Pa
             "held_out": {"val/loss": 3.0, "val/perplexity": 20.0, "val/bits_per_byte": 1.5, "tokens": 99},
             "benchmarks": {"arc_easy": {"measure": "likelihood", "cut": 0, "kinds": {"all": KIND}}},
         },
-        "classify": classified(),
+        "classify": to_plain(classify),
         "instruct": {},
         "train_translator": {
             "dataset": "mine",

@@ -1,4 +1,4 @@
-"""What needs no language model: scikit-learn's classifiers on counts of words and characters, from the same split."""
+"""Baselines without a language model: scikit-learn's classifiers on counts of words or characters."""
 
 import logging
 from collections.abc import Sequence
@@ -6,67 +6,49 @@ from typing import Any
 
 import numpy as np
 
-from foundling.evaluation.classification import Answers
+from foundling.evaluation.classification import Predictions
+from foundling.settings.training import Baseline
 
 log = logging.getLogger(__name__)
-MAJORITY, WORDS, CHARACTERS = "majority", "word_tfidf_logistic", "char_tfidf_svm"
-COUNTED = {WORDS: "a word of two letters or digits", CHARACTERS: "three characters"}  # what each needs
+NEEDED = {"word_tfidf_logistic": "a word of two letters or digits", "char_tfidf_svm": "three characters"}
 
 
-def baselines(
-    train: Sequence[str], train_ids: np.ndarray, test: Sequence[str], seed: int, names: Sequence[str]
-) -> tuple[dict[str, Answers], dict[str, str]]:
-    """Fit each named baseline on the training texts and their label ids (N,), and ask it about the test texts.
+def predict_baselines(
+    train: Sequence[str], train_ids: np.ndarray, test: Sequence[str], seed: int, names: Sequence[Baseline]
+) -> tuple[dict[str, Predictions], dict[str, str]]:
+    """Fit each baseline on the training texts and their label ids (N,), and predict the labels of the test texts.
 
-    Returns the answers of each, and why one has none: in texts like "7" or "3 5" there may be nothing to count.
+    Returns their predictions, and why one has none: texts like "7" or "3 5" may have no features.
 
     majority: the most frequent label. word_tfidf_logistic: logistic regression on TF-IDF of words. char_tfidf_svm: a
-    linear support vector machine on TF-IDF of 3 to 5 characters in a row, which sees endings, digits and misspellings.
+    linear support vector machine on TF-IDF of character 3- to 5-grams, which see endings, digits and misspellings.
     """
-    makers = _makers(seed)
-    unknown = [name for name in names if name not in makers]
-    if unknown:
-        raise ValueError(f"found the baseline {unknown[0]!r}; allowed are {', '.join(makers)}; mend classify.baselines")
-    found, left_out = {}, {}
+    models = _models(seed)
+    predictions: dict[str, Predictions] = {}
+    left_out: dict[str, str] = {}
     for name in names:
-        if name in COUNTED and not _countable(name, train):
-            left_out[name] = f"no training text has {COUNTED[name]}"
+        model = models[name]
+        if name in NEEDED and not any(map(model[0].build_analyzer(), train)):
+            left_out[name] = f"no training text has {NEEDED[name]}"
             log.warning(f"classify: the baseline {name} is left out: {left_out[name]}")
             continue
-        model = makers[name].fit(list(train), train_ids)
-        found[name] = Answers(
-            model.predict(list(test)), _scores(model, test) if len(set(train_ids)) == 2 and name != MAJORITY else None
-        )
-    return found, left_out
+        model.fit(list(train), train_ids)
+        has_scores = name in NEEDED and len(set(train_ids)) == 2
+        scores = np.asarray(model.decision_function(list(test))) if has_scores else None
+        predictions[name] = Predictions(model.predict(list(test)), scores)
+    return predictions, left_out
 
 
-def _countable(name: str, texts: Sequence[str]) -> bool:
-    """Whether a text has anything that the baseline counts; without that, it cannot be fitted."""
-    analyse = _vectorizers()[name].build_analyzer()
-    return any(analyse(text) for text in texts)
-
-
-def _vectorizers() -> dict[str, Any]:
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    return {WORDS: TfidfVectorizer(), CHARACTERS: TfidfVectorizer(analyzer="char", ngram_range=(3, 5))}
-
-
-def _makers(seed: int) -> dict[str, Any]:
+def _models(seed: int) -> dict[Baseline, Any]:
     from sklearn.dummy import DummyClassifier
+    from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.svm import LinearSVC
 
-    count = _vectorizers()
+    characters = TfidfVectorizer(analyzer="char", ngram_range=(3, 5))
     return {
-        MAJORITY: DummyClassifier(strategy="most_frequent"),
-        WORDS: make_pipeline(count[WORDS], LogisticRegression(max_iter=1000, random_state=seed)),
-        CHARACTERS: make_pipeline(count[CHARACTERS], LinearSVC(random_state=seed)),
+        "majority": DummyClassifier(strategy="most_frequent"),
+        "word_tfidf_logistic": make_pipeline(TfidfVectorizer(), LogisticRegression(max_iter=1000, random_state=seed)),
+        "char_tfidf_svm": make_pipeline(characters, LinearSVC(random_state=seed)),
     }
-
-
-def _scores(model: Any, texts: Sequence[str]) -> np.ndarray:
-    if hasattr(model, "decision_function"):
-        return np.asarray(model.decision_function(list(texts)))
-    return np.asarray(model.predict_proba(list(texts)))[:, 1]

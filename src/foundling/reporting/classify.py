@@ -1,9 +1,11 @@
 """The report's section on classification: metrics, answers and ROC curves in, the template's values out."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from foundling.metrics import to_plain
+from foundling.metrics.classify import Classify
 from foundling.reporting import kinds
 from foundling.reporting.figures import Row, as_svg, confusion, roc
 
@@ -23,35 +25,28 @@ TRAINED = {
 SHOWN = 6  # errors, and confused pairs of labels
 
 
-def classify_part(metrics: Mapping[str, Any], answers: Sequence[Row], curve: Sequence[Row]) -> dict[str, Any] | None:
-    """A row for each model and label, the figures, the errors, and the loss on the base model's own tasks."""
-    if not metrics:
+def classify_part(metrics: Classify | None, answers: Sequence[Row], curve: Sequence[Row]) -> dict[str, Any] | None:
+    """The section's values; None without metrics."""
+    if metrics is None:
         return None
-    models = metrics["models"]
-    labels = list(models["classifier"]["labels"])
+    labels = list(metrics.models["classifier"].labels)
     two = len(labels) == 2
     wrong = [row for row in answers if row["actual"] != row["predicted"]]
     pairs = Counter((row["actual"], row["predicted"]) for row in wrong)
-    forgetting = metrics["forgetting"]
+    before, after = to_plain(metrics.forgetting.before), to_plain(metrics.forgetting.after)
     return {
-        "dataset": metrics["dataset"],
-        "texts": metrics["texts"],
-        "labels": models["classifier"]["labels"],
-        "training": metrics["training"],
-        "trained": TRAINED[metrics["training"]["train"]],
+        "metrics": metrics,
+        "labels": metrics.models["classifier"].labels,
+        "trained": TRAINED[metrics.training.train],
         "f1": f"F1 of {labels[1].replace('_', ' ')}" if two else "mean F1",
         "models": [
-            {
-                "title": TITLES.get(name, name),
-                "f1": found["labels"][labels[1]]["f1"] if two else found["macro_f1"],
-                **found,
-            }
-            for name, found in models.items()
+            (TITLES.get(name, name), scores, scores.labels[labels[1]].f1 if two else scores.macro_f1)
+            for name, scores in metrics.models.items()
         ],
         "confusion_figure": as_svg(confusion(answers, labels)),
         "roc_figure": as_svg(roc(curve, TITLES)) if curve else None,
         "pairs": [(actual, predicted, count) for (actual, predicted), count in pairs.most_common(SHOWN)],
         "mistakes": sorted(wrong, key=lambda row: -row["probability"])[:SHOWN],
-        "held_out": [forgetting[when]["val/loss"] for when in ("before", "after")],
-        "benchmarks": kinds.before_and_after(forgetting["before"], forgetting["after"]),
+        "held_out": [before["val/loss"], after["val/loss"]],
+        "benchmarks": kinds.before_and_after(before, after),
     }

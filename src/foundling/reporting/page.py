@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from foundling.metrics.classify import Classify
 from foundling.metrics.data import Data
 from foundling.metrics.pretrain import Pretrain
 from foundling.metrics.run import Run
@@ -29,7 +30,7 @@ class Material:
     emergence: Sequence[Row]  # plots/emergence.csv
     samples: Sequence[Row]  # plots/samples.jsonl
     training_samples: Sequence[Row]  # plots/training_samples.jsonl
-    classify: Mapping[str, Any] = field(default_factory=dict)  # metrics/classify.json
+    classify: Classify | None = None
     classify_answers: Sequence[Row] = ()  # plots/classify_answers.csv
     classify_roc: Sequence[Row] = ()  # plots/classify_roc.csv
     instruct: Mapping[str, Any] = field(default_factory=dict)  # metrics/instruct.json

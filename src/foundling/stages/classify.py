@@ -10,7 +10,7 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from foundling.artifacts import settle, write_json
+from foundling.artifacts import settle
 from foundling.config import recipe, section
 from foundling.data.classification import ClassificationData, Encoded, batches_per_epoch, encode_splits
 from foundling.data.labelled import Labelled, labelled
@@ -19,12 +19,13 @@ from foundling.data.sources import META
 from foundling.data.splits import TEST, TRAIN, VALIDATION
 from foundling.data.unknown import count_unknown
 from foundling.device import set_up
-from foundling.evaluation.baselines import baselines
-from foundling.evaluation.classification import Answers, answers, probabilities
+from foundling.evaluation.baselines import predict_baselines
+from foundling.evaluation.classification import Predictions, most_probable, probabilities
 from foundling.evaluation.comparison import OURS, ZERO_SHOT, compare, summary, write_tables
 from foundling.evaluation.forgetting import ForgettingProbe
 from foundling.evaluation.zero_shot import zero_shot
-from foundling.metrics import to_plain, write_metrics
+from foundling.metrics import from_plain, write_metrics
+from foundling.metrics.classify import BeforeAndAfter, Best, Classify, Texts, Training
 from foundling.model import lora
 from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig
@@ -72,24 +73,25 @@ def run(job: Job) -> float:
     reached = best.restore()
     lora.merge(network.trunk)
     found = probabilities(network.to(device).eval(), rows[TEST].ids, settings["batch_tokens"])
-    given = {OURS: answers(found), **others}
+    given = {OURS: most_probable(found), **others}
     after = probe.measure(network.trunk, settings["batch_tokens"])
-    metrics = {
-        "dataset": settings["dataset"]["name"],
-        "texts": texts.counts | {split: len(examples) for split, examples in texts.splits.items()} | {"cut": cut},
-        "changes": dict(changes),
-        "training": {"train": settings["train"], "parameters": size, "steps": recorder.steps, "best": reached},
-        "models": compare(rows[TEST].labels, texts.labels, given),
-        "left_out": left_out,
-        "forgetting": {"before": to_plain(before), "after": to_plain(after)},
-    }
+    best_validation = from_plain(reached, Best, "validation")
+    metrics = Classify(
+        dataset=settings["dataset"]["name"],
+        texts=Texts(**texts.counts, **{split: len(examples) for split, examples in texts.splits.items()}, cut=cut),
+        changes=dict(changes),
+        training=Training(train=settings["train"], parameters=size, steps=recorder.steps, best=best_validation),
+        models=compare(rows[TEST].labels, texts.labels, given),
+        left_out=left_out,
+        forgetting=BeforeAndAfter(before=before, after=after),
+    )
     made = out / "models/classifier"
     folder.save(made, network.cpu(), tokenizer, origin | {"metrics": reached} | recorder.left_out)
     settle(work.folder, out, PLACES)
-    write_json(out / "metrics/classify.json", metrics)
+    write_metrics(out / "metrics/classify.json", metrics)
     write_tables(out / "plots", texts.texts(TEST), rows[TEST].labels, texts.labels, found, given)
     if logger is not None:
-        logger.log_metrics({"test/accuracy": metrics["models"][OURS]["accuracy"]})
+        logger.log_metrics({"test/accuracy": metrics.models[OURS].accuracy})
     log_lineage(logger, made, "model", "classifier", BASE, "model", "base")
     seconds = {"training": recorder.seconds, "whole": time.perf_counter() - began}
     record = run_record(made / folder.WEIGHTS, seconds, recorder.tokens_per_second, device, finish(logger))
@@ -132,10 +134,10 @@ def _train(
 
 def _untuned(
     trunk: GPT, tokenizer: Tokenizer, texts: Labelled, settings: dict[str, Any]
-) -> tuple[dict[str, Answers], dict[str, str]]:
+) -> tuple[dict[str, Predictions], dict[str, str]]:
     """What the baselines and the base itself answer about the test texts, and why a baseline does not."""
     test, seed, ask = texts.texts(TEST), settings["seed"], settings["zero_shot"]
-    given, left_out = baselines(texts.texts(TRAIN), texts.ids(TRAIN), test, seed, settings["baselines"])
+    given, left_out = predict_baselines(texts.texts(TRAIN), texts.ids(TRAIN), test, seed, settings["baselines"])
     count = len(test) if ask["limit"] is None else min(ask["limit"], len(test))
     if count:
         places = sorted(random.Random(seed).sample(range(len(test)), count))

@@ -5,6 +5,7 @@ from pathlib import Path
 from foundling.artifacts import atomic_folder, read_json
 from foundling.config import recipe
 from foundling.metrics import read_metrics
+from foundling.metrics.classify import Classify
 from foundling.metrics.data import Data
 from foundling.metrics.pretrain import Pretrain
 from foundling.metrics.run import Run
@@ -31,7 +32,7 @@ def run(job: Job) -> None:
         emergence=read_csv(PLOTS / "emergence.csv"),
         samples=read_jsonl(PLOTS / "samples.jsonl"),
         training_samples=read_jsonl(PLOTS / "training_samples.jsonl"),
-        classify=read_json(METRICS / "classify.json"),
+        classify=read_metrics(METRICS / "classify.json", Classify),
         classify_answers=read_csv(PLOTS / "classify_answers.csv", numbers=("probability",)),
         classify_roc=read_csv(PLOTS / "classify_roc.csv"),
         instruct=read_json(METRICS / "instruct.json"),
