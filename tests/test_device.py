@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from omegaconf import OmegaConf
 
 from foundling import device
 from foundling.__main__ import COMMANDS, COMPUTING
@@ -21,7 +20,6 @@ from foundling.device import automatic_precision, check_accelerator, choose_devi
 from foundling.model.classifier import Classifier, ClassifierConfig
 from foundling.model.gpt import GPT
 from foundling.model.translator import Translator, TranslatorConfig
-from foundling.settings import Job
 from foundling.text.tokenizer import characters
 from foundling.weights import folder
 from foundling.weights.chat import save_chat
@@ -151,7 +149,7 @@ def test_commands_compute_where_runtime_says(
     kind: str,
     machine: Callable[..., None],
     models: Path,
-    root: Path,
+    job: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     moved = []
@@ -164,11 +162,9 @@ def test_commands_compute_where_runtime_says(
     monkeypatch.setattr(torch.nn.Module, "to", to)
     monkeypatch.setattr(sys, "stdin", io.StringIO("abc\n"))
     name = command.__name__.rpartition(".")[2]
-    defaults = OmegaConf.merge({"seed": 1}, {name: OmegaConf.load(root / f"conf/{name}/default.yaml")})
-    changes = {name: {"model": str(models / MODELS[name])}}
-    changes[name] |= {"max_new_tokens": 2} if name in ("generate", "chat") else {}
-    runtime = {"threads": None, "trainer": {"accelerator": accelerator, "devices": 1}}
-    command.run(Job(OmegaConf.merge(defaults, changes, {"runtime": runtime}), Path()))
+    tokens = [f"{name}.max_new_tokens=2"] if name in ("generate", "chat") else []
+    at = [f"{name}.model={models / MODELS[name]}", f"runtime.trainer.accelerator={accelerator}"]
+    command.run(job(*at, *tokens))
     assert moved == [kind]
 
 

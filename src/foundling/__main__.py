@@ -162,7 +162,7 @@ def _help(name: str, arguments: list[str]) -> str:
     composed = _prepare(name, arguments).config
     if composed is None:
         raise ValueError("--help shows one config; leave out -m and Hydra's other flags")
-    choices = [f"  {group}: {', '.join(names)}" for group, names in config.groups().items()]
+    choices = [f"  {group}: {', '.join(names)}" for group, names in config.groups().items() if len(names) > 1]
     sections = [section for section in (name, "runtime") if section in composed]
     shown = OmegaConf.to_yaml(OmegaConf.masked_copy(composed, sections)) if sections else ""
     return "\n".join(

@@ -146,8 +146,7 @@ def parse_arguments(command: str | None, arguments: Sequence[str]) -> CommandLin
 
 def addressed(command: str, arguments: Sequence[str]) -> list[str]:
     """Let a command's own settings be named without their section: `prompt=…` becomes generate.prompt=…."""
-    file = conf_folder() / command / "default.yaml"
-    own = yaml.safe_load(file.read_text(encoding="utf-8"))
+    own = yaml.safe_load((conf_folder() / "commands.yaml").read_text(encoding="utf-8"))[command]
     return [
         f"{command}.{argument}" if "=" in argument and argument.partition("=")[0] in own else argument
         for argument in arguments

@@ -3,10 +3,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from omegaconf import OmegaConf
 
 from foundling.artifacts import read_json, write_json
 from foundling.commands.export import run
+from foundling.literals import literal
 from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig
 from foundling.model.gpt import GPT
@@ -15,15 +15,14 @@ from foundling.weights import folder
 
 
 @pytest.fixture
-def ask(root: Path, tmp_path: Path, gpt_config: Callable[..., Any]) -> Callable[..., None]:
-    """`foundling export` with conf/export/default.yaml, on a small Llama."""
+def ask(job: Any, tmp_path: Path, gpt_config: Callable[..., Any]) -> Callable[..., None]:
+    """`foundling export` of a small Llama."""
     tokenizer = train_bpe(["the fox and the lion"], 262, [END_OF_TEXT, "<|user|>"])
     folder.save(tmp_path / "models/chat", GPT(gpt_config("llama", tokenizer.vocab_size, n_layer=1)), tokenizer)
 
     def make(**values: Any) -> None:
-        settings = OmegaConf.load(root / "conf/export/default.yaml")
-        asked = OmegaConf.merge(settings, {"model": str(tmp_path / "models/chat"), **values})
-        run(OmegaConf.create({"export": asked}), tmp_path)
+        values = {"model": str(tmp_path / "models/chat")} | values
+        run(job(*(f"export.{key}={literal(value)}" for key, value in values.items()), out=tmp_path))
 
     return make
 
@@ -57,10 +56,10 @@ def test_the_chat_template_is_the_one_that_the_model_was_taught(ask: Callable[..
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({"format": "onnx"}, "export.format='onnx': must be one of huggingface, gguf"),
+        ({"format": "onnx"}, "export.format='onnx': must be one of huggingface or gguf"),
         ({"format": "gguf", "precision": "bf16"}, "'bf16': must be one of f32, f16, q8_0 for .*gguf"),
         ({"precision": "q8_0"}, "'q8_0': must be one of f32, f16, bf16 for .*huggingface"),
-        ({"template": "chat"}, "template 'chat'; allowed are alpaca, phi3, chatml"),
+        ({"template": "chat"}, "export.template='chat': must be one of auto, none, alpaca, phi3 or chatml"),
     ],
 )
 def test_what_is_unknown_is_refused_with_the_choices(

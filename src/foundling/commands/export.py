@@ -7,23 +7,22 @@ from foundling.artifacts import read_json
 from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig
 from foundling.settings import Job
+from foundling.settings.runtime import Export
 from foundling.text.prompts import Template, template_of
 from foundling.weights import folder, gguf, huggingface_export
 from foundling.weights.chat import CHAT, read_chat
 
 EXPORT_FILES = ("Modelfile", "tokenizer_config.json")  # their presence marks the folder of an earlier export
-FORMATS = {"huggingface": tuple(huggingface_export.PRECISIONS), "gguf": gguf.PRECISIONS}
+PRECISIONS = {"huggingface": tuple(huggingface_export.PRECISIONS), "gguf": gguf.PRECISIONS}
 
 
 def run(job: Job) -> None:
     """Write the model in `export.format` to `export.to`, and print how to load it."""
-    config, out = job.config, job.out
-    settings = config.export
-    if settings.format not in FORMATS:
-        raise ValueError(f"export.format={settings.format!r}: must be one of {', '.join(FORMATS)}")
-    if settings.precision not in FORMATS[settings.format]:
+    settings = job.settings.export
+    precisions = PRECISIONS[settings.format]
+    if settings.precision not in precisions:
         raise ValueError(
-            f"export.precision={settings.precision!r}: must be one of {', '.join(FORMATS[settings.format])} for "
+            f"export.precision={settings.precision!r}: must be one of {', '.join(precisions)} for "
             f"export.format={settings.format}"
         )
     source = Path(settings.model)
@@ -31,24 +30,23 @@ def run(job: Job) -> None:
         source = source.resolve()
     if not source.name.isprintable() or '"' in source.name:
         raise ValueError(f"{source.name!r}: must be printable and without quotes to name an export; rename the folder")
-    target = out / (settings.to or f"exports/{source.name}-{settings.format}")
+    target = job.out / (settings.to or f"exports/{source.name}-{settings.format}")
     if target.exists() and not any((target / name).is_file() for name in EXPORT_FILES):
         raise ValueError(
             f"{target} exists and is not an export; an export replaces its whole folder, so set export.to to a new one"
         )
     if "labels" in read_json(source / folder.CONFIG):
-        usage = _classifier(source, target, settings.format, settings.precision)
+        usage = _classifier(source, target, settings)
     else:
-        usage = _language_model(
-            source, target, settings.format, settings.precision, _template(source, settings.template)
-        )
+        usage = _language_model(source, target, settings)
     size = sum(file.stat().st_size for file in target.iterdir())
     print(f"{source} -> {target} ({size / 1e6:.1f} MB, {settings.precision})\nload it with {usage}")
 
 
-def _language_model(source: Path, target: Path, form: str, precision: str, template: Template | None) -> str:
+def _language_model(source: Path, target: Path, settings: Export) -> str:
+    precision, template = settings.precision, _template(source, settings.template)
     model, tokenizer = folder.load(source)
-    if form == "gguf":
+    if settings.format == "gguf":
         gguf.export(target, model, tokenizer, template, precision, source.name)
         llama = f"llama-cli -m {target}/{source.name}-{precision}.gguf"
         return f"{llama}, or ollama create {source.name} -f {target}/Modelfile"
@@ -56,11 +54,11 @@ def _language_model(source: Path, target: Path, form: str, precision: str, templ
     return f'transformers.AutoModelForCausalLM.from_pretrained("{target}") and AutoTokenizer'
 
 
-def _classifier(source: Path, target: Path, form: str, precision: str) -> str:
-    if form == "gguf":
+def _classifier(source: Path, target: Path, settings: Export) -> str:
+    if settings.format == "gguf":
         raise ValueError(f"{source} is a classifier, which GGUF does not support; use export.format=huggingface")
     model, tokenizer = folder.load_as(source, Classifier, ClassifierConfig)
-    huggingface_export.export_classifier(target, model, tokenizer, precision)
+    huggingface_export.export_classifier(target, model, tokenizer, settings.precision)
     return f'transformers.pipeline("text-classification", "{target}", truncation=True)'
 
 

@@ -38,7 +38,7 @@ class Logger:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Runtime:
-    """conf/runtime."""
+    """conf/runtime.yaml."""
 
     mirror: str | None
     workers: Annotated[int, Ge(0), Le(1024)]
@@ -84,7 +84,7 @@ class Fetch:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Generate(Continuation):
-    """conf/generate."""
+    """foundling generate."""
 
     prompt: str
     model: str
@@ -94,7 +94,7 @@ class Generate(Continuation):
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Predict:
-    """conf/predict."""
+    """foundling predict."""
 
     text: str
     file: str
@@ -106,7 +106,7 @@ class Predict:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Chat(Continuation):
-    """conf/chat."""
+    """foundling chat."""
 
     model: str
     system: str | None
@@ -115,7 +115,7 @@ class Chat(Continuation):
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Translate(BeamSearch):
-    """conf/translate."""
+    """foundling translate."""
 
     text: str
     file: str
@@ -125,7 +125,7 @@ class Translate(BeamSearch):
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Seeds:
-    """conf/seeds."""
+    """foundling seeds."""
 
     sweep: str | None
     metrics: tuple[str, ...]
@@ -133,7 +133,7 @@ class Seeds:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Export:
-    """conf/export."""
+    """foundling export."""
 
     model: str
     format: Literal["huggingface", "gguf"]
@@ -144,7 +144,7 @@ class Export:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Plan:
-    """conf/plan."""
+    """foundling plan."""
 
     tokens: PositiveNumber | None
     vocab_size: Positive | None
@@ -168,14 +168,14 @@ class Hardware:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Verify:
-    """conf/verify."""
+    """foundling verify."""
 
     model: str
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Rebuild:
-    """conf/rebuild."""
+    """foundling rebuild."""
 
     model: str
     run: bool
@@ -183,6 +183,6 @@ class Rebuild:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Clean:
-    """conf/clean."""
+    """foundling clean."""
 
     delete: bool
