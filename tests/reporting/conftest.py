@@ -3,17 +3,22 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from foundling.config import compose
 from foundling.metrics import from_plain
+from foundling.metrics.accuracy import BenchmarkAccuracy
 from foundling.metrics.classify import Difference, LabelScores, ModelScores
 from foundling.metrics.data import Data, Shard
+from foundling.metrics.evaluate import BenchmarkScores, Evaluate, HeldOut
 from foundling.metrics.pretrain import Pretrain
 from foundling.metrics.run import Run
 from foundling.metrics.train_translator import TrainTranslator
 from foundling.reporting.page import Material, page
+from foundling.settings import Job
 
 KINDS = {
     "facts": (2.0, 0.98),
@@ -27,6 +32,11 @@ KINDS = {
 def measured(accuracy: float, n: int, **more: float) -> dict[str, Any]:
     half = 1.96 * math.sqrt(accuracy * (1 - accuracy) / n)
     return {"n": n, "accuracy": accuracy, "low": accuracy - half, "high": accuracy + half, "chance": 0.25} | more
+
+
+def benchmark_scores(measure: str, cut: int, kinds: dict[str, dict[str, Any]]) -> BenchmarkScores:
+    accuracies = {kind: BenchmarkAccuracy(**values) for kind, values in kinds.items()}
+    return BenchmarkScores(measure=measure, cut=cut, kinds=accuracies)
 
 
 def shard(source: str, split: str, tokens: int, share: float) -> Shard:
@@ -50,26 +60,12 @@ def material() -> Material:
     rules = {"first_mentioned": 0.38, "last_mentioned": 0.39, "control": 0.26, "other_accuracy": 0.5}
     kinds = {"all": measured(0.82, 1500, **rules)}
     kinds |= {kind: measured(best, 300, **rules) for kind, (_, best) in KINDS.items()}
-    fables = {"measure": "likelihood", "cut": 0, "kinds": kinds | {"mean_of_kinds": kinds["all"]}}
-    blimp = {
-        "measure": "likelihood of the sentence",
-        "cut": 3,
-        "kinds": {"all": measured(0.56, 4000) | {"chance": 0.5}},
-    }
+    fables = benchmark_scores("likelihood", 0, kinds | {"mean_of_kinds": kinds["all"]})
+    blimp = benchmark_scores("likelihood of the sentence", 3, {"all": measured(0.56, 4000) | {"chance": 0.5}})
+    job = Job(compose(["pretrain.max_steps=1000", "seed=1"]), Path())
     return Material(
-        config={
-            "seed": 1,
-            "corpus": {
-                "name": "fables",
-                "sources": [{"name": "stories", "generate": {"name": "stories", "megabytes": 20}}],
-            },
-            "model": {"n_layer": 4, "n_head": 4, "n_embd": 128, "context": 128},
-            "pretrain": {"max_steps": 1000, "init_from": "scratch", "seed": 1},
-            "evaluate": {
-                "samples": {"temperature": 0.8, "top_k": None, "top_p": None, "max_new_tokens": 120},
-                "seed": 1,
-            },
-        },
+        settings=job.settings,
+        recipe={name: job.recipe[name] for name in ("corpus", "model", "pretrain", "evaluate")},
         data=Data(
             vocab_size=1500,
             rows=(
@@ -95,10 +91,10 @@ def material() -> Material:
             tokens_per_second=16_113,
             wandb=None,
         ),
-        evaluate={
-            "held_out": {"val/loss": 0.8731, "val/perplexity": 2.394, "val/bits_per_byte": 0.3121, "tokens": 90_000},
-            "benchmarks": {"fables_continuations": fables, "blimp": blimp},
-        },
+        evaluate=Evaluate(
+            held_out=HeldOut(val_loss=0.8731, val_perplexity=2.394, val_bits_per_byte=0.3121, tokens=90_000),
+            benchmarks={"fables_continuations": fables, "blimp": blimp},
+        ),
         training=[
             {
                 "step": s,
@@ -139,11 +135,11 @@ def full(material: Material, classify_metrics: Callable[..., Any]) -> Material:
         "mean_of_kinds",
     )
     rules = {"first_mentioned": 0.38, "last_mentioned": 0.39, "control": 0.26}
-    fables = {"measure": "likelihood per character", "cut": 3, "kinds": {k: measured(0.8, 300, **rules) for k in parts}}
+    fables = benchmark_scores("likelihood per character", 3, {kind: measured(0.8, 300, **rules) for kind in parts})
     many = {
         f"{word}_agreement_with_a_relative_clause_{n}": measured(0.5 + n / 40, 200) for word in "ba" for n in range(8)
     }
-    blimp = {"measure": "likelihood of the sentence", "cut": 0, "kinds": {**many, "all": measured(0.6, 3200)}}
+    blimp = benchmark_scores("likelihood of the sentence", 0, {**many, "all": measured(0.6, 3200)})
     emergence = material.emergence + [row | {"kind": "binding/where"} for row in emergence_rows()[:9]]
     benchmark = {
         "fables_continuations": measured(0.7, 300),
@@ -204,7 +200,7 @@ def full(material: Material, classify_metrics: Callable[..., Any]) -> Material:
     curves = [{"tokens": n * 4000, "train/loss": 3 / n, "val/loss": 3 / n, "val/bleu": 9.0 * n} for n in range(1, 9)]
     return replace(
         material,
-        evaluate=material.evaluate | {"benchmarks": {"fables_continuations": fables, "blimp": blimp}},
+        evaluate=replace(material.evaluate, benchmarks={"fables_continuations": fables, "blimp": blimp}),
         emergence=emergence,
         classify=classify,
         classify_answers=[*[wrong] * 7, *right * 50],

@@ -93,10 +93,10 @@ def test_every_table_scrolls_in_a_box_of_its_own(full_page: str) -> None:
 
 
 def test_a_part_without_its_whole_keeps_its_full_name(full: Material) -> None:
-    kinds = {"all": full.evaluate["benchmarks"]["blimp"]["kinds"]["all"]}
-    result = {"measure": "likelihood", "cut": 0, "kinds": kinds | {"binding/where": kinds["all"]}}
+    blimp = full.evaluate.benchmarks["blimp"]
+    result = replace(blimp, kinds=dict.fromkeys(("all", "binding/where"), blimp.kinds["all"]))
     bare = replace(full, emergence=[], training=[], classify=None, instruct={}, translator=None)
-    html = page(replace(bare, evaluate=full.evaluate | {"benchmarks": {"x": result}}))
+    html = page(replace(bare, evaluate=replace(full.evaluate, benchmarks={"x": result})))
     assert '<tr class=""><td>binding/where</td>' in html
 
 

@@ -93,10 +93,9 @@ def test_what_a_model_writes_is_text_and_never_markup(material: Material) -> Non
 
 
 def test_what_is_missing_is_left_out(material: Material) -> None:
-    evaluate = {"held_out": material.evaluate["held_out"], "benchmarks": {}}
     bare = replace(
         material,
-        evaluate=evaluate,
+        evaluate=replace(material.evaluate, benchmarks={}),
         emergence=[],
         samples=[],
         training_samples=[],

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from foundling.artifacts import atomic_folder, read_json
-from foundling.config import recipe
 from foundling.metrics import read_metrics
 from foundling.metrics.classify import Classify
 from foundling.metrics.data import Data
+from foundling.metrics.evaluate import Evaluate
 from foundling.metrics.pretrain import Pretrain
 from foundling.metrics.run import Run
 from foundling.metrics.train_translator import TrainTranslator
@@ -20,13 +20,13 @@ METRICS, PLOTS = Path("metrics"), Path("plots")
 
 def run(job: Job) -> None:
     """Write the page, and the first emergence curve as a picture for a README."""
-    config, out = job.config, job.out
     material = Material(
-        config=recipe(config),
+        settings=job.settings,
+        recipe=job.recipe,
         data=read_metrics(METRICS / "data.json", Data),
         pretrain=read_metrics(METRICS / "pretrain.json", Pretrain),
         run=read_metrics(METRICS / "pretrain_run.json", Run),
-        evaluate=read_json(METRICS / "evaluate.json"),
+        evaluate=read_metrics(METRICS / "evaluate.json", Evaluate),
         training=read_csv(PLOTS / "pretrain.csv"),
         validation=read_csv(PLOTS / "validation.csv"),
         emergence=read_csv(PLOTS / "emergence.csv"),
@@ -43,7 +43,7 @@ def run(job: Job) -> None:
         translations=read_jsonl(PLOTS / "translations.jsonl"),
         cross_attention=read_jsonl(PLOTS / "cross_attention.jsonl"),
     )
-    with atomic_folder(out / "report") as folder:
+    with atomic_folder(job.out / "report") as folder:
         (folder / "index.html").write_text(page(material), encoding="utf-8", newline="\n")
         for name, rows in list(by_benchmark(material.emergence).items())[:1]:
             (folder / "emergence.png").write_bytes(as_png(emergence(rows, words(name))))
