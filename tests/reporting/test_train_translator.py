@@ -9,7 +9,7 @@ import pytest
 
 from foundling.metrics import from_plain
 from foundling.metrics.train_translator import TrainTranslator
-from foundling.reporting.figures import as_png, as_svg, looks, translation_curves
+from foundling.reporting.figures import as_png, as_svg, heat_maps, translation_curves
 from foundling.reporting.page import Material, page
 
 LOOK = {
@@ -84,7 +84,7 @@ def test_without_a_translator_the_part_is_left_out(material: Material) -> None:
 
 
 def test_a_heat_map_has_a_panel_a_layer_and_shows_dollars_as_dollars() -> None:
-    svg = as_svg(looks(LOOK["layers"], LOOK["source"], LOOK["translation"]))
+    svg = as_svg(heat_maps(LOOK["layers"], LOOK["source"], LOOK["translation"]))
     words = [e.text or "" for e in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
     assert {"layer 1", "layer 2", "Fuchs", "fox"} <= set(words)
     assert "5" in "".join(words)

@@ -183,16 +183,16 @@ def translation_curves(training: Sequence[Row], validation: Sequence[Row]) -> "F
         return figure
 
 
-def looks(
-    panels: Sequence[Sequence[Sequence[float]]], source: Sequence[str], written: Sequence[str], panel: str = "layer"
+def heat_maps(
+    panels: Sequence[Sequence[Sequence[float]]], source: Sequence[str], target: Sequence[str], panel: str = "layer"
 ) -> "Figure":
-    """Where a model looks (column) at each token (row): a panel a layer or a head, each share as colour.
+    """Attention weights from each token (row) to the source's (columns), as colour: one panel per layer or head.
 
-    Of one width whatever the sentence's length, so that the words of all figures of a page are equally large.
+    The figure's width does not depend on the sentence's length, so that all words on a page have the same size.
     """
     from matplotlib.patches import Rectangle
 
-    columns, rows = ([token.strip().replace("$", r"\$") or "␣" for token in side] for side in (source, written))
+    columns, rows = ([token.strip().replace("$", r"\$") or "␣" for token in side] for side in (source, target))
     with _style():
         figure = _figure(max(7.6, 0.9 + 0.18 * len(panels) * len(columns)), 1.1 + 0.21 * len(rows))
         shown = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from foundling.metrics.train_translator import TITLES, TrainTranslator
-from foundling.reporting.figures import Row, as_svg, looks, translation_curves
+from foundling.reporting.figures import Row, as_svg, heat_maps, translation_curves
 
 SHOWN = 8  # translations
 
@@ -23,6 +23,6 @@ def translator_part(
         "metrics": metrics,
         "titles": TITLES,
         "curves": as_svg(translation_curves(training, validation)),
-        "heat_maps": [as_svg(looks(row["layers"], row["source"], row["translation"])) for row in cross_attention],
+        "heat_maps": [as_svg(heat_maps(row["layers"], row["source"], row["translation"])) for row in cross_attention],
         "translations": translations[:SHOWN],
     }
