@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import torch
-from omegaconf import OmegaConf
 
 from foundling.commands import chat
+from foundling.config import compose
 from foundling.generation.assistant import Assistant
 from foundling.generation.sampling import GREEDY
 from foundling.model.gpt import GPT
@@ -45,18 +45,9 @@ def assistant(model: Path) -> Assistant:
 
 
 def talk(model: Path, lines: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    ask = {
-        "model": str(model),
-        "system": None,
-        "max_new_tokens": 8,
-        "temperature": 0.0,
-        "top_k": None,
-        "top_p": None,
-        "seed": 1,
-    }
     monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
-    runtime = {"threads": None, "trainer": {"accelerator": "cpu", "devices": 1}}
-    chat.run(Job(OmegaConf.create({"chat": ask, "runtime": runtime}), Path()))
+    composed = compose([f"chat.model={model}", "chat.max_new_tokens=8", "chat.seed=1", "trainer=cpu"])
+    chat.run(Job(composed, Path()))
 
 
 def test_lines_from_a_pipe_are_answered_one_by_one(model: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
@@ -70,7 +61,7 @@ def test_lines_from_a_pipe_are_answered_one_by_one(model: Path, monkeypatch: pyt
     assert len(first) > len(once)
 
 
-def test_reset_begins_anew(model: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def test_reset_starts_a_new_conversation(model: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     talk(model, "Hello.\n/reset\nHello.\n", monkeypatch)
     out = capsys.readouterr().out
     before, after = out.split("(a new conversation)\n")
@@ -78,26 +69,26 @@ def test_reset_begins_anew(model: Path, monkeypatch: pytest.MonkeyPatch, capsys:
 
 
 def test_system_is_shown_and_set(assistant: Assistant) -> None:
-    assert chat.command(assistant, "/system") == "(the system text: Be kind.)"
+    assert chat.run_command(assistant, "/system") == "(the system message: Be kind.)"
     "".join(assistant.reply("x"))
-    assert "new conversation" in chat.command(assistant, "/system You are a pilot.")
+    assert "new conversation" in chat.run_command(assistant, "/system You are a pilot.")
     assert (assistant.system, assistant.messages) == ("You are a pilot.", [])
 
 
 def test_a_saved_conversation_is_what_instruct_reads(assistant: Assistant, tmp_path: Path) -> None:
     "".join(assistant.reply("Hello."))
-    said = chat.command(assistant, f"/save {tmp_path / 'talk.jsonl'}")
+    said = chat.run_command(assistant, f"/save {tmp_path / 'talk.jsonl'}")
     assert said == f"(3 messages -> {tmp_path / 'talk.jsonl'})"
     saved = json.loads((tmp_path / "talk.jsonl").read_text())["messages"]
     assert [m["role"] for m in saved] == ["system", "user", "assistant"]
     assert saved[1]["content"] == "Hello."
     (tmp_path / "file").write_text("")
-    assert "not saved" in chat.command(assistant, f"/save {tmp_path / 'file' / 'talk.jsonl'}")
+    assert "not saved" in chat.run_command(assistant, f"/save {tmp_path / 'file' / 'talk.jsonl'}")
 
 
 @pytest.mark.parametrize("line", ["/save", "/nonsense", "/"])
 def test_what_is_unknown_gets_the_list_of_commands(assistant: Assistant, line: str) -> None:
-    assert "/reset begins anew" in chat.command(assistant, line)
+    assert "/reset starts a new conversation" in chat.run_command(assistant, line)
 
 
 def test_ctrl_c_stops_the_answer_and_the_conversation_goes_on(
@@ -136,4 +127,4 @@ def test_the_command_itself_answers_a_pipe(model: Path) -> None:
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("(the system text: Be kind.)\n")
+    assert done.stdout.endswith("(the system message: Be kind.)\n")

@@ -4,26 +4,36 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from foundling import config
-from foundling.data.conversations import Example, conversations
+from foundling.config import compose
+from foundling.data.conversations import Example, read_conversations
 from foundling.data.fetching import fetch
 from foundling.data.splits import TEST, TRAIN, VALIDATION
-from foundling.text.prompts import ASSISTANT, SYSTEM, TEMPLATES, USER, Message
+from foundling.settings import Job
+from foundling.settings.datasets import RandomSplit
+from foundling.settings.training import Instruct
+from foundling.text.prompts import ASSISTANT, SYSTEM, USER, Message
 
 Read = Callable[..., dict[str, list[Example]]]
 TRIPLES = [{"instruction": f"Say {n}.", "input": "", "output": f"{n}!", "sort": "say"} for n in range(40)]
-PHI3 = TEMPLATES["phi3"]
+BY_SOURCE = RandomSplit(by="source", validation=0.1, test=0.1)
+
+
+@pytest.fixture(scope="module")
+def settings() -> Instruct:
+    """conf/instruct/recipe.yaml."""
+    composed = Job(compose(["instruct=files", "instruct.path=mine", "instruct.fields.input=null"]), Path())
+    return composed.settings.instruct
 
 
 @pytest.fixture
-def read(root: Path, tmp_path: Path) -> Read:
-    """Write records, one list for each source, fetch them, read them by conf/instruct's recipe with changes."""
+def read(settings: Instruct, tmp_path: Path) -> Read:
+    """Write records, one list for each source, fetch and read them, by the settings with changes."""
 
     def run(
         sources: dict[str, list[Any]],
@@ -31,25 +41,29 @@ def read(root: Path, tmp_path: Path) -> Read:
         counts: Counter[str] | None = None,
         **changes: Any,
     ) -> dict[str, list[Example]]:
-        recipe = yaml.safe_load((root / "conf/instruct/recipe.yaml").read_text()) | {"seed": 1}
-        recipe |= changes | {"fields": recipe["fields"] | (fields or {})}
         for name, rows in sources.items():
             (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         listed = [{"name": name, "path": str(tmp_path / f"{name}.jsonl")} for name in sources]
-        recipe["dataset"] = {"name": "mine", "sources": listed}
+        dataset = {"name": "mine", "sources": listed}
+        changed = replace(
+            settings,
+            dataset=replace(settings.dataset, name="mine"),
+            fields=replace(settings.fields, **(fields or {})),
+            **changes,
+        )
         shutil.rmtree(tmp_path / "raw", ignore_errors=True)
-        fetch(recipe["dataset"], tmp_path / "raw", None)
-        return conversations(tmp_path / "raw", recipe, PHI3, counts)
+        fetch(dataset, tmp_path / "raw", None)
+        return read_conversations(tmp_path / "raw", changed, dataset, Counter() if counts is None else counts)
 
     return run
 
 
 def test_shares_are_drawn_by_the_seed_and_cover_all(read: Read) -> None:
-    splits = read({"mine": TRIPLES}, split={"by": "drawn", "validation": 0.1, "test": 0.2})
+    splits = read({"mine": TRIPLES}, split=RandomSplit(by="drawn", validation=0.1, test=0.2))
     assert {name: len(those) for name, those in splits.items()} == {TEST: 8, VALIDATION: 4, TRAIN: 28}
-    said = [example.answer for those in splits.values() for example in those]
+    said = [example.response for those in splits.values() for example in those]
     assert sorted(said) == sorted(row["output"] for row in TRIPLES)
-    assert [e.answer for e in splits[TEST]] != [row["output"] for row in TRIPLES[:8]]
+    assert [e.response for e in splits[TEST]] != [row["output"] for row in TRIPLES[:8]]
 
 
 def test_a_triple_becomes_a_question_and_an_answer(read: Read) -> None:
@@ -57,23 +71,21 @@ def test_a_triple_becomes_a_question_and_an_answer(read: Read) -> None:
     splits = read(
         {"train": [row] * 3, "validation": [row | {"sum": "4", "numbers": "2 2"}], "test": [row | {"numbers": ""}]},
         fields={"instruction": "task", "input": "numbers", "output": "sum"},
-        split={"by": "source", "validation": 0.1, "test": 0.1},
+        split=BY_SOURCE,
         system="Count.",
     )
     expected = (Message(SYSTEM, "Count."), Message(USER, "Add.\n1 2"), Message(ASSISTANT, "3"))
     assert splits[TRAIN][0].messages == expected
-    assert splits[TEST][0].asked[-1].text == "Add."
+    assert splits[TEST][0].prompt[-1].text == "Add."
 
 
 def test_labels_become_the_answers_that_the_config_gives_them(read: Read) -> None:
     rows = [{"text": f"lost {n}", "label": "lost"} for n in range(9)]
     fields = {"instruction": "text", "output": "label", "kind": "label"}
-    split = {"by": "drawn", "validation": 0.2, "test": 0.2}
+    split = RandomSplit(by="drawn", validation=0.2, test=0.2)
     splits = read({"mine": rows}, fields=fields, answers={"lost": "Block it."}, split=split)
-    assert {(e.answer, e.kind) for e in splits[TRAIN]} == {("Block it.", "lost")}
-    with pytest.raises(
-        ValueError, match=r":1 of source mine has label 'lost', for which instruct\.answers has no text"
-    ):
+    assert {(e.response, e.kind) for e in splits[TRAIN]} == {("Block it.", "lost")}
+    with pytest.raises(ValueError, match=r":1 of source mine has label 'lost', which is not in instruct\.answers"):
         read({"mine": rows}, fields=fields, answers={"found": "Good."}, split=split)
 
 
@@ -96,12 +108,8 @@ def test_message_lists_are_read_in_both_common_forms(read: Read, form: str) -> N
         fields = {"messages": "conversations", "role": "from", "content": "value"}
     other = json.loads(json.dumps(rows[0]).replace("Who?", "What?"))
     third = json.loads(json.dumps(rows[0]).replace("Who?", "Why?"))
-    split = {"by": "source", "validation": 0.1, "test": 0.1}
-    splits = read({"train": rows, "validation": [other], "test": [third]}, fields=fields, split=split)
+    splits = read({"train": rows, "validation": [other], "test": [third]}, fields=fields, split=BY_SOURCE)
     assert splits[TRAIN][0].messages == tuple(Message(role, text) for role, text in talk[:-1])
-
-
-BY_SOURCE = {"by": "source", "validation": 0.1, "test": 0.1}
 
 
 def thrice(row: dict[str, Any], word: str) -> dict[str, list[dict[str, Any]]]:
@@ -110,7 +118,7 @@ def thrice(row: dict[str, Any], word: str) -> dict[str, list[dict[str, Any]]]:
     return {name: [json.loads(json.dumps(row).replace(word, other))] for name, other in names.items()}
 
 
-def test_answers_of_weight_0_are_read_and_not_learned(read: Read) -> None:
+def test_responses_of_weight_0_are_masked(read: Read) -> None:
     row = {
         "messages": [
             {"role": "developer", "content": "Be brief."},
@@ -128,14 +136,14 @@ def test_answers_of_weight_0_are_read_and_not_learned(read: Read) -> None:
     assert splits[TRAIN][0].messages == (
         Message(SYSTEM, "Be brief."),
         Message(USER, "What is 0+1?"),
-        Message(ASSISTANT, "2", learned=False),
+        Message(ASSISTANT, "2", masked=True),
         Message(USER, "No."),
         Message(ASSISTANT, "1"),
     )
     assert counts == {
-        "left out: messages after the last answer that is learned": 6,
-        "read, but not learned: answers of weight 0": 3,
-        "left out: definitions of tools, by rows": 3,
+        "left out: messages after the last response that is trained on": 6,
+        "masked: responses of weight 0": 3,
+        "left out: tool definitions, by rows": 3,
     }
 
 
@@ -145,7 +153,7 @@ def test_a_conversation_may_begin_with_the_assistant(read: Read) -> None:
     splits = read({"mine": alone}, fields=fields)
     assert sum(map(len, splits.values())) == 40
     assert splits[TRAIN][0].messages[0].role == ASSISTANT
-    assert splits[TRAIN][0].asked == ()
+    assert splits[TRAIN][0].prompt == ()
     longer = [
         {"conversations": [*row["conversations"], {"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Yes?"}]}
         for row in alone
@@ -160,7 +168,7 @@ def test_an_optional_field_that_a_row_lacks_is_empty_and_counted(read: Read, cap
     rows[1] |= {"input": None, "sort": None}
     counts: Counter[str] = Counter()
     splits = read({"mine": rows}, fields={"input": "input", "kind": "sort"}, counts=counts)
-    found = {e.asked[0].text: e.kind for examples in splits.values() for e in examples}
+    found = {e.prompt[0].text: e.kind for examples in splits.values() for e in examples}
     assert (found["Count to 0\nup"], found["Count to 1"], found["Count to 2"]) == ("a", None, None)
     reason = "rows without the field 'input' (instruct.fields.input), which is taken as empty"
     assert counts[reason] == 39
@@ -171,7 +179,7 @@ def test_halves_of_surrogate_pairs_are_replaced_before_training(read: Read) -> N
     counts: Counter[str] = Counter()
     rows = [row | {"instruction": row["instruction"] + "\ud83d"} for row in TRIPLES]
     splits = read({"mine": rows}, counts=counts)
-    assert all(e.asked[0].text.endswith("\ufffd") for examples in splits.values() for e in examples)
+    assert all(e.prompt[0].text.endswith("\ufffd") for examples in splits.values() for e in examples)
     assert counts == {"changed: halves of surrogate pairs to U+FFFD": 40}
 
 
@@ -191,14 +199,13 @@ def test_what_is_asked_in_test_or_validation_is_dropped_from_train(
     read: Read, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    split = {"by": "source", "validation": 0.1, "test": 0.1}
-    splits = read({"train": TRIPLES, "validation": TRIPLES[:2], "test": TRIPLES[1:5]}, split=split)
+    splits = read({"train": TRIPLES, "validation": TRIPLES[:2], "test": TRIPLES[1:5]}, split=BY_SOURCE)
     assert len(splits[TRAIN]) == 35
     assert "35 train, 2 validation, 4 test; 5 left out of train" in caplog.text
 
 
 def test_a_validation_that_no_source_brings_is_drawn_from_train(read: Read) -> None:
-    split = {"by": "source", "validation": 0.25, "test": 0.1}
+    split = RandomSplit(by="source", validation=0.25, test=0.1)
     splits = read({"train": TRIPLES[:20], "test": TRIPLES[20:]}, split=split)
     assert (len(splits[TRAIN]), len(splits[VALIDATION]), len(splits[TEST])) == (15, 5, 20)
 
@@ -222,31 +229,35 @@ LISTED = {"messages": "messages"}
         (
             broken(output=...),
             {},
-            r":3 of source mine has no field 'output' with a text \(found instruction, input, sort\); "
-            r"fix the row, or set instruct\.fields\.output to the field that holds it",
+            r":3 of source mine has no field 'output' \(fields: instruction, input, sort\); "
+            r"fix the row, or set instruct\.fields\.output to the right field$",
         ),
-        (broken(input=7), {"input": "input"}, r":3 .* no field 'input' .*fields\.input .*null: there is none"),
-        (broken(instruction=7), {}, r":3 .* no field 'instruction' with a text \(found a int\)"),
-        (broken(sort=["a"]), {"kind": "sort"}, r":3 .* no field 'sort' with a text \(found a list\)"),
-        (broken(output="  "), {}, ":3 of source mine has an empty answer; write one, or take the row out"),
+        (
+            broken(input=7),
+            {"input": "input"},
+            r":3 .* a int in field 'input', not a string; .*\.input to the right field, or to null",
+        ),
+        (broken(instruction=7), {}, r":3 .* has a int in field 'instruction', not a string"),
+        (broken(sort=["a"]), {"kind": "sort"}, r":3 .* has a list in field 'sort', not a string"),
+        (broken(output="  "), {}, ":3 of source mine has an empty answer; write one, or remove the row"),
         (broken(instruction=""), {}, ":3 of source mine has an empty instruction"),
-        (TRIPLES, LISTED, r":1 of source mine has no field 'messages' with a list of messages"),
+        (TRIPLES, LISTED, r":1 of source mine has no field 'messages' \(fields: instruction"),
         ([talk(role="user")], LISTED, "message 1 of .*:1 of source mine has no field 'content'"),
-        ([talk(role="robot", content="x")], LISTED, "message 1 of .*:1 .* has the role 'robot'; allowed are system"),
-        ([talk(role="user", content="x")], LISTED, ":1 of source mine has no answer of the assistant"),
-        ([talk(role="tool", content="7")], LISTED, "message 1 of .*:1 .* has the role 'tool', and tool calls are not"),
-        ([talk(role="function", name="f", content="7")], LISTED, "has the role 'function', and tool calls are not"),
+        ([talk(role="robot", content="x")], LISTED, "message 1 of .*:1 .* has the role 'robot': must be one of system"),
+        ([talk(role="user", content="x")], LISTED, ":1 of source mine has no response by the assistant"),
+        ([talk(role="tool", content="7")], LISTED, "message 1 of .*:1 .* has the role 'tool', but tool calls are not"),
+        ([talk(role="function", name="f", content="7")], LISTED, "has the role 'function', but tool calls are not"),
         (
             [talk(role="assistant", content=None, tool_calls=[{"id": "1"}])],
             LISTED,
-            "message 1 of .*:1 .* has the field tool_calls, and tool calls are not supported; take the row out",
+            "message 1 of .*:1 .* has the field tool_calls, but tool calls are not supported; remove the row",
         ),
-        ([talk(role="assistant", content="x", weight=0.5)], LISTED, r"weight=0.5: must be 0 \(read it\) or 1"),
-        ([talk(role="assistant", content="x", weight=0)], LISTED, ":1 .* has answers of weight 0 alone; give one"),
+        ([talk(role="assistant", content="x", weight=0.5)], LISTED, r"weight=0.5: must be 0 \(mask it\) or 1"),
+        ([talk(role="assistant", content="x", weight=0)], LISTED, ":1 .* has only responses of weight 0; give one"),
         (
             [talk(role="user", content=[{"type": "image_url", "image_url": "x"}])],
             LISTED,
-            "message 1 of .*:1 .* has a part of type 'image_url'; only text is supported",
+            "message 1 of .*:1 .* has a part that is not text: {'type': 'image_url'",
         ),
     ],
 )
@@ -255,23 +266,14 @@ def test_a_row_that_lacks_something_is_named(read: Read, rows: list[Any], fields
         read({"mine": rows}, fields=fields)
 
 
-@pytest.mark.parametrize(
-    ("split", "says"),
-    [
-        ({"by": "luck", "validation": 0.1, "test": 0.1}, "instruct.split.by='luck': must be one of drawn or source"),
-        ({"by": "drawn", "validation": 0.0, "test": 0.1}, "instruct.split.validation=0.0: must be above 0"),
-        ({"by": "drawn", "validation": 0.5, "test": 0.5}, "instruct.split.test=0.5: must leave examples for training"),
-        ({"by": "source", "validation": 0.1, "test": 0.1}, "a source 'mine', but .* named train, validation, test"),
-    ],
-)
-def test_splits_that_cannot_be_are_refused(read: Read, split: dict[str, Any], says: str) -> None:
-    with pytest.raises(ValueError, match=says):
-        read({"mine": TRIPLES}, split=split)
+def test_sources_that_are_no_splits_are_refused(read: Read) -> None:
+    with pytest.raises(ValueError, match=r"a source 'mine', but .* named train, validation, test"):
+        read({"mine": TRIPLES}, split=BY_SOURCE)
 
 
 def test_an_empty_split_is_refused(read: Read) -> None:
     with pytest.raises(ValueError, match=r"the split test of mine is empty; add a source named test"):
-        read({"train": TRIPLES}, split={"by": "source", "validation": 0.1, "test": 0.1})
+        read({"train": TRIPLES}, split=BY_SOURCE)
 
 
 @pytest.mark.parametrize(
@@ -281,7 +283,8 @@ def test_an_empty_split_is_refused(read: Read) -> None:
 def test_the_real_datasets_are_read_as_their_configs_say(
     mirror: Path, tmp_path: Path, name: str, sizes: tuple[int, ...]
 ) -> None:
-    recipe = config.section(config.compose([f"instruct={name}"]), "instruct")
-    fetch(recipe["dataset"], tmp_path / "raw", mirror)
-    splits = conversations(tmp_path / "raw", recipe, PHI3)
+    job = Job(compose([f"instruct={name}"]), tmp_path)
+    dataset = job.recipe["instruct"]["dataset"]
+    fetch(dataset, tmp_path / "raw", mirror)
+    splits = read_conversations(tmp_path / "raw", job.settings.instruct, dataset, Counter())
     assert tuple(len(splits[split]) for split in (TRAIN, VALIDATION, TEST)) == sizes

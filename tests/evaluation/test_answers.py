@@ -1,6 +1,7 @@
 """What a model answers is judged as the libraries and the rules say; marks are counted by kind."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,36 +10,48 @@ from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu import corpus_chrf
 
 from foundling.data.conversations import Example
-from foundling.evaluation.answers import answer_loss, ask, beside, interval, marks, measure, rouge_l, summary
+from foundling.evaluation.answers import (
+    Answer,
+    answer_examples,
+    answer_loss,
+    interval,
+    rouge_l,
+    rouge_signature,
+    score_by_kind,
+    side_by_side,
+    summary,
+)
 from foundling.fables.instructions import instructions
 from foundling.generation.decode import generate
 from foundling.generation.sampling import GREEDY
+from foundling.metrics.accuracy import BenchmarkAccuracy
+from foundling.metrics.forgetting import Forgetting
+from foundling.metrics.instruct import Instruct, Interval, ModelScores
 from foundling.model.gpt import GPT
 from foundling.model.loss import IGNORE_INDEX, next_token_loss
-from foundling.text.prompts import ASSISTANT, TEMPLATES, USER, Message, prompt, render
+from foundling.settings.training import InstructTest
+from foundling.text.prompts import ASSISTANT, TEMPLATES, USER, Message, render, render_prompt
 from foundling.text.tokenizer import GPT2_PATTERN, Tokenizer
 
 TOKENIZER = Tokenizer({bytes([i]): i for i in range(256)}, GPT2_PATTERN)
 PHI3 = TEMPLATES["phi3"]
-SETTINGS = {"checks": "exact", "max_new_tokens": 8, "batch_size": 4}
+SETTINGS = InstructTest(limit=None, max_new_tokens=6, batch_size=2, checks="exact")
 
 
 def example(question: str, answer: str, kind: str | None = None, record: dict[str, str] | None = None) -> Example:
     return Example((Message(USER, question), Message(ASSISTANT, answer)), kind, record or {}, "mine")
 
 
-def answered(
-    answer: str, expected: str, kind: str | None = None, right: bool = False, stopped: bool = True
-) -> dict[str, Any]:
-    return {
-        "kind": kind,
-        "prompt": "?",
-        "expected": expected,
-        "answer": answer,
-        "right": right,
-        "exact": answer == expected,
-        "stopped": stopped,
-    }
+def answered(answer: str, expected: str, kind: str | None = None, right: bool = False, stopped: bool = True) -> Answer:
+    return Answer(
+        kind=kind,
+        prompt="?",
+        expected=expected,
+        answer=answer,
+        right=right,
+        exact=answer == expected,
+        stopped=stopped,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -52,14 +65,14 @@ def gpt(gpt_config: Callable[..., Any]) -> GPT:
 
 def test_each_answer_is_the_models_likeliest_and_judged_against_its_own_example(gpt: GPT) -> None:
     examples = [example("a" * n, "x") for n in (3, 1, 3, 8)]
-    found = ask(gpt, TOKENIZER, PHI3, examples, checks="exact", max_new_tokens=6, batch_size=2)
+    found = answer_examples(gpt, TOKENIZER, PHI3, examples, SETTINGS)
     for one, asked in zip(found, examples, strict=True):
-        alone = generate(gpt, prompt(asked.asked, PHI3, TOKENIZER), 6, GREEDY, TOKENIZER.end_of_text)
-        assert one["answer"] == TOKENIZER.decode(list(alone)).strip()
-        assert one["prompt"] == asked.asked[0].text
-    right = [example(asked.asked[0].text, one["answer"]) for one, asked in zip(found, examples, strict=True)]
-    again = ask(gpt, TOKENIZER, PHI3, right, checks="exact", max_new_tokens=6, batch_size=2)
-    assert [one["right"] for one in again] == [True] * 4
+        alone = generate(gpt, render_prompt(asked.prompt, PHI3, TOKENIZER), 6, GREEDY, TOKENIZER.end_of_text)
+        assert one.answer == TOKENIZER.decode(list(alone)).strip()
+        assert one.prompt == asked.prompt[0].text
+    right = [example(one.prompt, one.answer) for one in found]
+    again = answer_examples(gpt, TOKENIZER, PHI3, right, SETTINGS)
+    assert [one.right for one in again] == [True] * 4
 
 
 def test_fables_answers_are_judged_by_their_rules(gpt: GPT, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,9 +80,9 @@ def test_fables_answers_are_judged_by_their_rules(gpt: GPT, monkeypatch: pytest.
     examples = [example("?", r["output"], r["kind"], r) for r in records]
     said = iter([r["output"] for r in records] + ["Nonsense."] * 40)
     monkeypatch.setattr(TOKENIZER, "decode", lambda ids: next(said))
-    asked = {"checks": "fables", "max_new_tokens": 1, "batch_size": 64}
-    assert all(one["right"] and one["exact"] for one in ask(gpt, TOKENIZER, PHI3, examples, **asked))
-    assert not any(one["right"] for one in ask(gpt, TOKENIZER, PHI3, examples, **asked))
+    by_rules = replace(SETTINGS, checks="fables", max_new_tokens=1, batch_size=64)
+    assert all(one.right and one.exact for one in answer_examples(gpt, TOKENIZER, PHI3, examples, by_rules))
+    assert not any(one.right for one in answer_examples(gpt, TOKENIZER, PHI3, examples, by_rules))
 
 
 def test_answer_loss_is_the_training_loss_of_the_answers(gpt: GPT) -> None:
@@ -78,30 +91,30 @@ def test_answer_loss_is_the_training_loss_of_the_answers(gpt: GPT) -> None:
     for one in examples:
         done = render(one.messages, PHI3, TOKENIZER)
         ids = torch.tensor([done.ids])
-        targets = ids.where(torch.tensor([done.learned]), IGNORE_INDEX)[:, 1:]
+        targets = ids.where(torch.tensor([done.loss_mask]), IGNORE_INDEX)[:, 1:]
         with torch.no_grad():
             nats += next_token_loss(gpt(ids[:, :-1]), targets, reduction="sum").item()
         count += (targets != IGNORE_INDEX).sum().item()
     assert answer_loss(gpt, TOKENIZER, PHI3, examples, 256) == pytest.approx(nats / count, rel=1e-5)
 
 
-def test_marks_are_those_of_the_libraries_by_kind() -> None:
+def test_scores_are_those_of_the_libraries_by_kind() -> None:
     those = [
         answered("The fox ran home.", "The fox ran home.", "a", right=True),
         answered("A fox walked home", "The fox ran home.", "a", stopped=False),
         answered("Le renard dort.", "Le renard mange.", "b"),
     ]
-    found = marks(those)
+    found = score_by_kind(those)
     assert list(found) == ["all", "a", "b", "mean_of_kinds"]
-    assert (found["a"]["n"], found["a"]["accuracy"], found["a"]["stopped"], found["a"]["exact"]) == (2, 0.5, 0.5, 0.5)
-    assert found["mean_of_kinds"]["accuracy"] == 0.25
+    assert (found["a"].n, found["a"].accuracy, found["a"].stopped, found["a"].exact) == (2, 0.5, 0.5, 0.5)
+    assert found["mean_of_kinds"].accuracy == 0.25
     scorer = RougeScorer(["rougeL"])
-    rouge = [scorer.score(one["expected"], one["answer"])["rougeL"].fmeasure for one in those]
-    assert found["a"]["rouge_l"] == pytest.approx(sum(rouge[:2]) / 2)
+    rouge = [scorer.score(one.expected, one.answer)["rougeL"].fmeasure for one in those]
+    assert found["a"].rouge_l == pytest.approx(sum(rouge[:2]) / 2)
     assert 0 < rouge[1] < 1
-    chrf = corpus_chrf([one["answer"] for one in those], [[one["expected"] for one in those]]).score
-    assert found["all"]["chrf"] == pytest.approx(chrf)
-    assert found["all"]["low"] < found["all"]["accuracy"] < found["all"]["high"]
+    chrf = corpus_chrf([one.answer for one in those], [[one.expected for one in those]]).score
+    assert found["all"].chrf == pytest.approx(chrf)
+    assert found["all"].low < found["all"].accuracy < found["all"].high
 
 
 @pytest.mark.parametrize("text", ["καλημέρα κόσμε", "狗看见猫。", "नमस्ते", "สวัสดี", "!!!", "🦊"])
@@ -114,9 +127,9 @@ def test_rouge_counts_words_of_the_script_and_says_so() -> None:
     greek = [answered("καλημέρα κόσμε μου", "καλημέρα κόσμε")]
     assert rouge_l(greek) == [pytest.approx(0.8)]
     assert rouge_l([answered("狗看见马", "狗看见猫")]) == [pytest.approx(0.75)]
-    assert measure(greek)["signatures"]["rouge_l"].startswith("tok:unicode|stem:no|version:")
+    assert rouge_signature(greek).startswith("tok:unicode|stem:no|version:")
     french = [answered("le forêt", "la forêt")]
-    assert measure(french)["signatures"]["rouge_l"].startswith("tok:rouge-score|stem:no|version:")
+    assert rouge_signature(french).startswith("tok:rouge-score|stem:no|version:")
     assert rouge_l(french) == [RougeScorer(["rougeL"]).score("la forêt", "le forêt")["rougeL"].fmeasure]
 
 
@@ -126,27 +139,40 @@ def test_the_bootstrap_interval_covers_its_mean_as_often_as_it_says() -> None:
     for _ in range(100):
         values = torch.rand(40, generator=random).tolist()
         found = interval(values)
-        hits += found["low"] < 0.5 < found["high"]
+        hits += found.low < 0.5 < found.high
     assert 86 <= hits <= 100
-    assert interval([2.0, 2.0]) == {"mean": 2.0, "low": 2.0, "high": 2.0}
+    assert interval([2.0, 2.0]) == Interval(mean=2.0, low=2.0, high=2.0)
     assert interval([1.0, 3.0, 4.0]) == interval([1.0, 3.0, 4.0])
 
 
-def test_a_whole_measure_names_all_that_the_report_shows(gpt: GPT) -> None:
-    examples = [example("Who?", "Ben.", "a"), example("Where?", "Here.", "b")]
-    answers = ask(gpt, TOKENIZER, PHI3, examples, **SETTINGS)
-    metrics = measure(answers) | {"answer_loss": 3.0, "second_turn": {"accuracy": 0.25}}
-    assert set(metrics["rouge_l"]) == {"mean", "low", "high"}
-    rows = beside(answers, [one | {"answer": "Ben.", "right": True} for one in answers])
-    assert rows[0]["base"] == answers[0]["answer"]
-    assert (rows[0]["answer"], rows[0]["right"], rows[0]["base_right"]) == ("Ben.", True, answers[0]["right"])
-    knows = {"knows": {"benchmarks": {"mine": {"accuracy": 0.5}}}}
-    table = summary({"base": metrics | knows, "tuned": metrics | knows})
+def test_both_models_answers_stand_in_one_row() -> None:
+    (row,) = side_by_side([answered("Um.", "Ben.", "a")], [answered("Ben.", "Ben.", "a", right=True)])
+    assert row == {
+        "kind": "a",
+        "prompt": "?",
+        "expected": "Ben.",
+        "answer": "Ben.",
+        "right": True,
+        "stopped": True,
+        "base": "Um.",
+        "base_right": False,
+    }
+
+
+def test_the_summary_has_a_row_for_each_kind_and_what_was_forgotten() -> None:
+    answers = [answered("Ben.", "Ben.", "a", right=True), answered("There.", "Here.", "b")]
+    accuracy = BenchmarkAccuracy(n=4, accuracy=0.5, low=0.1, high=0.9, chance=0.25)
+    base = ModelScores(
+        rouge_l=interval(rouge_l(answers)),
+        signatures={},
+        kinds=score_by_kind(answers),
+        answer_loss=3.0,
+        knows=Forgetting(val_loss=1.0, val_perplexity=2.7, benchmarks={"mine": accuracy}),
+        judge=None,
+    )
+    tuned = replace(base, answer_loss=2.0, second_turn=replace(base.kinds["all"], accuracy=0.25))
+    table = summary(Instruct(dataset="mine", examples={}, changes={}, checks="exact", base=base, tuned=tuned))
     assert table.row_count == 4
-    assert "mine 50.0% -> 50.0%" in str(table.caption)
-    assert "as a second turn 25.0%" in str(table.caption)
-
-
-def test_unknown_checks_are_refused(gpt: GPT) -> None:
-    with pytest.raises(ValueError, match=r"checks='magic'; allowed are exact, fables"):
-        ask(gpt, TOKENIZER, PHI3, [example("a", "b")], checks="magic", max_new_tokens=1, batch_size=1)
+    assert str(table.caption) == (
+        "as a second turn 25.0%; answer loss 3.000 -> 2.000 nats per token; mine 50.0% -> 50.0%"
+    )

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from foundling.generation import assistant as module
-from foundling.generation.assistant import Assistant, pieces
+from foundling.generation.assistant import Assistant, decode_stream
 from foundling.generation.decode import generate
 from foundling.generation.sampling import GREEDY
 from foundling.model.gpt import GPT
-from foundling.text.prompts import ASSISTANT, SYSTEM, TEMPLATES, USER, Message, prompt
+from foundling.text.prompts import ASSISTANT, SYSTEM, TEMPLATES, USER, Message, render_prompt
 from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer
 
 MARKS = ["<|system|>", "<|user|>", "<|assistant|>", "<|end|>"]
@@ -47,7 +47,7 @@ def prompts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_an_answer_is_what_the_model_writes_after_the_rendered_prompt(gpt: GPT) -> None:
     said = "".join(talker(gpt).reply("Who?"))
-    ids = prompt([Message(USER, "Who?")], PHI3, TOKENIZER)
+    ids = render_prompt([Message(USER, "Who?")], PHI3, TOKENIZER)
     assert said == TOKENIZER.decode(list(generate(gpt, ids, 10, GREEDY, TOKENIZER.end_of_text)))
 
 
@@ -59,7 +59,7 @@ def test_history_goes_into_the_next_prompt_as_training_writes_it(gpt: GPT, promp
         f"<|system|>\nHi<|end|>\n<|user|>\na<|end|>\n<|assistant|>\nYes.{END_OF_TEXT}<|user|>\nb<|end|>\n<|assistant|>\n"
     )
     assert [m.role for m in one.messages] == [USER, ASSISTANT, USER, ASSISTANT]
-    one.begin(None)
+    one.reset(None)
     "".join(one.reply("c"))
     assert prompts[2] == "<|user|>\nc<|end|>\n<|assistant|>\n"
 
@@ -71,13 +71,13 @@ def test_what_the_context_cannot_hold_is_forgotten_oldest_first_but_the_system_t
     for n in range(8):
         "".join(one.reply(f"message {n}"))
     room = gpt.config.context - 10
-    assert all(len(prompt([Message(USER, "x")], PHI3, TOKENIZER)) <= room for _ in prompts)
+    assert all(len(render_prompt([Message(USER, "x")], PHI3, TOKENIZER)) <= room for _ in prompts)
     last = prompts[-1]
     assert last.startswith("<|system|>\nBe kind<|end|>")
     assert "message 7" in last
     assert "message 3" not in last
-    assert one.forgotten >= 8
-    assert last.count("<|user|>") == (16 - one.forgotten) // 2
+    assert one.dropped >= 8
+    assert last.count("<|user|>") == (16 - one.dropped) // 2
 
 
 def test_a_message_longer_than_the_context_keeps_its_end(gpt: GPT, prompts: list[str]) -> None:
@@ -97,12 +97,12 @@ def test_an_answer_that_is_stopped_is_remembered_as_far_as_it_went(gpt: GPT, pro
     assert f"Y{END_OF_TEXT}<|user|>\nb" in prompts[1]
 
 
-def test_pieces_break_between_whole_characters() -> None:
+def test_decoded_pieces_break_between_whole_characters() -> None:
     text = "Zoë said: “ja” 🦊"
-    found = list(pieces(TOKENIZER, text.encode()))
+    found = list(decode_stream(TOKENIZER, text.encode()))
     assert "".join(found) == text
     assert found == list(text)
-    assert "".join(pieces(TOKENIZER, "ë".encode()[:1])) == "\ufffd"
+    assert "".join(decode_stream(TOKENIZER, "ë".encode()[:1])) == "\ufffd"
 
 
 def test_system_messages_are_no_part_of_the_history(gpt: GPT, prompts: list[str]) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from foundling.config import compose
-from foundling.metrics import from_plain
-from foundling.metrics.accuracy import BenchmarkAccuracy
+from foundling.metrics import from_plain, instruct
+from foundling.metrics.accuracy import AnswerScores, BenchmarkAccuracy
 from foundling.metrics.classify import Difference, LabelScores, ModelScores
 from foundling.metrics.data import Data, Shard
 from foundling.metrics.evaluate import BenchmarkScores, Evaluate, HeldOut
+from foundling.metrics.forgetting import Forgetting
 from foundling.metrics.pretrain import Pretrain
 from foundling.metrics.run import Run
 from foundling.metrics.train_translator import TrainTranslator
@@ -161,17 +162,18 @@ def full(material: Material, classify_metrics: Callable[..., Any]) -> Material:
     models = {"classifier": model, **{name: replace(model, ahead=ahead) for name in others}}
     classify = classify_metrics(models, dataset="banking77_with_a_long_name")
     names = ("translate/german", "count", "all", "translate", "translate/french", "long_division_with_remainder")
-    kinds = {
-        name: {**measured(0.8, 90), "exact": 0.7, "stopped": 0.99, "rouge_l": 0.876, "chrf": 81.5} for name in names
-    }
-    tuned = {
-        "answer_loss": 0.123,
-        "rouge_l": {"mean": 0.8, "low": 0.78, "high": 0.82},
-        "kinds": kinds,
-        "knows": knows,
-        "judge": {"model": "a-judge", "versions": ["2026-01-01"], "n": 50, "mean": 71.5, "low": 65.0, "high": 77.0},
-        "second_turn": measured(0.77, 90),
-    }
+    tuned_kind = AnswerScores(n=90, accuracy=0.8, low=0.7, high=0.9, exact=0.7, stopped=0.99, rouge_l=0.876, chrf=81.5)
+    tuned = instruct.ModelScores(
+        rouge_l=instruct.Interval(mean=0.8, low=0.78, high=0.82),
+        signatures={},
+        kinds=dict.fromkeys(names, tuned_kind),
+        answer_loss=0.123,
+        knows=from_plain(knows, Forgetting, "instruct.json"),
+        judge=instruct.JudgeScores(
+            model="a-judge", versions=("2026-01-01",), n=50, without_mark=0, mean=71.5, low=65.0, high=77.0
+        ),
+        second_turn=tuned_kind,
+    )
     answers = [
         {
             "kind": name,
@@ -205,13 +207,14 @@ def full(material: Material, classify_metrics: Callable[..., Any]) -> Material:
         classify=classify,
         classify_answers=[*[wrong] * 7, *right * 50],
         classify_roc=curve,
-        instruct={
-            "dataset": "fables_instructions",
-            "examples": {"train": 40_000, "validation": 650, "test": 90},
-            "checks": "fables",
-            "base": tuned,
-            "tuned": tuned,
-        },
+        instruct=instruct.Instruct(
+            dataset="fables_instructions",
+            examples={"train": 40_000, "validation": 650, "test": 90},
+            changes={},
+            checks="fables",
+            base=tuned,
+            tuned=tuned,
+        ),
         answers=answers,
         translator=from_plain(translator, TrainTranslator, "train_translator.json"),
         translator_training=curves,

@@ -1,37 +1,41 @@
 """The page's part on instructions shows what was measured, both models' answers, and escapes what they say."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from foundling.reporting.instruct import instruct_part, shown
+from foundling.metrics.accuracy import AnswerScores, BenchmarkAccuracy
+from foundling.metrics.forgetting import Forgetting
+from foundling.metrics.instruct import Instruct, Interval, JudgeScores, ModelScores
+from foundling.reporting.instruct import choose_shown, instruct_part
 from foundling.reporting.page import Material, page
 
 
-def kind(n: int, accuracy: float) -> dict[str, float]:
-    values = {"n": n, "accuracy": accuracy, "low": accuracy - 0.05, "high": accuracy + 0.05}
-    return values | {"exact": accuracy - 0.1, "stopped": 0.99, "rouge_l": 0.87, "chrf": 81.5}
+def scores(n: int, share: float) -> AnswerScores:
+    accuracy = {"n": n, "accuracy": share, "low": share - 0.05, "high": share + 0.05}
+    return AnswerScores(**accuracy, exact=share - 0.1, stopped=0.99, rouge_l=0.87, chrf=81.5)
 
 
-def model(loss: float, share: float) -> dict[str, Any]:
-    asked = {"n": 300, "accuracy": share, "low": share - 0.05, "high": share + 0.05, "chance": 0.25}
-    return {
-        "answer_loss": loss,
-        "rouge_l": {"mean": share, "low": share - 0.01, "high": share + 0.01},
-        "kinds": {"all": kind(90, share), "fact": kind(40, share), "french": kind(50, share)},
-        "knows": {"val/loss": 1.23 + share, "val/perplexity": 3.0, "benchmarks": {"fables_questions": asked}},
-        "judge": None,
-    }
+def model(loss: float, share: float) -> ModelScores:
+    questions = BenchmarkAccuracy(n=300, accuracy=share, low=share - 0.05, high=share + 0.05, chance=0.25)
+    return ModelScores(
+        answer_loss=loss,
+        rouge_l=Interval(mean=share, low=share - 0.01, high=share + 0.01),
+        signatures={},
+        kinds={"all": scores(90, share), "fact": scores(40, share), "french": scores(50, share)},
+        knows=Forgetting(val_loss=1.23 + share, val_perplexity=3.0, benchmarks={"fables_questions": questions}),
+        judge=None,
+    )
 
 
-METRICS = {
-    "dataset": "fables_instructions",
-    "examples": {"train": 40_000, "validation": 650, "test": 90},
-    "checks": "fables",
-    "base": model(4.321, 0.06),
-    "tuned": model(0.123, 0.84) | {"second_turn": kind(90, 0.77)},
-}
+METRICS = Instruct(
+    dataset="fables_instructions",
+    examples={"train": 40_000, "validation": 650, "test": 90},
+    changes={},
+    checks="fables",
+    base=model(4.321, 0.06),
+    tuned=replace(model(0.123, 0.84), second_turn=scores(90, 0.77)),
+)
 ANSWERS = [
     {
         "kind": k,
@@ -72,26 +76,18 @@ def test_the_page_shows_kinds_forgetting_and_answers(tuned: Material) -> None:
 
 
 def test_the_judge_is_shown_with_its_version_where_there_was_one(tuned: Material) -> None:
-    mark = {
-        "model": "stub",
-        "versions": ["stub-2026"],
-        "n": 50,
-        "without_mark": 0,
-        "mean": 71.5,
-        "low": 65.0,
-        "high": 77.0,
-    }
-    judged = {name: METRICS[name] | {"judge": mark} for name in ("base", "tuned")}  # type: ignore[operator]
-    html = page(replace(tuned, instruct=METRICS | judged))
+    judged = JudgeScores(model="stub", versions=("stub-2026",), n=50, without_mark=0, mean=71.5, low=65.0, high=77.0)
+    models = {"base": replace(METRICS.base, judge=judged), "tuned": replace(METRICS.tuned, judge=judged)}
+    html = page(replace(tuned, instruct=replace(METRICS, **models)))
     assert "71.5" in html
     assert "stub (stub-2026)" in html
 
 
 def test_without_a_tuning_the_part_is_left_out(material: Material) -> None:
-    assert instruct_part({}, []) is None
+    assert instruct_part(None, []) is None
     assert "<h2>Instructions</h2>" not in page(material)
 
 
 def test_shown_are_the_first_of_each_kind_then_the_second() -> None:
-    assert shown(ANSWERS, 10) == [0, 2, 3, 1]
-    assert shown(ANSWERS, 2) == [0, 2]
+    assert choose_shown(ANSWERS, 10) == [0, 2, 3, 1]
+    assert choose_shown(ANSWERS, 2) == [0, 2]

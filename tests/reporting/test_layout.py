@@ -95,7 +95,7 @@ def test_every_table_scrolls_in_a_box_of_its_own(full_page: str) -> None:
 def test_a_part_without_its_whole_keeps_its_full_name(full: Material) -> None:
     blimp = full.evaluate.benchmarks["blimp"]
     result = replace(blimp, kinds=dict.fromkeys(("all", "binding/where"), blimp.kinds["all"]))
-    bare = replace(full, emergence=[], training=[], classify=None, instruct={}, translator=None)
+    bare = replace(full, emergence=[], training=[], classify=None, instruct=None, translator=None)
     html = page(replace(bare, evaluate=replace(full.evaluate, benchmarks={"x": result})))
     assert '<tr class=""><td>binding/where</td>' in html
 

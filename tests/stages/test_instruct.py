@@ -115,8 +115,8 @@ def test_a_run_that_is_killed_leaves_the_old_model(workspace: Path, monkeypatch:
     ("changes", "says"),
     [
         (["model=small"], r"models/base was made with model\.\w+=.*run `dvc repro pretrain` first"),
-        (["instruct.method=prefix"], r"instruct\.method='prefix'; allowed are full and lora"),
-        (["instruct.template=mine"], r"template 'mine'; allowed are alpaca, phi3, chatml"),
+        (["instruct.method=prefix"], r"instruct\.method='prefix': must be one of full or lora"),
+        (["instruct.template=mine"], r"instruct\.template='mine': must be one of alpaca, phi3 or chatml"),
         (["instruct.judge.url=http://127.0.0.1:9/v1"], "the judge at .* does not answer"),
         (["instruct.path=other.jsonl"], "was fetched with other sources"),
         (["+benchmark@evaluate.benchmarks.blimp=blimp"], r"benchmarks/blimp/meta\.json is missing; run the stage"),

@@ -20,6 +20,23 @@ PLACE = {"step": 10, "tokens": 5120}
 KIND = {"n": 40, "accuracy": 0.5, "low": 0.35, "high": 0.65, "chance": 0.25}
 
 
+def instructed() -> dict[str, Any]:
+    """Metrics of a tuning."""
+    scores = KIND | {"exact": 0.5, "stopped": 1.0, "rouge_l": 0.5, "chrf": 50.0}
+    del scores["chance"]
+    model = {
+        "rouge_l": {"mean": 0.5, "low": 0.4, "high": 0.6},
+        "signatures": {},
+        "kinds": {"all": scores},
+        "answer_loss": 3.0,
+        "knows": {"val/loss": 3.0, "val/perplexity": 20.0, "benchmarks": {}},
+        "judge": None,
+    }
+    examples = {"train": 5, "validation": 2, "test": 2}
+    both = {"base": model, "tuned": model | {"second_turn": scores}}
+    return {"dataset": "mine", "examples": examples, "changes": {}, "checks": "exact"} | both
+
+
 @pytest.fixture
 def workspace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path, classify_metrics: Callable[..., Any]
@@ -55,7 +72,7 @@ def workspace(
             "benchmarks": {"arc_easy": {"measure": "likelihood", "cut": 0, "kinds": {"all": KIND}}},
         },
         "classify": to_plain(classify),
-        "instruct": {},
+        "instruct": instructed(),
         "train_translator": {
             "dataset": "mine",
             "pairs": {"train": 9, "validation": 3, "test": 3, "tested": 3},
@@ -74,7 +91,6 @@ def workspace(
             "signatures": {"bleu": "a", "chrf": "b"},
         },
     }
-    json_files["instruct"] = {}
     (tmp_path / "plots").mkdir()
     (tmp_path / "plots/answers.jsonl").write_text("")
     tables = {

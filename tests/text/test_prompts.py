@@ -1,5 +1,3 @@
-from collections.abc import Callable
-
 import jinja2
 import pytest
 from hypothesis import given, settings
@@ -14,9 +12,8 @@ from foundling.text.prompts import (
     Message,
     Template,
     jinja,
-    prompt,
     render,
-    template_of,
+    render_prompt,
 )
 from foundling.text.tokenizer import END_OF_TEXT, UNKNOWN, Tokenizer, characters, train_bpe
 
@@ -37,16 +34,16 @@ tokenizers = pytest.mark.parametrize("tokenizer", [PLAIN, MARKED], ids=["plain",
 def test_a_conversation_reads_as_its_template_says(template: Template, tokenizer: Tokenizer) -> None:
     said = [Message(SYSTEM, "Be brief."), *TALK]
     read = tokenizer.decode(render(said, template, tokenizer).ids)
-    assert read == "".join(template.marks[m.role][0] + m.text + template.marks[m.role][1] for m in said)
+    assert read == "".join(template.markers[m.role][0] + m.text + template.markers[m.role][1] for m in said)
 
 
 def test_the_templates_are_the_published_ones() -> None:
-    ask = Message(USER, TEMPLATES["alpaca"].asks("Add.", "1 2"))
-    assert PLAIN.decode(prompt([ask], TEMPLATES["alpaca"], PLAIN)) == (
+    ask = Message(USER, TEMPLATES["alpaca"].user_text("Add.", "1 2"))
+    assert PLAIN.decode(render_prompt([ask], TEMPLATES["alpaca"], PLAIN)) == (
         "Below is an instruction that describes a task. Write a response that appropriately completes the request."
         "\n\n### Instruction:\nAdd.\n\n### Input:\n1 2\n\n### Response:\n"
     )
-    read = {name: PLAIN.decode(prompt(TALK[:1], TEMPLATES[name], PLAIN)) for name in ("phi3", "chatml")}
+    read = {name: PLAIN.decode(render_prompt(TALK[:1], TEMPLATES[name], PLAIN)) for name in ("phi3", "chatml")}
     assert read["phi3"] == "<|user|>\nHello.<|end|>\n<|assistant|>\n"
     assert read["chatml"] == "<|im_start|>user\nHello.<|im_end|>\n<|im_start|>assistant\n"
 
@@ -55,12 +52,12 @@ def test_the_templates_are_the_published_ones() -> None:
 @tokenizers
 @given(talk=talks, cut=st.integers(0, 3))
 @settings(max_examples=30, deadline=None)
-def test_a_prompt_is_the_beginning_of_the_answered_conversation(
+def test_a_prompt_is_a_prefix_of_the_answered_conversation(
     template: Template, tokenizer: Tokenizer, talk: list[Message], cut: int
 ) -> None:
     answered = [*talk, Message(ASSISTANT, "Yes.")]
-    asked = prompt(talk, template, tokenizer)
-    assert render(answered, template, tokenizer).ids[: len(asked)] == asked
+    prefix = render_prompt(talk, template, tokenizer)
+    assert render(answered, template, tokenizer).ids[: len(prefix)] == prefix
     first = render(talk[: cut + 1], template, tokenizer).ids
     assert render(talk, template, tokenizer).ids[: len(first)] == first
 
@@ -76,41 +73,43 @@ def test_what_users_write_never_becomes_a_special_token(template: Template, talk
 
 
 @templates
-def test_the_loss_counts_answers_and_their_end_alone(template: Template) -> None:
+def test_the_loss_counts_responses_and_their_end_alone(template: Template) -> None:
     rendered = render(TALK, template, MARKED)
-    counted = [i for i, learned in zip(rendered.ids, rendered.learned, strict=True) if learned]
+    counted = [i for i, counts in zip(rendered.ids, rendered.loss_mask, strict=True) if counts]
     assert MARKED.decode(counted) == f"Good day.{END_OF_TEXT}Ben.{END_OF_TEXT}"
-    unended = render(TALK, template, MARKED, end=False)
-    counted = [i for i, learned in zip(unended.ids, unended.learned, strict=True) if learned]
+    unended = render(TALK, template, MARKED, learn_end=False)
+    counted = [i for i, counts in zip(unended.ids, unended.loss_mask, strict=True) if counts]
     assert MARKED.decode(counted) == "Good day.Ben."
-    assert all(render(TALK, template, MARKED, loss_on="all").learned)
+    assert all(render(TALK, template, MARKED, loss_on="all").loss_mask)
 
 
 @templates
 @pytest.mark.parametrize("loss_on", ["answer", "all"])
-def test_a_message_that_is_not_learned_is_read_alike_and_never_counts(template: Template, loss_on: str) -> None:
-    talk = [TALK[0], Message(ASSISTANT, "Wrong.", learned=False), *TALK[2:]]
+def test_a_masked_message_keeps_its_ids_and_never_counts(template: Template, loss_on: str) -> None:
+    talk = [TALK[0], Message(ASSISTANT, "Wrong.", masked=True), *TALK[2:]]
     plain = [TALK[0], Message(ASSISTANT, "Wrong."), *TALK[2:]]
     found, expected = (render(one, template, MARKED, loss_on=loss_on) for one in (talk, plain))
     assert found.ids == expected.ids
-    counted = MARKED.decode([i for i, learned in zip(found.ids, found.learned, strict=True) if learned])
+    counted = MARKED.decode([i for i, counts in zip(found.ids, found.loss_mask, strict=True) if counts])
     assert "Wrong." not in counted
     assert "Ben." in counted
     if loss_on == "answer":
         assert counted == f"Ben.{END_OF_TEXT}"
 
 
-def test_unknown_characters_are_read_and_never_learned() -> None:
+def test_unknown_characters_never_count() -> None:
     letters = characters(["".join(sorted({*"Hello.Gday <|usrnatm>\n"}))], [END_OF_TEXT, UNKNOWN])
     done = render([Message(USER, "Hé?"), Message(ASSISTANT, "Gé.")], TEMPLATES["phi3"], letters)
     unknown = letters.special_ids[UNKNOWN]
     assert done.ids.count(unknown) >= 3
-    assert not any(learned for i, learned in zip(done.ids, done.learned, strict=True) if i == unknown)
-    counted = [i for i, learned in zip(done.ids, done.learned, strict=True) if learned]
+    assert not any(counts for i, counts in zip(done.ids, done.loss_mask, strict=True) if i == unknown)
+    counted = [i for i, counts in zip(done.ids, done.loss_mask, strict=True) if counts]
     assert letters.decode(counted) == f"G.{END_OF_TEXT}"
 
 
-@pytest.mark.parametrize("name", ["phi3", "chatml"])  # alpaca's marks are text, which joins with what stands beside it
+@pytest.mark.parametrize(
+    "name", ["phi3", "chatml"]
+)  # alpaca's markers are text, which merges with the text next to them
 @given(
     talk=st.lists(st.text(st.characters(codec="utf-8"), max_size=12), min_size=1, max_size=4),
     system=st.booleans(),
@@ -122,7 +121,7 @@ def test_the_jinja_template_becomes_the_same_ids(name: str, talk: list[str], sys
     written = jinja2.Template(jinja(TEMPLATES[name]), keep_trailing_newline=True).render(
         messages=[{"role": m.role, "content": m.text} for m in messages], add_generation_prompt=ask
     )
-    ours = prompt(messages, TEMPLATES[name], MARKED) if ask else render(messages, TEMPLATES[name], MARKED).ids
+    ours = render_prompt(messages, TEMPLATES[name], MARKED) if ask else render(messages, TEMPLATES[name], MARKED).ids
     assert MARKED.encoding.encode(written, allowed_special="all") == ours
 
 
@@ -132,17 +131,4 @@ def test_hugging_faces_own_renderer_reads_the_jinja_template(template: Template)
 
     talk = [{"role": m.role, "content": m.text} for m in TALK[:3]]
     (written,), _ = render_jinja_template([talk], chat_template=jinja(template), add_generation_prompt=True)
-    assert written == MARKED.decode(prompt(TALK[:3], template, MARKED))
-
-
-@pytest.mark.parametrize(
-    ("call", "says"),
-    [
-        (lambda: Message("robot", "x"), "role 'robot'; allowed are system, user, assistant"),
-        (lambda: template_of("llama9"), "template 'llama9'; allowed are alpaca, phi3, chatml"),
-        (lambda: render(TALK, TEMPLATES["phi3"], PLAIN, loss_on="some"), "loss_on='some'; allowed are answer, all"),
-    ],
-)
-def test_what_is_unknown_is_refused(call: Callable[[], object], says: str) -> None:
-    with pytest.raises(ValueError, match=says):
-        call()
+    assert written == MARKED.decode(render_prompt(TALK[:3], template, MARKED))

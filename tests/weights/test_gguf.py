@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from foundling.model.gpt import GPT
-from foundling.text.prompts import TEMPLATES, Message, prompt
+from foundling.text.prompts import TEMPLATES, Message, render_prompt
 from foundling.text.tokenizer import Tokenizer, characters
 from foundling.weights import gguf
 
@@ -145,7 +145,7 @@ def test_the_chat_template_goes_along(peer: LlamaCpp, tokenizer: Tokenizer) -> N
     text = peer.ask("apply-template", messages=said)["prompt"]
     ids = peer.ask("tokenize", content=text, add_special=False, parse_special=True)["tokens"]
     template = TEMPLATES["phi3"]
-    assert ids == prompt([Message(one["role"], one["content"]) for one in said], template, tokenizer)
+    assert ids == render_prompt([Message(one["role"], one["content"]) for one in said], template, tokenizer)
 
 
 def test_equal_models_are_equal_bytes(make_model: Callable[[str], GPT], tokenizer: Tokenizer, tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_half_precision_goes_out_and_comes_back_as_float32(
 def test_a_chat_template_and_special_tokens_go_along(
     make_model: Callable[[str], GPT], tokenizer: Tokenizer, tmp_path: Path
 ) -> None:
-    from foundling.text.prompts import Message, prompt
+    from foundling.text.prompts import Message, render_prompt
 
     template = TEMPLATES["phi3"]
     huggingface_export.export(tmp_path / "out", make_model("llama"), tokenizer, template)
@@ -120,7 +120,7 @@ def test_a_chat_template_and_special_tokens_go_along(
     said = [{"role": "user", "content": "Who sleeps?"}, {"role": "assistant", "content": "The lion."}]
     said += [{"role": "user", "content": "Why?"}]
     ids = theirs.apply_chat_template(said, add_generation_prompt=True, return_dict=False)
-    assert ids == prompt([Message(one["role"], one["content"]) for one in said], template, tokenizer)
+    assert ids == render_prompt([Message(one["role"], one["content"]) for one in said], template, tokenizer)
     assert theirs.eos_token_id == tokenizer.end_of_text
     assert theirs.convert_tokens_to_ids("<|user|>") == tokenizer.special_ids["<|user|>"]
 

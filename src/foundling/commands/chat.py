@@ -13,77 +13,78 @@ from pathlib import Path
 from foundling.artifacts import atomic_file
 from foundling.device import set_up
 from foundling.generation.assistant import Assistant
-from foundling.generation.sampling import Sampling
 from foundling.settings import Job
 from foundling.weights import folder
 from foundling.weights.chat import read_chat
 
 log = logging.getLogger(__name__)
 HELP = (
-    "/reset begins anew, /system TEXT sets who answers, /save FILE keeps the conversation, /quit ends; "
-    "Ctrl-C stops an answer"
+    "/reset starts a new conversation, /system TEXT sets the system message, /save FILE saves the conversation, "
+    "/quit ends; Ctrl-C stops an answer"
 )
 
 
 def run(job: Job) -> None:
     """Answer line by line until the input ends."""
-    config = job.config
-    ask, device, path = config.chat, set_up(config.runtime), Path(config.chat.model).expanduser()
+    settings = job.settings.chat
+    device, path = set_up(job.config.runtime), Path(settings.model).expanduser()
     template, system = read_chat(path)
     model, tokenizer = folder.load(path)
     assistant = Assistant(
         model.to(device),
         tokenizer,
         template,
-        system=ask.system or system,
-        sampling=Sampling(ask.temperature, ask.top_k, ask.top_p),
-        max_new_tokens=ask.max_new_tokens,
-        seed=ask.seed,
+        system=settings.system or system,
+        sampling=settings,
+        max_new_tokens=settings.max_new_tokens,
+        seed=settings.seed,
     )
     if sys.stdin.isatty():
-        print(f"{ask.model}, {model.parameter_count():,} parameters. {HELP}.")
-    for line in _lines():
+        print(f"{settings.model}, {model.parameter_count():,} parameters. {HELP}.")
+    for line in _read_lines():
         if line == "/quit":
             return
         if line.startswith("/"):
-            print(command(assistant, line))
+            print(run_command(assistant, line))
         elif line:
             _answer(assistant, line)
 
 
-def command(assistant: Assistant, line: str) -> str:
-    """Carry out a line that begins with a slash; returns what is to be said about it."""
-    name, _, rest = line.partition(" ")
+def run_command(assistant: Assistant, line: str) -> str:
+    """Carry out a line that starts with a slash; returns its reply."""
+    name, _, argument = line.partition(" ")
+    argument = argument.strip()
     if name == "/reset":
-        assistant.begin(assistant.system)
+        assistant.reset(assistant.system)
         return "(a new conversation)"
-    if name == "/system" and rest.strip():
-        assistant.begin(rest.strip())
-        return "(a new conversation with this system text)"
     if name == "/system":
-        return f"(the system text: {assistant.system or 'none'})"
-    if name == "/save" and rest.strip():
-        return save(assistant, Path(rest.strip()).expanduser())
-    return f"({name} is unknown or lacks something: {HELP})"
+        if not argument:
+            return f"(the system message: {assistant.system or 'none'})"
+        assistant.reset(argument)
+        return "(a new conversation with this system message)"
+    if name == "/save" and argument:
+        return _save(assistant, Path(argument).expanduser())
+    return f"({name} is unknown or incomplete: {HELP})"
 
 
-def save(assistant: Assistant, path: Path) -> str:
-    """Write the conversation as one line of JSON, as `instruct=messages` reads it."""
-    opening = [{"role": "system", "content": assistant.system}] if assistant.system else []
-    talk = opening + [{"role": message.role, "content": message.text} for message in assistant.messages]
+def _save(assistant: Assistant, path: Path) -> str:
+    """Write the conversation as a line of JSON, which `instruct=messages` can read."""
+    messages = [{"role": message.role, "content": message.text} for message in assistant.messages]
+    if assistant.system:
+        messages.insert(0, {"role": "system", "content": assistant.system})
     try:
         with atomic_file(path) as file:
-            file.write(json.dumps({"messages": talk}, ensure_ascii=False) + "\n")
-    except OSError as error:  # a conversation is not to be lost over a mistyped name
+            file.write(json.dumps({"messages": messages}, ensure_ascii=False) + "\n")
+    except OSError as error:  # a mistyped name must not end the conversation
         return f"(not saved: {error})"
-    return f"({len(talk)} messages -> {path})"
+    return f"({len(messages)} messages -> {path})"
 
 
-def _lines() -> Iterator[str]:
-    """What the user writes, line by line; the end of the input, or Ctrl-C in an empty line, ends it."""
+def _read_lines() -> Iterator[str]:
+    """The user's lines, until the input ends or Ctrl-C is pressed in an empty line."""
     interactive = sys.stdin.isatty()
     if interactive:
-        import readline  # noqa: F401 - gives input() arrows and a history
+        import readline  # noqa: F401 - gives input() arrow keys and a history
     while True:
         try:
             yield input("\n> " if interactive else "").strip()
@@ -100,5 +101,5 @@ def _answer(assistant: Assistant, line: str) -> None:
         except KeyboardInterrupt:
             print(" (stopped)", end="")
     print(flush=True)
-    if assistant.forgotten:
-        log.info(f"(the context is full: the first {assistant.forgotten} messages are out of sight)")
+    if assistant.dropped:
+        log.info(f"(the context is full: the first {assistant.dropped} messages were left out)")

@@ -8,7 +8,7 @@ from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig
 from foundling.settings import Job
 from foundling.settings.runtime import Export
-from foundling.text.prompts import Template, template_of
+from foundling.text.prompts import TEMPLATES, Template
 from foundling.weights import folder, gguf, huggingface_export
 from foundling.weights.chat import CHAT, read_chat
 
@@ -67,6 +67,6 @@ def _template(source: Path, name: str) -> Template | None:
     if name == "none" or (name == "auto" and not (source / CHAT).is_file()):
         return None
     if name != "auto":
-        return template_of(name)
+        return TEMPLATES[name]
     template, system = read_chat(source)
     return replace(template, preamble=system) if system else template

@@ -1,27 +1,24 @@
-"""Let a model write: foundling generate prompt="Once upon a time"."""
+"""Continue a prompt with a model: foundling generate prompt="Once upon a time"."""
 
-import sys
 from pathlib import Path
 
 from foundling.device import set_up
-from foundling.generation.assistant import pieces
+from foundling.generation.assistant import decode_stream
 from foundling.generation.decode import generate
-from foundling.generation.sampling import Sampling
 from foundling.settings import Job
 from foundling.weights import folder
 
 
 def run(job: Job) -> None:
-    """Print `generate.count` continuations of the prompt as they are drawn."""
-    config = job.config
-    ask, device = config.generate, set_up(config.runtime)
-    model, tokenizer = folder.load(Path(ask.model).expanduser())
+    """Print `generate.count` continuations of the prompt as they are sampled."""
+    settings, device = job.settings.generate, set_up(job.config.runtime)
+    model, tokenizer = folder.load(Path(settings.model).expanduser())
     model.to(device)
-    sampling = Sampling(ask.temperature, ask.top_k, ask.top_p)
-    ids = tokenizer.encode(ask.prompt) if ask.prompt else [tokenizer.end_of_text]
-    for number in range(ask.count):
-        print(ask.prompt, end="", flush=True)
-        written = generate(model, ids, ask.max_new_tokens, sampling, tokenizer.end_of_text, ask.seed + number)
-        for piece in pieces(tokenizer, written):
+    ids = tokenizer.encode(settings.prompt) if settings.prompt else [tokenizer.end_of_text]
+    for number in range(settings.count):
+        print(settings.prompt, end="", flush=True)
+        seed = settings.seed + number
+        sampled = generate(model, ids, settings.max_new_tokens, settings, tokenizer.end_of_text, seed)
+        for piece in decode_stream(tokenizer, sampled):
             print(piece, end="", flush=True)
-        print("\n" if number + 1 < ask.count else "", file=sys.stdout)
+        print("\n" if number + 1 < settings.count else "")

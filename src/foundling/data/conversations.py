@@ -1,13 +1,4 @@
-"""Conversations: a dataset's records in, examples in the splits train, validation and test out.
-
-fields               which field of a record holds what
-  instruction, input, output    a triple; `input: null` where there is none; a row may lack its input
-  messages, role, content       or, with `messages`, a list of messages, each with these two fields and, as OpenAI has
-                     it, a `weight`: an answer of weight 0 is read, but not learned
-  kind               groups the results; null: none; a row may lack it
-answers: null        where `output` is a label: what the assistant says for each, {label: text}
-split                how they are split, as data/splits.py tells it
-"""
+"""Read a dataset's records as conversations, in the splits train, validation and test."""
 
 import logging
 from collections import Counter, defaultdict
@@ -19,27 +10,28 @@ from typing import Any
 from foundling.data.sources import rows
 from foundling.data.splits import split
 from foundling.data.surrogates import REPLACED
-from foundling.settings.datasets import RandomSplit
-from foundling.text.prompts import ASSISTANT, ROLES, SYSTEM, USER, Message, Template
-from foundling.validation import build
+from foundling.settings.training import ConversationFields, Instruct
+from foundling.text.prompts import ASSISTANT, ROLES, SYSTEM, TEMPLATES, USER, Message, Role
 
 log = logging.getLogger(__name__)
-# other names of the roles: ShareGPT's, OpenAI's, Gemini's
-SPEAKERS = {"human": USER, "gpt": ASSISTANT, "chatgpt": ASSISTANT, "bot": ASSISTANT, "model": ASSISTANT}
-SPEAKERS |= {"developer": SYSTEM}
-WEIGHT = "weight"  # of a message in OpenAI's format for fine-tuning: 0 is read and not learned
+# the roles by our names and by ShareGPT's, OpenAI's and Gemini's
+ROLE_NAMES: dict[str, Role] = {role: role for role in ROLES}
+ROLE_NAMES |= {"human": USER, "gpt": ASSISTANT, "chatgpt": ASSISTANT, "bot": ASSISTANT, "model": ASSISTANT}
+ROLE_NAMES |= {"developer": SYSTEM}
 TOOL_ROLES = ("tool", "function", "tool_call", "function_call", "observation", "ipython")
-TOOL_CALLS = ("tool_calls", "function_call")  # fields of a message
-TOOL_LISTS = ("tools", "functions")  # fields of a record
+# fields of OpenAI's fine-tuning format
+WEIGHT = "weight"  # of a message: the loss does not count responses of weight 0
+TOOL_CALLS = ("tool_calls", "function_call")  # of a message
+TOOL_DEFINITIONS = ("tools", "functions")  # of a record
 # what is left out or changed
-TRAILING = "left out: messages after the last answer that is learned"
-UNLEARNED = "read, but not learned: answers of weight 0"
-TOOLS = "left out: definitions of tools, by rows"
+TRAILING = "left out: messages after the last response that is trained on"
+MASKED = "masked: responses of weight 0"
+TOOLS = "left out: tool definitions, by rows"
 
 
 @dataclass(frozen=True)
 class Example:
-    """A conversation that ends with an answer, its kind, its record as it was read, and its source."""
+    """A conversation that ends with a response, the record that it was read from, and the record's source."""
 
     messages: tuple[Message, ...]
     kind: str | None
@@ -47,174 +39,179 @@ class Example:
     source: str
 
     @property
-    def asked(self) -> tuple[Message, ...]:
-        """All but the answer."""
+    def prompt(self) -> tuple[Message, ...]:
+        """All messages before the response."""
         return self.messages[:-1]
 
     @property
-    def answer(self) -> str:
-        """What the assistant is to say."""
+    def response(self) -> str:
         return self.messages[-1].text.strip()
 
 
-def conversations(
-    folder: Path, recipe: Mapping[str, Any], template: Template, changes: Counter[str] | None = None
+def read_conversations(
+    folder: Path, settings: Instruct, dataset: Mapping[str, Any], changes: Counter[str]
 ) -> dict[str, list[Example]]:
-    """Read what sources.fetch() put into `folder` and split it; what training shares with the others is dropped.
+    """Read a fetched dataset, and split it; train loses the prompts that validation or test also have.
 
-    A record that lacks a field, an answer without a text, and an empty split raise ValueError that names the row or
-    the setting. `changes` counts what is left out or changed, by reason; the log says it, too.
+    `changes` counts what is left out or changed, by reason, which is logged, too. A malformed record or an empty split
+    raises ValueError.
     """
-    changes = Counter() if changes is None else changes
-    examples = list(_examples(folder, recipe, template, changes))
+    examples = list(_examples(folder, settings, dataset, changes))
     for reason, count in changes.items():
-        if reason != REPLACED:  # its log names the first place
+        if count and reason != REPLACED:  # sources.rows logs the latter with its first place
             log.warning(f"instruct: {reason}: {count:,}")
     return split(
         examples,
-        build(RandomSplit, recipe["split"], "instruct.split"),
-        recipe["seed"],
+        settings.split,
+        settings.seed,
         stage="instruct",
-        dataset=recipe["dataset"]["name"],
+        dataset=settings.dataset.name,
         source=lambda example: example.source,
-        prompt=_question,
+        prompt=_prompt_key,
         changes=changes,
     )
 
 
-def _question(example: Example) -> tuple[tuple[str, str], ...]:
-    """What an example asks; one that only the assistant speaks in asks for what it says."""
-    asks = any(message.role == USER for message in example.asked)
-    return tuple((message.role, message.text) for message in (example.asked if asks else example.messages))
-
-
 def texts(splits: Mapping[str, Sequence[Example]]) -> Iterator[str]:
-    """What is said in all conversations."""
+    """The text of every message."""
     for examples in splits.values():
         for example in examples:
             yield from (message.text for message in example.messages)
 
 
-def together(examples: Sequence[Example]) -> Example:
-    """Examples as the turns of one conversation under the first one's system text; it asks what the last one asks."""
+def join_turns(examples: Sequence[Example]) -> Example:
+    """Join examples as turns of one conversation, which keeps the first one's system message."""
     first, *others = examples
     later = (message for example in others for message in example.messages if message.role != SYSTEM)
     return replace(examples[-1], messages=(*first.messages, *later))
 
 
-def _examples(folder: Path, recipe: Mapping[str, Any], template: Template, changes: Counter[str]) -> Iterator[Example]:
-    fields, answers = recipe["fields"], recipe["answers"]
-    for row in rows(folder, recipe["dataset"], defaultdict(lambda: changes)):
-        source, place, record = row.source, row.place, row.record
-        if fields.get("messages"):
-            messages = _listed(record, fields, place, changes)
-        else:
-            messages = _triple(record, fields, answers, template, place, changes)
-        if recipe["system"] and messages[0].role != SYSTEM:
-            messages = [Message(SYSTEM, recipe["system"]), *messages]
-        kind = _optional(record, "kind", fields, place, changes) or None
-        yield Example(tuple(messages), kind, record, source)
+def _prompt_key(example: Example) -> tuple[tuple[str, str], ...]:
+    """What examples of different splits must not share: the prompt, or without a user's message the conversation."""
+    has_user = any(message.role == USER for message in example.prompt)
+    return tuple((message.role, message.text) for message in (example.prompt if has_user else example.messages))
 
 
-def _triple(
-    record: Mapping[str, Any],
-    fields: Mapping[str, Any],
-    answers: Mapping[str, str] | None,
-    template: Template,
-    place: str,
-    changes: Counter[str],
-) -> list[Message]:
-    instruction = _field(record, "instruction", fields, place)
-    given = _optional(record, "input", fields, place, changes)
-    output = _field(record, "output", fields, place)
-    if not instruction.strip() and not given.strip():
-        raise ValueError(f"{place} has an empty instruction; write one, or take the row out")
-    if answers is not None and output not in answers:
-        raise ValueError(
-            f"{place} has {fields['output']} {output!r}, for which instruct.answers has no text; add one, or fix the "
-            "row"
-        )
-    output = answers[output] if answers is not None else output
+@dataclass(frozen=True)
+class _Record:
+    """A record, or a message in it, whose values are looked up by the settings `instruct.fields`."""
+
+    values: Mapping[str, Any]
+    fields: ConversationFields
+    place: str  # for errors: "a.jsonl:3 of source mine"
+
+    def field(self, name: str) -> Any:
+        """The record's field that a setting names, or None."""
+        return getattr(self.fields, name)
+
+    def value(self, name: str) -> Any:
+        return self.values.get(self.field(name))
+
+    def text(self, name: str) -> str:
+        value = self.value(name)
+        if not isinstance(value, str):
+            raise self.error(name, "a string")
+        return value
+
+    def optional_text(self, name: str, changes: Counter[str]) -> str:
+        """The text, or "" if the setting is null or the value missing; the latter is counted."""
+        field = self.field(name)
+        if not field:
+            return ""
+        if self.values.get(field) is None:
+            changes[f"rows without the field {field!r} (instruct.fields.{name}), which is taken as empty"] += 1
+            return ""
+        return self.text(name)
+
+    def error(self, name: str, expected: str) -> ValueError:
+        field, present = self.field(name), ", ".join(map(str, self.values)) or "none"
+        problem = f"{self.place} has no field {field!r} (fields: {present})"
+        if field in self.values:
+            problem = f"{self.place} has a {type(self.values[field]).__name__} in field {field!r}, not {expected}"
+        optional = ", or to null" if name in ("input", "kind") else ""
+        return ValueError(f"{problem}; fix the row, or set instruct.fields.{name} to the right field{optional}")
+
+
+def _examples(folder: Path, settings: Instruct, dataset: Mapping[str, Any], changes: Counter[str]) -> Iterator[Example]:
+    for row in rows(folder, dataset, defaultdict(lambda: changes)):
+        record = _Record(row.record, settings.fields, row.place)
+        read = _read_messages if settings.fields.messages else _read_triple
+        messages = read(record, settings, changes)
+        if settings.system and messages[0].role != SYSTEM:
+            messages = [Message(SYSTEM, settings.system), *messages]
+        kind = record.optional_text("kind", changes) or None
+        yield Example(tuple(messages), kind, row.record, row.source)
+
+
+def _read_triple(record: _Record, settings: Instruct, changes: Counter[str]) -> list[Message]:
+    """A record of instruction, input and output; with `answers`, the output is a label."""
+    instruction = record.text("instruction").strip()
+    context = record.optional_text("input", changes).strip()
+    output = record.text("output")
+    if not instruction and not context:
+        raise ValueError(f"{record.place} has an empty instruction; write one, or remove the row")
+    if settings.answers is not None:
+        if output not in settings.answers:
+            raise ValueError(
+                f"{record.place} has {record.field('output')} {output!r}, which is not in instruct.answers; "
+                "add its answer, or fix the row"
+            )
+        output = settings.answers[output]
     if not output.strip():
-        raise ValueError(f"{place} has an empty answer; write one, or take the row out")
-    return [Message(USER, template.asks(instruction.strip(), given.strip())), Message(ASSISTANT, output)]
+        raise ValueError(f"{record.place} has an empty answer; write one, or remove the row")
+    user_text = TEMPLATES[settings.template].user_text(instruction, context)
+    return [Message(USER, user_text), Message(ASSISTANT, output)]
 
 
-def _listed(record: Mapping[str, Any], fields: Mapping[str, Any], place: str, changes: Counter[str]) -> list[Message]:
-    listed = record.get(fields["messages"])
-    if not isinstance(listed, list) or not all(isinstance(one, Mapping) for one in listed):
-        raise _missing(record, "messages", fields, place, "a list of messages")
-    messages = [_message(one, fields, f"message {number} of {place}") for number, one in enumerate(listed, 1)]
-    if not any(message.role == ASSISTANT and message.text.strip() for message in messages):
-        raise ValueError(f"{place} has no answer of the assistant; add one, or take the row out")
-    if not any(message.role == ASSISTANT and message.learned for message in messages):
-        raise ValueError(f"{place} has answers of weight 0 alone; give one weight 1, or take the row out")
-    while messages[-1].role != ASSISTANT or not messages[-1].learned:
-        messages.pop()  # what no learned answer follows teaches nothing
+def _read_messages(record: _Record, settings: Instruct, changes: Counter[str]) -> list[Message]:
+    """A record that holds a list of messages."""
+    listed = record.value("messages")
+    if not isinstance(listed, list) or not all(isinstance(values, Mapping) for values in listed):
+        raise record.error("messages", "a list of messages")
+    messages = [
+        _read_message(_Record(values, settings.fields, f"message {number} of {record.place}"))
+        for number, values in enumerate(listed, 1)
+    ]
+    responses = [message for message in messages if message.role == ASSISTANT]
+    if not any(message.text.strip() for message in responses):
+        raise ValueError(f"{record.place} has no response by the assistant; add one, or remove the row")
+    if all(message.masked for message in responses):
+        raise ValueError(f"{record.place} has only responses of weight 0; give one weight 1, or remove the row")
+    while messages[-1].role != ASSISTANT or messages[-1].masked:
+        messages.pop()
         changes[TRAILING] += 1
     if not messages[-1].text.strip():
-        raise ValueError(f"{place} ends with an empty answer of the assistant; write one, or take the row out")
-    unlearned = sum(message.role == ASSISTANT and not message.learned for message in messages)
-    if unlearned:
-        changes[UNLEARNED] += unlearned
-    if any(record.get(name) for name in TOOL_LISTS):
-        changes[TOOLS] += 1
+        raise ValueError(f"{record.place} ends with an empty response; write one, or remove the row")
+    changes[MASKED] += sum(message.masked for message in messages if message.role == ASSISTANT)
+    changes[TOOLS] += any(record.values.get(name) for name in TOOL_DEFINITIONS)
     return messages
 
 
-def _message(one: Mapping[str, Any], fields: Mapping[str, Any], where: str) -> Message:
-    """A message of the OpenAI or ShareGPT format; one that calls a tool, or is a tool's, is refused by name."""
-    role = _field(one, "role", fields, where).strip().lower()
-    calls = [f"the field {name}" for name in TOOL_CALLS if one.get(name)]
-    if role in TOOL_ROLES or calls:
+def _read_message(record: _Record) -> Message:
+    """A message in OpenAI's or ShareGPT's format; tool calls and tools' messages raise ValueError."""
+    role_name = record.text("role").strip().lower()
+    calls = [f"the field {name}" for name in TOOL_CALLS if record.values.get(name)]
+    if role_name in TOOL_ROLES or calls:
         raise ValueError(
-            f"{where} has {calls[0] if calls else f'the role {role!r}'}, and tool calls are not supported; take the "
-            "row out, or write what the tool says into a user's message"
+            f"{record.place} has {calls[0] if calls else f'the role {role_name!r}'}, but tool calls are not "
+            "supported; remove the row, or move the tool's text into a user's message"
         )
-    role = SPEAKERS.get(role, role)
-    if role not in ROLES:
-        raise ValueError(f"{where} has the role {role!r}; allowed are {', '.join((*ROLES, *SPEAKERS))}; fix the row")
-    weight = 1 if one.get(WEIGHT) is None else one[WEIGHT]
-    if weight not in (0, 1):
-        raise ValueError(f"{where} has weight={weight!r}: must be 0 (read it) or 1 (learn it); fix the row")
-    return Message(role, _content(one, fields, where), learned=bool(weight))
+    if role_name not in ROLE_NAMES:
+        raise ValueError(
+            f"{record.place} has the role {role_name!r}: must be one of {', '.join(ROLE_NAMES)}; fix the row"
+        )
+    role, weight = ROLE_NAMES[role_name], record.values.get(WEIGHT)
+    if weight not in (None, 0, 1):
+        raise ValueError(f"{record.place} has weight={weight!r}: must be 0 (mask it) or 1 (train on it); fix the row")
+    return Message(role, _content(record), masked=weight == 0)
 
 
-def _content(one: Mapping[str, Any], fields: Mapping[str, Any], where: str) -> str:
-    """A message's text; OpenAI's list of parts is joined, if all of them are text."""
-    parts = one.get(fields["content"])
+def _content(record: _Record) -> str:
+    """A message's text; OpenAI's lists of text parts are joined."""
+    parts = record.value("content")
     if not isinstance(parts, list):
-        return _field(one, "content", fields, where)
+        return record.text("content")
     for part in parts:
         if not isinstance(part, Mapping) or part.get("type") != "text" or not isinstance(part.get("text"), str):
-            kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
-            raise ValueError(f"{where} has a part of type {kind!r}; only text is supported; take the row out")
+            raise ValueError(f"{record.place} has a part that is not text: {str(part)[:60]}; remove the row")
     return "".join(part["text"] for part in parts)
-
-
-def _optional(
-    record: Mapping[str, Any], name: str, fields: Mapping[str, Any], place: str, changes: Counter[str]
-) -> str:
-    """A field that a record need not have: what is missing or null is empty, and counted."""
-    if not fields.get(name):
-        return ""
-    if record.get(fields[name]) is None:
-        changes[f"rows without the field {fields[name]!r} (instruct.fields.{name}), which is taken as empty"] += 1
-        return ""
-    return _field(record, name, fields, place)
-
-
-def _field(record: Mapping[str, Any], name: str, fields: Mapping[str, Any], place: str) -> str:
-    value = record.get(fields[name])
-    if not isinstance(value, str):
-        raise _missing(record, name, fields, place, "a text")
-    return value
-
-
-def _missing(record: Mapping[str, Any], name: str, fields: Mapping[str, Any], place: str, what: str) -> ValueError:
-    found = f"a {type(record[fields[name]]).__name__}" if fields[name] in record else ", ".join(map(str, record))
-    none = " (null: there is none)" if name in ("input", "kind") else ""
-    return ValueError(
-        f"{place} has no field {fields[name]!r} with {what} (found {found or 'nothing'}); fix the row, or set "
-        f"instruct.fields.{name} to the field that holds it{none}"
-    )

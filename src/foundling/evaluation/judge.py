@@ -1,82 +1,79 @@
-"""A language model as the judge of answers: any endpoint that speaks OpenAI's chat API, over plain HTTP.
+"""Let a language model score answers from 0 to 100, through any endpoint with OpenAI's chat API.
 
-Answers in, marks from 0 to 100 out, their mean with a bootstrap interval, and which model in which version gave them.
-It is off unless `url` is set; a judge's marks differ from version to version, so compare only marks of one judge.
+Scores differ from judge to judge and version to version: compare only those of one judge.
 """
 
 import json
 import os
 import random
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
-from urllib.error import HTTPError, URLError
+from collections.abc import Sequence
+from dataclasses import asdict
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from foundling.evaluation.answers import Answered, interval
+from foundling.evaluation.answers import Answer, interval
+from foundling.metrics.instruct import JudgeScores
+from foundling.settings.training import Judge
 
-ASK = (
+PROMPT = (
     "Instruction:\n{prompt}\n\nA correct answer:\n{expected}\n\nThe answer to be marked:\n{answer}\n\n"
     "How well does the last answer fulfil the instruction? Reply with a whole number from 0 (not at all) to 100 "
     "(as well as the correct one), and nothing else."
 )
 
 
-def reach(settings: Mapping[str, Any]) -> None:
-    """Ask the judge once, before anything is trained; one that does not answer raises ValueError."""
-    if settings["url"]:
-        _ask("Reply with the number 1.", settings)
+def check_judge(settings: Judge) -> None:
+    """Send one request, before anything is trained; ValueError if it fails."""
+    if settings.url:
+        _request("Reply with the number 1.", settings)
 
 
-def judge(answered: Sequence[Answered], settings: Mapping[str, Any], seed: int) -> dict[str, Any] | None:
-    """The mean mark of `questions` answers drawn by the seed; replies without a mark are counted. None when off."""
-    if not settings["url"]:
+def judge(answers: Sequence[Answer], settings: Judge, seed: int) -> JudgeScores | None:
+    """Scores of `questions` answers drawn by the seed; None without a judge, ValueError if no reply holds a score."""
+    if not settings.url:
         return None
-    count = min(len(answered), settings["questions"])
-    marks: list[float] = []
+    count = min(len(answers), settings.questions)
+    scores: list[float] = []
     versions: set[str] = set()
-    for i in sorted(random.Random(seed).sample(range(len(answered)), count)):
-        reply, version = _ask(ASK.format(**answered[i]), settings)
+    for i in sorted(random.Random(seed).sample(range(len(answers)), count)):
+        reply, version = _request(PROMPT.format(**asdict(answers[i])), settings)
         versions.add(version)
-        mark = re.search(r"\d+", reply)
-        if mark and int(mark[0]) <= 100:
-            marks.append(float(mark[0]))
-    if not marks:
+        score = re.search(r"\d+", reply)
+        if score and int(score[0]) <= 100:
+            scores.append(float(score[0]))
+    if not scores:
         raise ValueError(
-            f"the judge {settings['model']} gave no mark from 0 to 100 in {count} replies; "
+            f"none of {count} replies of the judge {settings.model} holds a score from 0 to 100; "
             "try another instruct.judge.model"
         )
-    return {
-        "model": settings["model"],
-        "versions": sorted(versions),
-        "n": len(marks),
-        "without_mark": count - len(marks),
-        **interval(marks),
-    }
-
-
-def _ask(text: str, settings: Mapping[str, Any]) -> tuple[str, str]:
-    """The judge's reply, and the model and version that it names."""
-    body = {"model": settings["model"], "temperature": 0, "messages": [{"role": "user", "content": text}]}
-    headers = {"Content-Type": "application/json"}
-    if os.environ.get(settings["key"]):
-        headers["Authorization"] = f"Bearer {os.environ[settings['key']]}"
-    url = settings["url"].rstrip("/") + "/chat/completions"
-    try:
-        with urlopen(Request(url, json.dumps(body).encode(), headers), timeout=settings["timeout"]) as response:
-            found = json.load(response)
-        reply = found["choices"][0]["message"]["content"]
-    except HTTPError as error:
-        reason = f"{error.code} {error.reason}: {error.read()[:200].decode(errors='replace')}"
-        raise _silent(url, reason, settings) from None
-    except (URLError, OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise _silent(url, str(error) or type(error).__name__, settings) from None
-    version = " ".join(filter(None, (found.get("model"), found.get("system_fingerprint"))))
-    return str(reply), version or "unnamed"
-
-
-def _silent(url: str, reason: str, settings: Mapping[str, Any]) -> ValueError:
-    return ValueError(
-        f"the judge at {url} does not answer ({' '.join(reason.split())}); start it, mend instruct.judge.url and "
-        f"model, put its key into {settings['key']}, or set instruct.judge.url=null"
+    return JudgeScores(
+        model=settings.model,
+        versions=tuple(sorted(versions)),
+        n=len(scores),
+        without_mark=count - len(scores),
+        **asdict(interval(scores)),
     )
+
+
+def _request(prompt: str, settings: Judge) -> tuple[str, str]:
+    """The judge's reply to a prompt, and the model and version that the endpoint reports."""
+    body = {"model": settings.model, "temperature": 0, "messages": [{"role": "user", "content": prompt}]}
+    headers = {"Content-Type": "application/json"}
+    if os.environ.get(settings.key):
+        headers["Authorization"] = f"Bearer {os.environ[settings.key]}"
+    url = f"{settings.url}".rstrip("/") + "/chat/completions"
+    try:
+        with urlopen(Request(url, json.dumps(body).encode(), headers), timeout=settings.timeout) as response:
+            values = json.load(response)
+        reply = str(values["choices"][0]["message"]["content"])
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        reason = str(error) or type(error).__name__
+        if isinstance(error, HTTPError):
+            reason = f"{error.code} {error.reason}: {error.read()[:200].decode(errors='replace')}"
+        raise ValueError(
+            f"the judge at {url} does not answer ({' '.join(reason.split())}); start it, correct instruct.judge.url "
+            f"and model, set the key in {settings.key}, or set instruct.judge.url=null"
+        ) from None
+    version = " ".join(filter(None, (values.get("model"), values.get("system_fingerprint"))))
+    return reply, version or "unnamed"

@@ -1,23 +1,23 @@
-"""A conversation with a chat model: user messages in, answers out as a stream of text."""
+"""A conversation with a chat model: a user's message in, the response out as a stream of text."""
 
 from collections.abc import Generator, Iterable, Iterator
 
 from foundling.generation.decode import generate
 from foundling.generation.sampling import Sampling
 from foundling.model.gpt import GPT
-from foundling.text.prompts import ASSISTANT, SYSTEM, USER, Message, Template, prompt
+from foundling.text.prompts import ASSISTANT, SYSTEM, USER, Message, Template, render_prompt
 from foundling.text.tokenizer import Tokenizer
 
-UNFINISHED = "\ufffd"  # decoded in place of an incomplete character
+REPLACEMENT = "\ufffd"  # decoded in place of an incomplete character
 
 
-def pieces(tokenizer: Tokenizer, ids: Iterable[int]) -> Iterator[str]:
-    """Decode a stream of ids into pieces of text that contain whole characters."""
+def decode_stream(tokenizer: Tokenizer, ids: Iterable[int]) -> Iterator[str]:
+    """Decode ids as they come, into pieces of whole characters."""
     pending: list[int] = []
     for token in ids:
         pending.append(token)
         text = tokenizer.decode(pending)
-        if not text.endswith(UNFINISHED):
+        if not text.endswith(REPLACEMENT):
             yield text
             pending = []
     if pending:
@@ -25,10 +25,10 @@ def pieces(tokenizer: Tokenizer, ids: Iterable[int]) -> Iterator[str]:
 
 
 class Assistant:
-    """A chat model with its template, and the conversation so far.
+    """A chat model and its conversation.
 
-    Where the conversation and an answer exceed the context, the oldest turns are dropped, then the beginning
-    of the newest message. `forgotten` is the number of messages that were dropped for the last answer.
+    When the conversation leaves too little of the context for a response, its oldest turns are dropped from the
+    prompt, then the beginning of the newest message. `dropped` counts the messages that the last prompt left out.
     """
 
     def __init__(
@@ -43,43 +43,38 @@ class Assistant:
         seed: int,
     ) -> None:
         self.model, self.tokenizer, self.template = model, tokenizer, template
-        self.sampling, self.seed = sampling, seed
-        self.reserved = max(1, min(max_new_tokens, model.config.context // 2))
-        self.max_new_tokens = max_new_tokens
-        self.begin(system)
+        self.sampling, self.max_new_tokens, self.seed = sampling, max_new_tokens, seed
+        context = model.config.context
+        self.longest_prompt = context - max(1, min(max_new_tokens, context // 2))
+        self.reset(system)
 
-    def begin(self, system: str | None) -> None:
-        """Start a new conversation with this system prompt."""
+    def reset(self, system: str | None) -> None:
+        """Start a new conversation with this system message."""
         self.system = system
         self.messages: list[Message] = []
-        self.forgotten = 0
+        self.dropped = 0
 
     def reply(self, text: str) -> Generator[str]:
-        """Stream the answer to the user's text; the part that was streamed becomes part of the conversation."""
+        """Stream the response to a user's message; both become part of the conversation, however far it was read."""
         self.messages.append(Message(USER, text))
-        answer = ""
+        response = ""
         try:
+            seed = self.seed + len(self.messages)
             ids = generate(
-                self.model,
-                self._prompt(),
-                self.max_new_tokens,
-                self.sampling,
-                self.tokenizer.end_of_text,
-                self.seed + len(self.messages),
+                self.model, self._prompt(), self.max_new_tokens, self.sampling, self.tokenizer.end_of_text, seed
             )
-            for piece in pieces(self.tokenizer, ids):
-                answer += piece
+            for piece in decode_stream(self.tokenizer, ids):
+                response += piece
                 yield piece
         finally:
-            self.messages.append(Message(ASSISTANT, answer.strip()))
+            self.messages.append(Message(ASSISTANT, response.strip()))
 
     def _prompt(self) -> list[int]:
-        """The ids of the latest part of the conversation that leaves space for an answer."""
+        """The ids of the latest turns that leave room for a response."""
         system = [Message(SYSTEM, self.system)] if self.system else []
-        longest = self.model.config.context - self.reserved
-        for first in range(0, len(self.messages), 2):  # a turn is a user message and an answer
-            ids = prompt([*system, *self.messages[first:]], self.template, self.tokenizer)
-            self.forgotten = first
-            if len(ids) <= longest:
-                return ids
-        return ids[-longest:]
+        for first in range(0, len(self.messages), 2):  # a turn is a user's message and the response
+            ids = render_prompt([*system, *self.messages[first:]], self.template, self.tokenizer)
+            self.dropped = first
+            if len(ids) <= self.longest_prompt:
+                break
+        return ids[-self.longest_prompt :]

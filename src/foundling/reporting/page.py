@@ -1,12 +1,13 @@
 """The report: one self-contained HTML page of settings and measurements."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from foundling.metrics.classify import Classify
 from foundling.metrics.data import Data
 from foundling.metrics.evaluate import Evaluate
+from foundling.metrics.instruct import Instruct
 from foundling.metrics.pretrain import Pretrain
 from foundling.metrics.run import Run
 from foundling.metrics.train_translator import TrainTranslator
@@ -40,7 +41,7 @@ class Material:
     classify: Classify | None = None
     classify_answers: Sequence[Row] = ()  # plots/classify_answers.csv
     classify_roc: Sequence[Row] = ()  # plots/classify_roc.csv
-    instruct: Mapping[str, Any] = field(default_factory=dict)  # metrics/instruct.json
+    instruct: Instruct | None = None  # metrics/instruct.json
     answers: Sequence[Row] = ()  # plots/answers.jsonl
     translator: TrainTranslator | None = None
     translator_training: Sequence[Row] = ()  # plots/train_translator.csv

@@ -1,46 +1,55 @@
-"""Tune models/base to follow instructions, and measure its answers beside the base's, into models/chat."""
+"""Tune models/base to follow instructions, into models/chat, and compare the answers of both models."""
 
 import json
 import logging
 import time
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import torch
 from hydra.utils import instantiate
-from omegaconf import DictConfig
 
-from foundling.artifacts import atomic_file, settle, write_json
-from foundling.config import recipe, section
-from foundling.data.conversations import Example, conversations, texts, together
-from foundling.data.instruction import InstructionData, Reading
+from foundling.artifacts import atomic_file, settle
+from foundling.config import section
+from foundling.data.conversations import Example, join_turns, read_conversations, texts
+from foundling.data.instruction import ConversationEncoder, InstructionData
 from foundling.data.lineage import require_base, shaping
 from foundling.data.shards import open_tokens
 from foundling.data.splits import TEST, choose
 from foundling.data.unknown import count_unknown
 from foundling.device import set_up
-from foundling.evaluation.answers import answer_loss, ask, beside, marks, measure, summary
+from foundling.evaluation.accuracy import ALL
+from foundling.evaluation.answers import (
+    Answer,
+    answer_examples,
+    answer_loss,
+    interval,
+    rouge_l,
+    rouge_signature,
+    score_by_kind,
+    side_by_side,
+    summary,
+)
 from foundling.evaluation.forgetting import ForgettingProbe
-from foundling.evaluation.judge import judge, reach
-from foundling.metrics import to_plain, write_metrics
+from foundling.evaluation.judge import check_judge, judge
+from foundling.metrics import write_metrics
+from foundling.metrics.instruct import Instruct, ModelScores
 from foundling.model import lora
 from foundling.model.gpt import GPT
 from foundling.scratch import begin
 from foundling.settings import Job
+from foundling.settings.training import Instruct as InstructSettings
 from foundling.terminal import show
-from foundling.text.prompts import template_of
+from foundling.text.prompts import TEMPLATES
 from foundling.text.tokenizer import Tokenizer
 from foundling.training.fit import fit
 from foundling.training.language import LanguageModule
 from foundling.training.loggers import finish, log_lineage, make_wandb
-from foundling.training.recorder import Recorder
 from foundling.weights import folder
 from foundling.weights.chat import save_chat
 from foundling.weights.provenance import provenance, run_record
-
-if TYPE_CHECKING:
-    from lightning.pytorch.loggers import WandbLogger
 
 log = logging.getLogger(__name__)
 BASE, CHAT, RAW = Path("models/base"), Path("models/chat"), Path("data/raw/instruct")
@@ -49,109 +58,92 @@ PLACES = {"train.csv": "plots/instruct.csv", "validation.csv": "plots/instruct_v
 
 
 def run(job: Job) -> float:
-    """Train, save, ask, record; returns the share of right answers, which a sweeper may maximise."""
-    config, out = job.config, job.out
-    began = time.perf_counter()
-    asked, settings = recipe(config), section(config, "instruct")
-    device = set_up(config.runtime)
-    require_base(BASE, asked)
-    reach(settings["judge"])
+    """Train, save and evaluate; returns the accuracy of the tuned model, which a sweeper may maximise."""
+    started, out = time.perf_counter(), job.out
+    settings, values, runtime = job.settings.instruct, job.recipe["instruct"], section(job.config, "runtime")
+    device = set_up(runtime)
+    require_base(BASE, job.recipe)
+    check_judge(settings.judge)
     network, tokenizer = folder.load(BASE)
     changes: Counter[str] = Counter()
-    splits = conversations(RAW, settings, template_of(settings["template"]), changes)
+    splits = read_conversations(RAW, settings, values["dataset"], changes)
     count_unknown(tokenizer, texts(splits), "instruct", changes)
-    probe = ForgettingProbe.read(TOKENS, BENCHMARKS, tokenizer, settings["forgetting"], section(config, "evaluate"))
-    origin = provenance(shaping(asked, "instruct"), [RAW / "meta.json"], BASE)
+    probe = ForgettingProbe.read(TOKENS, BENCHMARKS, tokenizer, values["forgetting"], job.recipe["evaluate"])
+    origin = provenance(shaping(job.recipe, "instruct"), [RAW / "meta.json"], BASE)
     work = begin("instruct", origin)
-    logger = make_wandb(section(config, "runtime")["logger"], asked, "instruct", work.folder)
-    recorder, reached = _tune(network, tokenizer, splits, config, work.folder, logger, changes)
-    made = origin | {"metrics": reached} | recorder.left_out
-    save_chat(out / CHAT, network, tokenizer, made, settings["template"], settings["system"])
-    tuned = time.perf_counter()
-    metrics, answers = _measure(network, tokenizer, splits[TEST], probe, config, device)
-    counts = {"examples": {split: len(examples) for split, examples in splits.items()}, "changes": dict(+changes)}
-    write_json(out / "metrics/instruct.json", {"dataset": settings["dataset"]["name"], **counts, **metrics})
-    with atomic_file(out / "plots/answers.jsonl") as file:
-        file.writelines(json.dumps(answer, ensure_ascii=False) + "\n" for answer in answers)
-    settle(work.folder, out, PLACES)
-    if logger is not None:
-        logger.log_metrics({"test/right": metrics["tuned"]["kinds"]["all"]["accuracy"]})
-    log_lineage(logger, out / CHAT, "model", "chat", BASE, "model", "base")
-    seconds = {"training": recorder.seconds, "tuning": tuned - began, "whole": time.perf_counter() - began}
-    record = run_record(out / CHAT / folder.WEIGHTS, seconds, recorder.tokens_per_second, device, finish(logger))
-    write_metrics(out / "metrics/instruct_run.json", record)
-    work.done()
-    show(summary(metrics))
-    return float(metrics["tuned"]["kinds"]["all"]["accuracy"])
+    logger = make_wandb(runtime["logger"], job.recipe, "instruct", work.folder)
 
-
-def _tune(
-    network: GPT,
-    tokenizer: Tokenizer,
-    splits: dict[str, list[Example]],
-    config: DictConfig,
-    scratch: Path,
-    logger: "WandbLogger | None",
-    changes: Counter[str],
-) -> tuple[Recorder, dict[str, float]]:
-    """Train the network in place, all of it or by LoRA; returns the recorder and what was reached.
-
-    `changes` counts the conversations that are cut or left out.
-    """
-    settings, runtime = section(config, "instruct"), section(config, "runtime")
-    if settings["method"] not in ("full", "lora"):
-        raise ValueError(f"found instruct.method={settings['method']!r}; allowed are full and lora; try full")
-    template = template_of(settings["template"])
-    reading = Reading(template, settings["loss_on"], settings["learn_end"], network.config.context, settings["keep"])
-    steps, seed = settings["max_steps"], settings["seed"]
-    batches = {name: settings[name] for name in ("turns", "batch_size", "bucket", "packing", "seed", "rehearsal")}
-    corpus = open_tokens(TOKENS, tokenizer).train if settings["rehearsal"] else []
-    data = InstructionData(
-        splits, tokenizer, reading, steps=steps, workers=runtime["workers"], corpus=corpus, changes=changes, **batches
-    )
-    if settings["method"] == "lora":
-        lora.wrap(network, **settings["lora"], seed=seed)
-    optimizer = instantiate(config.instruct.optimizer, _partial_=True)
-    schedule = instantiate(config.instruct.schedule, max_steps=steps)
+    encoder = ConversationEncoder(tokenizer, settings, network.config.context)
+    corpus = open_tokens(TOKENS, tokenizer).train if settings.rehearsal else []
+    data = InstructionData(splits, encoder, corpus, changes, runtime["workers"])
+    if settings.method == "lora":
+        lora.wrap(network, **asdict(settings.lora), seed=settings.seed)
+    optimizer = instantiate(job.config.instruct.optimizer, _partial_=True)
+    schedule = instantiate(job.config.instruct.schedule, max_steps=settings.max_steps)
     module = LanguageModule(network.train(), optimizer, schedule, data.validation_bytes, masked=True)
     trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
-    per_step = data.tokens_per_step
     log.info(
-        f"instruct: {trained:,} of {network.parameter_count():,} parameters, {steps:,} steps of about {per_step:,} "
-        f"tokens, {steps / data.batches_per_epoch:.1f} epochs"
+        f"instruct: {trained:,} of {network.parameter_count():,} parameters, {settings.max_steps:,} steps of about "
+        f"{data.tokens_per_step:,} tokens, {settings.max_steps / data.batches_per_epoch:.1f} epochs"
     )
-    recorder = fit(module, data, settings | {"accumulate": 1}, runtime, scratch, per_step, [], logger)
+    recorder = fit(module, data, values | {"accumulate": 1}, runtime, work.folder, data.tokens_per_step, [], logger)
     lora.merge(network)
     network.eval()
     reached = {name: value for name, value in module.validation.items() if name != "step"}
-    return recorder, reached | {"trained_parameters": trained, "steps": steps}
+    reached |= {"trained_parameters": trained, "steps": settings.max_steps}
+    record = origin | {"metrics": reached} | recorder.left_out
+    save_chat(out / CHAT, network, tokenizer, record, settings.template, settings.system)
+    tuned = time.perf_counter()
+
+    examples = choose(splits[TEST], settings.test.limit, settings.seed)
+    score = partial(_score, tokenizer, examples, probe, settings, job.settings.evaluate.batch_tokens)
+    base_answers, base_scores = score(folder.load_model(BASE).to(device))
+    answers, scores = score(network.to(device))
+    later = [join_turns(pair) for pair in zip([*examples[1:], examples[0]], examples, strict=True)]
+    later_answers = answer_examples(network, tokenizer, TEMPLATES[settings.template], later, settings.test)
+    metrics = Instruct(
+        dataset=settings.dataset.name,
+        examples={split: len(examples) for split, examples in splits.items()},
+        changes=dict(+changes),
+        checks=settings.test.checks,
+        base=base_scores,
+        tuned=replace(scores, second_turn=score_by_kind(later_answers)[ALL]),
+    )
+    write_metrics(out / "metrics/instruct.json", metrics)
+    with atomic_file(out / "plots/answers.jsonl") as file:
+        for row in side_by_side(base_answers, answers):
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    settle(work.folder, out, PLACES)
+    accuracy = scores.kinds[ALL].accuracy
+    if logger is not None:
+        logger.log_metrics({"test/right": accuracy})
+    log_lineage(logger, out / CHAT, "model", "chat", BASE, "model", "base")
+    seconds = {"training": recorder.seconds, "tuning": tuned - started, "whole": time.perf_counter() - started}
+    weights = out / CHAT / folder.WEIGHTS
+    run = run_record(weights, seconds, recorder.tokens_per_second, device, finish(logger))
+    write_metrics(out / "metrics/instruct_run.json", run)
+    work.done()
+    show(summary(metrics))
+    return accuracy
 
 
-def _measure(
-    network: GPT,
+def _score(
     tokenizer: Tokenizer,
-    examples: list[Example],
+    examples: Sequence[Example],
     probe: ForgettingProbe,
-    config: DictConfig,
-    device: torch.device,
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The answers of base and tuned model to the same prompts, and what both know of the base's own texts."""
-    settings, batch_tokens = section(config, "instruct"), section(config, "evaluate")["batch_tokens"]
-    seed = settings["seed"]
-    template, limit = template_of(settings["template"]), settings["test"]["limit"]
-    asked = {name: value for name, value in settings["test"].items() if name != "limit"}
-    examples = choose(examples, limit, seed)
-    metrics: dict[str, Any] = {"checks": asked["checks"]}
-    answers = {}
-    for name, model in (("base", folder.load_model(BASE)), ("tuned", network)):
-        model.to(device)
-        answers[name] = ask(model, tokenizer, template, examples, **asked)
-        metrics[name] = measure(answers[name]) | {
-            "answer_loss": answer_loss(model, tokenizer, template, examples, batch_tokens)
-        }
-        metrics[name]["knows"] = to_plain(probe.measure(model, batch_tokens))
-        metrics[name]["judge"] = judge(answers[name], settings["judge"], seed)
-    # the same once more, each behind another one, as in a chat
-    later = [together(pair) for pair in zip([*examples[1:], examples[0]], examples, strict=True)]
-    metrics["tuned"]["second_turn"] = marks(ask(network, tokenizer, template, later, **asked))["all"]
-    return metrics, beside(answers["base"], answers["tuned"])
+    settings: InstructSettings,
+    batch_tokens: int,
+    model: GPT,
+) -> tuple[list[Answer], ModelScores]:
+    """A model's answers to the test prompts, and all its scores."""
+    template = TEMPLATES[settings.template]
+    answers = answer_examples(model, tokenizer, template, examples, settings.test)
+    scores = ModelScores(
+        rouge_l=interval(rouge_l(answers)),
+        signatures={"rouge_l": rouge_signature(answers)},
+        kinds=score_by_kind(answers),
+        answer_loss=answer_loss(model, tokenizer, template, examples, batch_tokens),
+        knows=probe.measure(model, batch_tokens),
+        judge=judge(answers, settings.judge, settings.seed),
+    )
+    return answers, scores

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from foundling.artifacts import atomic_folder, read_json
+from foundling.artifacts import atomic_folder
 from foundling.metrics import read_metrics
 from foundling.metrics.classify import Classify
 from foundling.metrics.data import Data
 from foundling.metrics.evaluate import Evaluate
+from foundling.metrics.instruct import Instruct
 from foundling.metrics.pretrain import Pretrain
 from foundling.metrics.run import Run
 from foundling.metrics.train_translator import TrainTranslator
@@ -35,7 +36,7 @@ def run(job: Job) -> None:
         classify=read_metrics(METRICS / "classify.json", Classify),
         classify_answers=read_csv(PLOTS / "classify_answers.csv", numbers=("probability",)),
         classify_roc=read_csv(PLOTS / "classify_roc.csv"),
-        instruct=read_json(METRICS / "instruct.json"),
+        instruct=read_metrics(METRICS / "instruct.json", Instruct),
         answers=read_jsonl(PLOTS / "answers.jsonl"),
         translator=read_metrics(METRICS / "train_translator.json", TrainTranslator),
         translator_training=read_csv(PLOTS / "train_translator.csv"),

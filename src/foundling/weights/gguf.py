@@ -160,10 +160,10 @@ def _modelfile(file: str, template: Template | None, context: int) -> str:
     else:
         roles = ""
         for role in ROLES:
-            message = "{{ .Content }}".join(template.marks[role])
+            message = "{{ .Content }}".join(template.markers[role])
             roles += f'{{{{ if eq .Role "{role}" }}}}{message}{{{{ end }}}}'
         messages = f"{{{{ range .Messages }}}}{roles}{{{{ end }}}}"
-        lines.append(f'TEMPLATE """{messages}{template.marks[ASSISTANT][0]}"""')
+        lines.append(f'TEMPLATE """{messages}{template.markers[ASSISTANT][0]}"""')
         if template.preamble is not None:
             if '"""' in template.preamble:
                 raise ValueError(
