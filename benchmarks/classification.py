@@ -1,15 +1,14 @@
-"""A tuned GPT beside the baselines on real texts, over paired split seeds: benchmarks/classification.py sms_spam …
+"""A fine-tuned GPT and the baselines on real texts, over paired split seeds: benchmarks/classification.py sms_spam …
 
-Run it in a project whose models/base is trained (on books, say). Each task is a sweep of `foundling classify` over
-seeds, each a split of its own on which all models are trained and tested; settings behind the tasks go to every run.
+Run it in a project that has a models/base, trained on books for example. Each task is a sweep of `foundling classify`
+over seeds; each seed has its own split, on which all models are trained and tested. Settings apply to all runs.
 """
 
 import argparse
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.box import SIMPLE
@@ -17,7 +16,9 @@ from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
-from foundling.artifacts import read_json
+from foundling.metrics import read_metrics
+from foundling.metrics.classify import Classify, ModelScores
+from foundling.metrics.run import Run
 
 SWEEPS = Path("multirun/classification")
 TASKS = {  # the settings of each task, and what is compared
@@ -30,9 +31,9 @@ TASKS = {  # the settings of each task, and what is compared
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("tasks", nargs="*", help=f"of {', '.join(TASKS)}; settings as section.value=… too")
+    parser.add_argument("tasks", nargs="*", help=f"of {', '.join(TASKS)}; and settings, as section.value=…")
     parser.add_argument("--seeds", default="1,2,3,4,5")
-    parser.add_argument("--again", action="store_true", help="show the tables of runs made before")
+    parser.add_argument("--again", action="store_true", help="show the tables of earlier runs")
     arguments = parser.parse_intermixed_args()
     settings = [word for word in arguments.tasks if "=" in word]
     for task in [word for word in arguments.tasks if "=" not in word] or list(TASKS):
@@ -42,7 +43,7 @@ def main() -> None:
 
 
 def sweep(task: str, seeds: str, settings: Sequence[str]) -> None:
-    """Fetch the texts, then tune and test once for each seed."""
+    """Fetch the texts, then fine-tune and test once for each seed."""
     chosen, _ = TASKS[task]
     run("fetch", "fetch.dataset=classify", *chosen, *settings)
     place = f"hydra.sweep.dir={SWEEPS / task}"
@@ -56,39 +57,37 @@ def run(*command: str) -> None:
 
 
 def table(task: str) -> Table:
-    """Each model's mean over the seeds, and by how much the tuned GPT is ahead on the same splits."""
+    """Each model's mean over the seeds, and the fine-tuned GPT's lead on the same splits."""
     measure = TASKS[task][1]
     jobs = sorted((SWEEPS / task).glob("*/metrics/classify.json"), key=lambda file: int(file.parts[-3]))
-    found = [read_json(file) for file in jobs]
-    texts = found[0]["texts"]
-    ratio = texts["test"] / texts["train"]
-    shown = Table("model", f"mean {measure}, %", "by seed", "tuned GPT ahead by", "95 % interval", box=SIMPLE)
-    sizes = ", ".join(f"{texts[split]:,} {split}" for split in ("train", "validation", "test"))
+    metrics = [read_metrics(file, Classify) for file in jobs]
+    texts = metrics[0].texts
+    ratio = texts.test / texts.train
+    shown = Table("model", f"mean {measure}, %", "by seed", "fine-tuned GPT ahead by", "95 % interval", box=SIMPLE)
+    sizes = f"{texts.train:,} train, {texts.validation:,} validation, {texts.test:,} test"
     shown.title = f"{task}: {len(jobs)} seeds, {sizes}"
     for column in shown.columns[1:]:
         column.justify = "right"
-    values = {
-        name: 100 * np.array([value(job["models"][name], measure) for job in found]) for name in found[0]["models"]
-    }
+    values = {name: 100 * np.array([value(job.models[name], measure) for job in metrics]) for name in metrics[0].models}
     for name, scores in values.items():
         row = [name, f"{scores.mean():.2f}", " ".join(f"{score:.1f}" for score in scores)]
         if name != "classifier":
             mean, low, high = corrected(values["classifier"] - scores, ratio)
-            row += [f"{mean:+.2f}", f"{low:+.2f} to {high:+.2f}{'; no difference shown' if low <= 0 <= high else ''}"]
+            row += [f"{mean:+.2f}", f"{low:+.2f} to {high:+.2f}{'; not significant' if low <= 0 <= high else ''}"]
         shown.add_row(*row)
-    seconds = [read_json(file.with_name("classify_run.json"))["seconds"]["training"] for file in jobs]
-    shown.caption = f"tuning took {np.mean(seconds):.0f} s a seed"
+    seconds = [read_metrics(file.with_name("classify_run.json"), Run).seconds["training"] for file in jobs]
+    shown.caption = f"training took {np.mean(seconds):.0f} s a seed"
     return shown
 
 
-def value(model: Mapping[str, Any], measure: str) -> float:
+def value(model: ModelScores, measure: str) -> float:
     """The accuracy, or the F1 of the second label."""
-    return float(model["accuracy"] if measure == "accuracy" else list(model["labels"].values())[1]["f1"])
+    return model.accuracy if measure == "accuracy" else list(model.labels.values())[1].f1
 
 
 def corrected(gaps: np.ndarray, ratio: float) -> tuple[float, float, float]:
     """Mean and 95 % interval of paired differences over splits that overlap: Student's t with the variance of the mean
-    raised from 1/k to 1/k + test/train (Nadeau and Bengio 2003), since the splits are drawn from the same texts."""
+    increased from 1/k to 1/k + test/train (Nadeau and Bengio 2003), since the splits are drawn from the same texts."""
     half = stats.t.ppf(0.975, len(gaps) - 1) * gaps.std(ddof=1) * (1 / len(gaps) + ratio) ** 0.5
     return float(gaps.mean()), float(gaps.mean() - half), float(gaps.mean() + half)
 

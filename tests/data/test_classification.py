@@ -106,7 +106,7 @@ def test_what_is_cut_is_logged(letters: Tokenizer, caplog: pytest.LogCaptureFixt
     with caplog.at_level(logging.WARNING):
         found, cut = encode_splits(letters, texts, 6, "end")
     assert cut == 2
-    assert "2 texts are longer than the context of 6 tokens and lost their beginning" in caplog.text
+    assert "2 texts exceed the context of 6 tokens and lost their beginning" in caplog.text
     assert found["test"].labels.tolist() == [0, 1]
 
 

@@ -1,4 +1,4 @@
-"""Batches for classification: (ids, lengths, labels) of shapes (B, T), (B,), (B,), texts of like length together."""
+"""Batches of labelled texts: (ids, lengths, labels) of shapes (B, T), (B,), (B,), texts of like length together."""
 
 import logging
 from collections.abc import Sequence
@@ -8,27 +8,27 @@ from functools import partial
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from foundling.data.batches import EpochBatches, EqualBatches, OrderedBatches, TrainingData, in_batches
 from foundling.data.labelled import Labelled
 from foundling.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
-Batch = tuple[Tensor, Tensor, Tensor]
 
 
 def encode(tokenizer: Tokenizer, texts: Sequence[str], context: int, keep: str) -> tuple[list[list[int]], int]:
-    """Ids of each text between two end-of-text tokens, as documents stand in pretraining, and how many were cut.
+    """Ids of each text between two end-of-text tokens, as in pretraining, and the number of truncated texts.
 
     A text longer than the context loses its end (keep="beginning") or its beginning (keep="end").
     """
-    room = context - 2
-    if room < 1:
+    limit = context - 2
+    if limit < 1:
         raise ValueError(f"the base's context of {context} tokens holds no text between two end-of-text tokens")
     end = tokenizer.end_of_text
-    found = tokenizer.encode_batch(list(texts), threads=1)
-    cut = sum(len(ids) > room for ids in found)
-    return [[end, *(ids[:room] if keep == "beginning" else ids[-room:]), end] for ids in found], cut
+    rows = tokenizer.encode_batch(list(texts), threads=1)
+    truncated = sum(len(ids) > limit for ids in rows)
+    return [[end, *(ids[:limit] if keep == "beginning" else ids[-limit:]), end] for ids in rows], truncated
 
 
 @dataclass(frozen=True)
@@ -40,42 +40,36 @@ class Encoded:
 
 
 def encode_splits(tokenizer: Tokenizer, texts: Labelled, context: int, keep: str) -> tuple[dict[str, Encoded], int]:
-    """Every split encoded, and how many texts in all were longer than the context; the log says so."""
-    found, cut = {}, 0
+    """Encode every split; the number of texts that are longer than the context is returned and logged."""
+    encoded, truncated = {}, 0
     for split in texts.splits:
         ids, too_long = encode(tokenizer, texts.texts(split), context, keep)
-        found[split] = Encoded(ids, texts.ids(split))
-        cut += too_long
-    if cut:
+        encoded[split] = Encoded(ids, texts.ids(split))
+        truncated += too_long
+    if truncated:
         lost = "end" if keep == "beginning" else "beginning"
-        log.warning(f"classify: {cut:,} texts are longer than the context of {context} tokens and lost their {lost}")
-    return found, cut
+        log.warning(f"classify: {truncated:,} texts exceed the context of {context} tokens and lost their {lost}")
+    return encoded, truncated
 
 
 def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Ids (B, T), id 0 to the right of each row's end, and the lengths (B,) that say where that is."""
-    lengths = [len(row) for row in rows]
-    ids = np.zeros((len(rows), max(lengths)), dtype=np.int64)
-    for place, row in zip(ids, rows, strict=True):
-        place[: len(row)] = row
-    return torch.from_numpy(ids), torch.tensor(lengths)
+    """Ids (B, T), padded on the right with id 0, and the lengths (B,) of the rows."""
+    ids = pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
+    return ids, torch.tensor([len(row) for row in rows])
 
 
-def as_batch(texts: Encoded, chosen: np.ndarray) -> Batch:
+def as_batch(texts: Encoded, indices: np.ndarray) -> tuple[Tensor, ...]:
     """The texts of these indices, padded, with their lengths and labels."""
-    return (*padded([texts.ids[i] for i in chosen]), torch.from_numpy(texts.labels[chosen]))
+    return (*padded([texts.ids[i] for i in indices]), torch.from_numpy(texts.labels[indices]))
 
 
 def batches_per_epoch(examples: int, batch_size: int) -> int:
-    """How many steps read each example once; batches differ by at most one example."""
+    """The number of steps that read each example once; batches differ by at most one example."""
     return max(1, round(examples / batch_size))
 
 
 class ClassificationData(TrainingData):
-    """Training and validation batches of encoded, labelled texts.
-
-    With several devices each computes the same batch: these trainings are short.
-    """
+    """Training and validation batches; with several devices, each computes the same batch: trainings are short."""
 
     def __init__(
         self,

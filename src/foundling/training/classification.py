@@ -1,10 +1,11 @@
 """Classification as a LightningModule: batches (ids, lengths, labels), cross-entropy over the labels.
 
-An optional auxiliary task, next-token prediction on the same texts, keeps the trunk a language model and teaches it how
-these texts are written (Radford et al. 2018, 3.2).
+An optional auxiliary loss, next-token prediction on the same texts, keeps the trunk a language model and adapts it to
+these texts (Radford et al. 2018, 3.2).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -23,8 +24,8 @@ class ClassificationModule(TrainingModule):
     """Train `network` on (ids, lengths, labels); validate over the whole split.
 
     `head_rate` multiplies the learning rate of the head, which starts at zero; `language_loss` is the weight of the
-    auxiliary loss; `label_smoothing` is the share of the target spread over all labels, so that training does not end
-    in certainty (Szegedy et al. 2016, 7); `class_weights` (K,) weighs the labels, None all alike.
+    auxiliary loss; `label_smoothing` spreads that fraction of the target over all labels (Szegedy et al. 2016, 7);
+    `class_weights` (K,) weighs the labels, None all alike.
     """
 
     measures = ("val/loss", "val/accuracy")
@@ -42,9 +43,9 @@ class ClassificationModule(TrainingModule):
         class_weights: Tensor | None,
     ) -> None:
         def with_head_rate(network: nn.Module) -> Optimizer:
-            made = optimizer(network)
-            scale_rate(made, self.network.head.parameters(), head_rate)
-            return made
+            built = optimizer(network)
+            scale_rate(built, self.network.head.parameters(), head_rate)
+            return built
 
         super().__init__(network, with_head_rate, schedule)
         self.language_loss, self.label_smoothing = language_loss, label_smoothing
@@ -69,48 +70,47 @@ class ClassificationModule(TrainingModule):
         return loss
 
     def validation_sums(self, batch: Batch) -> Tensor:
-        """Nats, hits and texts."""
+        """Nats, correct predictions and texts."""
         ids, lengths, labels = batch
         logits = self.network(ids, lengths).float()
         nats = F.cross_entropy(logits, labels, reduction="sum")
-        hits = (logits.argmax(-1) == labels).sum()
-        return torch.stack((nats, hits, torch.tensor(len(labels), device=self.device)))
+        correct = (logits.argmax(-1) == labels).sum()
+        return torch.stack((nats, correct, torch.tensor(len(labels), device=self.device)))
 
     def summarize(self, sums: Sequence[float]) -> dict[str, float]:
-        nats, hits, texts = sums
-        return {"val/loss": nats / texts, "val/accuracy": hits / texts}
+        nats, correct, texts = sums
+        return {"val/loss": nats / texts, "val/accuracy": correct / texts}
 
 
 def following(ids: Tensor, lengths: Tensor) -> Tensor:
-    """Targets (B, T - 1) of next-token prediction: what follows each token, IGNORE_INDEX behind a text's end."""
-    places = torch.arange(1, ids.size(1), device=ids.device)  # (T - 1,)
-    return ids[:, 1:].masked_fill(places >= lengths[:, None], IGNORE_INDEX)
+    """Targets (B, T - 1) of next-token prediction: the next token, and IGNORE_INDEX after a text's end."""
+    positions = torch.arange(1, ids.size(1), device=ids.device)  # (T - 1,)
+    return ids[:, 1:].masked_fill(positions >= lengths[:, None], IGNORE_INDEX)
 
 
 def scale_rate(optimizer: Optimizer, parameters: Iterable[nn.Parameter], factor: float) -> None:
-    """Take parameters out of their groups into groups of their own, alike but for `factor` times the rate."""
-    chosen = {id(p) for p in parameters}
+    """Move parameters to groups of their own, with `factor` times the learning rate and otherwise the same settings."""
+    scaled = {id(p) for p in parameters}
     for group in list(optimizer.param_groups):
-        those = [p for p in group["params"] if id(p) in chosen]
-        if those:
-            group["params"] = [p for p in group["params"] if id(p) not in chosen]
-            optimizer.add_param_group({**group, "params": those, "lr": group["lr"] * factor})
+        moved = [p for p in group["params"] if id(p) in scaled]
+        if moved:
+            group["params"] = [p for p in group["params"] if id(p) not in scaled]
+            optimizer.add_param_group({**group, "params": moved, "lr": group["lr"] * factor})
 
 
-def class_weights(asked: str | Mapping[str, float] | None, labels: Sequence[str], ids: np.ndarray) -> Tensor | None:
+def class_weights(
+    setting: Literal["balanced"] | Mapping[str, float] | None, labels: Sequence[str], ids: np.ndarray
+) -> Tensor | None:
     """Weights (K,) of the labels, or None: all alike. `ids` (N,) are the training texts' labels.
 
-    balanced: N / (K · n_k), so that each label has the same say, as in scikit-learn; {label: weight}: 1 for the others.
+    balanced: N / (K · n_k), so that all labels weigh the same, as in scikit-learn; {label: weight}: 1 for the others.
     """
-    if asked is None:
+    if setting is None:
         return None
-    if asked == "balanced":
+    if setting == "balanced":
         return torch.from_numpy(len(ids) / (len(labels) * np.bincount(ids, minlength=len(labels)))).float()
-    weights = {label_text(label): weight for label, weight in asked.items()} if isinstance(asked, Mapping) else {}
-    unknown = [label for label in weights if label not in labels] if isinstance(asked, Mapping) else [asked]
-    if unknown:
-        raise ValueError(
-            f"classify.class_weights names {unknown[0]!r}; allowed are null, balanced, or a weight for some of the "
-            f"labels {', '.join(labels)}"
-        )
+    weights = {label_text(label): weight for label, weight in setting.items()}
+    for label in weights:
+        if label not in labels:
+            raise ValueError(f"classify.class_weights.{label}: must be one of the labels {', '.join(labels)}")
     return torch.tensor([float(weights.get(label, 1.0)) for label in labels])
