@@ -22,7 +22,7 @@ from foundling.model.gpt import GPT
 from foundling.model.translator import Translator, TranslatorConfig
 from foundling.text.tokenizer import characters
 from foundling.weights import folder
-from foundling.weights.chat import save_chat
+from foundling.weights.chat import chat_files
 
 SOURCES = Path(device.__file__).parent
 TOKENIZER = characters(["abcdefgh userassistant<|>\n:"])
@@ -106,12 +106,12 @@ def test_the_first_of_listed_devices_is_used(
     assert choose_device("cpu", devices) == torch.device("cpu")
 
 
-def test_threads_are_set_with_the_device_and_null_leaves_them() -> None:
+def test_threads_are_set_with_the_device_and_null_leaves_them(job: Callable[..., Any]) -> None:
     before = torch.get_num_threads()
     try:
-        set_up({"threads": before + 1, "trainer": {"accelerator": "cpu", "devices": 1}})
+        set_up(job("trainer=cpu", f"runtime.threads={before + 1}").settings.runtime)
         assert torch.get_num_threads() == before + 1
-        set_up({"threads": None, "trainer": {"accelerator": "cpu", "devices": 1}})
+        set_up(job("trainer=cpu").settings.runtime)
         assert torch.get_num_threads() == before + 1
     finally:
         torch.set_num_threads(before)
@@ -133,7 +133,7 @@ def models(gpt_config: Callable[..., Any], root: Path, tmp_path_factory: pytest.
     torch.manual_seed(0)
     config = gpt_config("micro", vocab_size=TOKENIZER.vocab_size, context=16)
     folder.save(place / "base", GPT(config), TOKENIZER)
-    save_chat(place / "chat", GPT(config), TOKENIZER, {"config": {}}, "phi3", None)
+    folder.save(place / "chat", GPT(config), TOKENIZER, {"config": {}}, chat_files("phi3", None))
     folder.save(place / "classifier", Classifier(ClassifierConfig(config, ("ham", "spam"), "end")), TOKENIZER)
     shape = yaml.safe_load((root / "conf/transformer/tiny.yaml").read_text())
     translator = TranslatorConfig(vocab_size=TOKENIZER.vocab_size, **shape)
@@ -194,4 +194,4 @@ def test_no_other_module_chooses_a_device_or_sets_threads() -> None:
 
 def test_the_commands_that_set_up_a_device_are_those_checked_before_torch_is_imported() -> None:
     texts = {name: (SOURCES / part / f"{name}.py").read_text() for name, part in COMMANDS.items()}
-    assert {name for name, text in texts.items() if "set_up(" in text} == COMPUTING
+    assert {name for name, text in texts.items() if "set_up(" in text or "TrainingRun(" in text} == COMPUTING

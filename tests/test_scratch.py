@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from foundling import scratch
-from foundling.scratch import begin, checkpoints, folders, take
+from foundling.scratch import list_checkpoints, lock_folder, start_run, unfinished_runs
 
 ORIGIN: dict[str, Any] = {
     "config": {"pretrain": {"max_steps": 9, "faults": {"action": "stop"}}},
@@ -21,9 +21,9 @@ ORIGIN: dict[str, Any] = {
 HOLD = """
 import sys, time
 sys.argv = ["foundling pretrain", "seed=1"]
-from foundling.scratch import begin
+from foundling.scratch import start_run
 import json, os
-begin("pretrain", json.loads(sys.stdin.read()))
+start_run("pretrain", json.loads(sys.stdin.read()))
 if os.fork() == 0:
     time.sleep(60)  # as a data worker that outlives its training
 print("held", flush=True)
@@ -55,7 +55,7 @@ def holder() -> Iterator[subprocess.Popen[str]]:
 
 def test_the_folder_follows_from_what_the_result_is_made_of() -> None:
     def folder(origin: dict[str, Any], stage: str = "pretrain") -> Path:
-        return begin(stage, origin).folder
+        return start_run(stage, origin).path
 
     assert folder(ORIGIN) == folder(json.loads(json.dumps(ORIGIN)))
     assert folder(ORIGIN).parent == Path("scratch/pretrain")
@@ -70,47 +70,47 @@ def test_a_second_process_is_refused_until_the_first_is_killed(holder: subproces
     with pytest.raises(
         ValueError, match=rf"in use by foundling pretrain \(process {holder.pid} on .* `kill {holder.pid}`"
     ):
-        begin("pretrain", ORIGIN)
+        start_run("pretrain", ORIGIN)
     holder.kill()  # and not its child
     holder.wait()
-    begin("pretrain", ORIGIN).done()
-    assert list(folders()) == []
+    start_run("pretrain", ORIGIN).remove()
+    assert list(unfinished_runs()) == []
     assert list(Path("scratch/pretrain").iterdir()) == []
 
 
 def test_what_was_being_written_is_removed_and_all_else_is_kept() -> None:
-    work = begin("pretrain", ORIGIN)
+    work = start_run("pretrain", ORIGIN)
     for name in (".checkpoint.7.ab.part", "train.csv"):
-        (work.folder / name).write_text("x")
-    (work.folder / "snapshots/.step-1.7.ab.part").mkdir(parents=True)
-    again = begin("pretrain", ORIGIN)
-    assert sorted(p.name for p in again.folder.rglob("*")) == [scratch.LOCK, "snapshots", "train.csv"]
+        (work.path / name).write_text("x")
+    (work.path / "snapshots/.step-1.7.ab.part").mkdir(parents=True)
+    again = start_run("pretrain", ORIGIN)
+    assert sorted(p.name for p in again.path.rglob("*")) == [scratch.LOCK, "snapshots", "train.csv"]
 
 
 def test_a_lock_that_was_removed_with_its_folder_is_taken_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    work = begin("pretrain", ORIGIN)
+    work = start_run("pretrain", ORIGIN)
     real, calls = scratch.fcntl.lockf, []
 
     def slow(descriptor: int, how: int) -> None:
         if not calls:
-            work.done()  # the first process is done just after the second has opened the file
+            work.remove()  # the first process is done just after the second has opened the file
         calls.append(how)
         real(descriptor, how)
 
     monkeypatch.setattr(scratch.fcntl, "lockf", slow)
-    held = take(work.folder)
+    held = lock_folder(work.path)
     assert len(calls) == 2
     assert held is not None
-    assert (work.folder / scratch.LOCK).is_file()
+    assert (work.path / scratch.LOCK).is_file()
 
 
 def test_further_processes_of_one_training_share_its_folder(
     holder: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOCAL_RANK", "1")
-    work = begin("pretrain", ORIGIN)
-    work.done()
-    assert work.folder.is_dir()
+    work = start_run("pretrain", ORIGIN)
+    work.remove()
+    assert work.path.is_dir()
 
 
 def test_checkpoints_are_listed_from_the_newest(tmp_path: Path) -> None:
@@ -118,4 +118,4 @@ def test_checkpoints_are_listed_from_the_newest(tmp_path: Path) -> None:
         (tmp_path / f"step-{step:08d}-{digit * 64}.safetensors").touch()
         time.sleep(0.01)
     (tmp_path / "step-00000099-short.safetensors").touch()
-    assert [path.name.split("-")[2][0] for path in checkpoints(tmp_path)] == ["b", "d", "c", "a"]
+    assert [path.name.split("-")[2][0] for path in list_checkpoints(tmp_path)] == ["b", "d", "c", "a"]

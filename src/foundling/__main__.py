@@ -108,7 +108,7 @@ def _checked(name: str, job: "Job") -> "Job":
     """The job, once its settings, device and inputs are found valid, as far as can be told without torch."""
     runtime = job.settings.runtime
     if name in TRAININGS:
-        wandb_settings.resolve(job.config.runtime.logger)
+        wandb_settings.resolve(runtime.logger)
     if name in COMPUTING:
         device.check_accelerator(runtime.trainer.accelerator)
     inputs.check(name, job)

@@ -1,4 +1,4 @@
-"""How results reach the disk: written beside, fsynced, renamed; a final name holds a whole artifact, or the old one."""
+"""Atomic writes: to a temporary path, fsync, rename. A final name always holds a whole artifact, the old or the new."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ def atomic_file(path: Path | str, mode: str = "w") -> Iterator[IO[Any]]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = beside(path)
+    part = staging_path(path)
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     try:
         with open(part, mode, **text) as file:  # type: ignore[call-overload]
@@ -38,21 +38,12 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
     """Yield an empty folder that replaces `path` as a whole when the block ends well, and vanishes when it does not."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = beside(path)
+    part = staging_path(path)
     part.mkdir()
     try:
         yield part
-        for file in part.rglob("*"):
-            if file.is_file():
-                with open(file, "rb") as opened:
-                    os.fsync(opened.fileno())
-        # rename() cannot replace a folder that holds files, so the old one steps aside for the moment between.
-        old = beside(path)
-        if path.exists():
-            os.replace(path, old)
-        os.replace(part, path)
-        fsync_folder(path.parent)
-        shutil.rmtree(old, ignore_errors=True)
+        _fsync(part)
+        _replace(part, path)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
@@ -88,18 +79,45 @@ def read_json(path: Path | str, kind: type = dict) -> Any:
     return value
 
 
-def settle(scratch: Path, out: Path, places: Mapping[str, str]) -> None:
-    """Give what grew in `scratch` its final names below `out`. It stays there, too, until the whole stage is done.
+def publish(results: Mapping[Path, str], out: Path) -> None:
+    """Copy each file or folder to its name below `out`: all of them, or, after an error such as a full disk, none.
 
-    The files of a folder are linked where the disk can do that: they are whole models, and nobody writes into them.
+    Files of folders are linked where the disk allows: they are models, which nobody changes in place.
     """
-    for name, place in places.items():
-        if (scratch / name).is_dir():
-            with atomic_folder(out / place) as folder:
-                shutil.copytree(scratch / name, folder, copy_function=_link, dirs_exist_ok=True)
-        else:
-            with atomic_file(out / place, "wb") as file:
-                file.write((scratch / name).read_bytes())
+    parts: dict[Path, Path] = {}
+    try:
+        for source, name in results.items():
+            path = out / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            parts[path] = staging_path(path)
+            if source.is_dir():
+                shutil.copytree(source, parts[path], copy_function=_link)
+            else:
+                shutil.copy2(source, parts[path])
+            _fsync(parts[path])
+        for path, part in parts.items():
+            _replace(part, path)
+    finally:
+        for part in parts.values():
+            shutil.rmtree(part, ignore_errors=True) if part.is_dir() else part.unlink(missing_ok=True)
+
+
+def _replace(part: Path, path: Path) -> None:
+    """Rename a file or folder to its final name. rename() cannot replace a folder that holds files: move it aside."""
+    old = staging_path(path)
+    if part.is_dir() and path.exists():
+        os.replace(path, old)
+    os.replace(part, path)
+    fsync_folder(path.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _fsync(path: Path) -> None:
+    """Wait until a file, or each file of a folder, is on the disk."""
+    for file in (path, *path.rglob("*")):
+        if file.is_file():
+            with open(file, "rb") as opened:
+                os.fsync(opened.fileno())
 
 
 def _link(source: str, place: str) -> None:
@@ -123,7 +141,7 @@ def fingerprint(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
-def beside(path: Path) -> Path:
+def staging_path(path: Path) -> Path:
     """A sibling name that no other process uses: same filesystem, so that the rename is atomic."""
     return path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.part")
 

@@ -5,12 +5,13 @@ Imports torch only where a device is chosen, so that an accelerator that cannot 
 
 import ctypes
 import sys
-from collections.abc import Mapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
+
+    from foundling.settings.runtime import Runtime
 
 KEY = "runtime.trainer.accelerator"
 # what it may be, and the devices it stands for, the preferred one first
@@ -24,10 +25,10 @@ ACCELERATORS = {
 CUDA_DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 
 
-def set_up(runtime: Mapping[str, Any]) -> "torch.device":
+def set_up(runtime: "Runtime") -> "torch.device":
     """Apply `runtime.threads` and return the device that `runtime.trainer` names."""
-    device = choose_device(runtime["trainer"]["accelerator"], runtime["trainer"]["devices"])
-    set_threads(runtime["threads"])
+    device = choose_device(runtime.trainer.accelerator, runtime.trainer.devices)
+    set_threads(runtime.threads)
     return device
 
 

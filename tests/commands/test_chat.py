@@ -20,7 +20,7 @@ from foundling.settings import Job
 from foundling.text.prompts import TEMPLATES
 from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer
 from foundling.weights import folder
-from foundling.weights.chat import read_chat, save_chat
+from foundling.weights.chat import chat_files, read_chat
 
 TOKENIZER = Tokenizer({bytes([i]): i for i in range(256)}, GPT2_PATTERN)
 
@@ -33,7 +33,7 @@ def model(gpt_config: Callable[..., Any], tmp_path_factory: pytest.TempPathFacto
     for p in gpt.parameters():
         torch.nn.init.normal_(p, std=0.3)
     place = tmp_path_factory.mktemp("models") / "chat"
-    save_chat(place, gpt, TOKENIZER, {"config": {}}, "phi3", "Be kind.")
+    folder.save(place, gpt, TOKENIZER, {"config": {}}, chat_files("phi3", "Be kind."))
     return place
 
 

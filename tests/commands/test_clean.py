@@ -11,13 +11,13 @@ import pytest
 from omegaconf import OmegaConf
 
 from foundling.commands import clean
-from foundling.scratch import begin, folders
+from foundling.scratch import start_run, unfinished_runs
 from foundling.settings import Job
 
 HOLD = """
 import time
-from foundling.scratch import begin
-begin("instruct", {"config": {}})
+from foundling.scratch import start_run
+start_run("instruct", {"config": {}})
 print(flush=True)
 time.sleep(60)
 """
@@ -27,18 +27,18 @@ time.sleep(60)
 def unfinished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, int]]:
     """A pretraining that was left at step 1,300 two hours ago, and an instruction tuning that runs: its process."""
     monkeypatch.chdir(tmp_path)
-    work = begin("pretrain", {"config": {}})
-    newest = work.folder / f"step-00001300-{'a' * 64}.safetensors"
+    work = start_run("pretrain", {"config": {}})
+    newest = work.path / f"step-00001300-{'a' * 64}.safetensors"
     newest.write_bytes(bytes(3 << 20))
-    (work.folder / f"step-00001200-{'b' * 64}.safetensors").touch()
-    assert work.held is not None
-    os.close(work.held)
-    for file in (*work.folder.iterdir(), work.folder):
+    (work.path / f"step-00001200-{'b' * 64}.safetensors").touch()
+    assert work.lock is not None
+    os.close(work.lock)
+    for file in (*work.path.iterdir(), work.path):
         os.utime(file, (time.time() - 7200,) * 2)
     with subprocess.Popen([sys.executable, "-c", HOLD], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        yield work.folder, process.pid
+        yield work.path, process.pid
         process.kill()
 
 
@@ -56,7 +56,7 @@ def test_it_lists_stage_step_age_and_size(unfinished: tuple[Path, int], capsys: 
     found = rows(capsys.readouterr().out)
     assert found["pretrain"] == f"{left} 1,300 2 hours 3.0 left over"
     assert f"in use by process {process} on" in found["instruct"]
-    assert [stage for stage, _ in folders()] == ["instruct", "pretrain"]
+    assert [stage for stage, _ in unfinished_runs()] == ["instruct", "pretrain"]
 
 
 def test_it_removes_what_nobody_holds(unfinished: tuple[Path, int], capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,7 +65,7 @@ def test_it_removes_what_nobody_holds(unfinished: tuple[Path, int], capsys: pyte
     found = rows(capsys.readouterr().out)
     assert found["pretrain"].endswith("removed")
     assert f"in use by process {process} on" in found["instruct"]
-    assert [stage for stage, _ in folders()] == ["instruct"]
+    assert [stage for stage, _ in unfinished_runs()] == ["instruct"]
     assert not left.exists()
 
 

@@ -30,7 +30,7 @@ from foundling.text.tokenizer import CHARACTER_PATTERN, END_OF_TEXT, GPT2_PATTER
 from foundling.validation import build
 from foundling.weights import folder, huggingface, huggingface_config
 from foundling.weights.chain import links
-from foundling.weights.chat import read_chat, save_chat
+from foundling.weights.chat import chat_files, read_chat
 from foundling.weights.provenance import provenance
 from foundling.weights.start import start
 from foundling.weights.vocabulary import require_same
@@ -49,7 +49,7 @@ def chat(gpt_config: Callable[..., Any], tokenizer: Tokenizer, tmp_path_factory:
     torch.manual_seed(0)
     place = tmp_path_factory.mktemp("made") / "chat"
     recipe = {name: {} for name in ("corpus", "tokenizer", "model", "pretrain")}
-    save_chat(place, GPT(gpt_config("micro", 257)), tokenizer, provenance(recipe, [], None), "phi3", None)
+    folder.save(place, GPT(gpt_config("micro", 257)), tokenizer, provenance(recipe, [], None), chat_files("phi3", None))
     return place
 
 

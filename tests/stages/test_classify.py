@@ -135,10 +135,10 @@ def test_many_labels_need_no_curve(workspace: Path) -> None:
     ("changes", "says"),
     [
         (["classify.label=topic"], "texts.csv:2 of source files has no column 'topic'"),
-        (["classify.train=some"], "classify.train='some' is unknown"),
+        (["classify.train=some"], "classify.train='some': must be one of head, last, all or lora"),
         (["classify.keep=middle"], "classify.keep=.middle.: must be one of beginning or end"),
         (["model=small"], "models/base was made with model"),
-        (["classify.baselines=[forest]"], "found the baseline 'forest'"),
+        (["classify.baselines=[forest]"], r"classify.baselines.0='forest': must be one of majority"),
         (["classify.epochs=0"], "found classify.epochs=0"),
     ],
 )

@@ -104,7 +104,7 @@ def test_a_run_that_is_killed_leaves_the_old_model(workspace: Path, monkeypatch:
     def killed(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(instruct, "fit", killed)
+    monkeypatch.setattr(instruct, "_score", killed)
     with pytest.raises(KeyboardInterrupt):
         instruct.run(Job(compose("instruct.seed=2"), workspace))
     assert sha256(workspace / "models/chat") == before

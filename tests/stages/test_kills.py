@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 from foundling import config
 from foundling.artifacts import sha256
 from foundling.overrides import selected
-from foundling.scratch import holder_of
+from foundling.scratch import read_holder
 
 KILLS, SEED = 5, 20  # of each stage
 STAGES = {
@@ -38,7 +38,7 @@ os.chdir(place)
 log = os.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 os.dup2(log, 1), os.dup2(log, 2)
 logging.basicConfig(level=logging.INFO)
-resume.RARELY = 0
+resume.OVERHEAD = float("inf")
 importlib.import_module(f"foundling.stages.{stage}").run(Job(OmegaConf.load("config.yaml"), Path()))
 """
 
@@ -126,7 +126,7 @@ class Workspace:
         """When the process took its folder in scratch/, or ended."""
 
         def holders() -> list[object]:
-            return [holder_of(lock.parent)["process"] for lock in self.scratch(stage).glob("*/lock")]
+            return [read_holder(lock.parent)["process"] for lock in self.scratch(stage).glob("*/lock")]
 
         return self.wait(process, lambda: process.pid in holders())
 

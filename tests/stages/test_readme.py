@@ -17,7 +17,8 @@ from foundling.__main__ import _prepare
 from foundling.model.gpt import GPT, GPTConfig
 from foundling.overrides import prepare
 from foundling.text.tokenizer import Tokenizer
-from foundling.weights.chat import save_chat
+from foundling.weights import folder
+from foundling.weights.chat import chat_files
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = ("dvc", "foundling", "wandb", "source")
@@ -80,7 +81,7 @@ def export(project: Any, *command: str) -> None:
     tokenizer = Tokenizer.load(project.path / "data/tokenizer")
     shape = yaml.safe_load((ROOT / "conf/model/llama.yaml").read_text()) | {"n_layer": 1}
     model = GPT(GPTConfig(vocab_size=tokenizer.vocab_size, **shape))
-    save_chat(Path("models/chat"), model, tokenizer, {"config": {}}, "phi3", None)
+    folder.save(Path("models/chat"), model, tokenizer, {"config": {}}, chat_files("phi3", None))
     Path("src").symlink_to(ROOT / "src")
     assert "models/chat -> exports/chat-" in run(type(project)(Path.cwd()), *command)
 

@@ -17,24 +17,16 @@ from foundling.model import lora
 from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig
 from foundling.model.loss import IGNORE_INDEX
+from foundling.settings.training import Lora
 from foundling.training.classification import ClassificationModule, class_weights, following, scale_rate
-from foundling.training.fit import fit
+from foundling.training.module import TrainingModule
 from foundling.training.optim import adamw, muon, trapezoid
 from foundling.training.stopping import KeepBest
 from foundling.training.trainable import choose_trainable
 
-RUNTIME = {
-    "threads": None,
-    "batch": "fixed",
-    "progress": False,
-    "log_every": 5,
-    "deterministic": True,
-    "checkpoint_every": 20,
-    "checkpoint_seconds": 30,
-    "trainer": {"accelerator": "cpu", "devices": 1},
-}
-FAULTS = {"action": "stop", "spike": None, "window": 50, "most": 10}
-LORA = {"rank": 2, "alpha": 4, "dropout": 0.0, "targets": ["attention.qkv", "mlp.up"]}
+Make = Callable[..., Any]
+
+LORA = Lora(rank=2, alpha=4, dropout=0.0, targets=("attention.qkv", "mlp.up"))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +46,8 @@ def classifier(make: Callable[..., Any]) -> Classifier:
 
 
 def tuned(
-    make: Callable[..., Any],
+    fit: Make,
+    make: Make,
     texts: Encoded,
     folder: Path,
     train: str = "all",
@@ -69,22 +62,18 @@ def tuned(
     settings = {"head_rate": 3.0, "language_loss": 0.0, "label_smoothing": 0.0, "class_weights": None} | more
     module = ClassificationModule(network, optimizer, trapezoid(steps, 5, 0.5, 0.0), **settings)
     best = KeepBest(network, None)
-    how = {"max_steps": steps, "accumulate": 1, "gradient_clip": 1.0, "precision": "32-true", "compile": False}
-    how["faults"] = FAULTS
-    fit(module, data, how | {"validate_every": 10, "seed": 1}, RUNTIME, folder, 100, [best], None)
+    fit(module, data, folder, best)
     return network, module, best
 
 
-def test_it_learns_what_no_single_place_tells(gpt_config: Callable[..., Any], texts: Encoded, tmp_path: Path) -> None:
-    _, module, _ = tuned(gpt_config, texts, tmp_path, steps=100)
+def test_it_learns_what_no_single_place_tells(fit: Make, gpt_config: Make, texts: Encoded, tmp_path: Path) -> None:
+    _, module, _ = tuned(fit, gpt_config, texts, tmp_path, steps=100)
     assert module.validation["val/accuracy"] > 0.95
     assert (tmp_path / "validation.csv").read_text().startswith("step,tokens,val/loss,val/accuracy\n")
 
 
-def test_equal_seeds_give_equal_weights_to_the_bit(
-    gpt_config: Callable[..., Any], texts: Encoded, tmp_path: Path
-) -> None:
-    one, two = (tuned(gpt_config, texts, tmp_path / n, steps=10)[0].state_dict() for n in "ab")
+def test_equal_seeds_give_equal_weights_to_the_bit(fit: Make, gpt_config: Make, texts: Encoded, tmp_path: Path) -> None:
+    one, two = (tuned(fit, gpt_config, texts, tmp_path / n, steps=10)[0].state_dict() for n in "ab")
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
@@ -98,10 +87,15 @@ def test_equal_seeds_give_equal_weights_to_the_bit(
     ],
 )
 def test_only_what_is_chosen_is_trained(
-    gpt_config: Callable[..., Any], texts: Encoded, tmp_path: Path, train: str, changed: tuple[str, ...]
+    fit: Callable[..., Any],
+    gpt_config: Callable[..., Any],
+    texts: Encoded,
+    tmp_path: Path,
+    train: str,
+    changed: tuple[str, ...],
 ) -> None:
     before = {name: t.clone() for name, t in classifier(gpt_config).state_dict().items()}
-    network, _, best = tuned(gpt_config, texts, tmp_path, train, steps=10)
+    network, _, best = tuned(fit, gpt_config, texts, tmp_path, train, steps=10)
     best.restore()
     lora.merge(network.trunk)
     after = network.state_dict()
@@ -114,21 +108,20 @@ def test_only_what_is_chosen_is_trained(
     assert bool(moved) == (train != "head")
 
 
-@pytest.mark.parametrize(
-    ("train", "last", "says"), [("some", 1, "head, last, all, lora"), ("last", 3, "has 2 blocks, so choose 1 to 2")]
-)
-def test_what_cannot_be_trained_is_refused(gpt_config: Callable[..., Any], train: str, last: int, says: str) -> None:
-    with pytest.raises(ValueError, match=says):
-        choose_trainable(classifier(gpt_config), train, last, LORA, seed=1)
+def test_more_blocks_than_there_are_cannot_be_trained(gpt_config: Callable[..., Any]) -> None:
+    with pytest.raises(ValueError, match=r"classify\.last=3: must be at most 2"):
+        choose_trainable(classifier(gpt_config), "last", 3, LORA, seed=1)
 
 
 def test_the_best_validation_is_kept_and_a_worsening_one_stops(gpt_config: Callable[..., Any]) -> None:
     network = classifier(gpt_config)
     best, trainer = KeepBest(network, patience=2), SimpleNamespace(should_stop=False)
+    module = TrainingModule(network, len, len)  # type: ignore[arg-type]
     for step, loss in enumerate((0.5, 0.3, 0.4, 0.35, 0.2), start=1):
         with torch.no_grad():
             network.head.bias.fill_(step)
-        best.on_validation_end(trainer, SimpleNamespace(validation={"step": step, "val/loss": loss}))  # type: ignore[arg-type]
+        module.validation = {"step": step, "val/loss": loss}
+        best.on_validation_end(trainer, module)  # type: ignore[arg-type]
         if trainer.should_stop:
             break
     assert step == 4
@@ -138,7 +131,7 @@ def test_the_best_validation_is_kept_and_a_worsening_one_stops(gpt_config: Calla
     assert torch.equal(network.head.bias, torch.full((2,), 2.0))
 
 
-def test_a_training_that_gets_worse_ends_early(gpt_config: Callable[..., Any], texts: Encoded, tmp_path: Path) -> None:
+def test_a_training_that_gets_worse_ends_early(fit: Make, gpt_config: Make, texts: Encoded, tmp_path: Path) -> None:
     network = classifier(gpt_config)
     wrong = Encoded(texts.ids, 1 - texts.labels)  # what is learned is punished, so the first validation is the best
     data = ClassificationData(texts, wrong, batch_size=16, bucket=2, steps=300, seed=1, workers=0)
@@ -146,9 +139,7 @@ def test_a_training_that_gets_worse_ends_early(gpt_config: Callable[..., Any], t
     nothing = {"head_rate": 1.0, "language_loss": 0.0, "label_smoothing": 0.0, "class_weights": None}
     module = ClassificationModule(network, optimizer, trapezoid(300, 5, 0.5, 0.0), **nothing)  # type: ignore[arg-type]
     best = KeepBest(network, patience=2)
-    how = {"max_steps": 300, "accumulate": 1, "gradient_clip": 1.0, "precision": "32-true", "compile": False}
-    how["faults"] = FAULTS
-    recorder = fit(module, data, how | {"validate_every": 15, "seed": 1}, RUNTIME, tmp_path, 100, [best], None)
+    recorder = fit(module, data, tmp_path, best, validate_every=15)
     assert recorder.steps < 300
     assert module.validation["step"] == recorder.steps
     assert best.restore()["step"] < recorder.steps

@@ -12,9 +12,10 @@ import torch
 from foundling.data.language import LanguageData
 from foundling.data.shards import Source
 from foundling.model.gpt import GPT
-from foundling.training.fit import fit
 from foundling.training.language import LanguageModule
 from foundling.training.optim import adamw, trapezoid
+
+Make = Callable[..., Any]
 
 
 class Tokens:
@@ -25,18 +26,20 @@ class Tokens:
     validation = [Source("letters", 1.0, ids[:300], 300)]
 
 
-def trained(make: Callable[..., Any], folder: Path, workers: int = 0, accumulate: int = 1, exact: bool = True) -> Any:
+def trained(
+    fit: Make,
+    make: Make,
+    folder: Path,
+    workers: int = 0,
+    accumulate: int = 1,
+    exact: bool = True,
+) -> Any:
     torch.manual_seed(0)
     network = GPT(make("micro", vocab_size=30, context=16))
     data = LanguageData(Tokens(), 16, 16, 12, 1, workers=workers)  # type: ignore[arg-type]
     optimizer = partial(adamw, lr=3e-3, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.0)
     module = LanguageModule(network, optimizer, trapezoid(12, 3, 0.5, 0.0), data.validation_bytes)
-    recipe = {"max_steps": 12, "accumulate": accumulate, "gradient_clip": 1.0, "precision": "32-true"}
-    recipe |= {"compile": False, "validate_every": 4, "seed": 1}
-    recipe |= {"faults": {"action": "stop", "spike": None, "window": 50, "most": 10}}
-    runtime = {"threads": None, "progress": False, "log_every": 1, "deterministic": exact, "batch": "fixed"}
-    runtime |= {"checkpoint_every": 100, "checkpoint_seconds": 30}
-    fit(module, data, recipe, runtime | {"trainer": {"accelerator": "cpu", "devices": 1}}, folder, 256, [], None)
+    fit(module, data, folder, accumulate=accumulate, validate_every=4, log_every=1, deterministic=exact)
     return module
 
 
@@ -47,16 +50,20 @@ def losses(folder: Path) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def plain(gpt_config: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+def plain(fit: Make, gpt_config: Make, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     folder = tmp_path_factory.mktemp("plain")
-    return folder, trained(gpt_config, folder)
+    return folder, trained(fit, gpt_config, folder)
 
 
 @pytest.mark.parametrize("changes", [{"workers": 2}, {"exact": False}])
 def test_workers_and_a_cpus_other_kernels_change_no_bit(
-    gpt_config: Callable[..., Any], tmp_path: Path, plain: tuple[Path, Any], changes: dict[str, Any]
+    fit: Callable[..., Any],
+    gpt_config: Callable[..., Any],
+    tmp_path: Path,
+    plain: tuple[Path, Any],
+    changes: dict[str, Any],
 ) -> None:
-    other = trained(gpt_config, tmp_path, **changes)
+    other = trained(fit, gpt_config, tmp_path, **changes)
     for name, tensor in plain[1].network.state_dict().items():
         assert torch.equal(tensor, other.network.state_dict()[name]), name
     assert np.array_equal(losses(plain[0]), losses(tmp_path))
@@ -64,7 +71,7 @@ def test_workers_and_a_cpus_other_kernels_change_no_bit(
 
 @pytest.mark.parametrize("accumulate", [2, 4, 16])
 def test_a_batch_in_parts_agrees_to_1e_5(
-    gpt_config: Callable[..., Any], tmp_path: Path, plain: tuple[Path, Any], accumulate: int
+    fit: Make, gpt_config: Make, tmp_path: Path, plain: tuple[Path, Any], accumulate: int
 ) -> None:
-    trained(gpt_config, tmp_path, accumulate=accumulate)
+    trained(fit, gpt_config, tmp_path, accumulate=accumulate)
     np.testing.assert_allclose(losses(plain[0]), losses(tmp_path), rtol=1e-5)

@@ -6,26 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import yaml
 
 from foundling.data.language import LanguageData
 from foundling.data.shards import Source
 from foundling.model.gpt import GPT
 from foundling.model.loss import IGNORE_INDEX
-from foundling.training.fit import fit
 from foundling.training.language import LanguageModule
 from foundling.training.optim import adamw, trapezoid
 
-RUNTIME = {
-    "threads": None,
-    "batch": "fixed",
-    "progress": False,
-    "log_every": 2,
-    "deterministic": True,
-    "checkpoint_every": 20,
-    "checkpoint_seconds": 30,
-    "trainer": {"accelerator": "cpu", "devices": 1},
-}
+Make = Callable[..., Any]
 
 
 class TinyTokens:
@@ -36,25 +25,21 @@ class TinyTokens:
 
 
 def trained(
-    make: Callable[..., Any], folder: Path, steps: int = 30, workers: int = 0, **changes: Any
+    fit: Make,
+    make: Make,
+    folder: Path,
+    steps: int = 30,
+    workers: int = 0,
+    batch_size: int = 8,
+    dropout: float = 0.0,
+    **changes: Any,
 ) -> tuple[LanguageModule, Any]:
-    recipe = {
-        "max_steps": steps,
-        "batch_size": 8,
-        "accumulate": 1,
-        "gradient_clip": 1.0,
-        "precision": "32-true",
-        "compile": False,
-        "faults": {"action": "stop", "spike": None, "window": 50, "most": 10},
-        "validate_every": 10,
-        "seed": 1,
-    } | changes
     torch.manual_seed(0)
-    network = GPT(make("micro", vocab_size=10, context=16, dropout=changes.get("dropout", 0.0)))
-    data = LanguageData(TinyTokens(), 16, recipe["batch_size"], steps, 1, workers)  # type: ignore[arg-type]
+    network = GPT(make("micro", vocab_size=10, context=16, dropout=dropout))
+    data = LanguageData(TinyTokens(), 16, batch_size, steps, 1, workers)  # type: ignore[arg-type]
     optimizer = partial(adamw, lr=1e-2, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.0)
     module = LanguageModule(network, optimizer, trapezoid(steps, 5, 0.5, 0.0), data.validation_bytes)
-    return module, fit(module, data, recipe, RUNTIME, folder, recipe["batch_size"] * 16, [], None)
+    return module, fit(module, data, folder, log_every=2, **changes)
 
 
 def rows(file: Path) -> list[list[float]]:
@@ -62,20 +47,20 @@ def rows(file: Path) -> list[list[float]]:
 
 
 def test_on_the_cpu_it_does_not_touch_the_gpu_that_is_there(
-    gpt_config: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fit: Make, gpt_config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def touch(*_: Any) -> None:
         raise AssertionError("CUDA was initialised")
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "_lazy_init", touch)
-    module, _ = trained(gpt_config, tmp_path, steps=2, precision="auto")
+    module, _ = trained(fit, gpt_config, tmp_path, steps=2, precision="auto")
     assert module.trainer.precision == "32-true"
     assert module.trainer.strategy.root_device == torch.device("cpu")
 
 
-def test_it_learns_and_leaves_its_curves(gpt_config: Callable[..., Any], tmp_path: Path) -> None:
-    module, recorder = trained(gpt_config, tmp_path, steps=60)
+def test_it_learns_and_leaves_its_curves(fit: Make, gpt_config: Make, tmp_path: Path) -> None:
+    module, recorder = trained(fit, gpt_config, tmp_path, steps=60)
     assert module.validation["val/loss"] < 0.1
     assert module.validation["step"] == 60
     curve = rows(tmp_path / "train.csv")
@@ -87,9 +72,9 @@ def test_it_learns_and_leaves_its_curves(gpt_config: Callable[..., Any], tmp_pat
 
 
 def test_validation_covers_the_whole_split_and_counts_bits_per_byte(
-    gpt_config: Callable[..., Any], tmp_path: Path
+    fit: Make, gpt_config: Make, tmp_path: Path
 ) -> None:
-    module, _ = trained(gpt_config, tmp_path, steps=7)
+    module, _ = trained(fit, gpt_config, tmp_path, steps=7)
     ids = torch.from_numpy(TinyTokens.validation[0].ids.astype(np.int64))
     nats, count = 0.0, 0
     with torch.no_grad():
@@ -105,15 +90,13 @@ def test_validation_covers_the_whole_split_and_counts_bits_per_byte(
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
-def test_equal_seeds_give_equal_weights_to_the_bit(
-    gpt_config: Callable[..., Any], tmp_path: Path, dropout: float
-) -> None:
-    first, second = (trained(gpt_config, tmp_path / n, 10, dropout=dropout)[0].network.state_dict() for n in "ab")
+def test_equal_seeds_give_equal_weights_to_the_bit(fit: Make, gpt_config: Make, tmp_path: Path, dropout: float) -> None:
+    first, second = (trained(fit, gpt_config, tmp_path / n, 10, dropout=dropout)[0].network.state_dict() for n in "ab")
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_accumulation_changes_nothing_but_the_rounding(gpt_config: Callable[..., Any], tmp_path: Path) -> None:
-    whole, cut = (trained(gpt_config, tmp_path / str(n), 20, accumulate=n)[0] for n in (1, 4))
+def test_accumulation_changes_nothing_but_the_rounding(fit: Make, gpt_config: Make, tmp_path: Path) -> None:
+    whole, cut = (trained(fit, gpt_config, tmp_path / str(n), 20, accumulate=n)[0] for n in (1, 4))
     assert whole.validation["val/loss"] == pytest.approx(cut.validation["val/loss"], abs=1e-4)
     a, b = rows(tmp_path / "1/train.csv"), rows(tmp_path / "4/train.csv")
     assert [r[0] for r in a] == [r[0] for r in b]
@@ -122,23 +105,17 @@ def test_accumulation_changes_nothing_but_the_rounding(gpt_config: Callable[...,
 
 @pytest.mark.parametrize(("accumulate", "workers"), [(2, 0), (1, 2), (2, 2)])
 def test_cutting_a_batch_of_16_and_preparing_it_elsewhere_change_no_loss_by_more_than_1e_5(
-    gpt_config: Callable[..., Any], tmp_path: Path, accumulate: int, workers: int
+    fit: Make, gpt_config: Make, tmp_path: Path, accumulate: int, workers: int
 ) -> None:
     how = {"steps": 12, "batch_size": 16, "validate_every": 6}
-    whole, _ = trained(gpt_config, tmp_path / "whole", **how)
-    cut, _ = trained(gpt_config, tmp_path / "cut", accumulate=accumulate, workers=workers, **how)
+    whole, _ = trained(fit, gpt_config, tmp_path / "whole", **how)
+    cut, _ = trained(fit, gpt_config, tmp_path / "cut", accumulate=accumulate, workers=workers, **how)
     assert whole.validation["val/loss"] == pytest.approx(cut.validation["val/loss"], abs=1e-5)
     for name in ("train.csv", "validation.csv"):
         losses = [[row[2] for row in rows(tmp_path / run / name)] for run in ("whole", "cut")]
         np.testing.assert_allclose(*losses, atol=1e-5)
     if accumulate == 1:
         assert all(torch.equal(a, b) for a, b in zip(*(m.network.parameters() for m in (whole, cut)), strict=True))
-
-
-def test_the_default_recipe_names_everything_that_fit_reads(root: Path) -> None:
-    recipe = yaml.safe_load((root / "conf/pretrain/default.yaml").read_text())
-    assert {"max_steps", "accumulate", "gradient_clip", "precision", "compile", "validate_every", "seed"} <= set(recipe)
-    assert {"faults": "standard"} in [{k.lstrip("/").partition("@")[0]: v} for k, v in recipe["defaults"][0].items()]
 
 
 def test_sparing_the_head_where_nothing_counts_changes_no_loss_and_no_gradient(gpt_config: Callable[..., Any]) -> None:

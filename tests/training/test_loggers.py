@@ -5,18 +5,19 @@ import logging
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from foundling.artifacts import read_json
+from foundling.settings.runtime import Logger
 from foundling.training import loggers
 from foundling.training.loggers import RUN, finish, make_wandb
 
-OFFLINE = {"wandb": "offline", "project": None, "entity": None, "group": None, "name": None, "tags": []}
-ONLINE = OFFLINE | {"wandb": "online"}
-AUTO = OFFLINE | {"wandb": "auto"}
+OFFLINE = Logger(wandb="offline", project=None, entity=None, group=None, name=None, tags=())
+ONLINE, AUTO = replace(OFFLINE, wandb="online"), replace(OFFLINE, wandb="auto")
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +78,7 @@ def test_a_run_has_the_names_that_were_set(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("WANDB_PROJECT", "ours")
     monkeypatch.setenv("WANDB_RUN_GROUP", "friday")
     monkeypatch.setenv("WANDB_TAGS", "a, b")
-    logger = make_wandb(OFFLINE | {"name": "mine"}, {}, "pretrain", tmp_path)
+    logger = make_wandb(replace(OFFLINE, name="mine"), {}, "pretrain", tmp_path)
     assert logger is not None
     run = logger.experiment
     finish(logger)
@@ -105,7 +106,7 @@ def test_switched_off_no_run_is_noted(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_without_wandb_no_run_is_noted(tmp_path: Path) -> None:
-    assert make_wandb(AUTO | {"wandb": False}, {}, "pretrain", tmp_path) is None
+    assert make_wandb(replace(AUTO, wandb=False), {}, "pretrain", tmp_path) is None
     assert not (tmp_path / RUN).exists()
 
 

@@ -22,21 +22,12 @@ from foundling.model.config import ClassifierConfig
 from foundling.model.gpt import GPT
 from foundling.model.loss import IGNORE_INDEX
 from foundling.training.classification import ClassificationModule
-from foundling.training.fit import fit
 from foundling.training.language import LanguageModule
 from foundling.training.module import TrainingModule
 from foundling.training.optim import adamw, trapezoid
 
-RUNTIME: dict[str, Any] = {
-    **{"threads": None, "progress": False, "log_every": 1, "deterministic": True, "batch": "auto"},
-    **{"checkpoint_every": 100, "checkpoint_seconds": 30},
-    "trainer": {"accelerator": "cpu", "devices": 1},
-}
-RECIPE = {
-    **{"max_steps": 4, "batch_size": 8, "accumulate": 1, "gradient_clip": 1.0, "precision": "32-true"},
-    **{"compile": False, "validate_every": 4, "seed": 1},
-    "faults": {"action": "stop", "spike": None, "window": 50, "most": 10},
-}
+Make = Callable[..., Any]
+
 SCHEDULE = trapezoid(4, 1, 0.5, 0.0)
 FULL = "CUDA out of memory. Tried to allocate 2.00 GiB"
 
@@ -73,16 +64,14 @@ class Small(GPT):
         return super().hidden(ids, *arguments, **more)
 
 
-def trained(make: Callable[..., Any], folder: Path, most: int, when: str = "forward", **changes: Any) -> Any:
-    recipe = RECIPE | {k: v for k, v in changes.items() if k in RECIPE}
+def trained(fit: Make, make: Make, folder: Path, most: int, when: str = "forward", **changes: Any) -> Any:
     torch.manual_seed(0)
     network = Small(make("micro", vocab_size=10, context=16))
     network.most, network.when = most, when
     data = LanguageData(Tokens(), 16, 8, 4, 1, workers=0)  # type: ignore[arg-type]
     optimizer = partial(adamw, lr=1e-2, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.0)
     module = LanguageModule(network, optimizer, SCHEDULE, data.validation_bytes)
-    runtime = RUNTIME | {k: v for k, v in changes.items() if k in RUNTIME}
-    fit(module, data, recipe, runtime, folder, 8 * 16, [], None)
+    fit(module, data, folder, **{"log_every": 1, "batch": "auto", "validate_every": 4, **changes})
     return module
 
 
@@ -93,10 +82,16 @@ def curve(folder: Path) -> np.ndarray:
 @pytest.mark.parametrize("when", ["forward", "backward"])
 @pytest.mark.parametrize(("most", "parts"), [(7, 2), (3, 4), (1, 8)])
 def test_auto_finds_the_parts_that_fit_and_computes_the_same(
-    gpt_config: Callable[..., Any], tmp_path: Path, most: int, parts: int, when: str, caplog: pytest.LogCaptureFixture
+    fit: Callable[..., Any],
+    gpt_config: Callable[..., Any],
+    tmp_path: Path,
+    most: int,
+    parts: int,
+    when: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    whole = trained(gpt_config, tmp_path / "whole", 99)
-    cut = trained(gpt_config, tmp_path / "cut", most, when)
+    whole = trained(fit, gpt_config, tmp_path / "whole", 99)
+    cut = trained(fit, gpt_config, tmp_path / "cut", most, when)
     assert (whole.microbatches, cut.microbatches) == (1, parts)
     np.testing.assert_allclose(curve(tmp_path / "whole"), curve(tmp_path / "cut"), rtol=2e-4)
     assert whole.validation["val/loss"] == pytest.approx(cut.validation["val/loss"], abs=1e-4)
@@ -106,26 +101,26 @@ def test_auto_finds_the_parts_that_fit_and_computes_the_same(
 
 
 @pytest.mark.parametrize("when", ["forward", "backward"])
-def test_fixed_stops_and_says_what_would_fit(gpt_config: Callable[..., Any], tmp_path: Path, when: str) -> None:
+def test_fixed_stops_and_says_what_would_fit(fit: Make, gpt_config: Make, tmp_path: Path, when: str) -> None:
     with pytest.raises(ValueError, match=r"the batch's 8 rows at once, but it holds 2: set runtime\.batch"):
-        trained(gpt_config, tmp_path, 3, when, batch="fixed")
+        trained(fit, gpt_config, tmp_path, 3, when, batch="fixed")
 
 
 @pytest.mark.parametrize("when", ["forward", "backward"])
-def test_where_no_row_fits_the_fix_is_another_model(gpt_config: Callable[..., Any], tmp_path: Path, when: str) -> None:
+def test_where_no_row_fits_the_fix_is_another_model(fit: Make, gpt_config: Make, tmp_path: Path, when: str) -> None:
     with pytest.raises(ValueError, match=r"a single row of the batch's 8 \(16 tokens\); choose a smaller"):
-        trained(gpt_config, tmp_path, 0, when)
+        trained(fit, gpt_config, tmp_path, 0, when)
 
 
-def test_accumulated_batches_are_cut_too(gpt_config: Callable[..., Any], tmp_path: Path) -> None:
-    whole = trained(gpt_config, tmp_path / "whole", 99, accumulate=2)
-    cut = trained(gpt_config, tmp_path / "cut", 2, "backward", accumulate=2)
+def test_accumulated_batches_are_cut_too(fit: Make, gpt_config: Make, tmp_path: Path) -> None:
+    whole = trained(fit, gpt_config, tmp_path / "whole", 99, accumulate=2)
+    cut = trained(fit, gpt_config, tmp_path / "cut", 2, "backward", accumulate=2)
     assert cut.microbatches == 4
     np.testing.assert_allclose(curve(tmp_path / "whole"), curve(tmp_path / "cut"), rtol=2e-4)
     assert whole.validation["val/loss"] == pytest.approx(cut.validation["val/loss"], abs=1e-4)
 
 
-def test_another_error_is_not_taken_for_a_full_memory(gpt_config: Callable[..., Any], tmp_path: Path) -> None:
+def test_another_error_is_not_taken_for_a_full_memory(fit: Make, gpt_config: Make, tmp_path: Path) -> None:
     class Broken(Small):
         def hidden(self, *arguments: Any, **more: Any) -> Tensor:
             raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
@@ -136,7 +131,7 @@ def test_another_error_is_not_taken_for_a_full_memory(gpt_config: Callable[..., 
         network, partial(adamw, lr=1e-2, betas=(0.9, 0.9), eps=1e-8, weight_decay=0.0), SCHEDULE, 40
     )
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
-        fit(module, data, RECIPE, RUNTIME, tmp_path, 128, [], None)
+        fit(module, data, tmp_path)
 
 
 def shares(module: TrainingModule, batch: tuple[Tensor, ...], parts: int) -> tuple[Tensor, list[Tensor]]:
@@ -191,10 +186,10 @@ class KillAWorker(Callback):
             workers[0].kill()
 
 
-def test_a_data_worker_that_dies_is_one_line(gpt_config: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_data_worker_that_dies_is_one_line(fit: Make, gpt_config: Make, tmp_path: Path) -> None:
     data = LanguageData(Tokens(), 16, 8, 4000, 1, workers=2)  # type: ignore[arg-type]
     optimizer = partial(adamw, lr=1e-2, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.0)
     module = LanguageModule(GPT(gpt_config("micro", vocab_size=10, context=16)), optimizer, SCHEDULE, 40)
     with pytest.raises(ValueError, match=r"a process that prepares batches died .*runtime\.workers=0") as told:
-        fit(module, data, RECIPE | {"max_steps": 4000}, RUNTIME, tmp_path, 128, [KillAWorker()], None)
+        fit(module, data, tmp_path, KillAWorker(), validate_every=4)
     assert "\n" not in str(told.value)

@@ -1,6 +1,7 @@
 """A training that was broken off and goes on ends in the same bytes as one that was not, wherever it was broken off."""
 
 import logging
+import math
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -27,37 +28,16 @@ from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig, TranslatorConfig
 from foundling.model.gpt import GPT
 from foundling.model.translator import Translator
-from foundling.scratch import checkpoints, step_of
+from foundling.scratch import list_checkpoints, step_of
 from foundling.training import checkpoint, resume
 from foundling.training.classification import ClassificationModule
-from foundling.training.fit import fit
-from foundling.training.keepsakes import Snapshots
 from foundling.training.language import LanguageModule
 from foundling.training.optim import adamw, muon, trapezoid
+from foundling.training.snapshots import Snapshots
 from foundling.training.stopping import KeepBest
 from foundling.training.translation import TranslationModule
 
 STEPS = 12
-RUNTIME: dict[str, Any] = {
-    "threads": None,
-    "batch": "fixed",
-    "progress": False,
-    "log_every": 3,
-    "deterministic": True,
-    "trainer": {"accelerator": "cpu", "devices": 1},
-    "checkpoint_every": 2,
-    "checkpoint_seconds": 0,
-}
-RECIPE: dict[str, Any] = {
-    "max_steps": STEPS,
-    "accumulate": 1,
-    "gradient_clip": 1.0,
-    "precision": "32-true",
-    "compile": False,
-    "validate_every": 4,
-    "seed": 1,
-    "faults": {"action": "stop", "spike": None, "window": 4, "most": 3},
-}
 ADAMW = partial(adamw, lr=1e-2, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.1)
 MUON = partial(
     muon,
@@ -94,17 +74,17 @@ class Tokens:
     validation: list[Source]
 
 
-def language(make: Callable[..., Any], folder: Path, workers: int, recipe: dict[str, Any]) -> Any:
+def language(make: Callable[..., Any], folder: Path, workers: int, compiled: bool) -> Any:
     random = np.random.default_rng(0)
     train = [Source("noise", 1.0, random.integers(0, 10, 3000).astype(np.uint16), 3000)]
     tokens = Tokens(train, [Source("noise", 1.0, random.integers(0, 10, 207).astype(np.uint16), 207)])
-    network = GPT(make("micro", vocab_size=10, context=16, dropout=0.2, n_layer=1 if recipe["compile"] else 2))
+    network = GPT(make("micro", vocab_size=10, context=16, dropout=0.2, n_layer=1 if compiled else 2))
     data = LanguageData(tokens, 16, 8, STEPS, 1, workers)  # type: ignore[arg-type]
     module = LanguageModule(network, MUON, trapezoid(STEPS, 5, 0.5, 0.0), data.validation_bytes)
     return module, data, [Snapshots(folder / "snapshots", network, [0, 3, 7, STEPS], 128)]
 
 
-def classification(make: Callable[..., Any], folder: Path, workers: int, recipe: dict[str, Any]) -> Any:
+def classification(make: Callable[..., Any], folder: Path, workers: int, compiled: bool) -> Any:
     random = np.random.default_rng(0)
     texts = Encoded([random.integers(0, 10, 7).tolist() for _ in range(60)], random.integers(0, 2, 60))
     config = make("micro", vocab_size=10, context=16, init="gpt2", dropout=0.1)
@@ -117,7 +97,7 @@ def classification(make: Callable[..., Any], folder: Path, workers: int, recipe:
     return module, data, [KeepBest(network, 3)]
 
 
-def translation(make: Callable[..., Any], folder: Path, workers: int, recipe: dict[str, Any]) -> Any:
+def translation(make: Callable[..., Any], folder: Path, workers: int, compiled: bool) -> Any:
     random = np.random.default_rng(0)
     said = [random.integers(0, 9, size=random.integers(1, 6)).tolist() for _ in range(60)]
     pairs = Pairs([[*row, 19] for row in said], [[19, *row, 19] for row in said])
@@ -132,20 +112,20 @@ KINDS = {"language": language, "classification": classification, "translation": 
 
 
 @pytest.fixture
-def train(gpt_config: Callable[..., Any], tmp_path: Path) -> Callable[..., Path]:
+def train(fit: Callable[..., Any], gpt_config: Callable[..., Any], tmp_path: Path) -> Callable[..., Path]:
     """Train as a new process would: everything is made anew, and what stands in the folder is gone on with."""
 
     def train(name: str, *extra: Callback, kind: str = "language", workers: int = 0, **changes: Any) -> Path:
-        runtime = RUNTIME | {key: changes.pop(key) for key in list(changes) if key in RUNTIME}
-        recipe = RECIPE | changes
+        often = {"log_every": 3, "checkpoint_every": 2, "checkpoint_seconds": 0, "validate_every": 4}
+        compiled = changes.get("compile", False)
         torch.manual_seed(0)
         folder = tmp_path / name
-        module, data, keepsakes = KINDS[kind](gpt_config, folder, workers, recipe)
+        module, data, callbacks = KINDS[kind](gpt_config, folder, workers, compiled)
         torch.manual_seed(sum(map(ord, name)))  # what came before must not matter
-        recorder = fit(module, data, recipe, runtime, folder, 128, [*keepsakes, *extra], None)
-        for keeper in keepsakes:
-            if isinstance(keeper, KeepBest):
-                keeper.restore()
+        recorder = fit(module, data, folder, *callbacks, *extra, **{**often, **changes})
+        for callback in callbacks:
+            if isinstance(callback, KeepBest):
+                callback.restore()
         torch.save(module.network.state_dict(), folder / "weights.pt")
         (folder / "left_out").write_text(str(recorder.left_out))
         return folder
@@ -165,7 +145,7 @@ def results(folder: Path) -> dict[str, str]:
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint whenever one is asked for, however fast the steps are; nobody waits for a slow disk here."""
-    monkeypatch.setattr(resume, "RARELY", 0)
+    monkeypatch.setattr(resume, "OVERHEAD", math.inf)
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
@@ -277,8 +257,8 @@ def test_a_signal_saves_and_stops_within_a_step(
         train("broken", Send(hook, 3), **rarely)
     assert ended.value.code == 128 + number
     step = {"on_validation_batch_end": 8, "on_validation_end": 12}.get(hook, 3)
-    assert f"stopped by {number.name} after step {step}; the same command goes on from there" in caplog.text
-    assert step_of(checkpoints(tmp_path / "broken")[0]) == step
+    assert f"stopped by {number.name} after step {step}; the same command resumes from there" in caplog.text
+    assert step_of(list_checkpoints(tmp_path / "broken")[0]) == step
     assert results(train("broken", **rarely)) == whole
 
 
@@ -289,7 +269,7 @@ def test_only_whole_checkpoints_count_and_two_are_kept(
     with pytest.raises(Killed):
         train("broken", Kill("on_train_batch_end", 9))
     folder = tmp_path / "broken"
-    newest, older = checkpoints(folder)
+    newest, older = list_checkpoints(folder)
     assert [path.name[:13] for path in (newest, older)] == ["step-00000008", "step-00000006"]
     data = bytearray(newest.read_bytes())
     data[len(data) // 2] ^= 1
@@ -303,7 +283,7 @@ def test_a_training_whose_checkpoints_are_all_damaged_begins_anew(train: Any, tm
     whole = results(train("whole"))
     with pytest.raises(Killed):
         train("broken", Kill("on_train_batch_end", 9))
-    for path in checkpoints(tmp_path / "broken"):
+    for path in list_checkpoints(tmp_path / "broken"):
         path.write_bytes(b"")
     assert results(train("broken")) == whole
 
@@ -315,7 +295,7 @@ def test_a_checkpoint_that_is_not_whole_has_no_name(
     with monkeypatch.context() as patched, pytest.raises(Killed):
         patched.setattr(checkpoint, "sha256", lambda path: (_ for _ in ()).throw(Killed()))
         train("broken")
-    assert checkpoints(tmp_path / "broken") == []
+    assert list_checkpoints(tmp_path / "broken") == []
     assert results(train("broken")) == whole
 
 
@@ -333,7 +313,7 @@ def test_a_full_disk_is_told_of_and_the_checkpoint_before_is_gone_on_with(
 
     with (
         monkeypatch.context() as patched,
-        pytest.raises(OSError, match=r"of step 6 can be written.*No space.*make room"),
+        pytest.raises(OSError, match=r"of step 6 can be written.*No space.*free some space"),
     ):
         patched.setattr(checkpoint, "save_file", full)
         train("broken")
@@ -365,14 +345,14 @@ def test_slurm_is_asked_to_run_the_job_again(
     program.write_text("#!/bin/sh\nexit 1\n")
     with pytest.raises(SystemExit):
         train("three", Signal())
-    assert "SLURM did not take job 4700_3 back" in caplog.text
+    assert "SLURM did not requeue job 4700_3" in caplog.text
 
 
 def test_rows_that_are_lost_are_told_of(train: Any, tmp_path: Path) -> None:
     with pytest.raises(Killed):
         train("broken", Kill("on_train_batch_end", 9))
     (tmp_path / "broken/train.csv").write_text("step\n")
-    with pytest.raises(ValueError, match=r"train.csv has 5 bytes, and the checkpoint beside it needs .* remove that"):
+    with pytest.raises(ValueError, match=r"train.csv has 5 bytes, and the checkpoint in its .* remove the folder"):
         train("broken")
 
 

@@ -1,5 +1,6 @@
 """Training learns a translation; validation is per token of the whole split, without smoothing, however it is cut."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +13,9 @@ from torch.nn import functional as F
 from foundling.data.translation import Encoded, TranslationData, as_batch
 from foundling.model.config import TranslatorConfig
 from foundling.model.translator import Translator
-from foundling.training.fit import fit
 from foundling.training.optim import muon, trapezoid
 from foundling.training.translation import TranslationModule
 
-RECIPE = {
-    "accumulate": 1,
-    "gradient_clip": 1.0,
-    "precision": "32-true",
-    "compile": False,
-    "faults": {"action": "stop", "spike": None, "window": 50, "most": 10},
-    "validate_every": 30,
-    "seed": 1,
-}
-RUNTIME = {
-    "threads": None,
-    "batch": "fixed",
-    "trainer": {"accelerator": "cpu", "devices": 1},
-    "progress": False,
-    "deterministic": True,
-    "checkpoint_every": 20,
-    "checkpoint_seconds": 30,
-    "log_every": 10,
-}
 END = 19
 
 
@@ -80,24 +61,19 @@ def test_validation_is_the_same_however_the_split_is_cut() -> None:
         for i, batch in enumerate(data.val_dataloader()):
             made.validation_step(batch, i)
         made._trainer = None
-        nats, count = made.sums.tolist()
+        nats, count = made._sums.tolist()
         found.append((pytest.approx(nats, rel=1e-5), count))
     assert found[0] == (found[1][0].expected, found[1][1])
     assert found[1] == (found[2][0].expected, found[2][1])
     assert found[0][1] == sum(len(target) - 1 for target in some.targets)
 
 
-def test_a_small_translator_learns_to_count(tmp_path: Path) -> None:
+def test_a_small_translator_learns_to_count(fit: Callable[..., Any], tmp_path: Path) -> None:
     made = module(0.1, steps=100)
     data = TranslationData(pairs(2000, 2), pairs(100, 3), batch_tokens=600, steps=100, seed=1, workers=0)
-    recorder = fit(made, data, RECIPE | {"max_steps": 100}, RUNTIME, tmp_path, 600, [], None)
+    recorder = fit(made, data, tmp_path, validate_every=30)
     assert set(made.validation) == {"step", "val/loss", "val/perplexity", "val/bleu"}
     assert made.validation["val/bleu"] == 12.5
     assert made.validation["val/loss"] < 1.0
     assert recorder.steps == 100
     assert made.network.flops_per_token() > 0
-
-
-def test_smoothing_that_cannot_be_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"train_translator\.label_smoothing=1\.0; it is at least 0 and below 1"):
-        module(1.0)

@@ -19,7 +19,7 @@ from foundling.model.gpt import GPT
 from foundling.model.loss import next_token_loss
 from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer, train_bpe
 from foundling.weights import folder
-from foundling.weights.chat import save_chat
+from foundling.weights.chat import chat_files
 from foundling.weights.provenance import provenance
 
 SIZES = {"context": 96, "n_layer": 2, "n_embd": 64, "n_ffn": 128}
@@ -128,5 +128,5 @@ def chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpt_config: Callable[
     folder.save(Path("models/base"), model, tokenizer, made | {"metrics": {"val/loss": 5.5}})
     made = provenance(RECIPE, [Path("data/raw/instruct/meta.json")], Path("models/base"))
     made |= {"metrics": {"val/loss": 4.25, "steps": 9}}
-    save_chat(Path("models/chat"), model, tokenizer, made, "phi3", None)
+    folder.save(Path("models/chat"), model, tokenizer, made, chat_files("phi3", None))
     return tmp_path

@@ -10,7 +10,15 @@ from pathlib import Path
 from rich.box import SIMPLE
 from rich.table import Table
 
-from foundling.scratch import SCRATCH, Work, checkpoints, folders, holder_of, step_of, take
+from foundling.scratch import (
+    SCRATCH,
+    RunFolder,
+    list_checkpoints,
+    lock_folder,
+    read_holder,
+    step_of,
+    unfinished_runs,
+)
 from foundling.settings import Job
 from foundling.terminal import show
 
@@ -24,8 +32,8 @@ def run(job: Job) -> None:
     table = Table("stage", "folder", "step", "age", "MiB", "state", box=SIMPLE)
     for column in table.columns[2:5]:
         column.justify = "right"
-    for stage, folder in folders():
-        kept, size = checkpoints(folder), sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
+    for stage, folder in unfinished_runs():
+        kept, size = list_checkpoints(folder), sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
         changed = max(file.stat().st_mtime for file in (folder, *kept))
         row = (stage, str(folder), f"{step_of(kept[0]):,}" if kept else "-", age(time.time() - changed))
         table.add_row(*row, f"{size / MIB:,.1f}", _state(folder, config.clean.delete))
@@ -43,12 +51,12 @@ def age(seconds: float) -> str:
 
 def _state(folder: Path, delete: bool) -> str:
     """What holds the folder, or what became of it."""
-    holder = holder_of(folder)
-    held = take(folder)
-    if held is None:
+    holder = read_holder(folder)
+    lock = lock_folder(folder)
+    if lock is None:
         return f"in use by process {holder['process']} on {holder['machine']}"
     if delete:
-        Work(folder, held).done()
+        RunFolder(folder, lock).remove()
         return "removed"
-    os.close(held)
+    os.close(lock)
     return "left over"

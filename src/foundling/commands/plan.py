@@ -144,7 +144,7 @@ def _measured(config: DictConfig, hardware: Hardware, shape: GPTConfig, precisio
         gradient_clip=settings["gradient_clip"],
         precision=precision,
         seconds=plan.calibration_seconds,
-        least=1,
+        min_steps=1,
     )
     weights, attention = costs.flops_per_token(part)
     flops = (weights + (attention if plan.attention else 0)) * windows * accumulate * shape.context / speed.seconds

@@ -90,6 +90,8 @@ def in_batches(order: np.ndarray, batch_size: int) -> list[np.ndarray]:
 class TrainingData(LightningDataModule):
     """Training batches in the order of `order`, which a fault may change, and a validation split."""
 
+    tokens_per_step: int  # about as many, if the batches' sizes vary
+
     def __init__(self, training: Dataset[Any], validation: Dataset[Any], steps: int, workers: int) -> None:
         super().__init__()
         self.training, self.validation, self.workers = training, validation, workers

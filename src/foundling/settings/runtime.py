@@ -17,11 +17,12 @@ Devices = Annotated[int, Ge(-1), Le(4096)]
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Trainer:
-    """conf/trainer."""
+    """conf/trainer: keyword arguments of lightning.Trainer."""
 
     accelerator: str
     devices: Devices | Literal["auto"] | tuple[Devices, ...]
-    strategy: str | None = None
+    strategy: str = "auto"
+    num_nodes: Positive = 1
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -31,9 +32,9 @@ class Logger:
     wandb: Literal["auto", "online", "offline"] | Literal[False]
     project: str | None
     entity: str | None
-    name: str | None
     group: str | None
-    tags: tuple[str, ...]
+    name: str | None
+    tags: tuple[str | int, ...]
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)

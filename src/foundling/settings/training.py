@@ -123,6 +123,8 @@ class Lora:
 class Training:
     """What the four trainings share."""
 
+    module: CustomComponent  # a TrainingModule
+    data: CustomComponent  # a TrainingData
     optimizer: Optimizer
     schedule: Schedule
     faults: Faults

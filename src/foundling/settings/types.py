@@ -1,6 +1,6 @@
 """The types that settings share: numbers with their ranges, and the components that Hydra builds."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -29,10 +29,20 @@ class Component:
     target: str = Field(alias="_target_")
 
     def build(self, *args: Any, **kwargs: Any) -> Any:
-        """Import the target and call it with its settings and these arguments, as Hydra does."""
+        """Import the target and call it with its settings and these arguments."""
+        return self.partial()(*args, **kwargs)
+
+    def partial(self) -> Callable[..., Any]:
+        """The target with its settings filled in; ValueError if it cannot be imported."""
+        from hydra.errors import InstantiationException
         from hydra.utils import instantiate
 
-        return instantiate(self._config(), *args, **kwargs)
+        try:
+            made: Callable[..., Any] = instantiate(self._config(), _partial_=True)
+        except InstantiationException as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(f"_target_={self.target}: cannot be imported ({reason}); name a class") from None
+        return made
 
     def _config(self) -> dict[str, Any]:
         values = asdict(self)

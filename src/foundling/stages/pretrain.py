@@ -1,89 +1,73 @@
-"""Raise the base model on data/tokens by next-token prediction, into models/base."""
+"""Train the base model on data/tokens by next-token prediction, into models/base."""
 
 import logging
-import time
 from pathlib import Path
 
-from hydra.utils import instantiate
-
-from foundling.artifacts import settle
-from foundling.config import recipe, section
-from foundling.data.language import LanguageData
-from foundling.data.lineage import require, shaping
+from foundling.data.lineage import SHAPED_BY, require
 from foundling.data.shards import open_tokens
-from foundling.device import set_up
-from foundling.metrics import write_metrics
 from foundling.metrics.pretrain import Pretrain
 from foundling.model.config import GPTConfig
-from foundling.scratch import begin
 from foundling.settings import Job
 from foundling.text.tokenizer import Tokenizer
 from foundling.training import budget
-from foundling.training.fit import fit
-from foundling.training.keepsakes import Samples, Snapshots, log_spaced
-from foundling.training.language import LanguageModule
-from foundling.training.loggers import finish, log_lineage, make_wandb
+from foundling.training.loop import Loop
+from foundling.training.run import TrainingRun
+from foundling.training.samples import Samples
+from foundling.training.snapshots import Snapshots, log_spaced
 from foundling.validation import build
-from foundling.weights import folder
-from foundling.weights.provenance import provenance, run_record
 from foundling.weights.start import SCRATCH, start
 
 log = logging.getLogger(__name__)
 TOKENS, TOKENIZER = Path("data/tokens"), Path("data/tokenizer")
 SAMPLES = "training_samples.jsonl"
-PLACES = {
-    "snapshots": "models/snapshots",
-    "train.csv": "plots/pretrain.csv",
-    "validation.csv": "plots/validation.csv",
-    SAMPLES: "plots/training_samples.jsonl",
-}
 
 
 def run(job: Job) -> float:
     """Train, save, record; returns the validation loss, which a sweeper may minimise."""
-    config, out = job.config, job.out
-    began = time.perf_counter()
-    asked, settings, runtime = recipe(config), section(config, "pretrain"), section(config, "runtime")
-    device = set_up(runtime)
+    settings, runtime = job.settings.pretrain, job.settings.runtime
+    parent = None if settings.init_from == SCRATCH else Path(settings.init_from)
+    inputs = [TOKENS / "meta.json", TOKENIZER]
+    training = TrainingRun(job, "pretrain", sections=SHAPED_BY, inputs=inputs, parent=parent)
     tokenizer = Tokenizer.load(TOKENIZER)
     tokens = open_tokens(TOKENS, tokenizer)
-    require(tokens.meta["made_with"], asked, str(TOKENS), "run `dvc repro tokenize` first, or drop that setting")
-    shape = build(GPTConfig, {"vocab_size": tokenizer.vocab_size, **asked["model"]}, "model")
-    network = start(settings["init_from"], shape, tokenizer, settings["seed"])
-    batch = {name: settings[name] for name in ("batch_size", "seed")}
-    batch["validation_batch_size"] = max(1, settings["batch_size"] // settings["accumulate"])
-    batch["end_of_text"] = tokenizer.end_of_text if settings["align"] else None
-    steps = settings["max_steps"]
-    data = LanguageData(tokens, network.config.context, steps=steps, workers=runtime["workers"], **batch)
-    optimizer = instantiate(config.pretrain.optimizer, _partial_=True)
-    schedule = instantiate(config.pretrain.schedule, max_steps=steps)
-    module = LanguageModule(network, optimizer, schedule, data.validation_bytes)
-    per_step = settings["batch_size"] * network.config.context
-    log.info(f"pretrain: {network.parameter_count():,} parameters, {steps:,} steps of {per_step:,} tokens")
-    budget.warn(network, optimizer, settings, runtime, device)
-    parent = None if settings["init_from"] == SCRATCH else Path(settings["init_from"])
-    origin = provenance(shaping(asked), [TOKENS / "meta.json", TOKENIZER], parent)
-    work = begin("pretrain", origin)
-    keepsakes = [
-        Snapshots(work.folder / "snapshots", network, log_spaced(settings["snapshots"], steps), per_step),
-        Samples(work.folder / SAMPLES, network, tokenizer, settings["sample"], settings["seed"], per_step),
-    ]
-    logger = make_wandb(runtime["logger"], asked, "pretrain", work.folder)
-    recorder = fit(module, data, settings, runtime, work.folder, per_step, keepsakes, logger)
-
-    reached = {name: value for name, value in module.validation.items() if name != "step"}
-    folder.save(out / "models/base", network, tokenizer, origin | {"metrics": reached} | recorder.left_out)
-    settle(work.folder, out, PLACES)
-    metrics = reached | {"tokens": steps * per_step, "parameters": network.parameter_count()}
-    write_metrics(out / "metrics/pretrain.json", Pretrain(**metrics))
-    log_lineage(logger, out / "models/base", "model", "base", TOKENS / "meta.json", "tokens", "tokens")
-    seconds = {"training": recorder.seconds, "whole": time.perf_counter() - began}
-    weights = out / "models/base" / folder.WEIGHTS
-    deterministic, microbatches = runtime["deterministic"], module.microbatches
-    record = run_record(
-        weights, seconds, recorder.tokens_per_second, device, finish(logger), deterministic, microbatches
+    require(tokens.meta["made_with"], job.recipe, str(TOKENS), "run `dvc repro tokenize` first, or drop that setting")
+    shape = build(GPTConfig, {"vocab_size": tokenizer.vocab_size, **job.recipe["model"]}, "model")
+    network = start(settings.init_from, shape, tokenizer, settings.seed)
+    data = settings.data.build(
+        tokens,
+        network.config.context,
+        batch_size=settings.batch_size,
+        steps=settings.max_steps,
+        seed=settings.seed,
+        workers=runtime.workers,
+        end_of_text=tokenizer.end_of_text if settings.align else None,
+        validation_batch_size=max(1, settings.batch_size // settings.accumulate),
     )
-    write_metrics(out / "metrics/pretrain_run.json", record)
-    work.done()
-    log.info(f"pretrain: val/loss {reached['val/loss']:.4f} after {seconds['whole']:.0f} s -> {out / 'models/base'}")
-    return reached["val/loss"]
+    optimizer = settings.optimizer.partial()
+    schedule = settings.schedule.build(max_steps=settings.max_steps)
+    module = settings.module.build(network, optimizer, schedule, validation_bytes=data.validation_bytes)
+    parameters, per_step = network.parameter_count(), data.tokens_per_step
+    log.info(f"pretrain: {parameters:,} parameters, {settings.max_steps:,} steps of {per_step:,} tokens")
+    budget.warn(network, optimizer, settings, runtime, training.device)
+    steps = log_spaced(settings.snapshots, settings.max_steps)
+    snapshots = Snapshots(training.scratch / "snapshots", network, steps, per_step)
+    samples = Samples(training.scratch / SAMPLES, network, tokenizer, settings.sample, settings.seed, per_step)
+    loop = Loop.of(
+        settings,
+        max_steps=settings.max_steps,
+        validate_every=settings.validate_every,
+        accumulate=settings.accumulate,
+    )
+    measures = training.fit(module, data, loop, [snapshots, samples])
+
+    training.save_model("base", network, tokenizer, measures)
+    training.write_metrics(Pretrain(**measures, tokens=settings.max_steps * per_step, parameters=parameters))
+    places = {
+        "snapshots": "models/snapshots",
+        "validation.csv": "plots/validation.csv",
+        SAMPLES: f"plots/{SAMPLES}",
+    }
+    training.publish(TOKENS / "meta.json", "tokens", places)
+    seconds = training.seconds["whole"]
+    log.info(f"pretrain: val/loss {measures['val/loss']:.4f} after {seconds:.0f} s -> {job.out / 'models/base'}")
+    return measures["val/loss"]

@@ -12,13 +12,13 @@ from torch.optim import Optimizer
 
 from foundling.model.loss import next_token_loss
 
-WARM_UP = 2  # steps that still wait for memory and threads
+WARM_UP = 2  # steps that still allocate memory and start threads
 MIXED = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
 
 @dataclass(frozen=True)
 class Speed:
-    """The median step of so many."""
+    """The median time of a step, and the number of steps timed."""
 
     seconds: float
     steps: int
@@ -33,12 +33,12 @@ def measure(
     gradient_clip: float,
     precision: str,
     seconds: float,
-    least: int,
+    min_steps: int,
 ) -> Speed:
-    """Train `network`, which is spoilt by it, where it lies: for so many seconds, but at least `least` timed steps.
+    """Train `network`, in place and on its device, for so many seconds, but at least `min_steps` timed steps.
 
-    A step is what training does: `accumulate` parts of `batch_size` windows, gradients clipped, the optimizer. The
-    random number generators are left as they were found.
+    A step is what training does: `accumulate` microbatches of `batch_size` windows in all, gradients clipped, the
+    optimizer. The state of the random number generators does not change.
     """
     config: Any = network.config
     device = next(network.parameters()).device
@@ -48,8 +48,8 @@ def measure(
     times: list[float] = []
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         optimizer = make_optimizer(network.train())
-        began = time.perf_counter()
-        while len(times) < WARM_UP + least or time.perf_counter() - began < seconds:
+        started = time.perf_counter()
+        while len(times) < WARM_UP + min_steps or time.perf_counter() - started < seconds:
             start = time.perf_counter()
             for _ in range(accumulate):
                 with mixed:

@@ -1,6 +1,6 @@
 """A training's whole state as one file: tensors by safetensors, the rest as JSON in its header, never a pickle.
 
-The file's name holds the step and the sha256 of its bytes, so that a file is either whole or known not to be.
+The file's name holds the step and the sha256 of its bytes, so that a damaged file is recognized.
 """
 
 import json
@@ -14,8 +14,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from foundling.artifacts import beside, fsync_folder, sha256
-from foundling.scratch import checkpoints
+from foundling.artifacts import fsync_folder, sha256, staging_path
+from foundling.scratch import list_checkpoints
 
 log = logging.getLogger(__name__)
 KEPT = 2  # the newest, and the one before in case the newest is damaged
@@ -23,36 +23,36 @@ TENSOR = "tensor:"  # marks in the JSON where a tensor stands, and which
 
 
 def save(folder: Path, step: int, state: Mapping[str, Any]) -> Path:
-    """Write the state of a step aside, fsync it, rename it, and remove all but the newest files; else OSError."""
+    """Write the state of a step atomically and remove all but the newest files; a full disk raises OSError."""
     tensors: dict[str, Tensor] = {}
-    rest = _take_out(state, "", tensors)
-    part = beside(folder / "checkpoint")
+    plain = _take_out(state, "", tensors)
+    part = staging_path(folder / "checkpoint")
     try:
-        save_file(tensors, part, metadata={"state": json.dumps(rest)})
+        save_file(tensors, part, metadata={"state": json.dumps(plain)})
         with open(part, "rb") as file:
             os.fsync(file.fileno())
         path = folder / f"step-{step:08d}-{sha256(part)}.safetensors"
         os.replace(part, path)
     except SafetensorError as error:
         raise OSError(
-            f"no checkpoint of step {step:,} can be written into {folder} ({error}); make room there, and the same "
-            "command goes on from the one before"
+            f"no checkpoint of step {step:,} can be written into {folder} ({error}); free some space, and the same "
+            "command resumes from the one before"
         ) from None
     finally:
         part.unlink(missing_ok=True)
     fsync_folder(folder)
-    for old in checkpoints(folder)[KEPT:]:
+    for old in list_checkpoints(folder)[KEPT:]:
         old.unlink()
     return path
 
 
 def load(folder: Path) -> dict[str, Any] | None:
-    """The newest state whose bytes are what its name says, or None; damaged files are warned of and removed."""
-    for path in checkpoints(folder):
+    """The newest state whose bytes match its name, or None; damaged files are removed with a warning."""
+    for path in list_checkpoints(folder):
         if path.stem.endswith(sha256(path)):
             with safe_open(path, framework="pt") as file:
                 return _put_back(json.loads(file.metadata()["state"]), file)
-        log.warning(f"{path} is damaged (its sha256 is not the one in its name); the checkpoint before it is taken")
+        log.warning(f"{path} is damaged (its sha256 is not the one in its name); using the checkpoint before it")
         path.unlink()
     return None
 

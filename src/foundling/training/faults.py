@@ -1,4 +1,4 @@
-"""Bad steps: a loss that is not finite, or far above those before it, is caught before the weights change.
+"""Bad steps: a loss that is not finite, or far above those before it, is detected before the weights change.
 
 The batch is saved for inspection. Then training stops, or continues from its last checkpoint without that batch
 (Chowdhery et al. 2022, 5.1).
@@ -18,66 +18,49 @@ from torch import Tensor, nn
 
 from foundling.artifacts import atomic_folder, write_json
 from foundling.data.loading import BatchOrder
+from foundling.settings import training as settings
 
-OFF, STOP, SKIP = ACTIONS = ("off", "stop", "skip")
 FOLDER = "fault"
 
 
 class Fault(ValueError):
-    """The next step is bad."""
+    """A bad step whose batch will be skipped."""
 
 
-class Faults:
-    """Check each step's loss and gradient before the weights change; a bad step raises Fault or ValueError.
+class FaultDetector:
+    """Checks each step's loss and gradient before the weights change; a bad step raises Fault or ValueError."""
 
-    `action` is one of ACTIONS. A loss above `spike` times the median of the last `window` ones is bad, too (None: only
-    what is not finite). No more than `most` batches are skipped; then action skip stops as well.
-    """
-
-    def __init__(
-        self, folder: Path, order: BatchOrder, *, action: str, spike: float | None, window: int, most: int
-    ) -> None:
-        if action not in ACTIONS:
-            raise ValueError(f"faults.action={action!r}: must be one of {', '.join(ACTIONS)}")
-        if (spike is not None and spike <= 1) or window < 1:
-            raise ValueError(
-                f"faults.spike={spike}, faults.window={window}: a spike must be above 1, a window at least 1"
-            )
-        self.folder, self.order = folder / FOLDER, order
-        self.action, self.spike, self.most = action, spike, most
-        self.before: deque[float] = deque(maxlen=window)
+    def __init__(self, folder: Path, order: BatchOrder, faults: settings.Faults) -> None:
+        self.folder, self.order, self.settings = folder / FOLDER, order, faults
+        self.losses: deque[float] = deque(maxlen=faults.window)
 
     def check(self, trainer: Trainer, network: nn.Module, batch: Sequence[Tensor], loss: Tensor, norm: Tensor) -> None:
-        """Judge a step by its mean loss and its whole gradient's norm."""
-        if self.action == OFF:
+        """Check a step by its mean loss and its whole gradient's norm."""
+        if self.settings.action == "off":
             return
         loss_value, norm_value = self._values(trainer, loss, norm)
-        usual = median(self.before) if len(self.before) == self.before.maxlen else math.inf
-        jumps = self.spike is not None and loss_value > self.spike * usual
-        if math.isfinite(loss_value) and math.isfinite(norm_value) and not jumps:
-            self.before.append(loss_value)
+        if math.isfinite(loss_value) and math.isfinite(norm_value) and not self._is_spike(loss_value):
+            self.losses.append(loss_value)
             return
         step = trainer.global_step + 1
-        path = self.folder / f"step-{step:08d}"
-        gradients = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
-        note = {
-            "step": step,
-            "batch": self.order.batch(step - 1),
-            "loss": loss_value,
-            "grad_norm": norm_value,
-            "losses_before": list(self.before),
-            "grad_norms": {name: float(gradient.norm()) for name, gradient in gradients.items()},
-        }
-        self._save(path, batch, note)
-        what = f"step {step:,}: the loss is {loss_value:.4g} and the gradient's norm {norm_value:.4g}"
-        if self.before:
-            what += f" (the loss before was {self.before[-1]:.4g})"
-        if self.action == SKIP and len(self.order.left_out) < self.most:
-            raise Fault(f"{what}; going back to the last checkpoint and on without this batch, saved in {path}")
-        fix = "set faults.action=skip in this stage's section to skip the batch"
-        if self.action == SKIP:
-            fix = f"faults.most={self.most} batches were skipped before"
-        raise ValueError(f"{what}; {fix}, or choose a lower learning rate; the batch is saved in {path}")
+        path = self._save(step, network, batch, loss_value, norm_value)
+        self._raise(step, path, loss_value, norm_value)
+
+    def leave_out(self, step: int) -> None:
+        """Remove the batch of a bad step from the order."""
+        self.order.left_out.add(self.order.batch(step))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"losses": list(self.losses)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.losses = deque(state_dict["losses"], maxlen=self.losses.maxlen)
+
+    def _is_spike(self, loss: float) -> bool:
+        """Whether the loss is too far above the median of a full window."""
+        if self.settings.spike is None or len(self.losses) < self.settings.window:
+            return False
+        return loss > self.settings.spike * median(self.losses)
 
     def _values(self, trainer: Trainer, loss: Tensor, norm: Tensor) -> tuple[float, float]:
         """Loss and norm as numbers, in one transfer from the device."""
@@ -89,23 +72,34 @@ class Faults:
         loss_value, norm_value = values.tolist()
         return loss_value, norm_value
 
-    def leave_out(self, step: int) -> int:
-        """Take the bad step's batch out of the order; returns its number."""
-        batch = self.order.batch(step)
-        self.order.left_out.add(batch)
-        return batch
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"before": list(self.before)}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.before = deque(state_dict["before"], maxlen=self.before.maxlen)
-
-    def _save(self, path: Path, batch: Sequence[Tensor], note: Mapping[str, Any]) -> None:
+    def _save(self, step: int, network: nn.Module, batch: Sequence[Tensor], loss: float, norm: float) -> Path:
+        path = self.folder / f"step-{step:08d}"
+        norms = {name: float(p.grad.norm()) for name, p in network.named_parameters() if p.grad is not None}
+        note = {
+            "step": step,
+            "batch": self.order.batch(step - 1),
+            "loss": loss,
+            "grad_norm": norm,
+            "losses_before": list(self.losses),
+            "grad_norms": norms,
+        }
         tensors = {str(i): tensor.detach().cpu().contiguous().clone() for i, tensor in enumerate(batch)}
         with atomic_folder(path) as folder:
             save_file(tensors, folder / "batch.safetensors")
             write_json(folder / "fault.json", _strict(note))
+        return path
+
+    def _raise(self, step: int, path: Path, loss: float, norm: float) -> None:
+        what = f"step {step:,}: the loss is {loss:.4g} and the gradient's norm {norm:.4g}"
+        if self.losses:
+            what += f" (the loss before was {self.losses[-1]:.4g})"
+        skip, most = self.settings.action == "skip", self.settings.most
+        if skip and len(self.order.left_out) < most:
+            raise Fault(f"{what}; returning to the last checkpoint to skip this batch, saved in {path}")
+        fix = "set faults.action=skip in this stage's section to skip the batch"
+        if skip:
+            fix = f"faults.most={most} batches were skipped before"
+        raise ValueError(f"{what}; {fix}, or choose a lower learning rate; the batch is saved in {path}")
 
 
 def _strict(value: Any) -> Any:

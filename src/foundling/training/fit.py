@@ -1,9 +1,9 @@
-"""Fit a module: the Trainer put together from the recipe (what comes out) and the runtime (how it is carried out)."""
+"""Fit a module: the Trainer, its callbacks in order, and training from the newest checkpoint to the last step."""
 
 import logging
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,8 +14,11 @@ from lightning import Callback, Trainer
 from lightning.fabric.utilities.throughput import get_available_flops
 from lightning.pytorch.loggers import Logger
 
+from foundling.data.batches import TrainingData
 from foundling.device import automatic_precision, set_up
-from foundling.training.faults import SKIP, Fault, Faults
+from foundling.settings.runtime import Runtime
+from foundling.training.faults import Fault, FaultDetector
+from foundling.training.loop import Loop
 from foundling.training.module import TrainingModule
 from foundling.training.progress import ProgressBar
 from foundling.training.recorder import Recorder
@@ -26,121 +29,90 @@ log = logging.getLogger(__name__)
 
 def fit(
     module: TrainingModule,
-    data: Any,
-    recipe: dict[str, Any],
-    runtime: dict[str, Any],
+    data: TrainingData,
+    loop: Loop,
+    runtime: Runtime,
     scratch: Path,
-    tokens_per_step: int,
-    callbacks: list[Callback],
-    logger: Logger | None,
+    callbacks: Sequence[Callback] = (),
+    logger: Logger | None = None,
 ) -> Recorder:
-    """Train for `recipe["max_steps"]`, or until a callback stops it, then make sure that the last step is validated.
+    """Train for `loop.max_steps` steps, or until a callback stops it, and validate the last one.
 
-    The data module has an `order`, which a fault may change. recipe holds max_steps, accumulate, gradient_clip,
-    precision, compile, validate_every, faults and seed; runtime the trainer's device, how often a checkpoint is saved,
-    and what is shown. Curves and checkpoints are written to `scratch`; if that holds a checkpoint, training resumes
-    from it. Returns the recorder, which has the speed.
+    Curves and checkpoints are written to `scratch`; if it holds a checkpoint, training resumes from there. The state of
+    `callbacks` is part of a checkpoint. Returns the recorder, which has the speed.
     """
-    _quiet()
+    _silence_lightning()
     device = set_up(runtime)
-    precision = automatic_precision(device) if recipe["precision"] == "auto" else recipe["precision"]
+    devices: Any = runtime.trainer.devices  # Lightning takes a tuple, too
+    precision: Any = automatic_precision(device) if loop.precision == "auto" else loop.precision
     flops, peak = module.network.flops_per_token(), _peak_flops(precision, device)
-    recorder = Recorder(scratch, runtime["log_every"], tokens_per_step, module.measures, flops, peak)
-    faults = Faults(scratch, data.order, **recipe["faults"])
-    module.prepare(
-        seed=recipe["seed"],
-        accumulate=recipe["accumulate"],
-        gradient_clip=recipe["gradient_clip"],
-        split_when_full=runtime["batch"] == "auto",
-        recorder=recorder,
-        faults=faults,
-    )
-    checkpoints = Checkpoints(
-        scratch,
-        module,
-        data.order,
-        recorder,
-        [faults, *callbacks],
-        every=runtime["checkpoint_every"],
-        seconds=runtime["checkpoint_seconds"],
-        at_once=faults.action == SKIP,
-    )
-    show = sys.stderr.isatty() if runtime["progress"] == "auto" else bool(runtime["progress"])
-    # in this order: a checkpoint after a validation must hold what the recorder and the stage's callbacks made of it
-    ordered = [recorder, *callbacks, checkpoints, *([ProgressBar(recorder, data.order)] if show else [])]
-    if recipe["compile"]:
+    recorder = Recorder(scratch, runtime.log_every, data.tokens_per_step, module.measures, flops, peak)
+    faults = FaultDetector(scratch, data.order, loop.faults)
+    module.prepare(loop, recorder, faults, split_when_full=runtime.batch == "auto")
+    checkpoints = Checkpoints(scratch, module, data.order, [recorder, faults, *callbacks], runtime)
+    # checkpoints come after the others: one after a validation must hold what those made of it
+    ordered: list[Callback] = [recorder, *callbacks, checkpoints]
+    show = sys.stderr.isatty() if runtime.progress == "auto" else runtime.progress
+    if show:
+        ordered.append(ProgressBar(recorder, data.order))
+    if loop.compile:
         module.network.compile()
-    new_trainer = partial(_trainer, recipe, runtime, device, precision, scratch, ordered, logger, show)
-    trainer, step = _train(module, data, checkpoints, new_trainer)
-    if module.validation.get("step") != step:
-        trainer.validate(module, data, verbose=False)
-    if data.order.left_out:
-        recorder.left_out = {"left_out": sorted(data.order.left_out)}
+    # deterministic mode would also fill each new tensor with NaN; none is read before it is written
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    new_trainer = partial(
+        Trainer,
+        accelerator=device.type,
+        devices=devices,
+        strategy=runtime.trainer.strategy,
+        num_nodes=runtime.trainer.num_nodes,
+        max_steps=loop.max_steps,
+        max_epochs=-1,
+        precision=precision,
+        val_check_interval=max(1, min(loop.validate_every, loop.max_steps)),
+        check_val_every_n_epoch=None,
+        log_every_n_steps=runtime.log_every,
+        num_sanity_val_steps=0,
+        inference_mode=False,  # a validation before or after the training computes as those within it do
+        use_distributed_sampler=False,
+        deterministic=runtime.deterministic,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=show,
+        logger=logger or False,
+        callbacks=ordered,
+        default_root_dir=str(scratch),
+    )
+    _train(module, data, checkpoints, new_trainer)
+    recorder.left_out = sorted(data.order.left_out)
     return recorder
 
 
 def _train(
-    module: TrainingModule, data: Any, checkpoints: Checkpoints, new_trainer: Callable[[], Trainer]
-) -> tuple[Trainer, int]:
-    """Train from the newest checkpoint to the last step; returns the Trainer and the step reached.
-
-    A fault sends the training back to its last checkpoint, with a new Trainer.
-    """
+    module: TrainingModule, data: TrainingData, checkpoints: Checkpoints, new_trainer: Callable[[], Trainer]
+) -> None:
+    """Train from the newest checkpoint to the last step, and validate that. After a fault, return to the checkpoint."""
     while True:
         trainer = new_trainer()
         checkpoints.resume(trainer)
         if checkpoints.unvalidated:
             trainer.validate(module, data, verbose=False)
-        if checkpoints.finished or trainer.should_stop or checkpoints.step >= trainer.max_steps:
-            return trainer, checkpoints.step
-        try:
-            with _one_line_for_dead_workers():
-                trainer.fit(module, data)
-            checkpoints.stop()
-            return trainer, trainer.global_step
-        except Fault as fault:
-            log.warning(str(fault))
-            module.faults.leave_out(trainer.global_step)
-
-
-def _trainer(
-    recipe: dict[str, Any],
-    runtime: dict[str, Any],
-    device: torch.device,
-    precision: Any,
-    scratch: Path,
-    callbacks: list[Callback],
-    logger: Logger | None,
-    show: bool,
-) -> Trainer:
-    steps = recipe["max_steps"]
-    trainer = Trainer(
-        **runtime["trainer"] | {"accelerator": device.type},
-        max_steps=steps,
-        max_epochs=-1,
-        precision=precision,
-        val_check_interval=max(1, min(recipe["validate_every"], steps)),
-        check_val_every_n_epoch=None,
-        log_every_n_steps=runtime["log_every"],
-        num_sanity_val_steps=0,
-        inference_mode=False,  # a validation before or after the training computes as those within it do
-        use_distributed_sampler=False,
-        deterministic=runtime["deterministic"],
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        enable_progress_bar=show,
-        logger=logger or False,
-        callbacks=callbacks,
-        default_root_dir=str(scratch),
-    )
-    # deterministic mode would also overwrite each new tensor with NaN first; our code reads none before it is written
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    return trainer
+        if not checkpoints.finished and not trainer.should_stop and checkpoints.step < trainer.max_steps:
+            try:
+                with _dead_worker_in_one_line():
+                    trainer.fit(module, data)
+                checkpoints.exit_if_signalled()
+            except Fault as fault:
+                log.warning(str(fault))
+                module.faults.leave_out(trainer.global_step)
+                continue
+        if module.validation.get("step") != checkpoints.step:
+            trainer.validate(module, data, verbose=False)
+        return
 
 
 @contextmanager
-def _one_line_for_dead_workers() -> Iterator[None]:
-    """A data worker that dies is one line, not the traceback of the process that waited for it."""
+def _dead_worker_in_one_line() -> Iterator[None]:
+    """Raise a one-line ValueError when a data worker dies, not the traceback of the process that waited for it."""
     try:
         yield
     except (RuntimeError, ConnectionError, EOFError) as error:  # the latter two if it died while sending
@@ -154,7 +126,7 @@ def _one_line_for_dead_workers() -> Iterator[None]:
 
 
 def _peak_flops(precision: Any, device: torch.device) -> float | None:
-    """The GPU's published peak, where Lightning knows it, for model FLOPs utilisation."""
+    """The GPU's published peak, for model FLOPs utilisation; None if Lightning does not know it."""
     if device.type != "cuda":
         return None
     dtype = torch.bfloat16 if "bf16" in str(precision) else torch.float32
@@ -162,13 +134,13 @@ def _peak_flops(precision: Any, device: torch.device) -> float | None:
     return float(peak) if peak else None
 
 
-def _quiet() -> None:
-    """Leave the terminal to the run: Lightning's tips and notes on devices say nothing that the user asked for."""
+def _silence_lightning() -> None:
+    """Hide Lightning's tips and its notes on devices."""
     for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.WARNING)
     # windows are cut in microseconds: more worker processes would only cost memory
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     # Lightning 2.6 calls what the newest torch renames
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
-    # our samplers go by index, so a distributed one is neither wanted nor needed
+    # our samplers go by index, so a distributed one is not needed
     warnings.filterwarnings("ignore", message=".*use_distributed_sampler.*")

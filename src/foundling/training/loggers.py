@@ -6,13 +6,13 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 from urllib.request import getproxies, proxy_bypass
 
 from foundling.artifacts import read_json, sha256, write_json
+from foundling.settings.runtime import Logger
 from foundling.training.wandb_settings import WandbSettings, resolve
 
 if TYPE_CHECKING:
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 PROBE = 2.0  # seconds for the host to accept a connection
-INIT = "20"  # seconds for W&B to begin a run online, unless WANDB_INIT_TIMEOUT says otherwise
+INIT = "20"  # seconds for W&B to start a run online, unless WANDB_INIT_TIMEOUT says otherwise
 OWN_HOST = "api.wandb.ai"  # W&B's own server, whatever name a version of wandb has for it
 RUN = "wandb.json"
 
 
-def make_wandb(logger: Mapping[str, Any], recipe: dict[str, Any], job: str, scratch: Path) -> "WandbLogger | None":
-    """A logger for one stage's run with the whole recipe as its config, or None when it is switched off.
+def make_wandb(logger: Logger, recipe: dict[str, Any], stage: str, scratch: Path) -> "WandbLogger | None":
+    """A logger for one stage's run, with the whole recipe as its config; None if W&B is disabled.
 
-    The run's id is kept in `scratch`, so that a training that is continued after a kill logs to the same run.
+    The run's id is stored in `scratch`, so that a resumed training logs to the same run.
     """
     settings = resolve(logger)
     mode = _reachable_mode(settings)
@@ -42,17 +42,17 @@ def make_wandb(logger: Mapping[str, Any], recipe: dict[str, Any], job: str, scra
     if not note.is_file():
         write_json(note, {"id": secrets.token_hex(4)})
     try:
-        return _start(settings, mode, recipe, job, read_json(note)["id"])
+        return _start(settings, mode, recipe, stage, read_json(note)["id"])
     except wandb.Error as error:
         if mode == "offline":
             raise ValueError(f"W&B cannot log: {error}; switch it off with logger=none") from error
         reason = " ".join(str(error).split())[:200]
         log.warning(f"W&B: the server refused the run ({reason}); logging offline")
         wandb.teardown()  # the run that failed holds the id
-        return _start(settings, "offline", recipe, job, read_json(note)["id"])
+        return _start(settings, "offline", recipe, stage, read_json(note)["id"])
 
 
-def _start(settings: WandbSettings, mode: str, recipe: dict[str, Any], job: str, run: str) -> "WandbLogger":
+def _start(settings: WandbSettings, mode: str, recipe: dict[str, Any], stage: str, run: str) -> "WandbLogger":
     import wandb
     from lightning.pytorch.loggers import WandbLogger
 
@@ -66,12 +66,12 @@ def _start(settings: WandbSettings, mode: str, recipe: dict[str, Any], job: str,
         resume="allow",
         group=settings.group,
         tags=settings.tags,
-        job_type=job,
+        job_type=stage,
         save_dir=str(settings.folder),
         config=recipe,
         mode=mode,
     )
-    assert logger.experiment is not None  # begins the run now, before a step is computed
+    assert logger.experiment is not None  # starts the run now, before a step is computed
     return logger
 
 
@@ -83,13 +83,13 @@ def _reachable_mode(settings: WandbSettings) -> str:
 
     host = settings.host or wandb.Settings().base_url
     if not _has_key(host, *([] if settings.host else [OWN_HOST])):
-        lacking = "there is no key (WANDB_API_KEY or `wandb login`)"
+        reason = "there is no key (WANDB_API_KEY or `wandb login`)"
     elif not _answers(host):
-        lacking = f"{host} does not answer"
+        reason = f"{host} does not answer"
     else:
         return "online"
     if settings.mode == "online":
-        log.warning(f"W&B: logging offline, because {lacking}; `wandb sync` uploads it later")
+        log.warning(f"W&B: logging offline, because {reason}; `wandb sync` uploads it later")
     return "offline"
 
 
@@ -125,30 +125,22 @@ def _answers(host: str) -> bool:
     return answered.wait(PROBE)
 
 
-def log_lineage(
-    logger: "WandbLogger | None",
-    made: Path,
-    kind: str,
-    name: str,
-    source: Path,
-    source_kind: str,
-    source_name: str,
-) -> None:
-    """Log the folder `made` as an artifact that was made from `source`, a file or a folder.
+def log_lineage(logger: "WandbLogger", model: Path, source: Path, kind: str) -> None:
+    """Log the folder `model` as an artifact made from `source`: a model folder, or the meta.json of a `kind` of data.
 
     W&B recognizes by its content what another run has logged, which joins the two runs. Offline no artifact can be
     looked up, so the run's config has the source's sha256 as well.
     """
-    if logger is None:
-        return
     import wandb
+
+    source_name = source.name if source.is_dir() else kind
 
     run = logger.experiment
     run.config.update({f"inputs/{source_name}": sha256(source)})
-    parent = wandb.Artifact(source_name, type=source_kind)
+    parent = wandb.Artifact(source_name, type=kind)
     (parent.add_dir if source.is_dir() else parent.add_file)(str(source))
-    child = wandb.Artifact(name, type=kind, metadata={source_name: sha256(source)})
-    child.add_dir(str(made))
+    child = wandb.Artifact(model.name, type="model", metadata={source_name: sha256(source)})
+    child.add_dir(str(model))
     if run.offline:
         run.log_artifact(parent)
     else:

@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from foundling.training.faults import Faults
+from foundling.training.faults import FaultDetector
+from foundling.training.loop import Loop
 from foundling.training.optim import Schedule
 from foundling.training.recorder import Recorder
 
@@ -46,18 +47,9 @@ class TrainingModule(LightningModule):
         self.make_optimizer, self.schedule = optimizer, schedule
         self.validation: dict[str, float] = {}  # the newest whole validation, with its step
 
-    def prepare(
-        self,
-        *,
-        seed: int,
-        accumulate: int,
-        gradient_clip: float,
-        split_when_full: bool,
-        recorder: Recorder,
-        faults: Faults,
-    ) -> None:
-        """Set how steps are computed and who is told of them; `fit` calls this before the first one."""
-        self.seed, self.microbatches, self.gradient_clip = seed, accumulate, gradient_clip
+    def prepare(self, loop: Loop, recorder: Recorder, faults: FaultDetector, *, split_when_full: bool) -> None:
+        """Set how steps are computed, recorded and checked; `fit` calls this before the first one."""
+        self.seed, self.microbatches, self.gradient_clip = loop.seed, loop.accumulate, loop.gradient_clip
         self.split_when_full = split_when_full
         self.recorder, self.faults = recorder, faults
 

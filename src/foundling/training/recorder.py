@@ -36,7 +36,7 @@ class Recorder(Callback):
         self.every, self.tokens_per_step = every, tokens_per_step
         self.flops_per_token, self.peak_flops = flops_per_token, peak_flops
         self.latest: dict[str, float] = {}
-        self.left_out: dict[str, list[int]] = {}  # {"left_out": batches}, if faults made the training skip some
+        self.left_out: list[int] = []  # batches that were skipped as faults
         self.steps, self.seconds = 0, 0.0
         self._losses: list[Tensor] = []
         self._since, self._step = time.perf_counter(), 0
@@ -47,8 +47,8 @@ class Recorder(Callback):
         return self.steps * self.tokens_per_step / self.seconds if self.seconds else 0.0
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        self.train.begin()
-        self.validation.begin()
+        self.train.create()
+        self.validation.create()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._losses = [loss.to(pl_module.device) for loss in self._losses]  # a checkpoint's are on the CPU
@@ -76,8 +76,8 @@ class Recorder(Callback):
     def state_dict(self) -> dict[str, Any]:
         self._stop_clock()
         return {
-            "train": self.train.state(),
-            "validation": self.validation.state(),
+            "train": self.train.size(),
+            "validation": self.validation.size(),
             "latest": self.latest,
             "steps": self.steps,
             "seconds": self.seconds,
@@ -85,8 +85,8 @@ class Recorder(Callback):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.train.resume(state_dict["train"])
-        self.validation.resume(state_dict["validation"])
+        self.train.cut(state_dict["train"])
+        self.validation.cut(state_dict["validation"])
         self.latest, self.seconds = state_dict["latest"], state_dict["seconds"]
         self.steps = self._step = state_dict["steps"]
         self._losses = state_dict["losses"]

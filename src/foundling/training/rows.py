@@ -1,50 +1,54 @@
-"""Text files that grow with a training, line by line, and that a resumed one cuts back to where its checkpoint was."""
+"""Text files that a training appends to, line by line, and that a resumed one cuts back to its checkpoint's size."""
 
 import csv
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+from foundling.scratch import is_first_process
 
 
 class Rows:
-    """A file of lines behind a header, whole at every moment but the last line."""
+    """A file of lines below a header, written by the training's first process."""
 
     def __init__(self, path: Path, header: str = "") -> None:
-        self.path, self.header, self.begun = path, header, False
+        self.path, self.header, self.created = path, header, False
 
-    def begin(self) -> None:
-        """Start the file anew, unless it was begun or resumed before."""
-        if not self.begun:
+    def create(self) -> None:
+        """Write the header to a new file, unless the file was created or resumed before."""
+        if not self.created and is_first_process():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.write_text(self.header, encoding="utf-8")
-            self.begun = True
+        self.created = True
 
     def add(self, line: str) -> None:
         """Append a line."""
-        with open(self.path, "a", encoding="utf-8", newline="") as file:
-            file.write(line + "\n")
+        if is_first_process():
+            with open(self.path, "a", encoding="utf-8", newline="") as file:
+                file.write(line + "\n")
 
-    def state(self) -> int:
-        """The file's size in bytes, all of them on the disk: what `resume` needs."""
+    def size(self) -> int:
+        """The file's size in bytes, all of them on the disk: what `cut` needs."""
         with open(self.path, "rb") as file:
             os.fsync(file.fileno())
             return os.fstat(file.fileno()).st_size
 
-    def resume(self, size: int) -> None:
-        """Cut off what was written after the state; ValueError where the file is shorter than it was then."""
-        found = self.path.stat().st_size if self.path.is_file() else 0
-        if found < size:
+    def cut(self, size: int) -> None:
+        """Remove what was written after the checkpoint; ValueError if the file is shorter than it was then."""
+        current = self.path.stat().st_size if self.path.is_file() else 0
+        if current < size:
             raise ValueError(
-                f"{self.path} has {found:,} bytes, and the checkpoint beside it needs {size:,}; remove that folder, "
-                "and the training begins anew"
+                f"{self.path} has {current:,} bytes, and the checkpoint in its folder needs {size:,}; remove the "
+                "folder, and the training starts again"
             )
-        os.truncate(self.path, size)
-        self.begun = True
+        if is_first_process():
+            os.truncate(self.path, size)
+        self.created = True
 
 
 class Table(Rows):
-    """The same of a CSV file."""
+    """A CSV file."""
 
     def __init__(self, path: Path, columns: tuple[str, ...]) -> None:
         super().__init__(path, _line(columns) + "\n")
@@ -55,7 +59,7 @@ class Table(Rows):
         self.add(_line(f"{row[c]:.6g}" if isinstance(row[c], float) else row[c] for c in self.columns))
 
 
-def _line(values: object) -> str:
-    written = io.StringIO()
-    csv.writer(written, lineterminator="").writerow(values)  # type: ignore[arg-type]
-    return written.getvalue()
+def _line(values: Iterable[object]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(values)
+    return line.getvalue()

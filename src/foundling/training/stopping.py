@@ -1,4 +1,4 @@
-"""Early stopping: the weights of the best validation are kept, and the training ends when it no longer improves."""
+"""Early stopping: keep the weights of the best validation, and stop when it no longer improves."""
 
 from typing import Any
 
@@ -6,13 +6,15 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
+from foundling.training.module import TrainingModule
+
 MEASURE = "val/loss"
 
 
 class KeepBest(Callback):
-    """Remember the trained weights of the lowest validation loss; after `patience` validations without a lower, stop.
+    """Keeps the trained weights of the lowest validation loss; stops after `patience` validations without a lower one.
 
-    patience None never stops. Only what is trained is copied: the rest does not change.
+    patience None never stops. Only trained weights are copied: the others do not change.
     """
 
     def __init__(self, network: nn.Module, patience: int | None) -> None:
@@ -22,10 +24,10 @@ class KeepBest(Callback):
         self.waited = 0
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Compare the validation that just ended."""
-        found: dict[str, float] = pl_module.validation  # type: ignore[assignment]
-        if not self.best or found[MEASURE] < self.best[MEASURE]:
-            self.best, self.waited = dict(found), 0
+        assert isinstance(pl_module, TrainingModule)
+        measures = pl_module.validation
+        if not self.best or measures[MEASURE] < self.best[MEASURE]:
+            self.best, self.waited = dict(measures), 0
             trained = {name: p for name, p in self.network.named_parameters() if p.requires_grad}
             self.weights = {name: p.detach().clone() for name, p in trained.items()}
             return
@@ -37,14 +39,12 @@ class KeepBest(Callback):
     def restore(self) -> dict[str, float]:
         """Put the best weights back; returns their validation with its step."""
         parameters = dict(self.network.named_parameters())
-        for name, kept in self.weights.items():
-            parameters[name].copy_(kept)
+        for name, weight in self.weights.items():
+            parameters[name].copy_(weight)
         return self.best
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run has to know."""
         return {"best": self.best, "weights": self.weights, "waited": self.waited}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from there."""
         self.best, self.weights, self.waited = state_dict["best"], state_dict["weights"], state_dict["waited"]

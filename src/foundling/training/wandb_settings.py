@@ -10,7 +10,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
+
+from foundling.settings.runtime import Logger
 
 PROJECT = "foundling"
 # a setting of runtime.logger: its environment variable, its name in W&B's settings files
@@ -49,29 +51,27 @@ class WandbSettings:
     folder: Path  # W&B writes wandb/ in it
 
 
-def resolve(logger: Mapping[str, Any]) -> WandbSettings:
+def resolve(logger: Logger) -> WandbSettings:
     """The settings that `runtime.logger` leads to; ValueError for a mode or a name that W&B refuses."""
     folder = Path(os.environ.get("WANDB_DIR") or ".").expanduser()
     files = _settings_files(folder)
     return WandbSettings(
-        mode=_mode(logger["wandb"], files),
-        project=_name("project", logger, files) or PROJECT,
-        entity=_name("entity", logger, files),
-        group=_name("group", logger, files),
-        name=_name("name", logger, files),
-        tags=_tags(logger, files),
+        mode=_mode(logger.wandb, files),
+        project=_name("project", logger.project, files) or PROJECT,
+        entity=_name("entity", logger.entity, files),
+        group=_name("group", logger.group, files),
+        name=_name("name", logger.name, files),
+        tags=_tags(logger.tags, files),
         host=os.environ.get("WANDB_BASE_URL") or files.get("base_url"),
         folder=folder,
     )
 
 
-def _mode(setting: str | bool, files: Mapping[str, str]) -> str:
-    if setting is False or setting == "false":
+def _mode(setting: Literal["auto", "online", "offline", False], files: Mapping[str, str]) -> str:
+    if setting is False:
         return "disabled"
-    if setting in ("online", "offline"):
-        return str(setting)
     if setting != "auto":
-        raise ValueError(f"runtime.logger.wandb={setting!r} is unknown; choose auto, online, offline or false")
+        return setting
     if os.environ.get("WANDB_DISABLED", "").lower() in YES:
         return "disabled"
     mode, place = _first("mode", None, files)
@@ -82,8 +82,8 @@ def _mode(setting: str | bool, files: Mapping[str, str]) -> str:
     return MODES[mode]
 
 
-def _name(setting: str, logger: Mapping[str, Any], files: Mapping[str, str]) -> str | None:
-    value, place = _first(setting, logger[setting], files)
+def _name(setting: str, configured: str | None, files: Mapping[str, str]) -> str | None:
+    value, place = _first(setting, configured, files)
     if value is None:
         return None
     _require_length(value, LONGEST, place)
@@ -94,10 +94,8 @@ def _name(setting: str, logger: Mapping[str, Any], files: Mapping[str, str]) -> 
     return value
 
 
-def _tags(logger: Mapping[str, Any], files: Mapping[str, str]) -> tuple[str, ...]:
-    if logger["tags"] and isinstance(logger["tags"], str):
-        raise ValueError(f"runtime.logger.tags={logger['tags']!r} is not a list; write runtime.logger.tags=[one,two]")
-    value, place = _first("tags", ",".join(map(str, logger["tags"] or ())), files)
+def _tags(configured: tuple[str | int, ...], files: Mapping[str, str]) -> tuple[str, ...]:
+    value, place = _first("tags", ",".join(map(str, configured)), files)
     if value is None:
         return ()
     tags = tuple(tag.strip() for tag in value.split(","))
@@ -106,17 +104,17 @@ def _tags(logger: Mapping[str, Any], files: Mapping[str, str]) -> tuple[str, ...
     return tags
 
 
-def _first(setting: str, value: Any, files: Mapping[str, str]) -> tuple[str | None, str]:
+def _first(setting: str, configured: str | None, files: Mapping[str, str]) -> tuple[str | None, str]:
     """The first value that is set, and where: in the config, the environment, W&B's settings files."""
     variable, key = SOURCES[setting]
     places = {
-        f"runtime.logger.{setting}": value,
+        f"runtime.logger.{setting}": configured,
         variable: os.environ.get(variable),
         f"W&B's settings file: {key}": files.get(key),
     }
-    for place, found in places.items():
-        if found not in (None, ""):
-            return str(found), place
+    for place, value in places.items():
+        if value:
+            return value, place
     return None, ""
 
 

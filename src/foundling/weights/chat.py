@@ -8,20 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from foundling.artifacts import read_json
-from foundling.model.gpt import GPT
 from foundling.text.prompts import TEMPLATES, Template, jinja
-from foundling.text.tokenizer import END_OF_TEXT, Tokenizer
-from foundling.weights import folder
+from foundling.text.tokenizer import END_OF_TEXT
 
 CHAT = "chat.json"
 
 
-def save_chat(
-    path: Path, model: GPT, tokenizer: Tokenizer, provenance: dict[str, Any], template: str, system: str | None
-) -> None:
-    """Write the model folder with its chat.json atomically."""
+def chat_files(template: str, system: str | None) -> dict[str, Any]:
+    """The JSON files that a chat model's folder holds besides those of every model."""
     chat = {"template": template, "chat_template": jinja(TEMPLATES[template]), "system": system, "end": END_OF_TEXT}
-    folder.save(path, model, tokenizer, provenance, {CHAT: chat})
+    return {CHAT: chat}
 
 
 def read_chat(path: Path) -> tuple[Template, str | None]:

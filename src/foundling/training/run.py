@@ -1,0 +1,155 @@
+"""What the four training stages share: device, scratch folder, W&B, record, and results that are published at once."""
+
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lightning import Callback
+from torch import nn
+
+from foundling.artifacts import atomic_file, publish, write_json
+from foundling.data.batches import TrainingData
+from foundling.device import set_up
+from foundling.metrics import write_metrics
+from foundling.scratch import RunFolder, is_first_process, start_run
+from foundling.settings import Job
+from foundling.text.tokenizer import Tokenizer
+from foundling.training.fit import fit
+from foundling.training.loggers import finish, log_lineage, make_wandb
+from foundling.training.loop import Loop
+from foundling.training.module import TrainingModule
+from foundling.training.recorder import TRAIN_FILE, VALIDATION_FILE, Recorder
+from foundling.weights import folder
+from foundling.weights.provenance import provenance, run_record
+
+if TYPE_CHECKING:
+    from lightning.pytorch.loggers import WandbLogger
+
+
+class TrainingRun:
+    """One run of a training stage.
+
+    Everything that the stage writes goes below `results`, a folder in scratch; `publish` gives it all its final names
+    at once. A failure before that leaves the old results as they are, and the same command resumes.
+    """
+
+    recorder: Recorder
+    model: Path  # the folder that save_model wrote
+
+    def __init__(
+        self, job: Job, stage: str, *, sections: Sequence[str], inputs: Sequence[Path], parent: Path | None = None
+    ) -> None:
+        """Start the clock and choose the device; the scratch folder is taken, and W&B started, at first use.
+
+        Args:
+            job: its settings, and the folder below which results are published.
+            stage: the stage's name, which is also that of its metrics and curves.
+            sections: of the recipe, all that determine the model; they and the next two make up its provenance.
+            inputs: files and folders that the model is made from.
+            parent: the model that is trained further.
+        """
+        self.started = time.perf_counter()
+        self.job, self.stage, self.runtime = job, stage, job.settings.runtime
+        self.sections, self.inputs, self.parent = sections, inputs, parent
+        self.seconds: dict[str, float] = {}
+        self.device = set_up(self.runtime)
+
+    @cached_property
+    def provenance(self) -> dict[str, Any]:
+        """All that determines the model, as its provenance.json records it."""
+        config = {name: self.job.recipe[name] for name in self.sections}
+        return provenance(config, list(self.inputs), self.parent)
+
+    @cached_property
+    def _scratch(self) -> RunFolder:
+        return start_run(self.stage, self.provenance)
+
+    @property
+    def scratch(self) -> Path:
+        """The folder of what grows with the training; locked for this process."""
+        return self._scratch.path
+
+    @property
+    def results(self) -> Path:
+        """The folder of what is published, with the paths that it will have: models/…, metrics/…, plots/…."""
+        return self.scratch / "results"
+
+    @cached_property
+    def logger(self) -> "WandbLogger | None":
+        """The W&B run; None if W&B is disabled."""
+        return make_wandb(self.runtime.logger, self.job.recipe, self.stage, self.scratch)
+
+    def fit(
+        self, module: TrainingModule, data: TrainingData, loop: Loop, callbacks: Sequence[Callback] = ()
+    ) -> dict[str, float]:
+        """Train, and return the last validation's measures. Of several processes only the first one returns."""
+        self.recorder = fit(module, data, loop, self.runtime, self.scratch, callbacks, self.logger)
+        if not is_first_process():
+            raise SystemExit(0)
+        self.microbatches = module.microbatches
+        return {name: value for name, value in module.validation.items() if name != "step"}
+
+    def lap(self, name: str) -> None:
+        """Record the seconds since the start under a name."""
+        self.seconds[name] = time.perf_counter() - self.started
+
+    def save_model(
+        self,
+        name: str,
+        network: nn.Module,
+        tokenizer: Tokenizer,
+        measures: Mapping[str, float],
+        files: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write models/<name> with its provenance, the measures of its validation, and further JSON files."""
+        left_out = {"left_out": self.recorder.left_out} if self.recorder.left_out else {}
+        self.model = self.results / "models" / name
+        folder.save(self.model, network, tokenizer, {**self.provenance, "metrics": dict(measures), **left_out}, files)
+
+    def write_metrics(self, metrics: Any) -> None:
+        """Write an instance of the stage's schema as metrics/<stage>.json."""
+        write_metrics(self.results / f"metrics/{self.stage}.json", metrics)
+
+    def write_json(self, path: str, value: Any) -> None:
+        """Write plain values; until every stage has a schema for its metrics."""
+        write_json(self.results / path, value)
+
+    def write_lines(self, path: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write a result of JSON lines."""
+        with atomic_file(self.results / path) as file:
+            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+    def log(self, measures: Mapping[str, float]) -> None:
+        """Log measures of the whole run to W&B."""
+        if self.logger is not None:
+            self.logger.log_metrics(dict(measures))
+
+    def publish(self, source: Path, kind: str, places: Mapping[str, str] | None = None) -> None:
+        """Finish the W&B run, record this run in metrics/<stage>_run.json, and publish all results.
+
+        Args:
+            source: what the model was made from, for W&B's lineage: a model folder, or the meta.json of a dataset.
+            kind: W&B's type of the source: model, tokens, pairs.
+            places: further files and folders of `scratch`, and what they are published as.
+        """
+        if self.logger is not None:
+            log_lineage(self.logger, self.model, source, kind)
+        self.lap("whole")
+        record = run_record(
+            self.model / folder.WEIGHTS,
+            {"training": self.recorder.seconds, **self.seconds},
+            self.recorder.tokens_per_second,
+            self.device,
+            finish(self.logger),
+            self.runtime.deterministic,
+            self.microbatches,
+        )
+        write_metrics(self.results / f"metrics/{self.stage}_run.json", record)
+        curves = {TRAIN_FILE: f"plots/{self.stage}.csv", VALIDATION_FILE: f"plots/{self.stage}_validation.csv"}
+        results = {self.scratch / name: place for name, place in {**curves, **(places or {})}.items()}
+        results |= {path: str(path.relative_to(self.results)) for path in sorted(self.results.glob("*/*"))}
+        publish(results, self.job.out)
+        self._scratch.remove()

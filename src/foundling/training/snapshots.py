@@ -1,0 +1,57 @@
+"""Snapshots: the model after some steps, for the emergence curve."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lightning import Callback, LightningModule, Trainer
+
+from foundling.artifacts import write_json
+from foundling.model.gpt import GPT
+from foundling.scratch import is_first_process
+from foundling.weights import folder
+
+
+class Snapshots(Callback):
+    """Saves the model after each of `steps` as `path`/step-…, with an index.json of steps and tokens trained on."""
+
+    def __init__(self, path: Path, network: GPT, steps: list[int], tokens_per_step: int) -> None:
+        self.path, self.network, self.tokens_per_step = path, network, tokens_per_step
+        self.steps = set(steps)
+        self.index: list[dict[str, Any]] = []
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        write_json(self.path / "index.json", self.index)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._save(trainer.global_step)  # the untrained model, if step 0 is asked for
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self._save(trainer.global_step)
+
+    def _save(self, step: int) -> None:
+        if step not in self.steps or not is_first_process():
+            return
+        self.steps.remove(step)
+        name = f"step-{step:08d}"
+        folder.save(self.path / name, self.network)
+        self.index.append({"step": step, "tokens": step * self.tokens_per_step, "folder": name})
+        write_json(self.path / "index.json", self.index)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What has been saved; a resumed run saves later ones again."""
+        return {"index": list(self.index)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.index = state_dict["index"]
+        self.steps -= {entry["step"] for entry in self.index}
+
+
+def log_spaced(count: int, last: int) -> list[int]:
+    """0 and `count - 1` steps up to `last`, each about twice the one before; fewer if they would coincide."""
+    if count < 1 or last < 1:
+        return []
+    first = max(1, last // 2 ** max(1, count - 2))
+    return sorted({0, *np.geomspace(first, last, max(1, count - 1)).round().astype(int).tolist()})
