@@ -87,16 +87,13 @@ def test_equal_settings_compose_to_equal_text_without_runtime_times_or_paths(pro
 @pytest.mark.parametrize(
     ("argument", "says"),
     [
-        ("modell=small", "modell is no value of the config and no group of conf/; did you mean model"),
-        ("model=smal", "model=smal is not a choice of conf/model; did you mean small"),
-        ("model=nano,smal", "model=smal is not a choice"),
-        ("pretrain.max_step=3", "pretrain.max_step is no value .* did you mean pretrain.max_steps"),
+        ("modell=small", "unknown setting or group modell; did you mean model"),
+        ("model=smal", "model=smal is not one of conf/model; did you mean small"),
+        ("model=nano,smal", "model=smal is not one of"),
+        ("pretrain.max_step=3", "unknown setting or group pretrain.max_step; did you mean pretrain.max_steps"),
         ("lr=1e-3", "did you mean .*pretrain.optimizer.lr"),
         ("model.n_embd={", "cannot be read"),
         ("pretrain.sample.promt=x", "did you mean pretrain.sample.prompt"),
-        ("pretrain.max_steps=many", "pretrain.max_steps=many is not allowed; pretrain.max_steps is a number, as "),
-        ("pretrain.compile=1", "pretrain.compile is true or false, as False"),
-        ("model.dropout={a: 1}", "model.dropout is a number"),
     ],
 )
 def test_what_is_unknown_is_refused_with_its_neighbours(project: Path, argument: str, says: str) -> None:

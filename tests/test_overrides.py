@@ -1,6 +1,7 @@
 """Any text arrives as it was written, by hand and from params.yaml; what Hydra knows passes; mistakes are one line."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf
 
 from foundling import config
-from foundling.literals import WORDS, quoted
+from foundling.literals import WORDS, is_text, may_be_null, quoted
 from foundling.overrides import origin_of, prepare
 
 # what a terminal can pass on: no NUL, no half of a surrogate pair
@@ -162,17 +163,17 @@ def test_under_m_paths_are_swept_and_words_are_not(project: Path) -> None:
             "hydra/sweeper=optuna is not installed; installed are .*basic.*hydra-optuna-sweeper",
         ),
         (["hydra/job_logging=loud"], "hydra/job_logging=loud is not installed; installed are .*plain"),
-        (["hydra.swep.dir=x"], "hydra.swep.dir is no value .*hydra.sweep.dir"),
+        (["hydra.swep.dir=x"], "unknown setting or group hydra.swep.dir; .*hydra.sweep.dir"),
         (["-m", "model=glob(zz*)"], r"model=glob\(zz\*\) matches none of .*micro"),
-        (["-m", "model=interval(1,2)"], "an interval is of numbers; choose from .*micro"),
+        (["-m", "model=interval(1,2)"], r"model=interval\(1,2\) matches none of .*micro"),
         (["--cfg", "nothing"], "invalid choice: 'nothing'"),
         (["--bad"], "unrecognized arguments: --bad"),
         (["words"], "'words' cannot be read .*write key=value"),
-        (["--config-dir", "nowhere", "seed=1"], "--config-dir: found no folder nowhere"),
+        (["--config-dir", "nowhere", "seed=1"], "--config-dir: no folder nowhere"),
         (["+pretrain.note=日本"], "'\\+pretrain.note=日本' cannot be read .*quote a text: '\\+pretrain.note="),
         (["generate.prompt=\udcff"], "is not valid UTF-8"),
         (["+model=micro"], "cannot be composed: Multiple values for model"),
-        (["~pretrain.nothing"], "pretrain.nothing is no value"),
+        (["~pretrain.nothing"], "unknown setting or group pretrain.nothing"),
         (["+model.n_layer=3"], "cannot be composed: Could not append"),
     ],
 )
@@ -211,7 +212,7 @@ def test_choices_of_a_config_dir_are_known(project: Path) -> None:
     assert prepare(None, ["--config-dir", "mine", "-m", "model=glob(ta*)"]).config is None
     made = prepare(None, [f"hydra.searchpath=[file://{project / 'mine'}]", "model=tall"])
     assert config.compose(made.arguments).model.n_layer == 9
-    with pytest.raises(ValueError, match="model=tal is not a choice of conf/model; did you mean tall"):
+    with pytest.raises(ValueError, match="model=tal is not one of conf/model; did you mean tall"):
         prepare(None, ["--config-dir", "mine", "model=tal"])
 
 
@@ -222,17 +223,21 @@ def test_the_checked_config_is_what_hydra_composes(project: Path) -> None:
 
 
 def test_an_error_names_params_yaml_where_the_value_comes_from_there(project: Path) -> None:
-    (project / "params.yaml").write_text("model: smal\n")
-    with pytest.raises(ValueError, match=r"model=smal is not a choice of conf/model \(params.yaml\)"):
-        prepare(None, [])
-    (project / "params.yaml").write_text("set: {pretrain: {max_step: 3}}\n")
-    with pytest.raises(ValueError, match=r"`set` in params.yaml: pretrain.max_step is no value"):
-        prepare(None, [])
+    for text, says in {
+        "model: smal\n": r"model=smal is not one of conf/model; did you mean small\? \(model=smal: from params.yaml\)",
+        "set: {pretrain: {max_step: 3}}\n": r"pretrain.max_step; .* \(pretrain.max_step: from params.yaml\)",
+    }.items():
+        (project / "params.yaml").write_text(text)
+        with pytest.raises(ValueError, match="did you mean") as error:
+            prepare(None, [])
+        assert re.search(says, f"{error.value}{origin_of(str(error.value), [])}")
     (project / "params.yaml").write_text("set: {pretrain: {max_steps: 3, seed: 1}}\n")
     message = "pretrain.max_steps=-1: must be at least 0"
-    assert origin_of(message, []) == " (pretrain.max_steps: from `set` in params.yaml)"
+    assert origin_of(message, []) == " (pretrain.max_steps: from params.yaml)"
     assert origin_of(message, ["pretrain.max_steps=-1"]) == ""
     assert origin_of("pretrain.max_steps_more=1", []) == ""
+    (project / "params.yaml").write_text("model: micro\n")
+    assert origin_of("models/base was made with model.n_layer=2; no model=microscope", []) == ""
 
 
 def foundling(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -291,5 +296,24 @@ def test_deletions_and_hydras_refusals_are_one_line(project: Path, arguments: li
     assert done.stderr.startswith("foundling: ")
 
 
-def test_words_are_settings_of_commands(shipped: DictConfig) -> None:
+def test_words_are_texts_that_are_empty_by_default(shipped: DictConfig) -> None:
     assert all(OmegaConf.select(shipped, key, throw_on_missing=True) in ("", None) for key in WORDS)
+    assert all(is_text(key) and not may_be_null(key) for key in WORDS)
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "null"),
+    [
+        ("corpus.path", True, True),
+        ("corpus.sources.0.path", True, True),
+        ("evaluate.benchmarks.mine.template", True, False),
+        ("classify.label_names.0", True, False),
+        ("pretrain.optimizer.lr", False, False),
+        ("pretrain.precision", False, False),  # a text or a number
+        ("runtime.progress", False, False),
+        ("model.n_kv_head", False, False),
+        ("pretrain.nothing", False, False),
+    ],
+)
+def test_types_say_which_settings_are_texts_and_which_may_be_null(key: str, text: bool, null: bool) -> None:
+    assert (is_text(key), may_be_null(key)) == (text, null)

@@ -57,7 +57,7 @@ def main() -> None:
         if name in ("-h", "--help", "help"):
             print(_overview())
         elif name not in COMMANDS:
-            raise ValueError(f"{name!r} is no command; {config.near(name, list(COMMANDS))}")
+            raise ValueError(f"unknown command {name!r}; {config.near(name, list(COMMANDS))}")
         elif "-h" in arguments or "--help" in arguments:
             print(_help(name, [argument for argument in arguments if argument not in ("-h", "--help")]))
         else:

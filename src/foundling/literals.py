@@ -1,25 +1,20 @@
 """Values as literals of Hydra's override grammar, and which settings are texts, so that a text may say anything.
 
-A text setting is one whose default in conf/ is a text, or null under a name of NULLABLE_TEXTS. Its value is taken word
-for word: commas, parentheses, quotes and `${` mean nothing in it.
+A text setting is one whose type is a string. Its value is taken word for word: commas, parentheses, quotes and `${`
+have no meaning in it.
 """
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import is_dataclass
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
+from foundling.settings import Settings
 
-# settings that hold a user's own words; they are texts also where they say null or hold the commas of a sweep
+# settings that hold a user's own words, where `null` and the commas of a sweep are text, too
 WORDS = ("generate.prompt", "predict.text", "translate.text", "chat.system")
-# names of settings whose default is null and whose values are texts
-NULLABLE_TEXTS = (
-    *("path", "source_path", "target_path", "mirror", "format", "to", "sweep"),
-    *("separator", "delimiter", "members", "project", "entity"),
-    *("system", "input", "kind", "messages", "url", "model", "name", "group"),
-)
-OTHERS_TOO = "auto"  # a setting with this default also takes numbers or switches, so it is no text
 
 
 def quoted(text: str) -> str:
@@ -27,22 +22,23 @@ def quoted(text: str) -> str:
     from hydra.core.override_parser.types import Quote, QuotedString
 
     if text == "???":  # OmegaConf's mark of a missing value, unless it comes out of an interpolation
-        return QuotedString("""${oc.decode:'"???"'}""", Quote.single).with_quotes()
+        return """'${oc.env:FOUNDLING_UNSET,"???"}'"""
     # OmegaConf reads `${` as an interpolation, unless an odd number of backslashes stands before it
-    escaped = re.sub(r"(\\*)\$\{", lambda found: found[1] * 2 + "\\${", text)
+    escaped = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + "\\${", text)
     return QuotedString(escaped, Quote.single).with_quotes()
 
 
-def literal(value: Any, config: "DictConfig | None" = None) -> str:
-    """A YAML value in Hydra's grammar. A text that is wholly a `${reference}` to a value of `config` stays one."""
+def literal(value: Any) -> str:
+    """A YAML value in Hydra's grammar. A text that is `${key of a setting}` and nothing else stays a reference."""
     if isinstance(value, dict):
-        return "{" + ",".join(f"{_key(key)}:{literal(inner, config)}" for key, inner in value.items()) + "}"
+        return "{" + ",".join(f"{_key(key)}:{literal(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ",".join(literal(inner, config) for inner in value) + "]"
+        return "[" + ",".join(map(literal, value)) + "]"
     if isinstance(value, str):
-        if config is not None and value[:2] == "${" and value[-1] == "}" and find(config, value[2:-1]) is not None:
+        if value[:2] == "${" and value[-1] == "}" and types_of(value[2:-1]):
             return f"'{value}'"
-        return value if value.isascii() and value.isidentifier() and not _has_meaning(value) else quoted(value)
+        is_word = value.isascii() and value.isidentifier()
+        return value if is_word and value.lower() not in ("null", "true", "false", "inf", "nan") else quoted(value)
     if value is not None and not isinstance(value, bool | int | float):
         raise ValueError(
             f"a value is of type {type(value).__name__} ({str(value)[:60]!r}); it must be a text or a number; quote it"
@@ -50,42 +46,49 @@ def literal(value: Any, config: "DictConfig | None" = None) -> str:
     return json.dumps(value)
 
 
-def is_text(config: "DictConfig", key: str) -> bool:
-    """Whether a dotted key names a text setting of the composed config."""
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    node = find(config, key)
-    if node is None or OmegaConf.is_config(node) or key.split(".")[0] == "hydra":
-        return False
-    try:
-        default = OmegaConf.select(config, key)
-    except OmegaConfBaseException:  # an interpolation of something that is missing
-        default = None
-    if default is None:
-        return key.rpartition(".")[2] in NULLABLE_TEXTS
-    return isinstance(default, str) and default != OTHERS_TOO
-
-
-def may_be_null(config: "DictConfig", key: str) -> bool:
-    """Whether `null` stands for null in this text setting, and not for the word."""
-    from omegaconf import OmegaConf
-
-    return key not in WORDS and key.rpartition(".")[2] in NULLABLE_TEXTS and OmegaConf.select(config, key) is None
-
-
-def find(config: Any, key: str) -> Any:
-    """The node that a dotted key names (its value may be null or unresolved), or None where there is none."""
-    from omegaconf import DictConfig, ListConfig
-
+def types_of(key: str) -> list[Any]:
+    """The types that a setting may have, by its dotted key; none for an unknown one."""
+    types: list[Any] = [Settings]
     for part in key.split("."):
-        if isinstance(config, DictConfig) and part in config.keys():  # noqa: SIM118 - `in` overlooks null values
-            config = config._get_node(part)
-        elif isinstance(config, ListConfig) and part.isdigit() and int(part) < len(config):
-            config = config._get_node(int(part))
-        else:
-            return None
-    return config
+        types = [inner for kind in types for inner in _inner(kind, part)]
+    return types
+
+
+def is_text(key: str) -> bool:
+    """Whether a dotted key names a text setting."""
+    types = types_of(key)
+    return str in types and all(kind in (str, NoneType) for kind in types)
+
+
+def may_be_null(key: str) -> bool:
+    """Whether `null` stands for null in this text setting, and not for the word."""
+    return key not in WORDS and NoneType in types_of(key)
+
+
+def is_section(key: str) -> bool:
+    """Whether a dotted key names a section, whose settings can be overridden one by one, or nothing at all."""
+    types = types_of(key)
+    return all(is_dataclass(kind) for kind in types)
+
+
+def _inner(kind: Any, part: str) -> list[Any]:
+    """The types of one field of a section, value of a mapping, or item of a list."""
+    if is_dataclass(kind):
+        fields = kind.__pydantic_fields__  # type: ignore[union-attr]
+        return _members(fields[part].annotation) if part in fields else []
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Mapping:
+        return _members(arguments[1])
+    return _members(arguments[0]) if origin is tuple and part.isdigit() else []
+
+
+def _members(kind: Any) -> list[Any]:
+    """The members of a union, themselves without their ranges."""
+    if get_origin(kind) is Annotated:
+        return _members(get_args(kind)[0])
+    if get_origin(kind) in (Union, UnionType):
+        return [member for one in get_args(kind) for member in _members(one)]
+    return [kind]
 
 
 def _key(key: Any) -> str:
@@ -93,7 +96,3 @@ def _key(key: Any) -> str:
     if isinstance(key, str) and not re.fullmatch(r"[A-Za-z0-9_/\-+.%*@?| ]+", key):
         raise ValueError(f"the key {key!r} cannot be set here: Hydra's keys are ASCII; write it in a file of conf/")
     return key if isinstance(key, str) else json.dumps(key)
-
-
-def _has_meaning(word: str) -> bool:
-    return word.lower() in ("null", "true", "false", "inf", "nan")

@@ -1,6 +1,6 @@
-"""What a user wrote, on the command line and in params.yaml, as arguments for Hydra: checked, with all texts quoted.
+"""What a user wrote, on the command line and in params.yaml, as arguments for Hydra, with all texts quoted.
 
-The command line's flags and grammar are Hydra's. Texts alone are taken word for word (literals.py).
+The command line's flags and grammar are Hydra's. Only texts are taken word for word (literals.py).
 """
 
 import argparse
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import yaml
 
 from foundling.config import CONF, compose, conf_folder, groups, loading, near, reason
-from foundling.literals import WORDS, find, is_text, literal, may_be_null, quoted
+from foundling.literals import WORDS, is_section, is_text, literal, may_be_null, quoted
 from foundling.plain import read_yaml
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 SELECTION = "params.yaml"
-SET = f"`set` in {SELECTION}"
 # one value of a sweep over texts: in quotes, or up to the next comma that has no backslash before it
 ONE_OF_SEVERAL = re.compile(r"""\s*('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?:\\,|[^,])*)\s*(?:,|$)""", re.DOTALL)
 
@@ -49,81 +48,51 @@ class Prepared:
 
 
 def prepare(command: str | None, arguments: Sequence[str]) -> Prepared:
-    """Flags, then the selection of params.yaml, then the command line's overrides; ValueError for what does not fit.
+    """Flags, then the selection of params.yaml, then the command line's overrides; ValueError for invalid ones.
 
     `command` names the section whose settings may stand without it (`prompt=…` for generate.prompt).
     """
+    from omegaconf import open_dict
+
     line = parse_arguments(command, arguments)
     if line.foreign:
         return Prepared([*line.flags, *line.overrides], None)
-    choices, single = read_selection(line)
-    # Hydra cannot take a choice back; without the line, conf/config.yaml's own null holds
-    given = [argument for argument in line.overrides if argument != "experiment=null"]
+    # Hydra cannot take a choice back; without this override, the null of conf/config.yaml holds
+    typed = [argument for argument in line.overrides if argument != "experiment=null"]
+    overrides = [*_selection(line), *(_quoted(argument, line.multirun) for argument in typed)]
     with loading(line.config_dir) as loader:
-        known = groups(line.config_dir)
-        chosen = [
-            *_checked_choices(choices, SELECTION, known, loader),
-            *_checked_choices(given, "", known, loader),
-        ]
-    config = compose(chosen, line.config_dir, with_hydra=True)
-    names = [*(key for key, _ in _values(config)), *known]
-    written = _written(single, line, config)
-    given = [_quoted(argument, config, line.multirun) for argument in given]
-    values = _parse(written, SET)
-    for override in values:
-        _check_value(override, config, names, SET)
-    for override in _parse(given, ""):
-        if override.is_sweep_override() and not line.multirun:
-            raise ValueError(
-                f"{override.input_line} is a sweep; add -m to run its values one by one, or put a list in brackets: "
-                f"{shlex.quote(f'{override.get_key_element()}=[{override.get_value_string()}]')}"
-            )
-        if not _is_choice(override, known):
-            _check_value(override, config, names, "")
-            values.append(override)
-    arguments = [*line.flags, *choices, *written, *given]
-    return Prepared(arguments, None if line.multirun or not line.runs else _with_values(config, values))
-
-
-def _with_values(config: "DictConfig", values: Sequence["Override"]) -> "DictConfig":
-    """The config as Hydra will compose it, which takes Hydra three times as long: the checks need not wait for it."""
-    from hydra._internal.config_loader_impl import ConfigLoaderImpl
-    from hydra.errors import HydraException
-    from omegaconf import open_dict
-
-    try:
-        ConfigLoaderImpl._apply_overrides_to_config(list(values), config)
-    except HydraException as error:
-        raise ValueError(f"the config cannot be composed: {reason(error)}") from error
-    with open_dict(config):
-        del config["hydra"]
-    return config
+        jobs = _jobs(overrides, line.multirun, loader)
+    configs = [_composed(job, line.config_dir) for job in jobs]
+    with open_dict(configs[0]):
+        del configs[0]["hydra"]
+    is_single = line.runs and not line.multirun
+    return Prepared([*line.flags, *overrides], configs[0] if is_single else None)
 
 
 def origin_of(message: str, arguments: Sequence[str], path: Path = Path(SELECTION)) -> str:
-    """A remark for an error that names values which `set` in params.yaml holds, not the command line; or nothing."""
+    """A remark for an error that names values of params.yaml, not of the command line; or nothing."""
     try:
         values = read_yaml(path) if path.is_file() else {}
     except ValueError:
         return ""
-    single = values.get("set") if isinstance(values, dict) else None
-    keys = {key for key, _ in _flat(single)} if isinstance(single, dict) else set()
-    keys -= {_key(argument) for argument in arguments}
+    if not isinstance(values, dict) or str(path) in message:
+        return ""
+    single = values.pop("set", None)
+    typed = {_key(argument) for argument in arguments}
+    keys = {key for key, _ in _flat(single)} - typed if isinstance(single, dict) else set()
     named = [key for key in sorted(keys) if re.search(rf"(?<![\w.]){re.escape(key)}(?![\w.]*\w)", message)]
-    return f" ({', '.join(named)}: from {SET})" if named and SET not in message else ""
+    choices = [f"{group}={choice}" for group, choice in values.items() if group not in typed]
+    named += [choice for choice in choices if re.search(rf"(?<![\w.]){re.escape(choice)}(?!\w)", message)]
+    return f" ({', '.join(named)}: from {path})" if named else ""
 
 
 def selected(arguments: Sequence[str] = (), path: Path = Path(SELECTION)) -> list[str]:
     """The selection as overrides, without what weighs more: the command line's keys, and the experiment's groups."""
-    line = parse_arguments(None, arguments)
-    choices, single = read_selection(line, path)
-    with loading() as loader:
-        chosen = _checked_choices([*choices, *line.overrides], SELECTION, groups(), loader)
-    return [*choices, *_written(single, line, compose(chosen))]
+    return _selection(parse_arguments(None, arguments), path)
 
 
 def parse_arguments(command: str | None, arguments: Sequence[str]) -> CommandLine:
-    """Part flags from overrides, as Hydra does, and complete the keys of the command's own settings."""
+    """Separate flags from overrides, as Hydra does, and complete the keys of the command's own settings."""
     for argument in arguments:
         if any("\ud800" <= character <= "\udfff" for character in argument):
             raise ValueError(f"the argument {argument!a} is not valid UTF-8; check the terminal's encoding")
@@ -133,7 +102,7 @@ def parse_arguments(command: str | None, arguments: Sequence[str]) -> CommandLin
         del flags[len(flags) - 1 - flags[::-1].index(override)]
     config_dir = Path(options.config_dir) if options.config_dir else None
     if config_dir is not None and not config_dir.is_dir():
-        raise ValueError(f"--config-dir: found no folder {config_dir}")
+        raise ValueError(f"--config-dir: no folder {config_dir}")
     return CommandLine(
         flags=flags,
         overrides=addressed(command, options.overrides) if command else options.overrides,
@@ -153,8 +122,23 @@ def addressed(command: str, arguments: Sequence[str]) -> list[str]:
     ]
 
 
-def read_selection(line: CommandLine, path: Path = Path(SELECTION)) -> tuple[list[str], dict[str, Any]]:
-    """The choices of params.yaml as overrides, and the values under its `set`.
+class _Parser(argparse.ArgumentParser):
+    """Hydra's parser of flags, whose errors are one line."""
+
+    @classmethod
+    def of_hydra(cls) -> argparse.ArgumentParser:
+        from hydra._internal.utils import get_args_parser
+
+        parser = get_args_parser()
+        parser.__class__ = cls
+        return parser
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message}; `foundling --hydra-help` lists the flags")
+
+
+def _selection(line: CommandLine, path: Path = Path(SELECTION)) -> list[str]:
+    """The choices of params.yaml and the values under its `set` as overrides.
 
     A line of the selection names a group's choice (none where it is null), `set` holds single values. An experiment is
     a set of choices of its own, so it replaces the selection's lines for the groups that it names; `set` comes on top.
@@ -170,177 +154,30 @@ def read_selection(line: CommandLine, path: Path = Path(SELECTION)) -> tuple[lis
         raise ValueError(
             f"{path}: `set` holds {single!r}; it must be nested values, as set: {{pretrain: {{max_steps: 9}}}}"
         )
+    typed = {_key(override) for override in line.overrides}
     experiments = [override.partition("=")[2] for override in line.overrides if _key(override) == "experiment"]
     experiments = experiments or [str(values.get("experiment") or "")]
     names = [name for experiment in experiments for name in experiment.split(",")]
-    taken = {_key(override) for override in line.overrides}
-    taken = taken.union(*(_groups_of_experiment(name, line.config_dir) for name in names))
-    lines = [(group, choice) for group, choice in values.items() if group not in taken and choice is not None]
-    return [f"{group}={literal(choice)}" for group, choice in lines], single
-
-
-class _Parser(argparse.ArgumentParser):
-    """Hydra's parser of flags, whose complaints are one line."""
-
-    @classmethod
-    def of_hydra(cls) -> argparse.ArgumentParser:
-        from hydra._internal.utils import get_args_parser
-
-        parser = get_args_parser()
-        parser.__class__ = cls
-        return parser
-
-    def error(self, message: str) -> NoReturn:
-        raise ValueError(f"{message}; `foundling --hydra-help` lists the flags")
-
-
-def _checked_choices(
-    arguments: Sequence[str], origin: str, known: Mapping[str, list[str]], loader: "ConfigLoader"
-) -> list[str]:
-    """The overrides that choose of a group, sweeps by their first choice; an unknown choice raises ValueError."""
-    chosen = [argument for argument in arguments if _key(argument) == "hydra.searchpath"]
-    places = list(chosen)
-    for argument in arguments:
-        key = _key(argument).partition("@")[0]
-        options = known.get(key, [])
-        if "." not in key and (places or not options):  # Hydra's own groups, those of plugins and of hydra.searchpath
-            options = loader.get_group_options(key, config_name="config", overrides=places)
-        if not options:
-            continue
-        override = _parse([argument], origin)[0]
-        choices = _choices(override, options)
-        for choice in choices:
-            if choice not in options and choice != "null":
-                raise ValueError(_unknown_choice(key, choice, options, origin))
-        if not choices:
-            raise ValueError(f"{argument} matches none of {', '.join(options)}")
-        chosen.append(argument if override.is_delete() else f"{override.get_key_element()}={choices[0]}")
-    return chosen
-
-
-def _choices(override: "Override", options: Sequence[str]) -> list[str]:
-    from hydra.core.override_parser.types import Glob, Transformer
-
-    value = override.value()
-    if isinstance(value, Glob):
-        return value.filter(list(options))
-    if override.is_interval_sweep():
-        raise ValueError(f"{override.input_line}: an interval is of numbers; choose from {', '.join(options)}")
-    if override.is_sweep_override():
-        return [str(choice) for choice in override.sweep_iterator(transformer=Transformer.str)]
-    return ["null" if value is None else str(value)]
-
-
-def _unknown_choice(key: str, choice: str, options: Sequence[str], origin: str) -> str:
-    place = f" ({origin})" if origin else ""
-    if not key.startswith("hydra/"):
-        return f"{key}={choice} is not a choice of {CONF}/{key}{place}; {near(choice, list(options))}"
-    hint = ""
-    if key in ("hydra/launcher", "hydra/sweeper"):
-        hint = f"; others are packages, as hydra-{choice.partition('_')[0]}-{key.removeprefix('hydra/')}"
-    return f"{key}={choice}{place} is not installed; installed are {', '.join(options)}{hint}"
-
-
-def _is_choice(override: "Override", known: Mapping[str, list[str]]) -> bool:
-    return override.key_or_group in known or "/" in override.key_or_group
-
-
-def _check_value(override: "Override", config: "DictConfig", names: list[str], origin: str) -> None:
-    """Refuse a key that is not of the config, and a switch or number set to something else.
-
-    A sweep's values are checked as its jobs come, one by one.
-    """
-    key = override.key_or_group
-    if override.is_add() or override.is_force_add():
-        return
-    node = find(config, key)
-    if node is None:
-        own = [name for name in names if name.startswith("hydra.") == key.startswith("hydra.")]
-        raise ValueError(f"{_place(origin)}{key} is no value of the config and no group of {CONF}/; {near(key, own)}")
-    value, default = override.value(), node._value()
-    if override.is_sweep_override() or value is None or (isinstance(value, str) and value.startswith("${")):
-        return
-    if isinstance(default, bool):
-        fits, needed = isinstance(value, bool), "true or false"
-    elif isinstance(default, int | float):
-        fits, needed = isinstance(value, int | float) and not isinstance(value, bool), "a number"
-    else:
-        return
-    if not fits:
-        raise ValueError(f"{_place(origin)}{override.input_line} is not allowed; {key} is {needed}, as {default}")
-
-
-def _written(single: Mapping[str, Any], line: CommandLine, config: "DictConfig") -> list[str]:
-    """The values under `set` as overrides, without those that the command line names."""
-    named = {_key(override) for override in line.overrides}
-    written = []
-    for key, value in _leaves(single, config):
-        if key not in named:
-            as_text = isinstance(value, str) and is_text(config, key)
+    replaced = typed.union(*(_groups_of_experiment(name, line.config_dir) for name in names))
+    chosen = {group: choice for group, choice in values.items() if group not in replaced and choice is not None}
+    overrides = [f"{group}={literal(choice)}" for group, choice in chosen.items()]
+    for key, value in _leaves(single):
+        if key not in typed:
+            as_text = isinstance(value, str) and is_text(key)
             try:
-                written.append(f"{key}={quoted(value) if as_text else literal(value, config)}")
+                overrides.append(f"{key}={quoted(value) if as_text else literal(value)}")
             except ValueError as error:
-                raise ValueError(f"{_place(SET)}{key}: {error}") from None
-    return written
+                raise ValueError(f"`set` in {path}: {key}: {error}") from None
+    return overrides
 
 
-def _leaves(values: Mapping[str, Any], config: "DictConfig", prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted keys and their values; a mapping that stands for a single value of the config stays whole."""
-    from omegaconf import DictConfig
-
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys and their values; a mapping that is the value of a single setting stays whole."""
     for key, value in values.items():
-        node = find(config, f"{prefix}{key}")
-        is_section = node is None or (isinstance(node, DictConfig) and node._value() is not None)
-        if isinstance(value, dict) and value and is_section:
-            yield from _leaves(value, config, f"{prefix}{key}.")
+        if isinstance(value, dict) and value and is_section(f"{prefix}{key}"):
+            yield from _leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
-
-
-def _quoted(argument: str, config: "DictConfig", multirun: bool) -> str:
-    """An override as it was typed, its value quoted where the key is a text setting."""
-    key, equals, value = argument.partition("=")
-    name = key.removeprefix("++")
-    if not equals or not is_text(config, name) or (value == "null" and may_be_null(config, name)):
-        return argument
-    if not multirun or name in WORDS:
-        return f"{key}={quoted(value)}"
-    if re.match(r"(choice|shuffle|sort|range|interval|glob|tag)\(", value):
-        return argument
-    nullable = may_be_null(config, name)
-    values = [_unquoted(found[1]) for found in ONE_OF_SEVERAL.finditer(value) if found[0]] or [""]
-    return f"{key}=" + ",".join("null" if one == "null" and nullable else quoted(one) for one in values)
-
-
-def _unquoted(value: str) -> str:
-    """A value of a sweep: the text in its quotes, or the text with `\\,` for a comma."""
-    if value[:1] in ("'", '"') and value[-1:] == value[:1] and len(value) > 1:
-        return re.sub(rf"\\({value[0]}|\\)", r"\1", value[1:-1])
-    return value.replace("\\,", ",").rstrip()
-
-
-def _parse(arguments: Sequence[str], origin: str) -> list["Override"]:
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
-    parser = OverridesParser.create()
-    parsed = []
-    for argument in arguments:
-        try:
-            parsed.append(parser.parse_override(argument))
-        except HydraException as error:
-            key, equals, value = argument.partition("=")
-            fix = f"quote a text: {shlex.quote(f'{key}={quoted(value)}')}" if equals else "write key=value"
-            raise ValueError(f"{_place(origin)}{argument!r} cannot be read ({reason(error)}); {fix}") from None
-    return parsed
-
-
-def _place(origin: str) -> str:
-    return f"{origin}: " if origin else ""
-
-
-def _key(override: str) -> str:
-    return override.partition("=")[0].lstrip("+~")
 
 
 def _groups_of_experiment(name: str, config_dir: Path | None) -> set[str]:
@@ -359,12 +196,137 @@ def _groups_of_experiment(name: str, config_dir: Path | None) -> set[str]:
     return chosen.union(*(_groups_of_experiment(base, config_dir) for base in bases))
 
 
-def _values(config: "DictConfig") -> Iterator[tuple[str, Any]]:
+def _jobs(overrides: Sequence[str], multirun: bool, loader: "ConfigLoader") -> list[list[str]]:
+    """The overrides of the jobs to compose before a sweep starts: its first, and one for each other choice of a group.
+
+    The other values of a sweep are checked as its jobs come.
+    """
+    first: list[str] = []
+    others: list[tuple[int, str]] = []  # by the place in `first` that each replaces
+    for override in _parse(overrides, loader):
+        text = str(override.input_line)
+        if override.is_sweep_override():
+            key, values = override.get_key_element(), _sweep(override)
+            if not multirun:
+                raise ValueError(
+                    f"{text} is a sweep; add -m to run its values one by one, or put a list in brackets: "
+                    f"{shlex.quote(f'{key}=[{override.get_value_string()}]')}"
+                )
+            options = loader.get_group_options(override.key_or_group)
+            if not values or (options and override.is_interval_sweep()):
+                raise ValueError(f"{text} matches none of {', '.join(options)}")
+            text = f"{key}={values[0]}"
+            if options:
+                others += [(len(first), f"{key}={value}") for value in values[1:]]
+        first.append(text)
+    return [first, *([*first[:place], other, *first[place + 1 :]] for place, other in others)]
+
+
+def _sweep(override: "Override") -> list[str]:
+    """The values of a sweep; of an interval, its start."""
+    if override.is_interval_sweep():
+        return [str(override.value().start)]  # type: ignore[union-attr]
+    return list(override.sweep_string_iterator())
+
+
+def _composed(overrides: list[str], config_dir: Path | None) -> "DictConfig":
+    """The config with Hydra's own section; an unknown choice or key raises ValueError with those that resemble it."""
+    from hydra.errors import MissingConfigException
+
+    try:
+        return compose(overrides, config_dir, with_hydra=True)
+    except ValueError as error:
+        cause = error.__cause__
+        if isinstance(cause, MissingConfigException) and cause.options is not None:
+            raise ValueError(_unknown_choice(str(cause.missing_cfg_file), cause.options)) from None
+        raise ValueError(_unknown_key(overrides, config_dir) or str(error)) from error
+
+
+def _unknown_choice(file: str, options: Sequence[str]) -> str:
+    group, _, choice = file.rpartition("/")
+    if not group.startswith("hydra/"):
+        return f"{group}={choice} is not one of {CONF}/{group}; {near(choice, list(options))}"
+    hint = ""
+    if group in ("hydra/launcher", "hydra/sweeper"):
+        hint = f"; others are packages, as hydra-{choice.partition('_')[0]}-{group.removeprefix('hydra/')}"
+    return f"{group}={choice} is not installed; installed are {', '.join(options)}{hint}"
+
+
+def _unknown_key(overrides: Sequence[str], config_dir: Path | None) -> str:
+    """What to say of the first override whose key the config with these choices does not have; or nothing."""
     from omegaconf import OmegaConf
 
-    values = OmegaConf.to_container(config, resolve=False)
+    with loading(config_dir) as loader:
+        parsed = _parse(overrides, loader)
+        chosen = [override for override in parsed if loader.get_group_options(override.key_or_group)]
+    choices = [str(override.input_line) for override in chosen]
+    try:
+        values = OmegaConf.to_container(compose(choices, config_dir, with_hydra=True), resolve=False)
+    except ValueError:
+        return ""
     assert isinstance(values, dict)
-    return _flat({str(key): value for key, value in values.items()})
+    names = [*(key for key, _ in _flat({str(key): value for key, value in values.items()})), *groups(config_dir)]
+    for override in parsed:
+        key = override.key_or_group
+        if not (override.is_add() or override.is_force_add() or override in chosen or _has(values, key)):
+            similar = [name for name in names if name.startswith("hydra.") == key.startswith("hydra.")]
+            return f"unknown setting or group {key}; {near(key, similar)}"
+    return ""
+
+
+def _has(values: Any, key: str) -> bool:
+    """Whether nested values have a dotted key."""
+    for part in key.split("."):
+        if isinstance(values, list) and part.isdigit() and int(part) < len(values):
+            values = values[int(part)]
+        elif isinstance(values, dict) and part in values:
+            values = values[part]
+        else:
+            return False
+    return True
+
+
+def _quoted(argument: str, multirun: bool) -> str:
+    """An override as it was typed, its value quoted where the key is a text setting."""
+    key, equals, value = argument.partition("=")
+    name = key.removeprefix("++")
+    if not equals or not is_text(name) or (value == "null" and may_be_null(name)):
+        return argument
+    if not multirun or name in WORDS:
+        return f"{key}={quoted(value)}"
+    if re.match(r"(choice|shuffle|sort|range|interval|glob|tag)\(", value):
+        return argument
+    nullable = may_be_null(name)
+    values = [_unquoted(match[1]) for match in ONE_OF_SEVERAL.finditer(value) if match[0]] or [""]
+    return f"{key}=" + ",".join("null" if one == "null" and nullable else quoted(one) for one in values)
+
+
+def _unquoted(value: str) -> str:
+    """A value of a sweep: the text in its quotes, or the text with `\\,` for a comma."""
+    if value[:1] in ("'", '"') and value[-1:] == value[:1] and len(value) > 1:
+        return re.sub(rf"\\({value[0]}|\\)", r"\1", value[1:-1])
+    return value.replace("\\,", ",").rstrip()
+
+
+def _parse(arguments: Sequence[str], loader: "ConfigLoader") -> list["Override"]:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    parser = OverridesParser.create()
+    parsed = []
+    for argument in arguments:
+        try:
+            parsed.append(parser.parse_override(argument))
+            parsed[-1].config_loader = loader  # lists what a glob may match
+        except HydraException as error:
+            key, equals, value = argument.partition("=")
+            fix = f"quote a text: {shlex.quote(f'{key}={quoted(value)}')}" if equals else "write key=value"
+            raise ValueError(f"{argument!r} cannot be read ({reason(error)}); {fix}") from None
+    return parsed
+
+
+def _key(override: str) -> str:
+    return override.partition("=")[0].lstrip("+~")
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

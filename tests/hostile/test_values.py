@@ -195,11 +195,11 @@ def test_any_text_is_yaml_or_one_clear_error(tmp_path: Path, read_or_refused, te
 COMMANDS = [
     (["pretrain", "pretrain.batch_size=null"], "pretrain.batch_size=null: must be an integer"),
     (["chat", "temperature=-1"], "chat.temperature=-1: must be at least 0"),
-    (["pretrain", "model=../../etc/passwd"], "is not a choice of conf/model|cannot be read"),
+    (["pretrain", "model=../../etc/passwd"], "is not one of conf/model|cannot be read"),
     (["pretrain", "pretrain.seed=${oc.env:HOME"], "cannot be read"),
     (["pretrain", "pretrain.seed=${nothing.there}"], "cannot be resolved"),
-    (["../../bin/sh"], "is no command"),
-    (["pretrain", "experiment=../x"], "is not a choice of conf/experiment|cannot be read"),
+    (["../../bin/sh"], "unknown command"),
+    (["pretrain", "experiment=../x"], "is not one of conf/experiment|cannot be read"),
 ]
 
 

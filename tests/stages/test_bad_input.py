@@ -97,7 +97,7 @@ MISTAKES = {
         lambda: None,
         ["generate"],
         ["model=models/none"],
-        "found no model folder models/none; make one with `dvc repro pretrain or instruct`",
+        "no model folder models/none; make one with `dvc repro pretrain or instruct`",
     ),
     "an unknown value": (lambda: None, ["pretrain"], ["pretrain.max_step=3"], "did you mean pretrain.max_steps"),
     "an unknown choice": (lambda: None, ["pretrain"], ["model=smal"], "did you mean small"),
@@ -105,7 +105,7 @@ MISTAKES = {
         lambda: None,
         ["pretrain"],
         ["pretrain.max_steps=many"],
-        "pretrain.max_steps is a number",
+        "pretrain.max_steps='many': must be an integer",
     ),
 }
 
@@ -125,7 +125,7 @@ def test_a_mistake_is_one_line(workspace: Path, capfd, monkeypatch: pytest.Monke
 
 
 def test_an_unknown_command_names_the_near_one(workspace: Path, capfd, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "'pretain' is no command; did you mean pretrain or" in told(capfd, monkeypatch, "pretain")
+    assert "unknown command 'pretain'; did you mean pretrain or" in told(capfd, monkeypatch, "pretain")
 
 
 def test_a_sweep_runs_in_folders_of_its_own(workspace: Path, capfd, monkeypatch: pytest.MonkeyPatch) -> None:
