@@ -55,13 +55,13 @@ def package(tmp_path: Path) -> Path:
 
 def changed(package: Path, file: str, old: str, new: str) -> set[str]:
     """The stages whose hash changes when `old` is replaced in a file, which is created if there is none."""
-    before = stage_hashes(package)
+    before = stage_hashes(package, {})
     path = package / file
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     assert old in text
     path.parent.mkdir(exist_ok=True)
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
-    after = stage_hashes(package)
+    after = stage_hashes(package, {})
     assert set(after) == set(before) == {"train", "read"}
     return {stage for stage in after if after[stage] != before[stage]}
 
@@ -118,7 +118,7 @@ def test_modules_that_import_each_other_are_hashed(package: Path) -> None:
 def test_the_hash_is_the_same_on_each_version_of_python(package: Path) -> None:
     """The values were computed by Python 3.11.7, 3.12.1 and 3.13.0."""
     (package / "model/gpt.py").write_text(dedent(SYNTAX), encoding="utf-8")
-    assert stage_hashes(package) == {
+    assert stage_hashes(package, {}) == {
         "read": "d074e61653607ccc296a621169fbd1bba4f2fa4449722f7045785feb3a74d1df",
         "train": "10e354dc2230991bb33640ee5b1cd39e0550d22531a025f640c7d76a1ed85f9e",
     }
@@ -163,4 +163,16 @@ SYNTAX = r"""
 def test_code_that_cannot_be_parsed_is_one_line(package: Path) -> None:
     (package / "model/gpt.py").write_text("WIDTH = (\n")
     with pytest.raises(ValueError, match=r"gpt\.py:1 is not valid Python \('\(' was never closed\); fix"):
-        stage_hashes(package)
+        stage_hashes(package, {})
+
+
+def test_what_the_settings_of_a_stage_name_counts_as_imported(package: Path) -> None:
+    plain = stage_hashes(package, {})
+    target = {"_target_": "package.data.unread.Data", "size": 2}
+    recipe = {"train": {"rate": 1.0, "parts": {"data": target}, "other": {"_target_": "elsewhere.Data"}}}
+    named = stage_hashes(package, recipe)
+    assert named["read"] == plain["read"]
+    assert named["train"] != plain["train"]
+    (package / "data/unread.py").write_text("OTHER = 2\n")
+    assert stage_hashes(package, {}) == plain
+    assert stage_hashes(package, recipe)["train"] != named["train"]

@@ -1,14 +1,15 @@
 """What each stage's code does, as one hash per stage: code.yaml, on whose lines dvc.yaml's stages depend.
 
 A stage's hash covers src/foundling/stages/<stage>.py and every module of the package that it imports,
-directly or through others, inside functions too. A module counts as its syntax tree without comments,
+directly or through others, inside functions too, and the modules that the stage's settings name by
+`_target_`, with what these import. A module counts as its syntax tree without comments,
 docstrings, positions and `if TYPE_CHECKING` blocks. A package counts as its `__init__.py` and its data
 files: whatever is not Python in its folder, and in subfolders that are not packages themselves.
 """
 
 import ast
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -33,13 +34,14 @@ class Module:
     imports: frozenset[str]
 
 
-def stage_hashes(package: Path) -> dict[str, str]:
+def stage_hashes(package: Path, recipe: Mapping[str, Any]) -> dict[str, str]:
     """{stage: hash} of the stages of the package in this folder; the same on each version of Python."""
-    return {stage: _hash(modules) for stage, modules in stage_modules(package).items()}
+    return {stage: _hash(modules) for stage, modules in stage_modules(package, recipe).items()}
 
 
-def stage_modules(package: Path) -> dict[str, dict[str, Module]]:
-    """{stage: {dotted name: module}} for a stage's own module and all that it imports, directly or not."""
+def stage_modules(package: Path, recipe: Mapping[str, Any]) -> dict[str, dict[str, Module]]:
+    """{stage: {dotted name: module}} for a stage's own module, the modules of the `_target_`s in its section of
+    `recipe`, and all that these import, directly or not."""
 
     @cache
     def read(name: str) -> Module:
@@ -47,13 +49,26 @@ def stage_modules(package: Path) -> dict[str, dict[str, Module]]:
 
     names = sorted(file.stem for file in (package / STAGES).glob("*.py"))
     stages = [name for name in names if name not in ("__init__", COMPOSE)]
-    return {stage: _closure(f"{package.name}.{STAGES}.{stage}", read) for stage in stages}
+    starts = {}
+    for stage in stages:
+        named = [above for target in _targets(recipe.get(stage)) for above in _with_parents(target)]
+        starts[stage] = [f"{package.name}.{STAGES}.{stage}", *(name for name in named if _file_of(package, name))]
+    return {stage: _closure(names, read) for stage, names in starts.items()}
 
 
-def _closure(start: str, read: Callable[[str], Module]) -> dict[str, Module]:
-    package = start.partition(".")[0]
+def _targets(value: Any) -> Iterator[str]:
+    """Each `_target_`, the dotted name of a class or function, at any depth of a section."""
+    if isinstance(value, Mapping):
+        if isinstance(target := value.get("_target_"), str):
+            yield target
+        for inner in value.values():
+            yield from _targets(inner)
+
+
+def _closure(starts: list[str], read: Callable[[str], Module]) -> dict[str, Module]:
+    package = starts[0].partition(".")[0]
     skipped = {f"{package}.{name}" for name in HANDING_SETTINGS}
-    reached, waiting = {start: read(start)}, [start]
+    reached, waiting = {start: read(start) for start in starts}, list(starts)
     while waiting:
         for name in reached[waiting.pop()].imports:
             if name not in reached and name not in skipped:

@@ -1,8 +1,10 @@
 """The layers of the package: code.yaml and dvc.yaml held against the real imports, stages that stay short."""
 
 import ast
+from collections.abc import Callable
 from pathlib import Path
 from time import process_time
+from typing import Any
 
 import grimp
 import pytest
@@ -23,13 +25,19 @@ def test_a_stages_hash_covers_the_modules_that_it_imports() -> None:
     for module in skipped:
         for imported in graph.find_modules_directly_imported_by(module):
             graph.remove_import(importer=module, imported=imported)
-    hashed = stage_modules(PACKAGE)
+    hashed = stage_modules(PACKAGE, {})
     assert set(hashed) == set(BLOCKS)
     for name, modules in hashed.items():
         stage = f"foundling.stages.{name}"
         upstream = (graph.find_upstream_modules(stage) | {stage}) - skipped
         assert {module for module in modules if module in upstream} == upstream
         assert all(file_of(module).name == "__init__.py" for module in set(modules) - upstream)
+
+
+def test_the_parts_of_a_training_count_as_its_code(job: Callable[..., Any]) -> None:
+    hashed = stage_modules(PACKAGE, job().recipe)
+    assert {"foundling.training.language", "foundling.data.language"} <= set(hashed["pretrain"])
+    assert {"foundling.training.translation", "foundling.data.translation"} <= set(hashed["train_translator"])
 
 
 def file_of(module: str) -> Path:
@@ -43,7 +51,7 @@ def test_hashing_all_code_takes_little_more_than_parsing_it() -> None:
     for source in sources:
         ast.parse(source)
     parsed = process_time()
-    stage_hashes(PACKAGE)
+    stage_hashes(PACKAGE, {})
     assert process_time() - parsed < 4 * (parsed - start)  # about 1.6; 0.3 s on an idle core
 
 

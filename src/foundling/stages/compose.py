@@ -26,7 +26,7 @@ def run(job: Job) -> None:
     recorded = read_yaml(out / INPUTS) if (out / INPUTS).is_file() else None
     own = inputs(settings, mirror, recorded if isinstance(recorded, dict) else {})
     _write(out / COMPOSED, COMPOSED_HEAD, settings)
-    _write(out / CODE, CODE_HEAD, stage_hashes(PACKAGE))
+    _write(out / CODE, CODE_HEAD, stage_hashes(PACKAGE, settings))
     _write(out / INPUTS, INPUTS_HEAD, own)
 
 
