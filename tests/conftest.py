@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +51,15 @@ def mirror() -> Path:
 
 @pytest.fixture
 def job() -> Callable[..., Any]:
-    """A maker of Jobs: conf/ composed with overrides, writing below `out`."""
+    """A maker of Jobs: the project's conf/ composed with overrides, writing below `out`."""
 
     def make(*overrides: str, out: Path | None = None) -> Any:
         from foundling.config import compose
         from foundling.settings import Job
 
-        return Job(compose(list(overrides)), out or Path())
+        with chdir(ROOT):
+            config = compose(list(overrides))
+        return Job(config, out or Path())
 
     return make
 

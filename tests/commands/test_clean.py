@@ -4,11 +4,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from omegaconf import OmegaConf
 
 from foundling.commands import clean
 from foundling.scratch import start_run, unfinished_runs
@@ -42,15 +42,18 @@ def unfinished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tupl
         process.kill()
 
 
-def run(delete: bool) -> None:
-    clean.run(Job(OmegaConf.create({"clean": {"delete": delete}}), Path()))
+@pytest.fixture
+def run(job: Callable[..., Job]) -> Callable[..., None]:
+    return lambda delete: clean.run(job(f"clean.delete={delete}"))
 
 
 def rows(text: str) -> dict[str, str]:
     return {line.split()[0]: " ".join(line.split()[1:]) for line in text.splitlines() if "scratch/" in line}
 
 
-def test_it_lists_stage_step_age_and_size(unfinished: tuple[Path, int], capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_lists_stage_step_age_and_size(
+    run: Any, unfinished: tuple[Path, int], capsys: pytest.CaptureFixture[str]
+) -> None:
     left, process = unfinished
     run(delete=False)
     found = rows(capsys.readouterr().out)
@@ -59,7 +62,9 @@ def test_it_lists_stage_step_age_and_size(unfinished: tuple[Path, int], capsys: 
     assert [stage for stage, _ in unfinished_runs()] == ["instruct", "pretrain"]
 
 
-def test_it_removes_what_nobody_holds(unfinished: tuple[Path, int], capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_removes_what_nobody_holds(
+    run: Any, unfinished: tuple[Path, int], capsys: pytest.CaptureFixture[str]
+) -> None:
     left, process = unfinished
     run(delete=True)
     found = rows(capsys.readouterr().out)
@@ -69,7 +74,7 @@ def test_it_removes_what_nobody_holds(unfinished: tuple[Path, int], capsys: pyte
     assert not left.exists()
 
 
-def test_nothing_left_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+def test_nothing_left_is_one_line(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     run(delete=True)
     assert capsys.readouterr().out == "scratch holds no unfinished training\n"

@@ -3,12 +3,12 @@
 import shlex
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from omegaconf import OmegaConf
 
 from foundling.artifacts import read_json, sha256, write_json
 from foundling.commands import rebuild
@@ -70,11 +70,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fix
     return folder
 
 
-def run(carry_out: bool = False, model: str = "models/base") -> None:
-    rebuild.run(Job(OmegaConf.create({"rebuild": {"model": model, "run": carry_out}}), Path()))
+@pytest.fixture
+def run(job: Callable[..., Job]) -> Callable[..., None]:
+    return lambda execute=False: rebuild.run(job("rebuild.model=models/base", f"rebuild.run={execute}"))
 
 
-def test_it_prints_commands_with_the_settings_that_the_commit_does_not_hold(project: Path, capsys: Any) -> None:
+def test_it_prints_commands_with_the_settings_that_the_commit_lacks(project: Path, run: Any, capsys: Any) -> None:
     run()
     out = capsys.readouterr().out
     commit = git("rev-parse", "HEAD")
@@ -106,38 +107,38 @@ def test_a_translator_needs_its_pairs_alone(project: Path) -> None:
     assert rebuild.commands("instruct", commit, [], Path("x"))[1][-2:] == ["pretrain", "instruct"]
 
 
-def test_it_carries_them_out_in_a_clean_clone_and_compares(project: Path, capsys: Any) -> None:
+def test_it_carries_them_out_in_a_clean_clone_and_compares(project: Path, run: Any, capsys: Any) -> None:
     Path("src/foundling/__main__.py").write_text("raise SystemExit('the working tree is not to be run')")
-    run(carry_out=True)
+    run(execute=True)
     assert "models/base was recreated to the bit in scratch/rebuild/" in capsys.readouterr().out
     (clone,) = (project / "scratch/rebuild").iterdir()
     log = clone / git("rev-parse", "--show-prefix") / "log"
     assert log.read_text().split() == ["fetch", "weights", "tokenizer", "tokenize", "pretrain"]
-    run(carry_out=True)
+    run(execute=True)
 
 
-def test_a_difference_is_named(project: Path) -> None:
+def test_a_difference_is_named(project: Path, run: Any) -> None:
     Path("models/base/README.md").write_text("another")
     with pytest.raises(ValueError, match=r"is not equal to models/base: README\.md differ"):
-        run(carry_out=True)
+        run(execute=True)
 
 
-def test_a_stage_that_fails_is_named(project: Path) -> None:
+def test_a_stage_that_fails_is_named(project: Path, run: Any) -> None:
     Path("src/foundling/__main__.py").write_text("raise SystemExit(3)")
     git("commit", "--quiet", "-am", "two")
     write_json(
         "metrics/pretrain_run.json", read_json("metrics/pretrain_run.json") | {"commit": git("rev-parse", "HEAD")}
     )
-    with pytest.raises(ValueError, match=r"foundling fetch .* ended with exit code 3; see above"):
-        run(carry_out=True)
+    with pytest.raises(ValueError, match=r"foundling fetch .* failed with exit code 3; see above"):
+        run(execute=True)
 
 
-def test_uncommitted_files_and_other_versions_are_warned_of(project: Path, caplog: Any) -> None:
+def test_uncommitted_files_and_other_versions_are_warned_of(project: Path, run: Any, caplog: Any) -> None:
     write_json("metrics/pretrain_run.json", read_json("metrics/pretrain_run.json") | {"dirty": True})
     Path("models/base/provenance.json").write_text('{"versions": {"numpy": "1.0"}}\n')
     with pytest.raises(ValueError, match=r"provenance\.json differ"):
-        run(carry_out=True)
-    assert "files were not all committed" in caplog.text
+        run(execute=True)
+    assert "had uncommitted changes" in caplog.text
     assert "and was 1.0; the bytes may differ" in caplog.text
 
 
@@ -158,7 +159,7 @@ def test_uncommitted_files_and_other_versions_are_warned_of(project: Path, caplo
         ),
     ],
 )
-def test_what_cannot_be_rebuilt_is_said(project: Path, spoil: Any, says: str) -> None:
+def test_what_cannot_be_rebuilt_is_said(project: Path, run: Any, spoil: Any, says: str) -> None:
     spoil()
     with pytest.raises(ValueError, match=says):
         run()
@@ -182,20 +183,20 @@ HARMS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("what", HARMS)
-def test_a_record_that_names_code_is_not_carried_out(project: Path, what: str) -> None:
+def test_a_record_that_names_code_is_not_carried_out(project: Path, run: Any, what: str) -> None:
     record = read_json("metrics/pretrain_run.json")
     write_json("metrics/pretrain_run.json", record | {"overrides": HARMS[what]})
     with pytest.raises(ValueError, match=r"do not trust this record|overrides.*: must be") as refusal:
-        rebuild.run(Job(OmegaConf.create({"rebuild": {"model": "models/base", "run": True}}), Path()))
+        run(execute=True)
     assert "\n" not in str(refusal.value)
     assert not Path("scratch").exists()
     assert not Path("evil").exists()
 
 
 @pytest.mark.parametrize("lacking", ["python", "machine", "device", "dirty"])
-def test_a_record_that_is_damaged_is_refused(project: Path, lacking: str) -> None:
+def test_a_record_that_is_damaged_is_refused(project: Path, run: Any, lacking: str) -> None:
     record = read_json("metrics/pretrain_run.json")
     del record[lacking]
     write_json("metrics/pretrain_run.json", record)
     with pytest.raises(ValueError, match=f"{lacking} is missing"):
-        rebuild.run(Job(OmegaConf.create({"rebuild": {"model": "models/base", "run": False}}), Path()))
+        run()

@@ -1,10 +1,10 @@
 """A sweep's jobs become one table of means with Student's interval."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from omegaconf import OmegaConf
 from scipy.stats import ttest_1samp
 
 from foundling.artifacts import write_json
@@ -18,11 +18,15 @@ def sweep(folder: Path, values: list[float], name: str = "instruct") -> Path:
     return folder
 
 
-def run(path: Path | None, *metrics: str) -> None:
-    seeds.run(Job(OmegaConf.create({"seeds": {"sweep": path and str(path), "metrics": list(metrics)}}), Path()))
+@pytest.fixture
+def run(job: Callable[..., Job]) -> Callable[..., None]:
+    def make(path: Path | None, metric: str) -> None:
+        seeds.run(job(f"seeds.sweep={path or 'null'}", f"seeds.metrics=['{metric}']"))
+
+    return make
 
 
-def test_the_table_holds_mean_interval_and_each_job(tmp_path: Path, capsys: Any) -> None:
+def test_the_table_holds_mean_interval_and_each_job(tmp_path: Path, run: Any, capsys: Any) -> None:
     run(sweep(tmp_path, [0.8, 0.82, 0.84]), "instruct.*.share")
     out = " ".join(capsys.readouterr().out.split())  # a title wraps where the folder's name is long
     assert "3 jobs" in out
@@ -39,7 +43,7 @@ def test_the_interval_is_students() -> None:
 
 
 def test_jobs_keep_their_order_and_the_newest_sweep_is_taken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
     sweep(Path("multirun/instruct/2026-01-01_10-00-00"), [0.1, 0.2])
@@ -53,16 +57,16 @@ def test_jobs_keep_their_order_and_the_newest_sweep_is_taken(
 @pytest.mark.parametrize(
     ("values", "metric", "says"),
     [
-        ([0.5], "*.share", "found 1 jobs with metrics in .* needs at least 2"),
-        ([0.5, 0.6], "*.nothing", "share no metric .*nothing; allowed are names as instruct.tuned.share"),
+        ([0.5], "*.share", "has 1 jobs with metrics, and an interval needs at least 2"),
+        ([0.5, 0.6], "*.nothing", "nothing: no such metric is common to the 2 jobs .* like instruct.tuned.share"),
     ],
 )
-def test_what_cannot_be_compared_is_said(tmp_path: Path, values: list[float], metric: str, says: str) -> None:
+def test_what_cannot_be_compared_is_said(tmp_path: Path, run: Any, values: list[float], metric: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         run(sweep(tmp_path, values), metric)
 
 
-def test_no_sweep_at_all_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_sweep_at_all_is_said(tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match="multirun holds no sweep; run one, as `foundling instruct -m"):
+    with pytest.raises(ValueError, match="multirun has no sweep; run one, such as `foundling instruct -m"):
         run(None, "*")

@@ -1,19 +1,16 @@
 """foundling verify prints each record of the chain and ends well only if all is intact."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from omegaconf import OmegaConf
 
 from foundling.artifacts import read_json, sha256, write_json
 from foundling.commands import verify
 from foundling.data.fetching import fetch
 from foundling.settings import Job
-
-CORPUS = {"name": "mine", "sources": [{"name": "files", "path": "texts"}]}
-OTHERS = ("classify", "instruct", "train_translator")
 
 
 @pytest.fixture(autouse=True)
@@ -31,24 +28,23 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         write_json(place / "provenance.json", made | {"parent": {str(parent): sha256(parent)} if parent else None})
 
 
-def run(model: str = "models/two") -> None:
-    none = {"dataset": {"sources": []}}
-    datasets = {"corpus": CORPUS, "evaluate": {"benchmarks": {}}, **dict.fromkeys(OTHERS, none)}
-    verify.run(Job(OmegaConf.create({"verify": {"model": model}, **datasets}), Path()))
+@pytest.fixture
+def run(job: Callable[..., Job]) -> Callable[..., None]:
+    return lambda model="models/two": verify.run(job(f"verify.model={model}", "corpus=files", "corpus.path=texts"))
 
 
-def test_an_intact_chain_is_said_to_be_so(capsys: Any) -> None:
+def test_an_intact_chain_is_said_to_be_so(run: Any, capsys: Any) -> None:
     run()
     out = capsys.readouterr().out
-    assert f"models/two is intact: 4 hashes are what was recorded. Its own: {sha256(Path('models/two'))}" in out
+    assert f"models/two is intact: all 4 hashes match their records; its own is {sha256(Path('models/two'))}" in out
     assert out.count(" intact ") >= 2
 
 
-def test_the_fault_nearest_to_the_data_is_named_and_all_are_shown(capsys: Any) -> None:
+def test_the_fault_nearest_to_the_data_is_named_and_all_are_shown(run: Any, capsys: Any) -> None:
     Path("data/x").write_text("y")
     Path("models/two/weights").unlink()
     with pytest.raises(
-        ValueError, match=r"^models/two is not intact: data/x differs from .* \(1 more are named above\)"
+        ValueError, match=r"^models/two is not intact: data/x differs from .* \(1 more are listed above\)"
     ):
         run()
     shown = " ".join(capsys.readouterr().out.split())
@@ -56,15 +52,15 @@ def test_the_fault_nearest_to_the_data_is_named_and_all_are_shown(capsys: Any) -
     assert "models/two/weights is missing" in shown
 
 
-def test_no_model_at_all_is_one_line() -> None:
+def test_no_model_at_all_is_one_line(run: Any) -> None:
     with pytest.raises(ValueError, match=r"models/none/provenance\.json is missing; run the stage"):
         run("models/none")
 
 
-def test_own_files_that_changed_since_they_were_fetched_are_a_fault(capsys: Any) -> None:
+def test_own_files_that_changed_since_fetching_are_a_fault(run: Any, job: Callable[..., Job], capsys: Any) -> None:
     Path("texts").mkdir()
     Path("texts/a.txt").write_text("one")
-    fetch(CORPUS, Path("data/raw/corpus"), None)
+    fetch(job("corpus=files", "corpus.path=texts").recipe["corpus"], Path("data/raw/corpus"), None)
     meta = Path("data/raw/corpus/meta.json")
     made = read_json("models/one/provenance.json")
     write_json("models/one/provenance.json", made | {"inputs": {str(meta): sha256(meta)}})

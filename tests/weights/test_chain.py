@@ -17,14 +17,14 @@ CHAT = Path("models/chat")
 
 
 def faults(model: Path = CHAT) -> dict[str, str]:
-    return {str(link.what): link.fault for link in links(model) if link.fault}
+    return {str(link.path): link.fault for link in links(model) if link.fault}
 
 
 def test_a_chain_as_it_was_made_is_intact(chain: Path) -> None:
     found = list(links(CHAT))
     assert not [link for link in found if link.fault]
-    whats = [str(link.what) for link in found]
-    assert len({(link.what, link.record) for link in found}) == len(found)
+    whats = [str(link.path) for link in found]
+    assert len({(link.path, link.record) for link in found}) == len(found)
     order = ["data/raw/corpus/fox/fox.txt", "data/tokens/fox.train.bin", "models/base/model.safetensors", "models/base"]
     assert [what for what in whats if what in order] == order
     assert {"data/tokenizer", "data/raw/instruct/fox/fox.txt", "models/chat/chat.json"} < set(whats)

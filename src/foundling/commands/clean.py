@@ -1,6 +1,6 @@
-"""List unfinished trainings in scratch/, which the command that began each would continue; delete=true removes them.
+"""List unfinished trainings in scratch/, which their commands would resume; delete=true removes them.
 
-One that a process is working on is listed as in use, and never removed.
+A training that a process works on is listed as in use, and never removed.
 """
 
 import os
@@ -27,8 +27,7 @@ AGES = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 
 
 def run(job: Job) -> None:
-    """Print the table; with clean.delete remove what nobody holds."""
-    config = job.config
+    """Print the table; with clean.delete remove what no process holds."""
     table = Table("stage", "folder", "step", "age", "MiB", "state", box=SIMPLE)
     for column in table.columns[2:5]:
         column.justify = "right"
@@ -36,7 +35,7 @@ def run(job: Job) -> None:
         kept, size = list_checkpoints(folder), sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
         changed = max(file.stat().st_mtime for file in (folder, *kept))
         row = (stage, str(folder), f"{step_of(kept[0]):,}" if kept else "-", age(time.time() - changed))
-        table.add_row(*row, f"{size / MIB:,.1f}", _state(folder, config.clean.delete))
+        table.add_row(*row, f"{size / MIB:,.1f}", _state(folder, job.settings.clean.delete))
     if table.row_count:
         show(table)
     else:
@@ -50,7 +49,7 @@ def age(seconds: float) -> str:
 
 
 def _state(folder: Path, delete: bool) -> str:
-    """What holds the folder, or what became of it."""
+    """Which process uses the folder, or whether it was removed."""
     holder = read_holder(folder)
     lock = lock_folder(folder)
     if lock is None:

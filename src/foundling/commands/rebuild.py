@@ -1,7 +1,7 @@
-"""Recreate a model: foundling rebuild model=models/chat prints the commands, run=true carries them out.
+"""Recreate a model: foundling rebuild model=models/chat prints the commands, run=true executes them.
 
-The commit and the settings come from the record of the run (metrics/*_run.json) that made these weights; in the clean
-clone the stages run one after another, and the folders are compared to the bit.
+Commit and settings come from the record of the run (metrics/*_run.json) that made these weights. The stages run in a
+clean clone, and the folders are compared byte by byte.
 """
 
 import logging
@@ -36,33 +36,33 @@ CLONES = Path("scratch/rebuild")
 
 def run(job: Job) -> None:
     """Print the commands; with run=true, execute them and compare."""
-    config = job.config
-    model = Path(config.rebuild.model)
+    model = Path(job.settings.rebuild.model)
     stage, record = record_of(model)
-    made = read_json(model / PROVENANCE)
+    provenance = read_json(model / PROVENANCE)
+    versions, parents = provenance.get("versions", {}), provenance.get("parent") or {}
     commit = str(record.commit)
     clone = CLONES / commit[:10]
     project = clone / _git("rev-parse", "--show-prefix")
     git, stages, settings = commands(stage, commit, record.overrides, clone)
-    python = f"Python {record.python}, " + ", ".join(f"{n} {v}" for n, v in made.get("versions", {}).items())
-    told = [
-        f"# made on {record.machine}, {record.device}; {python}",
+    python = f"Python {record.python}, " + ", ".join(f"{n} {v}" for n, v in versions.items())
+    lines = [
+        f"# trained on {record.machine}, {record.device}; {python}",
         *map(shlex.join, git),
         f"cd {shlex.quote(str(project))}",
+        "make .venv/.run && source .venv/bin/activate",
+        f"for stage in {' '.join(stages)}; do foundling $stage {shlex.join(settings)} || break; done",
+        f'echo "{record.weights_sha256}  {_model_folder(stage)}/{WEIGHTS}" | sha256sum --check',
     ]
-    told.append("make .venv/.run && source .venv/bin/activate")
-    told.append(f"for stage in {' '.join(stages)}; do foundling $stage {shlex.join(settings)} || break; done")
-    told.append(f'echo "{record.weights_sha256}  {_model_folder(stage)}/{WEIGHTS}" | sha256sum --check')
-    print("\n".join(told), flush=True)
+    print("\n".join(lines), flush=True)
     if record.dirty:
-        log.warning("rebuild: the run's files were not all committed; the commit alone may not recreate this model")
-    for parent in (made.get("parent") or {}) if stage == "pretrain" else ():
+        log.warning("rebuild: the run had uncommitted changes, so the commit alone may not recreate this model")
+    for parent in parents if stage == "pretrain" else ():
         if parent != FETCHED:
-            log.warning(f"rebuild: it began from {parent}, which must be there, relative to the clone")
-    if config.rebuild.run:
-        _check_versions(made.get("versions", {}))
+            log.warning(f"rebuild: it was initialised from {parent}, which must exist relative to the clone")
+    if job.settings.rebuild.run:
+        _check_versions(versions)
         shutil.rmtree(clone, ignore_errors=True)
-        _carry_out(git, [[name, *settings] for name in stages], project)
+        _execute_all(git, [[name, *settings] for name in stages], project)
         _compare(model, project / _model_folder(stage))
 
 
@@ -99,7 +99,7 @@ def _refuse_code(override: str, path: Path) -> None:
 def commands(
     stage: str, commit: str, overrides: Sequence[str], clone: Path
 ) -> tuple[list[list[str]], list[str], list[str]]:
-    """git's commands, the stages in order, and the settings of all that the selection of that commit does not hold."""
+    """The git commands, the stages in order, and the overrides that params.yaml of that commit does not have."""
     top = _git("rev-parse", "--show-cdup") or "."  # the repository may be larger than the project
     git = [
         ["git", "clone", "--quiet", "--no-checkout", top, str(clone)],
@@ -121,7 +121,7 @@ def _selection(commit: str) -> list[str]:
 
 
 def _git(*arguments: str) -> str:
-    """What git prints about the project's folder; empty where it fails, as outside of a repository."""
+    """The output of git in the project's folder; empty if it fails, as outside of a repository."""
     done = subprocess.run(["git", *arguments], capture_output=True, text=True)
     return "" if done.returncode else done.stdout.removesuffix("\n")
 
@@ -132,8 +132,8 @@ def _check_versions(versions: dict[str, str]) -> None:
             log.warning(f"rebuild: {name} is {here} here and was {recorded}; the bytes may differ")
 
 
-def _carry_out(git: list[list[str]], stages: list[list[str]], project: Path) -> None:
-    """Run all in this environment, with the code of the cloned project in front."""
+def _execute_all(git: list[list[str]], stages: list[list[str]], project: Path) -> None:
+    """Run all commands in this environment, but with the code of the cloned project."""
     CLONES.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {"PYTHONPATH": str((project / "src").absolute())}
     for command in git:
@@ -145,18 +145,16 @@ def _carry_out(git: list[list[str]], stages: list[list[str]], project: Path) -> 
 def _execute(command: list[str], folder: Path, environment: dict[str, str]) -> None:
     done = subprocess.run(command, cwd=folder, env=environment)
     if done.returncode:
-        raise ValueError(f"`{shlex.join(command)}` in {folder} ended with exit code {done.returncode}; see above")
+        raise ValueError(f"`{shlex.join(command)}` in {folder} failed with exit code {done.returncode}; see above")
 
 
 def _compare(model: Path, rebuilt: Path) -> None:
-    names = sorted(
-        {f.relative_to(place).as_posix() for place in (model, rebuilt) for f in place.rglob("*") if f.is_file()}
-    )
-    differ = [
-        n
-        for n in names
-        if not all((p / n).is_file() for p in (model, rebuilt)) or sha256(model / n) != sha256(rebuilt / n)
+    hashes = [
+        {file.relative_to(folder).as_posix(): sha256(file) for file in folder.rglob("*") if file.is_file()}
+        for folder in (model, rebuilt)
     ]
+    names = sorted({*hashes[0], *hashes[1]})
+    differ = [name for name in names if hashes[0].get(name) != hashes[1].get(name)]
     if differ:
         raise ValueError(f"{rebuilt} is not equal to {model}: {', '.join(differ)} differ; compare their {PROVENANCE}")
     print(f"{model} was recreated to the bit in {rebuilt} ({len(names)} files, sha256 {sha256(model)})")

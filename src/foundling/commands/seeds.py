@@ -1,6 +1,6 @@
-"""Over the jobs of a sweep: each metric's mean with its 95 % interval, as a table.
+"""Print the mean of each metric over the jobs of a sweep, with its 95 % interval.
 
-The interval is Student's t over the jobs (Student 1908), so it tells how much the seeds scatter, not the questions.
+The interval is Student's t over the jobs (Student 1908): it shows the variation between seeds, not between questions.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,24 +20,24 @@ WIDTH = 120
 
 def run(job: Job) -> None:
     """Print the table."""
-    config = job.config
-    sweep = Path(config.seeds.sweep) if config.seeds.sweep else newest(Path("multirun"))
+    settings = job.settings.seeds
+    sweep = Path(settings.sweep) if settings.sweep else newest(Path("multirun"))
     jobs = read_jobs(sweep)
-    named = [name for name in jobs[0] if any(fnmatchcase(name, pattern) for pattern in config.seeds.metrics)]
-    common = [name for name in named if all(name in job for job in jobs)]
+    matching = [name for name in jobs[0] if any(fnmatchcase(name, pattern) for pattern in settings.metrics)]
+    common = [name for name in matching if all(name in job for job in jobs)]
     if not common:
         raise ValueError(
-            f"the {len(jobs)} jobs of {sweep} share no metric {' or '.join(config.seeds.metrics)}; "
-            f"allowed are names as {', '.join(list(jobs[0])[:4])}; mend seeds.metrics"
+            f"seeds.metrics={' or '.join(settings.metrics)}: no such metric is common to the {len(jobs)} jobs of "
+            f"{sweep}; their names are like {', '.join(list(jobs[0])[:4])}"
         )
     show(table(f"{sweep}, {len(jobs)} jobs", {n: [job[n] for job in jobs] for n in common}), width=WIDTH)
 
 
 def newest(folder: Path) -> Path:
-    """The sweep that was begun last: multirun/<command>/<time>."""
-    sweeps = sorted(folder.glob("*/*/"), key=lambda place: place.name)
+    """The newest sweep: multirun/<command>/<time>."""
+    sweeps = sorted(folder.glob("*/*/"), key=lambda path: path.name)
     if not sweeps:
-        raise ValueError(f"{folder} holds no sweep; run one, as `foundling instruct -m instruct.seed=1,2,3`")
+        raise ValueError(f"{folder} has no sweep; run one, such as `foundling instruct -m instruct.seed=1,2,3`")
     return sweeps[-1]
 
 
@@ -46,7 +46,7 @@ def read_jobs(sweep: Path) -> list[dict[str, float]]:
     folders = sorted((job for job in sweep.glob("*/") if (job / "metrics").is_dir()), key=lambda job: _number(job.name))
     if len(folders) < 2:
         raise ValueError(
-            f"found {len(folders)} jobs with metrics in {sweep}; an interval needs at least 2; name a sweep"
+            f"{sweep} has {len(folders)} jobs with metrics, and an interval needs at least 2; set seeds.sweep"
         )
     return [
         {

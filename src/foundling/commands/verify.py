@@ -1,19 +1,18 @@
-"""Check a model along its chain: foundling verify model=models/chat.
+"""Verify a model's provenance: foundling verify model=models/chat.
 
-Recomputes the hash of each file from the raw data over tokenizer, tokens and base up to the model, and says that all is
-intact, or names the link that is not. The user's own files, where they still are, must be those that were fetched.
+Recomputes the hash of each file from the raw data through tokenizer, tokens and base to the model. The user's own files
+must be those that were fetched, if they still exist.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from omegaconf import DictConfig
 from rich.box import SIMPLE
 from rich.table import Table
 
 from foundling.artifacts import read_json, sha256
-from foundling.config import section
-from foundling.data.inputs import SECTIONS, datasets_of, own_digests
+from foundling.data.inputs import datasets_of, own_digests
 from foundling.data.sources import META, fingerprints
 from foundling.settings import Job
 from foundling.terminal import show
@@ -24,25 +23,24 @@ WIDTH = 100
 
 
 def run(job: Job) -> None:
-    """Print a row for each record; a link that is not intact raises ValueError, so that the exit code is 1."""
-    config = job.config
-    model = Path(config.verify.model)
-    found = list(links(model))
-    found += own_files(config, {link.record for link in found})
-    show(table(found), width=WIDTH)
-    broken = [link for link in found if link.fault]
+    """Print a row for each record; a link that does not match raises ValueError, so that the exit code is 1."""
+    model = Path(job.settings.verify.model)
+    chain = list(links(model))
+    chain += own_files(job.recipe, {link.record for link in chain})
+    show(table(chain), width=WIDTH)
+    broken = [link for link in chain if link.fault]
     if broken:
-        others = f" ({len(broken) - 1} more are named above)" if len(broken) > 1 else ""
+        others = f" ({len(broken) - 1} more are listed above)" if len(broken) > 1 else ""
         raise ValueError(
-            f"{model} is not intact: {broken[0].what} {broken[0].fault}{others}; take it back with `dvc checkout`, or "
-            f"make it again with `dvc repro`"
+            f"{model} is not intact: {broken[0].path} {broken[0].fault}{others}; restore it with `dvc checkout`, or "
+            "rebuild it with `dvc repro`"
         )
-    print(f"{model} is intact: {len(found)} hashes are what was recorded. Its own: {sha256(model)}")
+    print(f"{model} is intact: all {len(chain)} hashes match their records; its own is {sha256(model)}")
 
 
-def own_files(config: DictConfig, records: set[Path]) -> Iterator[Link]:
-    """The user's files that the present settings name, against the digest from when those settings fetched them."""
-    for name, datasets in datasets_of({name: section(config, name) for name in SECTIONS}).items():
+def own_files(recipe: Mapping[str, Any], records: set[Path]) -> Iterator[Link]:
+    """The user's files that the current settings name, compared with the digest recorded when they were fetched."""
+    for name, datasets in datasets_of(recipe).items():
         for place, dataset in datasets.items():
             record = RAW / name / place / META
             meta = read_json(record) if record in records else {}
@@ -52,14 +50,14 @@ def own_files(config: DictConfig, records: set[Path]) -> Iterator[Link]:
                     yield Link(path, record, "has changed since it was fetched" if changed else None)
 
 
-def table(found: list[Link]) -> Table:
-    """Each record with how many links it holds, and its faults below it."""
-    made = Table("recorded in", "links", "found", box=SIMPLE)
-    made.columns[1].justify = "right"
-    for record in dict.fromkeys(link.record for link in found):
-        of_it = [link for link in found if link.record == record]
-        faults = [link for link in of_it if link.fault]
-        made.add_row(str(record), str(len(of_it)), f"{len(faults)} not intact" if faults else "intact")
+def table(chain: list[Link]) -> Table:
+    """Each record with its number of links, and its faults below it."""
+    rows = Table("recorded in", "links", "result", box=SIMPLE)
+    rows.columns[1].justify = "right"
+    for record in dict.fromkeys(link.record for link in chain):
+        links_of_record = [link for link in chain if link.record == record]
+        faults = [link for link in links_of_record if link.fault]
+        rows.add_row(str(record), str(len(links_of_record)), f"{len(faults)} not intact" if faults else "intact")
         for link in faults:
-            made.add_row("", "", f"{link.what} {link.fault}")
-    return made
+            rows.add_row("", "", f"{link.path} {link.fault}")
+    return rows

@@ -1,6 +1,6 @@
-"""The map of words that a model has learned: its token embeddings in; neighbours, and analogies with their share, out.
+"""The token embeddings of words: nearest neighbours, and the accuracy of analogies.
 
-Only words that are one token are on the map. N words, C width.
+Only words that are one token are included. N words, C width.
 """
 
 from collections.abc import Sequence
@@ -17,23 +17,23 @@ from foundling.text.tokenizer import Tokenizer
 
 @dataclass(frozen=True)
 class WordMap:
-    """Words with their vectors (N, C), each brought to length 1: the product of two is the cosine of their angle."""
+    """Words and their vectors (N, C), normalised to length 1, so that the product of two is their cosine."""
 
     words: list[str]
     vectors: np.ndarray
 
     @cached_property
-    def place(self) -> dict[str, int]:
-        """Each word's row."""
+    def index(self) -> dict[str, int]:
+        """The row of each word."""
         return {word: i for i, word in enumerate(self.words)}
 
     def of(self, words: Sequence[str]) -> np.ndarray:
         """The vectors (n, C) of these words."""
-        return self.vectors[[self.place[word] for word in words]]
+        return self.vectors[[self.index[word] for word in words]]
 
     def known(self, words: Sequence[str]) -> list[str]:
-        """Those words that are on the map."""
-        return [word for word in words if word in self.place]
+        """Those of the words that are included."""
+        return [word for word in words if word in self.index]
 
     def nearest(self, point: np.ndarray, count: int, leave_out: Sequence[str] = ()) -> list[tuple[str, float]]:
         """The `count` words in the direction of a point (C,), with their cosines, the nearest first."""
@@ -42,7 +42,7 @@ class WordMap:
         return [(self.words[i], float(closeness[i])) for i in order[:count]]
 
     def analogy(self, a: str, b: str, c: str, count: int = 1) -> list[tuple[str, float]]:
-        """What is to c as b is to a: the words nearest to b - a + c but for these three (Mikolov et al. 2013)."""
+        """The words nearest to b - a + c, except these three, as answers to a : b = c : ? (Mikolov et al. 2013)."""
         va, vb, vc = self.of([a, b, c])
         return self.nearest(vb - va + vc, count, (a, b, c))
 
@@ -50,13 +50,13 @@ class WordMap:
 def word_map(model: GPT, tokenizer: Tokenizer) -> WordMap:
     """The map of the words (letters alone, a space in front) that are one token each."""
     table = model.token_embedding.weight.detach().float().cpu().numpy()  # (V, C)
-    found = {}
+    rows = {}
     for token, i in tokenizer.ranks.items():
         text = token.decode(errors="replace")
         if text[:1] == " " and text[1:].isalpha():
-            found[text[1:]] = i
-    vectors = table[list(found.values())]  # (N, C)
-    return WordMap(list(found), vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-12))
+            rows[text[1:]] = i
+    vectors = table[list(rows.values())]  # (N, C)
+    return WordMap(list(rows), vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-12))
 
 
 def analogies(words: WordMap, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def analogies(words: WordMap, pairs: Sequence[tuple[str, str]]) -> dict[str, Any
     (`top5`), and would be first by `chance`; then the same where only the relation's own answers may be given:
     `among_answers`, `chance_among`, and `without` a and b, by what is nearest to c. Nothing asked: all shares are 0.
     """
-    known = [(a, b) for a, b in dict.fromkeys(pairs) if a in words.place and b in words.place and a != b]
+    known = [(a, b) for a, b in dict.fromkeys(pairs) if a in words.index and b in words.index and a != b]
     answers = words.known(list(dict.fromkeys(b for _, b in known)))
     hits = dict.fromkeys(("first", "top5", "among_answers", "without", "chance_among"), 0.0)
     asked = 0

@@ -1,7 +1,4 @@
-"""Curves as figures: rows of plots/*.csv in, SVG that follows the page's light or dark out, or PNG.
-
-Equal rows give equal bytes.
-"""
+"""Figures of rows of plots/*.csv, as SVG in the colours of the page or as PNG; equal rows give equal bytes."""
 
 import io
 from collections import Counter
@@ -13,19 +10,20 @@ from typing import TYPE_CHECKING, Any
 from foundling.reporting.kinds import ALL, MEAN, PART, in_order
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Row = Mapping[str, Any]
 
-INK = "#24292f"  # on the PNG's white; in the SVG it becomes the page's own text colour
+INK = "#24292f"  # on the PNG's white; in the SVG replaced by the page's text colour
 COLOURS = ("#1f86c7", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9", "#7f7f7f")  # after Okabe and Ito (2008)
 LOSS_TICKS = (0.3, 0.5, 0.7, 1, 1.5, 2, 3, 4, 5, 7, 10)
-LEVEL_CHARACTERS = 9  # names of so many characters stand level below their column
-FEW_LABELS = 12  # so many labels have room for their names and counts
-MOST_KINDS = 14  # curves in one plot; with more kinds, only the whole and the mean are drawn
+LEVEL_CHARACTERS = 9  # labels up to this average length are horizontal
+FEW_LABELS = 12  # up to this number of labels, their names and counts are shown
+MOST_KINDS = 14  # curves in one plot; of more kinds, only `all` and the mean are drawn
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text
-    "svg.hashsalt": "foundling",  # ids that do not change from run to run
+    "svg.hashsalt": "foundling",  # the same ids in each run
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.spines.top": False,
@@ -45,21 +43,14 @@ def loss_curves(training: Sequence[Row], validation: Sequence[Row]) -> "Figure":
     with _style():
         figure = _figure(7.2, 3.2)
         axes = figure.subplots()
-        axes.plot(
-            _column(training, "tokens"), _column(training, "train/loss"), color=COLOURS[0], lw=0.9, label="training"
-        )
-        tokens, losses = _column(validation, "tokens"), _column(validation, "val/loss")
-        axes.plot(tokens, losses, color=COLOURS[1], marker="o", ms=3, label="validation, whole split")
-        axes.set(xlabel="training tokens", ylabel="loss (nats per token)")
-        axes.xaxis.set_major_formatter(_engineering())
-        axes.legend()
+        _plot_losses(axes, training, validation, "training tokens", "validation, whole split")
         return figure
 
 
 def emergence(rows: Sequence[Row], title: str) -> "Figure":
     """A benchmark's accuracy by kind with 95 % bands and chance, against training tokens and validation loss.
 
-    Against the loss stand the snapshots that have a lower one than all before: a curriculum may raise it for a while.
+    The latter shows only snapshots with a lower loss than all before, since a curriculum may raise it for a while.
     """
     with _style():
         figure = _figure(7.6, 3.5)
@@ -69,18 +60,16 @@ def emergence(rows: Sequence[Row], title: str) -> "Figure":
         if len(shown) > MOST_KINDS:
             shown = [kind for kind in kinds if kind in (ALL, MEAN)]
         for kind, colour in zip(shown, _cycle(len(shown)), strict=True):
-            these = sorted((row for row in rows if row["kind"] == kind), key=lambda row: row["tokens"])
-            for axes, x, ordered in ((by_tokens, "tokens", these), (by_loss, "val/loss", _falling(these))):
-                places = _column(ordered, x)
-                axes.fill_between(
-                    places, _column(ordered, "low"), _column(ordered, "high"), color=colour, alpha=0.16, lw=0
-                )
-                axes.plot(places, _column(ordered, "accuracy"), color=colour, marker="o", ms=3, label=_plain(kind))
+            curve = sorted((row for row in rows if row["kind"] == kind), key=lambda row: row["tokens"])
+            for axes, name, points in ((by_tokens, "tokens", curve), (by_loss, "val/loss", _falling(curve))):
+                x, low, high = (_column(points, column) for column in (name, "low", "high"))
+                axes.fill_between(x, low, high, color=colour, alpha=0.16, lw=0)
+                axes.plot(x, _column(points, "accuracy"), color=colour, marker="o", ms=3, label=_plain(kind))
         chance = next(row["chance"] for row in rows)
         for axes in (by_tokens, by_loss):
             axes.axhline(chance, color=INK, lw=1, ls=(0, (4, 3)), label="chance")
         smallest = min((row["tokens"] for row in rows if row["tokens"] > 0), default=1)
-        by_tokens.set_xscale("symlog", linthresh=smallest, linscale=0.4)  # logarithmic, but with a place for zero
+        by_tokens.set_xscale("symlog", linthresh=smallest, linscale=0.4)  # logarithmic, and includes zero
         by_tokens.set_xlim(left=0)
         by_tokens.set_xticks(
             [0, *(10.0**e for e in range(1, 16) if smallest < 10**e <= max(row["tokens"] for row in rows))]
@@ -102,7 +91,7 @@ def emergence(rows: Sequence[Row], title: str) -> "Figure":
 
 
 def _falling(rows: Sequence[Row]) -> list[Row]:
-    """Those of the rows, in the order of training, whose loss is lower than that of all before."""
+    """The rows, in the order of training, whose loss is lower than that of all before."""
     lowest = accumulate((row["val/loss"] for row in rows), min, initial=float("inf"))
     return [row for row, before in zip(rows, lowest, strict=False) if row["val/loss"] < before]
 
@@ -148,12 +137,9 @@ def roc(rows: Sequence[Row], titles: Mapping[str, str]) -> "Figure":
         axes = figure.subplots()
         models = list(dict.fromkeys(row["model"] for row in rows))
         for model, colour in zip(models, _cycle(len(models)), strict=True):
-            these = [row for row in rows if row["model"] == model]
-            width = 2.2 if model == models[0] else 1.2
-            found = _column(these, "true_positive_rate")
-            axes.plot(
-                _column(these, "false_positive_rate"), found, color=colour, lw=width, label=titles.get(model, model)
-            )
+            curve = [row for row in rows if row["model"] == model]
+            x, y = (_column(curve, f"{name}_positive_rate") for name in ("false", "true"))
+            axes.plot(x, y, color=colour, lw=2.2 if model == models[0] else 1.2, label=titles.get(model, model))
         axes.plot([0, 1], [0, 1], color=INK, lw=1, ls=(0, (4, 3)), label="chance")
         axes.set(
             xlabel="false positive rate", ylabel="true positive rate", xlim=(-0.01, 1), ylim=(0, 1.01), title="ROC"
@@ -169,18 +155,22 @@ def translation_curves(training: Sequence[Row], validation: Sequence[Row]) -> "F
     with _style():
         figure = _figure(7.6, 3.0)
         losses, scores = figure.subplots(1, 2)
-        losses.plot(
-            _column(training, "tokens"), _column(training, "train/loss"), color=COLOURS[0], lw=0.9, label="training"
-        )
-        tokens = _column(validation, "tokens")
-        losses.plot(tokens, _column(validation, "val/loss"), color=COLOURS[1], marker="o", ms=3, label="validation")
-        losses.set(xlabel="training tokens, both sides", ylabel="loss (nats per token)")
-        losses.legend()
-        scores.plot(tokens, _column(validation, "val/bleu"), color=COLOURS[1], marker="o", ms=3)
-        scores.set(xlabel="training tokens, both sides", ylabel="BLEU, greedy decoding", ylim=(0, 100))
-        for axes in (losses, scores):
-            axes.xaxis.set_major_formatter(_engineering())
+        tokens = "training tokens, both sides"
+        _plot_losses(losses, training, validation, tokens, "validation")
+        points = {"color": COLOURS[1], "marker": "o", "ms": 3}
+        scores.plot(_column(validation, "tokens"), _column(validation, "val/bleu"), **points)
+        scores.set(xlabel=tokens, ylabel="BLEU, greedy decoding", ylim=(0, 100))
+        scores.xaxis.set_major_formatter(_engineering())
         return figure
+
+
+def _plot_losses(axes: "Axes", training: Sequence[Row], validation: Sequence[Row], x: str, label: str) -> None:
+    axes.plot(_column(training, "tokens"), _column(training, "train/loss"), color=COLOURS[0], lw=0.9, label="training")
+    losses = _column(validation, "val/loss")
+    axes.plot(_column(validation, "tokens"), losses, color=COLOURS[1], marker="o", ms=3, label=label)
+    axes.set(xlabel=x, ylabel="loss (nats per token)")
+    axes.xaxis.set_major_formatter(_engineering())
+    axes.legend()
 
 
 def heat_maps(
@@ -210,7 +200,7 @@ def heat_maps(
 
 
 def as_svg(figure: "Figure") -> str:
-    """The figure as an SVG element to stand in a page: no prolog, no date, text in the page's colour."""
+    """The figure as an SVG element for a page: no prolog, no date, text in the page's colour."""
     file = io.StringIO()
     with _style():
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
@@ -227,7 +217,7 @@ def as_png(figure: "Figure") -> bytes:
 
 
 def _plain(name: str) -> str:
-    """A user's name as a figure shows it: a dollar sign begins no formula."""
+    """A name as a figure shows it; a dollar sign would start a formula."""
     return name.replace("_", " ").replace("$", r"\$")
 
 
@@ -238,7 +228,7 @@ def _style() -> AbstractContextManager[None]:
 
 
 def _figure(width: float, height: float) -> "Figure":
-    """A figure of its own, in inches: pyplot would keep it and look for a screen."""
+    """A figure without pyplot, which would keep it and look for a display; sizes in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")

@@ -1,4 +1,4 @@
-"""The kinds of a benchmark in the order of a table: the whole, each kind followed by its parts, their mean."""
+"""The kinds of a benchmark as rows of a table: `all`, each kind followed by its subkinds, the mean of the kinds."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Kind:
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """`all` first, kinds by the alphabet with their parts below them, the mean of the kinds last."""
+    """`all` first, kinds in alphabetical order with their subkinds below them, the mean of the kinds last."""
     return sorted(names, key=lambda name: (name != ALL, name == MEAN, name.split(PART)))
 
 

@@ -1,4 +1,4 @@
-"""What stages wrote into plots/: CSV and JSON lines in, rows out."""
+"""Read the rows that stages write into plots/ as CSV or JSON lines."""
 
 import csv
 import json
@@ -7,17 +7,14 @@ from typing import IO, Any
 
 
 def read_csv(path: Path | str, numbers: tuple[str, ...] | None = None) -> list[dict[str, Any]]:
-    """Rows with their numbers as numbers, or those of the columns `numbers` alone where others hold text.
-
-    A file that is missing raises ValueError with what makes it.
-    """
+    """Rows whose numbers are converted, in all columns or in `numbers`; a missing file raises ValueError."""
     with _open(path) as file:
         rows = csv.DictReader(file)
         return [{k: _number(v) if numbers is None or k in numbers else v for k, v in row.items()} for row in rows]
 
 
 def read_jsonl(path: Path | str) -> list[dict[str, Any]]:
-    """An object a line."""
+    """One row for each line; a missing file raises ValueError."""
     with _open(path) as file:
         return [json.loads(line) for line in file]
 

@@ -1,7 +1,6 @@
 """Model cards in Markdown: what a model is, how it was trained and on what, its metrics and its limitations.
 
-A card is derived from the model folder alone, without a time or a path, so that equal models have equal
-cards.
+A card is derived from the model folder alone, without a time or a path, so that equal models have equal cards.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,16 +14,8 @@ KINDS = {  # title, config section, command
     "base": ("A language model", "pretrain", 'generate prompt="…"'),
 }
 TRAINING_SETTINGS = (
-    "init_from",
-    "method",
-    "train",
-    "template",
-    "max_steps",
-    "epochs",
-    "batch_size",
-    "batch_tokens",
-    "precision",
-    "seed",
+    *("init_from", "method", "train", "template", "max_steps", "epochs"),
+    *("batch_size", "batch_tokens", "precision", "seed"),
 )
 LIMITS = """\
 The model imitates the texts that it was trained on. Its output may be wrong, and it shares the gaps and errors of
@@ -37,6 +28,7 @@ def card(config: Mapping[str, Any], parameters: int, provenance: Mapping[str, An
     kind = kind_of(config, provenance)
     title, section, command = KINDS[kind]
     recipe = provenance.get("config", {})
+    inputs = {**(provenance.get("parent") or {}), **provenance.get("inputs", {})}
     parts = [
         "---\nlibrary_name: foundling\ntags: [gpt, safetensors]\n---",
         f"# {title}, trained with Foundling",
@@ -45,11 +37,7 @@ def card(config: Mapping[str, Any], parameters: int, provenance: Mapping[str, An
         _rows("Evaluation", ("measure", "value"), _formatted(provenance.get("metrics") or {})),
         _rows("Training data", ("stage", "data", "sources"), _datasets(recipe, section)),
         _rows("Training", ("setting", "value"), _training(recipe.get(section, {}))),
-        _rows(
-            "Inputs",
-            ("input", "sha256"),
-            [*(provenance.get("parent") or {}).items(), *provenance.get("inputs", {}).items()],
-        ),
+        _rows("Inputs", ("input", "sha256"), inputs.items()),
         _rows("Software", ("package", "version"), provenance.get("versions", {}).items()),
         f"## Limitations\n\n{LIMITS}",
         _rows("Files", ("file", "sha256"), provenance.get("files", {}).items()),

@@ -20,9 +20,9 @@ MAX_GENERATIONS = 20
 
 @dataclass(frozen=True)
 class Link:
-    """A file or folder whose hash is in `record`; `fault` says what is wrong with it, or is None."""
+    """A file or folder and the record that holds its hash; `fault` says what is wrong with it, or is None."""
 
-    what: Path
+    path: Path
     record: Path
     fault: str | None
 
@@ -32,14 +32,10 @@ def links(model: Path) -> Iterator[Link]:
 
     A folder without a provenance.json that records its files raises ValueError.
     """
-    seen = set()
-    for link in _of_model(model, ()):
-        if (link.what, link.record) not in seen:
-            seen.add((link.what, link.record))
-            yield link
+    yield from dict.fromkeys(_model_links(model, ()))
 
 
-def _of_model(model: Path, descendants: tuple[Path, ...]) -> Iterator[Link]:
+def _model_links(model: Path, descendants: tuple[Path, ...]) -> Iterator[Link]:
     """The links of a model, after those of its inputs and its parent."""
     record = model / PROVENANCE
     values = _read_record(record)
@@ -48,21 +44,21 @@ def _of_model(model: Path, descendants: tuple[Path, ...]) -> Iterator[Link]:
         if parent.resolve() in (*descendants, model.resolve()) or len(descendants) > MAX_GENERATIONS:
             raise ValueError(f"{record} is invalid: it names {parent}, which descends from the model, as its parent")
         if (parent / PROVENANCE).is_file():
-            yield from _of_model(parent, (*descendants, model.resolve()))
+            yield from _model_links(parent, (*descendants, model.resolve()))
     for path, recorded in values.get("inputs", {}).items():
-        yield from _of_input(Path(path), recorded, record)
+        yield from _input_links(Path(path), recorded, record)
     for parent, recorded in parents.items():
         yield _link(parent, recorded, record)
     for name, recorded in values["files"].items():
         yield _link(model / name, recorded, record)
-    known = {*values["files"], PROVENANCE, CARD}
+    recorded_names = {*values["files"], PROVENANCE, CARD}
     for file in sorted(file for file in model.rglob("*") if file.is_file()):
-        if file.relative_to(model).as_posix() not in known:
+        if file.relative_to(model).as_posix() not in recorded_names:
             yield Link(file, record, f"is not recorded in {record}")
-    yield from _of_tokenizer(model, parents, values)
+    yield from _tokenizer_links(model, parents, values)
 
 
-def _of_input(path: Path, recorded: str, record: Path) -> Iterator[Link]:
+def _input_links(path: Path, recorded: str, record: Path) -> Iterator[Link]:
     """The link of a model's input, after those of its own inputs and files."""
     link = _link(path, recorded, record)
     meta = path if path.name == META else path / META
@@ -70,7 +66,7 @@ def _of_input(path: Path, recorded: str, record: Path) -> Iterator[Link]:
         values = read_json(meta)
         _require_hashes(meta, values, ("inputs",))
         for inner, inner_recorded in values.get("inputs", {}).items():
-            yield from _of_input(Path(inner), inner_recorded, meta)
+            yield from _input_links(Path(inner), inner_recorded, meta)
         try:
             files = list(_data_files(values))
         except (KeyError, TypeError, AttributeError) as error:
@@ -89,7 +85,7 @@ def _data_files(meta: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"{source}/{file['file']}", file["sha256"]
 
 
-def _of_tokenizer(model: Path, parents: Mapping[Path, str], values: Mapping[str, Any]) -> Iterator[Link]:
+def _tokenizer_links(model: Path, parents: Mapping[Path, str], values: Mapping[str, Any]) -> Iterator[Link]:
     """The model's tokenizer must be its parent's, or the one that its data was tokenized with."""
     own = model / TOKENIZER
     others = [parent / TOKENIZER for parent in parents]
