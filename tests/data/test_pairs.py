@@ -1,14 +1,14 @@
-"""Sentence pairs are read from records and from files side by side; what does not pair up is named."""
+"""Sentence pairs are read from records and from parallel files; errors name what has no pair."""
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from foundling import config
 from foundling.data.fetching import fetch
 from foundling.data.pairs import Pair, sentence_pairs
 from foundling.data.splits import TEST, TRAIN, VALIDATION, choose
@@ -18,16 +18,16 @@ ROWS = [{"en": f"say {n}", "de": f"sag {n}", "id": n} for n in range(40)]
 
 
 @pytest.fixture
-def read(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
+def read(job: Any, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
     """Compose a choice of conf/train_translator in a folder of its own, fetch, read."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "conf").symlink_to(root / "conf")
 
     def run(*choices: str) -> dict[str, list[Pair]]:
-        recipe = config.section(config.compose(list(choices)), "train_translator")
+        settings = job(*choices).settings.train_translator
         shutil.rmtree(tmp_path / "raw", ignore_errors=True)
-        fetch(recipe["dataset"], tmp_path / "raw", None)
-        return sentence_pairs(tmp_path / "raw", recipe)
+        fetch(settings.dataset, tmp_path / "raw", None)
+        return sentence_pairs(tmp_path / "raw", settings, Counter())
 
     return run
 
@@ -36,14 +36,14 @@ def write(name: str, *lines: str) -> None:
     Path(name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
-def said(splits: dict[str, list[Pair]]) -> list[tuple[str, str]]:
+def texts(splits: dict[str, list[Pair]]) -> list[tuple[str, str]]:
     return sorted((pair.source, pair.target) for those in splits.values() for pair in those)
 
 
 EXPECTED = sorted((row["en"], row["de"]) for row in ROWS)
 
 
-def test_records_two_columns_and_two_files_bring_the_same_pairs(read: Read) -> None:
+def test_records_columns_and_parallel_files_give_the_same_pairs(read: Read) -> None:
     write("mine.jsonl", *(json.dumps(row) for row in ROWS))
     write("mine.csv", "de,en", *(f'"{row["de"]}",{row["en"]}' for row in ROWS))
     write("mine.tsv", *(f"{row['en']}\t{row['de']}" for row in ROWS))
@@ -57,13 +57,13 @@ def test_records_two_columns_and_two_files_bring_the_same_pairs(read: Read) -> N
         ["train_translator=parallel", "train_translator.source_path=mine.en", "train_translator.target_path=mine.de"],
     ):
         splits = read(*choices)
-        assert said(splits) == EXPECTED
+        assert texts(splits) == EXPECTED
         assert {name: len(those) for name, those in splits.items()} == {TEST: 2, VALIDATION: 2, TRAIN: 36}
 
 
 def test_quote_marks_in_a_tsv_are_plain_text_and_spaces_are_one(read: Read) -> None:
     write("mine.tsv", *(f'"Go  {n}!" he said\tGeh {n} ' for n in range(30)))
-    assert ('"Go 3!" he said', "Geh 3") in said(read("train_translator=tsv", "train_translator.path=mine.tsv"))
+    assert ('"Go 3!" he said', "Geh 3") in texts(read("train_translator=tsv", "train_translator.path=mine.tsv"))
 
 
 def test_fables_pairs_keep_their_splits_and_speak_either_language(read: Read) -> None:
@@ -75,18 +75,18 @@ def test_fables_pairs_keep_their_splits_and_speak_either_language(read: Read) ->
     assert german[TEST] != french[TEST]
 
 
-def test_what_lacks_a_side_is_left_out_and_counted(read: Read, caplog: pytest.LogCaptureFixture) -> None:
+def test_pairs_with_an_empty_side_are_left_out_and_counted(read: Read, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     write("mine.en", "", *(row["en"] for row in ROWS))
     write("mine.de", "leer", *(row["de"] for row in ROWS))
     splits = read(
         "train_translator=parallel", "train_translator.source_path=mine.en", "train_translator.target_path=mine.de"
     )
-    assert said(splits) == EXPECTED
-    assert "1 of 41 pairs lack a side" in caplog.text
+    assert texts(splits) == EXPECTED
+    assert "1 of 41 pairs have an empty side" in caplog.text
 
 
-def test_what_test_translates_training_does_not_see(read: Read, caplog: pytest.LogCaptureFixture) -> None:
+def test_training_has_no_source_of_validation_and_test(read: Read, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     write("mine.tsv", *(f"say {n % 10}\tsag {n}" for n in range(40)))
     splits = read("train_translator=tsv", "train_translator.path=mine.tsv", "train_translator.split.test=0.1")
@@ -98,7 +98,7 @@ def test_what_test_translates_training_does_not_see(read: Read, caplog: pytest.L
 def test_files_of_unequal_length_are_refused(read: Read) -> None:
     write("mine.en", "one", "two")
     write("mine.de", "eins")
-    with pytest.raises(ValueError, match=r"mine\.source has 2 lines and mine\.target 1; line i of the one"):
+    with pytest.raises(ValueError, match=r"mine\.source has 2 lines and mine\.target 1; fix the files"):
         read(
             "train_translator=parallel", "train_translator.source_path=mine.en", "train_translator.target_path=mine.de"
         )
@@ -109,7 +109,7 @@ def test_files_of_unequal_length_are_refused(read: Read) -> None:
     [
         (
             {"en": "go"},
-            r"mine.jsonl:2 of source files has no text 'de' \(found en\); set train_translator\.fields\.target",
+            r"mine.jsonl:2 of source files has no text 'de' \(its fields: en\); set train_translator\.fields\.target",
         ),
         (
             {"en": 3, "de": "geh"},
@@ -117,7 +117,7 @@ def test_files_of_unequal_length_are_refused(read: Read) -> None:
         ),
     ],
 )
-def test_a_row_without_its_texts_is_named(read: Read, row: dict[str, Any], says: str) -> None:
+def test_a_row_without_its_texts_raises_an_error(read: Read, row: dict[str, Any], says: str) -> None:
     write("mine.jsonl", *(json.dumps(each) for each in (ROWS[0], row, *ROWS)))
     with pytest.raises(ValueError, match=says):
         read(
@@ -128,9 +128,9 @@ def test_a_row_without_its_texts_is_named(read: Read, row: dict[str, Any], says:
         )
 
 
-def test_sides_that_are_not_named_as_agreed_are_refused(read: Read) -> None:
+def test_parallel_sources_without_their_suffixes_are_refused(read: Read) -> None:
     write("mine.en", *(row["en"] for row in ROWS))
-    with pytest.raises(ValueError, match=r"each is named <name>\.english or <name>\.target"):
+    with pytest.raises(ValueError, match=r"needs pairs such as mine\.english and mine\.target"):
         read(
             "train_translator=parallel",
             "train_translator.source_path=mine.en",
@@ -147,10 +147,10 @@ def test_examples_are_chosen_by_the_seed() -> None:
     assert choose(examples, None, 1) == choose(examples, 99, 1) == examples
 
 
-def test_multi30k_reads_as_published(read: Read, mirror: Path, root: Path, tmp_path: Path) -> None:
-    recipe = config.section(config.compose(["train_translator=multi30k"]), "train_translator")
-    fetch(recipe["dataset"], tmp_path / "raw", mirror)
-    splits = sentence_pairs(tmp_path / "raw", recipe)
+def test_multi30k_reads_as_published(job: Any, mirror: Path, tmp_path: Path) -> None:
+    settings = job("train_translator=multi30k").settings.train_translator
+    fetch(settings.dataset, tmp_path / "raw", mirror)
+    splits = sentence_pairs(tmp_path / "raw", settings, Counter())
     assert (len(splits[VALIDATION]), len(splits[TEST])) == (1014, 1000)
     assert 28_900 < len(splits[TRAIN]) <= 29_000
     assert splits[TEST][0].source == "A man in an orange hat starring at something."

@@ -1,6 +1,7 @@
 """Batches of pairs follow from the seed and the step, hold like lengths, and say where each sentence ends."""
 
 import logging
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from foundling.data.batches import EpochBatches
 from foundling.data.pairs import Pair
-from foundling.data.translation import Encoded, TranslationData, cuts, encode
+from foundling.data.translation import TOO_LONG, EncodedPairs, TranslationData, cuts, encode
 from foundling.model.loss import IGNORE_INDEX
 from foundling.text.tokenizer import characters
 
@@ -19,21 +20,21 @@ LENGTHS = RANDOM.integers(2, 30, size=(203, 2))
 
 
 @pytest.fixture
-def pairs() -> Encoded:
+def pairs() -> EncodedPairs:
     """Pair i is the id i, as often as its sides are long; targets stand between two ends (999)."""
-    return Encoded(
+    return EncodedPairs(
         [[i] * int(s) for i, (s, _) in enumerate(LENGTHS)],
         [[999, *[i] * int(t), 999] for i, (_, t) in enumerate(LENGTHS)],
     )
 
 
-def batches(pairs: Encoded, batch_tokens: int = 300, seed: int = 1) -> EpochBatches:
+def batches(pairs: EncodedPairs, batch_tokens: int = 300, seed: int = 1) -> EpochBatches:
     data = TranslationData(pairs, pairs, batch_tokens=batch_tokens, steps=60, seed=seed, workers=0)
     made: EpochBatches = data.training  # type: ignore[assignment]
     return made
 
 
-def test_every_epoch_reads_each_pair_once_with_its_own_lengths_and_targets(pairs: Encoded) -> None:
+def test_every_epoch_reads_each_pair_once_with_its_own_lengths_and_targets(pairs: EncodedPairs) -> None:
     made = batches(pairs)
     for epoch in range(3):
         seen = []
@@ -51,7 +52,7 @@ def test_every_epoch_reads_each_pair_once_with_its_own_lengths_and_targets(pairs
         assert sorted(seen) == list(range(203))
 
 
-def test_a_batch_is_a_function_of_seed_and_step(pairs: Encoded) -> None:
+def test_a_batch_is_a_function_of_seed_and_step(pairs: EncodedPairs) -> None:
     made, again = batches(pairs), batches(pairs)
     forwards = [made[step] for step in range(60)]
     for step in reversed(range(60)):
@@ -63,7 +64,7 @@ def test_a_batch_is_a_function_of_seed_and_step(pairs: Encoded) -> None:
     )
 
 
-def test_batches_hold_about_as_many_tokens_and_little_padding(pairs: Encoded) -> None:
+def test_batches_hold_about_as_many_tokens_and_little_padding(pairs: EncodedPairs) -> None:
     made = batches(pairs)
     sizes = np.array(
         [int(made[i][1].sum() + (made[i][3] != IGNORE_INDEX).sum()) for i in range(made.batches_per_epoch)]
@@ -85,12 +86,12 @@ def test_no_part_is_empty_and_none_is_far_from_its_size(lengths: list[tuple[int,
     assert all(part.sum() < share + ordered.sum(axis=1).max() for part in parts)
 
 
-def test_validation_reads_each_pair_once(pairs: Encoded) -> None:
+def test_validation_reads_each_pair_once(pairs: EncodedPairs) -> None:
     made = TranslationData(pairs, pairs, batch_tokens=300, steps=1, seed=1, workers=0).validation
     assert sorted(int(i) for batch in range(len(made)) for i in made[batch][0][:, 0]) == list(range(203))
 
 
-def test_the_data_module_gives_as_many_batches_as_steps(pairs: Encoded) -> None:
+def test_the_data_module_gives_as_many_batches_as_steps(pairs: EncodedPairs) -> None:
     data = TranslationData(pairs, pairs, batch_tokens=300, steps=20, seed=1, workers=0)
     assert len(list(data.train_dataloader())) == 20
     assert sum(len(lengths) for _, lengths, _, _ in data.val_dataloader()) == 203
@@ -99,17 +100,14 @@ def test_the_data_module_gives_as_many_batches_as_steps(pairs: Encoded) -> None:
 def test_sentences_get_their_ends_and_too_long_ones_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
     letters = characters(["abcdefgh"])
     end = letters.end_of_text
-    found = [Pair("abc", "h", "mine"), Pair("abcdefg", "h", "mine"), Pair("a", "abcdefgh", "mine")]
+    changes: Counter[str] = Counter()
+    pairs = [Pair("abc", "h", "mine"), Pair("abcdefg", "h", "mine"), Pair("a", "abcdefgh", "mine")]
     with caplog.at_level(logging.WARNING):
-        rows = encode(letters, found, context=6, split="train")
+        rows = encode(letters, pairs, context=6, split="train", changes=changes)
     assert rows.sources == [[*letters.encode("abc"), end]]
     assert rows.targets == [[end, *letters.encode("h"), end]]
     assert rows.lengths.tolist() == [[4, 2]]
-    assert "2 of 3 pairs in train are longer than the context of 6 tokens" in caplog.text
+    assert "2 of 3 pairs in train exceed the context of 6 tokens" in caplog.text
+    assert changes == {TOO_LONG: 2}
     with pytest.raises(ValueError, match="no pair of the split test fits into the context of 2 tokens"):
-        encode(letters, found, context=2, split="test")
-
-
-def test_batches_of_nothing_are_refused(pairs: Encoded) -> None:
-    with pytest.raises(ValueError, match=r"train_translator\.batch_tokens=0; it is at least 1"):
-        batches(pairs, batch_tokens=0)
+        encode(letters, pairs, context=2, split="test", changes=changes)

@@ -1,28 +1,17 @@
-"""Sentence pairs: a dataset's records in, pairs in the splits train, validation and test out.
-
-fields               which field of a record holds which side
-  source: source
-  target: target
-parallel: null       instead, as {source: en, target: de}: files whose lines pair up, of sources named <name>.en and
-                     <name>.de; their part in front of the stop is the source that splits go by
-split                how they are split, as data/splits.py tells it
-"""
+"""Sentence pairs: a dataset's records in, pairs in the splits train, validation and test out."""
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from foundling.data.sources import records, rows
+from foundling.data.sources import Row, records, rows
 from foundling.data.splits import split
-from foundling.settings.datasets import RandomSplit
-from foundling.validation import build
+from foundling.settings.training import TrainTranslator
 
 log = logging.getLogger(__name__)
-SIDES = ("source", "target")
-ONE_SIDED = "left out: a side is empty"
+EMPTY_SIDE = "left out: a side is empty"
 
 
 @dataclass(frozen=True)
@@ -34,69 +23,62 @@ class Pair:
     origin: str
 
 
-def sentence_pairs(
-    folder: Path, recipe: Mapping[str, Any], changes: Counter[str] | None = None
-) -> dict[str, list[Pair]]:
-    """Read what sources.fetch() put into `folder` and split it; pairs of which a side is empty are left out.
+def sentence_pairs(folder: Path, settings: TrainTranslator, changes: Counter[str]) -> dict[str, list[Pair]]:
+    """Read the fetched dataset in `folder` and split it; `changes` counts pairs that are left out, by reason.
 
-    `changes` counts what is left out or changed, by reason.
-
-    A record without its two texts, files of unequal length, and an empty split raise ValueError that names the row, the
-    file or the setting.
+    A record without its two texts, files of unequal length, and an empty split raise ValueError.
     """
-    changes = Counter() if changes is None else changes
-    found = list((_parallel if recipe["parallel"] else _recorded)(folder, recipe, changes))
-    whole = [pair for pair in found if pair.source and pair.target]
-    if len(whole) < len(found):
-        log.warning(
-            f"train_translator: {len(found) - len(whole):,} of {len(found):,} pairs lack a side and are left out"
-        )
-        changes[ONE_SIDED] += len(found) - len(whole)
+    read = _from_parallel_files if settings.parallel else _from_records
+    pairs = list(read(folder, settings, changes))
+    complete = [pair for pair in pairs if pair.source and pair.target]
+    if incomplete := len(pairs) - len(complete):
+        log.warning(f"train_translator: {incomplete:,} of {len(pairs):,} pairs have an empty side and are left out")
+        changes[EMPTY_SIDE] += incomplete
     return split(
-        whole,
-        build(RandomSplit, recipe["split"], "translator.split"),
-        recipe["seed"],
+        complete,
+        settings.split,
+        settings.seed,
         stage="train_translator",
-        dataset=recipe["dataset"]["name"],
+        dataset=settings.dataset.name,
         source=lambda pair: pair.origin,
         prompt=lambda pair: pair.source,
         changes=changes,
     )
 
 
-def _recorded(folder: Path, recipe: Mapping[str, Any], changes: Counter[str]) -> Iterator[Pair]:
-    """Pairs of records that hold both sides."""
-    for row in rows(folder, recipe["dataset"], defaultdict(lambda: changes)):
-        source, target = (_text(row.record, side, recipe["fields"], row.place) for side in SIDES)
+def _from_records(folder: Path, settings: TrainTranslator, changes: Counter[str]) -> Iterator[Pair]:
+    """Pairs from records with a field for each side."""
+    for row in rows(folder, settings.dataset, defaultdict(lambda: changes)):
+        source, target = _text(row, "source", settings.fields.source), _text(row, "target", settings.fields.target)
         yield Pair(source, target, row.source)
 
 
-def _text(record: Mapping[str, Any], side: str, fields: Mapping[str, str], place: str) -> str:
-    value = record.get(fields[side])
+def _text(row: Row, side: str, field: str) -> str:
+    value = row.record.get(field)
     if not isinstance(value, str):
         raise ValueError(
-            f"{place} has no text {fields[side]!r} (found {', '.join(map(str, record)) or 'nothing'}); set "
+            f"{row.place} has no text {field!r} (its fields: {', '.join(map(str, row.record)) or 'none'}); set "
             f"train_translator.fields.{side} to the field that holds the {side} sentence, or fix the row"
         )
     return " ".join(value.split())
 
 
-def _parallel(folder: Path, recipe: Mapping[str, Any], changes: Counter[str]) -> Iterator[Pair]:
-    """Pairs of files: line i of the one translates line i of the other."""
-    files: dict[str, list[str]] = {source["name"]: [] for source in recipe["dataset"]["sources"]}
-    for name, record in records(folder, recipe["dataset"], changes):
-        files[name].append(" ".join(str(record.get("text", "")).split()))
-    ends = [recipe["parallel"][side] for side in SIDES]
-    for origin in dict.fromkeys(name.rpartition(".")[0] for name in files):
-        sides = [files.get(f"{origin}.{end}") for end in ends]
-        if sides[0] is None or sides[1] is None:
+def _from_parallel_files(folder: Path, settings: TrainTranslator, changes: Counter[str]) -> Iterator[Pair]:
+    """Pairs from the lines of two sources, named <origin>.<suffix of a side>."""
+    assert settings.parallel is not None
+    lines: dict[str, list[str]] = {source.name: [] for source in settings.dataset.sources}
+    for name, record in records(folder, settings.dataset, changes):
+        lines[name].append(" ".join(str(record.get("text", "")).split()))
+    for origin in dict.fromkeys(name.rpartition(".")[0] for name in lines):
+        source, target = f"{origin}.{settings.parallel.source}", f"{origin}.{settings.parallel.target}"
+        if not {source, target} <= set(lines):
             raise ValueError(
-                f"found sources {', '.join(files)}; with train_translator.parallel each is named <name>.{ends[0]} or "
-                f"<name>.{ends[1]}, and both are there; fix the names"
+                f"the sources are {', '.join(lines)}, but train_translator.parallel needs pairs such as {source} and "
+                f"{target}; rename them"
             )
-        if len(sides[0]) != len(sides[1]):
+        if len(lines[source]) != len(lines[target]):
             raise ValueError(
-                f"{origin}.{ends[0]} has {len(sides[0]):,} lines and {origin}.{ends[1]} {len(sides[1]):,}; line i of "
-                "the one translates line i of the other; fix the files"
+                f"{source} has {len(lines[source]):,} lines and {target} {len(lines[target]):,}; fix the files, whose "
+                "lines must be translations of each other"
             )
-        yield from (Pair(source, target, origin) for source, target in zip(*sides, strict=True))
+        yield from (Pair(*pair, origin) for pair in zip(lines[source], lines[target], strict=True))
