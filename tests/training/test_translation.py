@@ -10,7 +10,7 @@ import torch
 import yaml
 from torch.nn import functional as F
 
-from foundling.data.translation import Encoded, TranslationData, as_batch
+from foundling.data.translation import EncodedPairs, TranslationData, as_batch
 from foundling.model.config import TranslatorConfig
 from foundling.model.translator import Translator
 from foundling.training.optim import muon, trapezoid
@@ -19,11 +19,11 @@ from foundling.training.translation import TranslationModule
 END = 19
 
 
-def pairs(count: int, seed: int) -> Encoded:
+def pairs(count: int, seed: int) -> EncodedPairs:
     """A sentence of digits, translated digit by digit into its successor."""
     random = np.random.default_rng(seed)
     said = [random.integers(0, 9, size=random.integers(1, 6)).tolist() for _ in range(count)]
-    return Encoded([[*row, END] for row in said], [[END, *(i + 1 for i in row), END] for row in said])
+    return EncodedPairs([[*row, END] for row in said], [[END, *(i + 1 for i in row), END] for row in said])
 
 
 def network() -> Translator:

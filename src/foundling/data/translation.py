@@ -58,7 +58,7 @@ def encode(
             "and are left out"
         )
         changes[TOO_LONG] += too_long
-    return EncodedPairs(*zip(*fitting, strict=True))
+    return EncodedPairs(*map(list, zip(*fitting, strict=True)))
 
 
 class TokenBatches:
