@@ -7,7 +7,7 @@ import pytest
 from foundling.metrics.accuracy import AnswerScores, BenchmarkAccuracy
 from foundling.metrics.forgetting import Forgetting
 from foundling.metrics.instruct import Instruct, Interval, JudgeScores, ModelScores
-from foundling.reporting.instruct import choose_shown, instruct_part
+from foundling.reporting.instruct import choose_shown
 from foundling.reporting.page import Material, page
 
 
@@ -84,10 +84,9 @@ def test_the_judge_is_shown_with_its_version_where_there_was_one(tuned: Material
 
 
 def test_without_a_tuning_the_part_is_left_out(material: Material) -> None:
-    assert instruct_part(None, []) is None
-    assert "<h2>Instructions</h2>" not in page(material)
+    assert "<h2>Instruction tuning</h2>" not in page(replace(material, instruct=None))
 
 
 def test_shown_are_the_first_of_each_kind_then_the_second() -> None:
-    assert choose_shown(ANSWERS, 10) == [0, 2, 3, 1]
-    assert choose_shown(ANSWERS, 2) == [0, 2]
+    assert choose_shown(ANSWERS, 10) == [ANSWERS[i] for i in (0, 2, 3, 1)]
+    assert choose_shown(ANSWERS, 2) == [ANSWERS[0], ANSWERS[2]]

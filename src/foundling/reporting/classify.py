@@ -4,9 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from foundling.metrics import to_plain
 from foundling.metrics.classify import Classify
-from foundling.reporting import kinds
 from foundling.reporting.figures import Row, as_svg, confusion, roc
 
 TITLES = {
@@ -33,7 +31,6 @@ def classify_part(metrics: Classify | None, answers: Sequence[Row], curve: Seque
     two = len(labels) == 2
     wrong = [row for row in answers if row["actual"] != row["predicted"]]
     pairs = Counter((row["actual"], row["predicted"]) for row in wrong)
-    before, after = to_plain(metrics.forgetting.before), to_plain(metrics.forgetting.after)
     return {
         "metrics": metrics,
         "labels": metrics.models["classifier"].labels,
@@ -47,6 +44,4 @@ def classify_part(metrics: Classify | None, answers: Sequence[Row], curve: Seque
         "roc_figure": as_svg(roc(curve, TITLES)) if curve else None,
         "pairs": [(actual, predicted, count) for (actual, predicted), count in pairs.most_common(SHOWN)],
         "mistakes": sorted(wrong, key=lambda row: -row["probability"])[:SHOWN],
-        "held_out": [before["val/loss"], after["val/loss"]],
-        "benchmarks": kinds.before_and_after(before, after),
     }

@@ -10,10 +10,11 @@ PART = "/"  # "binding/where" is a part of "binding"
 
 @dataclass(frozen=True)
 class Kind:
-    """A row: a kind's title, what was measured on it, and how it is set."""
+    """A row: a kind's name and title, what was measured on it, and how it is set."""
 
+    name: str
     title: str
-    found: Mapping[str, Any]
+    found: Any
     style: str  # the row's class: sum, part, or none
 
 
@@ -22,18 +23,12 @@ def in_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: (name != ALL, name == MEAN, name.split(PART)))
 
 
-def rows(kinds: Mapping[str, Mapping[str, Any]]) -> list[Kind]:
+def rows(kinds: Mapping[str, Any]) -> list[Kind]:
     """A row for each kind; a part that follows its whole is titled by its own name alone."""
     made = []
     for name in in_order(kinds):
         whole, _, part = name.partition(PART)
         below = bool(part) and whole in kinds
         style = "sum" if name in (ALL, MEAN) else "part" if below else ""
-        made.append(Kind((part if below else name).replace("_", " "), kinds[name], style))
+        made.append(Kind(name, (part if below else name).replace("_", " "), kinds[name], style))
     return made
-
-
-def before_and_after(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A row for each benchmark that was measured before and after fine-tuning."""
-    benchmarks = before["benchmarks"]
-    return [{"name": n, "before": benchmarks[n], "after": after["benchmarks"][n]} for n in benchmarks]

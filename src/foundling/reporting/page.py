@@ -14,7 +14,7 @@ from foundling.metrics.train_translator import TrainTranslator
 from foundling.reporting import kinds
 from foundling.reporting.classify import classify_part
 from foundling.reporting.figures import Row, as_svg, emergence, loss_curves
-from foundling.reporting.instruct import instruct_part
+from foundling.reporting.instruct import choose_shown
 from foundling.reporting.train_translator import translator_part
 from foundling.settings import Settings
 from foundling.settings.datasets import Corpus
@@ -76,7 +76,8 @@ def page(material: Material) -> str:
         emergence_figures=[as_svg(figure) for figure in figures],
         benchmarks=material.evaluate.benchmarks,
         classify=classify_part(material.classify, material.classify_answers, material.classify_roc),
-        instruct=instruct_part(material.instruct, material.answers),
+        instruct=material.instruct,
+        answers=choose_shown(material.answers),
         translator=translator_part(
             material.translator,
             material.translator_training,

@@ -51,6 +51,10 @@ class Rendered:
     loss_mask: list[bool]
 
 
+def _markers(start: str, end: str) -> dict[Role, tuple[str, str]]:
+    return {role: (start.format(role), END_OF_TEXT if role == ASSISTANT else end) for role in ROLES}
+
+
 TEMPLATES = {
     # Stanford Alpaca (Taori et al. 2023)
     "alpaca": Template(
@@ -60,23 +64,9 @@ TEMPLATES = {
         "Write a response that appropriately completes the request.",
     ),
     # Phi-3 (Abdin et al. 2024): the shortest, so it leaves most of a small context to the text
-    "phi3": Template(
-        {
-            SYSTEM: ("<|system|>\n", "<|end|>\n"),
-            USER: ("<|user|>\n", "<|end|>\n"),
-            ASSISTANT: ("<|assistant|>\n", END_OF_TEXT),
-        },
-        separator="\n",
-    ),
+    "phi3": Template(_markers("<|{}|>\n", "<|end|>\n"), separator="\n"),
     # ChatML (OpenAI 2023), used by many open models
-    "chatml": Template(
-        {
-            SYSTEM: ("<|im_start|>system\n", "<|im_end|>\n"),
-            USER: ("<|im_start|>user\n", "<|im_end|>\n"),
-            ASSISTANT: ("<|im_start|>assistant\n", END_OF_TEXT),
-        },
-        separator="\n",
-    ),
+    "chatml": Template(_markers("<|im_start|>{}\n", "<|im_end|>\n"), separator="\n"),
 }
 
 
