@@ -108,14 +108,6 @@ def training_batches(rows: Sequence[Row], settings: Instruct, context: int) -> E
     return EpochBatches(plan, collate, settings.max_steps, settings.seed)
 
 
-def validation_batches(rows: Sequence[Row], batch_size: int) -> OrderedBatches:
-    """All rows, ordered by length."""
-    order = np.array(sorted(range(len(rows)), key=lambda i: len(rows[i])))
-    return OrderedBatches(
-        in_batches(order, batch_size), lambda chosen: as_batch([[rows[i]] for i in chosen], packed=False)
-    )
-
-
 def as_batch(groups: Sequence[Sequence[Row]], *, packed: bool) -> Batch:
     """Pad rows on the right: ids, targets and, if packed, segments, each (B, T); a group's rows share a row."""
     longest = max(sum(map(len, group)) for group in groups)
@@ -157,5 +149,9 @@ class InstructionData(TrainingData):
         training = training_batches(training_rows, settings, encoder.context)
         self.batches_per_epoch = training.batches_per_epoch
         self.tokens_per_step = round(sum(map(len, training_rows)) / self.batches_per_epoch)
-        validation = validation_batches(validation_rows, settings.batch_size)
+        by_length = np.argsort([len(row) for row in validation_rows], kind="stable")
+        validation = OrderedBatches(
+            in_batches(by_length, settings.batch_size),
+            lambda indices: as_batch([[validation_rows[i]] for i in indices], packed=False),
+        )
         super().__init__(training, validation, settings.max_steps, workers)
