@@ -20,14 +20,17 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from foundling.config import compose
 from foundling.data.language import LanguageData
 from foundling.data.shards import Source
 from foundling.model.config import GPTConfig
 from foundling.model.gpt import GPT
 from foundling.model.loss import next_token_loss
+from foundling.settings import Job
 from foundling.training.fit import fit
 from foundling.training.language import LanguageModule
 from foundling.training.loggers import make_wandb
+from foundling.training.loop import Loop
 from foundling.training.optim import muon, trapezoid
 
 VOCABULARY, BATCH, CONTEXT = 2048, 32, 128
@@ -67,22 +70,13 @@ def bare(steps: int) -> float:
 
 def ours(steps: int) -> float:
     network, data, make, schedule = setting(steps)
-    recipe = {"max_steps": steps, "accumulate": 1, "gradient_clip": 1.0, "precision": "32-true", "compile": False}
-    recipe |= {
-        "validate_every": steps,
-        "seed": 1,
-        "faults": {"action": "stop", "spike": None, "window": 50, "most": 10},
-    }
-    trainer = {"accelerator": "cpu", "devices": 1}
-    runtime = {"threads": None, "progress": True, "log_every": 20, "deterministic": True, "trainer": trainer}
-    runtime |= {"batch": "fixed", "checkpoint_every": 20, "checkpoint_seconds": 30}
+    settings = Job(compose(["trainer=cpu", "runtime.progress=true", "runtime.logger.wandb=offline"]), Path()).settings
+    loop = Loop.of(settings.pretrain, max_steps=steps, validate_every=steps)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["WANDB_DIR"] = folder
-        unset = dict.fromkeys(("entity", "group", "name", "tags"))
-        wandb = {"wandb": "offline", "project": "overhead", **unset}
-        logger = make_wandb(wandb, {}, "benchmark", Path(folder) / "scratch")
+        logger = make_wandb(settings.runtime.logger, {}, "benchmark", Path(folder) / "scratch")
         module = LanguageModule(network, make, schedule, validation_bytes=CONTEXT)
-        recorder = fit(module, data, recipe, runtime, Path(folder), BATCH * CONTEXT, [], logger)
+        recorder = fit(module, data, loop, settings.runtime, Path(folder), logger=logger)
         logger.experiment.finish()
     return recorder.tokens_per_second
 

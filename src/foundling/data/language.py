@@ -1,4 +1,4 @@
-"""Batches for next-token prediction: windows (ids, targets), both (B, T), out of data/tokens, by index alone."""
+"""Batches for next-token prediction: windows (ids, targets), both (B, T), of data/tokens, by index."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -9,11 +9,6 @@ from foundling.artifacts import read_json
 SHAPED_BY = ("corpus", "tokenizer", "model", "pretrain")  # the sections that make a base model what it is
 
 
-def shaping(config: Mapping[str, Any], *tuned_by: str) -> dict[str, Any]:
-    """The sections that a base follows from, and those of what was tuned on it; no others belong into its record."""
-    return {name: config[name] for name in (*SHAPED_BY, *tuned_by)}
-
-
 def require(made_with: Mapping[str, Any], config: Mapping[str, Any], what: str, mend: str) -> None:
     """Compare the sections that an input was made with to the composed ones; the first difference raises ValueError."""
     for name, section in made_with.items():

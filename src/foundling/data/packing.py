@@ -1,23 +1,23 @@
-"""Packing: examples of different lengths share rows of at most `room` tokens, so that little is padded."""
+"""Packing: examples of different lengths share rows of at most `room` tokens, which saves padding."""
 
 from bisect import bisect_left, insort
 from dataclasses import dataclass
 
 import numpy as np
 
-WINDOW = 512  # examples packed at a time, so that groups stay mixed and the work linear
+WINDOW = 512  # examples packed at a time, so that groups stay mixed and the time linear
 
 
 @dataclass
 class Group:
-    """Examples that share a row, and the tokens that are left in it."""
+    """Examples that share a row, and the tokens that still fit into it."""
 
     left: int
     examples: list[int]
 
 
 def pack(sizes: np.ndarray, room: int, seed: int, window: int = WINDOW) -> list[list[int]]:
-    """Put examples (by index) of these sizes together, at most `room` tokens a group.
+    """Group examples (by index) of these sizes, at most `room` tokens a group.
 
     They are shuffled by the seed and packed `window` at a time.
     """

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from foundling.data.conversations import Example, join_turns, read_conversations, texts
-from foundling.data.instruction import ConversationEncoder
+from foundling.data.instruction import ConversationEncoder, InstructionData
 from foundling.data.lineage import SHAPED_BY, require_base
 from foundling.data.shards import open_tokens
 from foundling.data.splits import TEST, choose
@@ -61,20 +61,7 @@ def run(job: Job) -> float:
     encoder = ConversationEncoder(tokenizer, settings, network.config.context)
     corpus = open_tokens(TOKENS, tokenizer).train if settings.rehearsal else []
     data = settings.data.build(splits, encoder, corpus, changes, job.settings.runtime.workers)
-    if settings.method == "lora":
-        lora.wrap(network, **asdict(settings.lora), seed=settings.seed)
-    optimizer, schedule = settings.optimizer.partial(), settings.schedule.build(max_steps=settings.max_steps)
-    module = settings.module.build(network.train(), optimizer, schedule, data.validation_bytes, masked=True)
-    trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
-    log.info(
-        f"instruct: {trained:,} of {network.parameter_count():,} parameters, {settings.max_steps:,} steps of about "
-        f"{data.tokens_per_step:,} tokens, {settings.max_steps / data.batches_per_epoch:.1f} epochs"
-    )
-    loop = Loop.of(settings, max_steps=settings.max_steps, validate_every=settings.validate_every)
-    measures = training.fit(module, data, loop)
-    lora.merge(network)
-    network.eval()
-    measures |= {"trained_parameters": trained, "steps": settings.max_steps}
+    measures = _tune(network, data, settings, training)
     training.save_model("chat", network, tokenizer, measures, chat_files(settings.template, settings.system))
     training.lap("tuning")
 
@@ -99,6 +86,24 @@ def run(job: Job) -> float:
     training.publish(BASE, "model")
     show(summary(metrics))
     return accuracy
+
+
+def _tune(network: GPT, data: InstructionData, settings: InstructSettings, training: TrainingRun) -> dict[str, float]:
+    """Train the network in place, all of it or by LoRA; returns the measures of the last validation."""
+    if settings.method == "lora":
+        lora.wrap(network, **asdict(settings.lora), seed=settings.seed)
+    optimizer, schedule = settings.optimizer.partial(), settings.schedule.build(max_steps=settings.max_steps)
+    module = settings.module.build(network.train(), optimizer, schedule, data.validation_bytes, masked=True)
+    trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    log.info(
+        f"instruct: {trained:,} of {network.parameter_count():,} parameters, {settings.max_steps:,} steps of about "
+        f"{data.tokens_per_step:,} tokens, {settings.max_steps / data.batches_per_epoch:.1f} epochs"
+    )
+    loop = Loop.of(settings, max_steps=settings.max_steps, validate_every=settings.validate_every)
+    measures = training.fit(module, data, loop)
+    lora.merge(network)
+    network.eval()
+    return measures | {"trained_parameters": trained, "steps": settings.max_steps}
 
 
 def _score(

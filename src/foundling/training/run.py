@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lightning import Callback
 from torch import nn
 
-from foundling.artifacts import atomic_file, publish, write_json
+from foundling.artifacts import atomic_file, publish
 from foundling.data.batches import TrainingData
 from foundling.device import set_up
 from foundling.metrics import write_metrics
@@ -112,10 +112,6 @@ class TrainingRun:
     def write_metrics(self, metrics: Any) -> None:
         """Write an instance of the stage's schema as metrics/<stage>.json."""
         write_metrics(self.results / f"metrics/{self.stage}.json", metrics)
-
-    def write_json(self, path: str, value: Any) -> None:
-        """Write plain values; until every stage has a schema for its metrics."""
-        write_json(self.results / path, value)
 
     def write_lines(self, path: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Write a result of JSON lines."""
