@@ -37,6 +37,11 @@ def run(job: Job) -> None:
     config = job.config
     settings = section(config, "pretrain")
     hardware = build(Hardware, section(config, "hardware"), "hardware")
+    if "_target_" in config.model:
+        raise ValueError(
+            "plan computes costs by formulas for GPTs, and this model is an architecture of your own; "
+            "`foundling pretrain` times its steps and warns above runtime.budget_hours"
+        )
     shape = build(GPTConfig, {"vocab_size": _vocab_size(config), **section(config, "model")}, "model")
     precision = costs.precision_of(settings["precision"], hardware.precision)
     work = _work(config, shape, hardware.devices)

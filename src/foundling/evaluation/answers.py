@@ -16,7 +16,7 @@ from foundling.fables.instruction_checks import check
 from foundling.generation.decode import complete
 from foundling.metrics.accuracy import AnswerScores
 from foundling.metrics.instruct import Instruct, Interval
-from foundling.model.gpt import GPT
+from foundling.model.interface import LanguageModel
 from foundling.settings.training import InstructTest
 from foundling.text.prompts import Template, render_prompt
 from foundling.text.scripts import is_latin, words
@@ -39,7 +39,7 @@ class Answer:
 
 
 def answer_examples(
-    model: GPT, tokenizer: Tokenizer, template: Template, examples: Sequence[Example], settings: InstructTest
+    model: LanguageModel, tokenizer: Tokenizer, template: Template, examples: Sequence[Example], settings: InstructTest
 ) -> list[Answer]:
     """Let the model answer each example's prompt by greedy decoding, and check the answers."""
     prompts = [render_prompt(example.prompt, template, tokenizer) for example in examples]
@@ -63,7 +63,7 @@ def answer_examples(
 
 
 def answer_loss(
-    model: GPT, tokenizer: Tokenizer, template: Template, examples: Sequence[Example], batch_tokens: int
+    model: LanguageModel, tokenizer: Tokenizer, template: Template, examples: Sequence[Example], batch_tokens: int
 ) -> float:
     """Nats per token of the expected answers and their end-of-text tokens, given the prompts."""
     requests = [

@@ -12,7 +12,7 @@ from foundling.data.sources import records
 from foundling.evaluation.benchmarks import Items, read_benchmark
 from foundling.evaluation.perplexity import held_out_metrics
 from foundling.metrics.forgetting import Forgetting
-from foundling.model.gpt import GPT
+from foundling.model.interface import LanguageModel
 from foundling.settings.datasets import Benchmark
 from foundling.text.tokenizer import Tokenizer
 from foundling.validation import build
@@ -45,7 +45,7 @@ class ForgettingProbe:
         held_out = open_tokens(tokens, tokenizer).validation[0].ids
         return cls(tokenizer, held_out[: settings["tokens"]], benchmarks, evaluate["seed"])
 
-    def measure(self, model: GPT, batch_tokens: int) -> Forgetting:
+    def measure(self, model: LanguageModel, batch_tokens: int) -> Forgetting:
         """Loss (nats per token) and perplexity of the held-out text, and accuracy on each benchmark."""
         size = len(self.tokenizer.decode_bytes(self.ids.tolist()))
         held_out = held_out_metrics(model, {"held_out": (self.ids, size)}, batch_tokens)

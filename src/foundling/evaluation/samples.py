@@ -3,12 +3,12 @@
 from typing import Any
 
 from foundling.generation.decode import continue_text
-from foundling.model.gpt import GPT
+from foundling.model.interface import LanguageModel
 from foundling.settings.runtime import Samples
 from foundling.text.tokenizer import Tokenizer
 
 
-def samples(model: GPT, tokenizer: Tokenizer, settings: Samples, seed: int) -> list[dict[str, Any]]:
+def samples(model: LanguageModel, tokenizer: Tokenizer, settings: Samples, seed: int) -> list[dict[str, Any]]:
     """`settings.count` texts for each prompt, as {"prompt", "text", "seed"}; the text does not repeat the prompt."""
     rows = []
     for prompt in settings.prompts:

@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterable, Iterator
 
 from foundling.generation.decode import generate
 from foundling.generation.sampling import Sampling
-from foundling.model.gpt import GPT
+from foundling.model.interface import LanguageModel
 from foundling.text.prompts import ASSISTANT, SYSTEM, USER, Message, Template, render_prompt
 from foundling.text.tokenizer import Tokenizer
 
@@ -33,7 +33,7 @@ class Assistant:
 
     def __init__(
         self,
-        model: GPT,
+        model: LanguageModel,
         tokenizer: Tokenizer,
         template: Template,
         *,

@@ -8,14 +8,13 @@ import torch
 from torch import Tensor
 
 from foundling.generation.sampling import GREEDY, Sampling, sample
-from foundling.model.gpt import GPT
-from foundling.model.kv_cache import KVCache
+from foundling.model.interface import LanguageModel
 from foundling.text.tokenizer import Tokenizer
 
 
 @torch.inference_mode()
 def generate(
-    model: GPT,
+    model: LanguageModel,
     ids: list[int],
     max_new_tokens: int,
     sampling: Sampling,
@@ -36,21 +35,25 @@ def generate(
 
 
 def _next_tokens(
-    model: GPT, window: Tensor, sampling: Sampling, generator: torch.Generator | None = None, cached: bool = True
+    model: LanguageModel,
+    window: Tensor,
+    sampling: Sampling,
+    generator: torch.Generator | None = None,
+    cached: bool = True,
 ) -> Iterator[Tensor]:
     """Yield the next token (B,) of each row of window (B, T), over and over.
 
     A text that outgrows the context is continued from its last half, which is read again. `cached=False`
-    recomputes the whole window for every token: the reference for the cached path.
+    recomputes the whole window for every token, as a model without a cache does: the reference for the cached path.
     """
     context = model.config.context
     window = window[:, -context:]
-    new, cache = window, KVCache(model.config.n_layer)  # new: the tokens that are not in the cache
+    new, cache = window, model.new_cache() if cached else None  # new: the tokens that are not in the cache
     while True:
         if window.size(1) > context:
             window = window[:, -max(1, context // 2) :]
-            new, cache = window, KVCache(model.config.n_layer)
-        hidden = model.hidden(new, cache) if cached else model.hidden(window)  # (B, T, C)
+            new, cache = window, model.new_cache() if cached else None
+        hidden = model.hidden(window if cache is None else new, cache)  # (B, T, C)
         tokens = sample(model.head(hidden[:, -1]), sampling, generator)  # (B,)
         yield tokens
         new = tokens.unsqueeze(1)  # (B, 1)
@@ -66,7 +69,7 @@ class Completion:
 
 
 def complete(
-    model: GPT, prompts: Sequence[list[int]], max_new_tokens: int, end_of_text: int, batch_size: int
+    model: LanguageModel, prompts: Sequence[list[int]], max_new_tokens: int, end_of_text: int, batch_size: int
 ) -> list[Completion]:
     """Greedy continuations of the prompts, equal to those of `generate`.
 
@@ -86,7 +89,7 @@ def complete(
 
 
 @torch.inference_mode()
-def _greedy(model: GPT, window: Tensor, max_new_tokens: int, end_of_text: int) -> list[list[int]]:
+def _greedy(model: LanguageModel, window: Tensor, max_new_tokens: int, end_of_text: int) -> list[list[int]]:
     """Continue window (B, T) until every row has ended or is full; rows may have tokens after the end token."""
     window = window.to(next(model.parameters()).device)
     ended = torch.zeros(len(window), dtype=torch.bool, device=window.device)
@@ -100,7 +103,7 @@ def _greedy(model: GPT, window: Tensor, max_new_tokens: int, end_of_text: int) -
 
 
 def continue_text(
-    model: GPT, tokenizer: Tokenizer, prompt: str, max_new_tokens: int, sampling: Sampling, seed: int
+    model: LanguageModel, tokenizer: Tokenizer, prompt: str, max_new_tokens: int, sampling: Sampling, seed: int
 ) -> str:
     """The text with which the model continues a prompt; after an empty one it starts a new document."""
     ids = tokenizer.encode(prompt) if prompt else [tokenizer.end_of_text]

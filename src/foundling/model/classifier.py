@@ -1,25 +1,28 @@
 """The classifier: token ids (B, T) and their lengths (B,) in, logits of the labels (B, K) out.
 
-A GPT reads from left to right, so only the hidden state of the last real token has seen the whole text: that
+A language model reads from left to right, so only the hidden state of the last real token has seen the whole text: that
 one is fed to a linear head. Padding is on the right, where a causal model cannot see it, and is found by
 length, never by id.
 """
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from foundling.model.config import ClassifierConfig
 from foundling.model.gpt import GPT
+from foundling.model.interface import LanguageModel
 
 
 class Classifier(nn.Module):
-    """A GPT trunk with a linear head, which starts at zero: at first all labels are equally likely."""
+    """A trunk, by default a GPT, with a linear head, which starts at zero: at first all labels are equally likely."""
 
-    def __init__(self, config: ClassifierConfig, trunk: GPT | None = None) -> None:
+    def __init__(self, config: ClassifierConfig[Any], trunk: LanguageModel | None = None) -> None:
         super().__init__()
         self.config = config
         self.trunk = GPT(config.trunk) if trunk is None else trunk
-        self.head = nn.Linear(config.trunk.n_embd, len(config.labels))
+        self.head = nn.Linear(self.trunk.width, len(config.labels))
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
@@ -33,7 +36,7 @@ class Classifier(nn.Module):
         return self.head(hidden[rows, lengths - 1])  # (B, C) -> (B, K)
 
     @property
-    def blocks(self) -> nn.ModuleList:
+    def blocks(self) -> Any:
         """The trunk's blocks, where optimizers look for matrices."""
         return self.trunk.blocks
 

@@ -4,7 +4,7 @@ Imports no torch. Build one from plain values with `foundling.validation.build`.
 """
 
 from dataclasses import asdict
-from typing import Literal, Self
+from typing import Any, Generic, Literal, Self, TypeVar
 
 from pydantic import field_validator
 from pydantic.dataclasses import dataclass
@@ -13,6 +13,7 @@ from foundling.settings.models import AttentionKernel, GPTSettings, Mlp, Norm, S
 from foundling.validation import STRICT
 
 __all__ = ["AttentionKernel", "ClassifierConfig", "GPTConfig", "Mlp", "Norm", "TranslatorConfig"]
+TrunkConfig = TypeVar("TrunkConfig")  # GPTConfig, or the config of an architecture of your own
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -28,10 +29,10 @@ class GPTConfig(GPTSettings):
 
 
 @dataclass(frozen=True, config=STRICT)
-class ClassifierConfig:
-    """The shape of a classifier: its GPT, and its labels in the order of the logits."""
+class ClassifierConfig(Generic[TrunkConfig]):
+    """The shape of a classifier: its language model, and its labels in the order of the logits."""
 
-    trunk: GPTConfig
+    trunk: TrunkConfig
     labels: tuple[str, ...]
     keep: Literal["beginning", "end"]  # which part of a text that exceeds the context is read
 
@@ -45,7 +46,8 @@ class ClassifierConfig:
     @property
     def vocab_size(self) -> int:
         """The vocabulary size of the trunk."""
-        return self.trunk.vocab_size
+        trunk: Any = self.trunk
+        return int(trunk.vocab_size)
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from foundling.model.attention import Attention
 from foundling.model.config import GPTConfig
 from foundling.model.initialisation import initialise_gpt
+from foundling.model.interface import LanguageModel
 from foundling.model.kv_cache import KVCache, LayerCache
 from foundling.model.layers import MLP, ShortConvolution, make_norm, rotary_tables, sinusoids
 from foundling.model.packing import packed_positions_and_mask
@@ -55,9 +56,10 @@ class Block(nn.Module):
         return x + self.dropout(self.mlp(self.mlp_norm(x)))
 
 
-class GPT(nn.Module):
+class GPT(LanguageModel):
     """A decoder-only Transformer."""
 
+    config: GPTConfig
     rotary_cos: Tensor
     rotary_sin: Tensor
     sinusoids: Tensor
@@ -146,9 +148,14 @@ class GPT(nn.Module):
             self.register_buffer("rotary_cos", cos, persistent=False)
             self.register_buffer("rotary_sin", sin, persistent=False)
 
-    def parameter_count(self) -> int:
-        """The number of parameters; a tied head counts once, as in published sizes."""
-        return sum(p.numel() for p in self.parameters())
+    @property
+    def width(self) -> int:
+        """C, the size of the hidden states."""
+        return self.config.n_embd
+
+    def new_cache(self) -> KVCache:
+        """An empty cache of keys, values and convolution inputs."""
+        return KVCache(self.config.n_layer)
 
     def flops_per_token(self) -> float:
         """Training FLOPs per token: 6 per weight, plus attention (Chowdhery et al. 2022, app. B)."""

@@ -23,7 +23,7 @@ from foundling.metrics.classify import BeforeAndAfter, Best, Classify, Texts, Tr
 from foundling.model import lora
 from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig
-from foundling.model.gpt import GPT
+from foundling.model.interface import LanguageModel
 from foundling.settings import Job
 from foundling.terminal import show
 from foundling.text.tokenizer import Tokenizer
@@ -109,7 +109,7 @@ def _train(network: Classifier, texts: Labelled, rows: dict[str, Encoded], job: 
 
 
 def _untuned(
-    trunk: GPT, tokenizer: Tokenizer, texts: Labelled, settings: dict[str, Any]
+    trunk: LanguageModel, tokenizer: Tokenizer, texts: Labelled, settings: dict[str, Any]
 ) -> tuple[dict[str, Predictions], dict[str, str]]:
     """What the baselines and the base itself answer about the test texts, and why a baseline does not."""
     test, seed, ask = texts.texts(TEST), settings["seed"], settings["zero_shot"]

@@ -29,7 +29,7 @@ from foundling.evaluation.forgetting import ForgettingProbe
 from foundling.evaluation.judge import check_judge, judge
 from foundling.metrics.instruct import Instruct, ModelScores
 from foundling.model import lora
-from foundling.model.gpt import GPT
+from foundling.model.interface import LanguageModel
 from foundling.settings import Job
 from foundling.settings.training import Instruct as InstructSettings
 from foundling.terminal import show
@@ -112,7 +112,7 @@ def _score(
     probe: ForgettingProbe,
     settings: InstructSettings,
     batch_tokens: int,
-    model: GPT,
+    model: LanguageModel,
 ) -> tuple[list[Answer], ModelScores]:
     """A model's answers to the test prompts, and all its scores."""
     template = TEMPLATES[settings.template]

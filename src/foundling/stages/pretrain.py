@@ -6,7 +6,6 @@ from pathlib import Path
 from foundling.data.lineage import SHAPED_BY, require
 from foundling.data.shards import open_tokens
 from foundling.metrics.pretrain import Pretrain
-from foundling.model.config import GPTConfig
 from foundling.settings import Job
 from foundling.text.tokenizer import Tokenizer
 from foundling.training import budget
@@ -14,7 +13,7 @@ from foundling.training.loop import Loop
 from foundling.training.run import TrainingRun
 from foundling.training.samples import Samples
 from foundling.training.snapshots import Snapshots, log_spaced
-from foundling.validation import build
+from foundling.weights.model_types import from_settings
 from foundling.weights.start import SCRATCH, start
 
 log = logging.getLogger(__name__)
@@ -31,8 +30,8 @@ def run(job: Job) -> float:
     tokenizer = Tokenizer.load(TOKENIZER)
     tokens = open_tokens(TOKENS, tokenizer)
     require(tokens.meta["made_with"], job.recipe, str(TOKENS), "run `dvc repro tokenize` first, or drop that setting")
-    shape = build(GPTConfig, {"vocab_size": tokenizer.vocab_size, **job.recipe["model"]}, "model")
-    network = start(settings.init_from, shape, tokenizer, settings.seed)
+    shape, make = from_settings(job.settings.model, tokenizer.vocab_size)
+    network = start(settings.init_from, shape, tokenizer, settings.seed, make)
     data = settings.data.build(
         tokens,
         network.config.context,

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from foundling.costs import HOUR, activation_bytes, free_memory, parts_that_fit, precision_of, state_bytes
 from foundling.device import automatic_precision
 from foundling.model.gpt import GPT
+from foundling.model.interface import LanguageModel
 from foundling.settings.runtime import Runtime, Trainer
 from foundling.settings.training import Pretrain
 from foundling.training.calibration import measure
@@ -21,7 +22,7 @@ GIB = 2.0**30
 
 
 def warn(
-    network: GPT,
+    network: LanguageModel,
     make_optimizer: Callable[[Any], Optimizer],
     settings: Pretrain,
     runtime: Runtime,
@@ -36,8 +37,10 @@ def warn(
     precision = precision_of(settings.precision, automatic_precision(device))
     shape, accumulate = network.config, settings.accumulate
     windows = math.ceil(settings.batch_size / accumulate / _device_count(runtime.trainer, device))
-    state = sum(state_bytes(shape, settings.optimizer.target.rpartition(".")[2], precision).values())
-    needed = state + activation_bytes(shape, windows * shape.context, precision, checkpointed=False)
+    state = needed = 0.0  # unknown for an architecture of the user's own
+    if isinstance(network, GPT):
+        state = sum(state_bytes(shape, settings.optimizer.target.rpartition(".")[2], precision).values())
+        needed = state + activation_bytes(shape, windows * shape.context, precision, checkpointed=False)
     free = float(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else free_memory()
     if needed > free:
         parts = parts_that_fit(shape, windows, precision, free - state)

@@ -9,7 +9,7 @@ from lightning import Callback, LightningModule, Trainer
 
 from foundling.generation.decode import continue_text
 from foundling.generation.sampling import Sampling
-from foundling.model.gpt import GPT
+from foundling.model.interface import LanguageModel
 from foundling.settings.training import Sample
 from foundling.text.tokenizer import Tokenizer
 from foundling.training.module import TrainingModule
@@ -22,7 +22,7 @@ class Samples(Callback):
     """Continues the prompt of `sample` after each validation, logs the text and appends it to the JSON lines `path`."""
 
     def __init__(
-        self, path: Path, network: GPT, tokenizer: Tokenizer, sample: Sample, seed: int, tokens_per_step: int
+        self, path: Path, network: LanguageModel, tokenizer: Tokenizer, sample: Sample, seed: int, tokens_per_step: int
     ) -> None:
         self.network, self.tokenizer, self.tokens_per_step = network, tokenizer, tokens_per_step
         self.prompt, self.length, self.seed = sample.prompt, sample.max_new_tokens, seed

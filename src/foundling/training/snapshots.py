@@ -7,7 +7,7 @@ import numpy as np
 from lightning import Callback, LightningModule, Trainer
 
 from foundling.artifacts import write_json
-from foundling.model.gpt import GPT
+from foundling.model.interface import LanguageModel
 from foundling.scratch import is_first_process
 from foundling.weights import folder
 
@@ -15,7 +15,7 @@ from foundling.weights import folder
 class Snapshots(Callback):
     """Saves the model after each of `steps` as `path`/step-…, with an index.json of steps and tokens trained on."""
 
-    def __init__(self, path: Path, network: GPT, steps: list[int], tokens_per_step: int) -> None:
+    def __init__(self, path: Path, network: LanguageModel, steps: list[int], tokens_per_step: int) -> None:
         self.path, self.network, self.tokens_per_step = path, network, tokens_per_step
         self.steps = set(steps)
         self.index: list[dict[str, Any]] = []

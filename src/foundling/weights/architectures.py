@@ -12,6 +12,7 @@ from torch import Tensor
 
 from foundling.model.config import GPTConfig
 from foundling.model.gpt import GPT
+from foundling.model.interface import LanguageModel
 from foundling.model.meta import meta_model
 
 
@@ -32,12 +33,17 @@ ARCHITECTURES = {architecture.name: architecture for architecture in (GPT2, LLAM
 FREE_FIELDS = ("dropout", "init", "attention")  # not fixed by a checkpoint: how the model is computed and trained
 
 
-def portable(model: GPT) -> tuple[Architecture, GPTConfig, dict[str, Tensor]]:
+def portable(model: LanguageModel) -> tuple[Architecture, GPTConfig, dict[str, Tensor]]:
     """The model as one of the architectures: its config there, and its tensors under our names.
 
     GPT-2 has biases and learned positions: absent biases become zeros, and sinusoids a table, which computes
     the same function. ValueError names the fields that no architecture supports.
     """
+    if not isinstance(model, GPT):
+        raise ValueError(
+            f"other programs cannot run model {model.architecture}, an architecture of your own; only GPTs can be "
+            "exported, as model=llama"
+        )
     config, state = model.config, {name: t.detach() for name, t in model.state_dict().items()}
     if config.norm == "layernorm" and config.position != "rotary":
         config = replace(config, bias=True, position="learned")

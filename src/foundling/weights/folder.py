@@ -8,23 +8,27 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from foundling.artifacts import atomic_folder, read_json, sha256, write_json
-from foundling.model.config import GPTConfig
-from foundling.model.gpt import GPT
+from foundling.model.classifier import Classifier
+from foundling.model.config import ClassifierConfig, GPTConfig
+from foundling.model.interface import LanguageModel
 from foundling.model.meta import meta_model
 from foundling.text.tokenizer import Tokenizer
 from foundling.validation import build
 from foundling.weights.card import CARD, card
+from foundling.weights.model_types import OURS, ModelType, named
 from foundling.weights.provenance import PROVENANCE, recorded_files
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
+ARCHITECTURE = "architecture"  # in config.json: the name of an architecture of the user's own
 TOKENIZER = "tokenizer"
 DTYPES = ("F64", "F32", "F16", "BF16")
 MAX_REPORTED = 8  # problems named in one message
@@ -50,10 +54,9 @@ def save(
             derived.
         extra: further JSON files by name.
     """
-    config: Any = model.config
     with atomic_folder(folder) as temporary:
-        write_json(temporary / CONFIG, dataclasses.asdict(config))
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+        write_json(temporary / CONFIG, _described(model))
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _tensors(model).items()}
         save_tensors(tensors, temporary / WEIGHTS)
         if tokenizer is not None:
             tokenizer.save(temporary / TOKENIZER)
@@ -82,13 +85,15 @@ def hashes(folder: Path) -> dict[str, str]:
     return {name: sha256(folder / name) for name in names}
 
 
-def load(folder: Path) -> tuple[GPT, Tokenizer]:
-    """Load a GPT and its tokenizer, as `load_as`."""
-    return load_as(folder, GPT, GPTConfig)
+def load(folder: Path) -> tuple[LanguageModel, Tokenizer]:
+    """Load a language model and its tokenizer, as `load_as`."""
+    return load_as(folder, LanguageModel, GPTConfig)
 
 
 def load_as(folder: Path, model_class: type[Model], config_class: type) -> tuple[Model, Tokenizer]:
     """Load any kind of model and its tokenizer, on the CPU, in evaluation mode.
+
+    A language model, and a classifier's, is of the architecture that config.json names, or our GPT.
 
     A damaged folder, or a tokenizer that does not belong to the model, raises ValueError.
     """
@@ -103,17 +108,29 @@ def load_as(folder: Path, model_class: type[Model], config_class: type) -> tuple
     return model, tokenizer
 
 
-def load_model(folder: Path) -> GPT:
-    """Load a GPT without its tokenizer."""
-    return _load(folder, GPT, GPTConfig)
+def load_model(folder: Path) -> LanguageModel:
+    """Load a language model without its tokenizer."""
+    return _load(folder, LanguageModel, GPTConfig)
 
 
 def read_config(folder: Path, config_class: type[Config] = GPTConfig) -> Config:  # type: ignore[assignment]
     """Read config.json as `config_class`; invalid, unknown and missing fields raise ValueError."""
+    return cast(Config, _read_config(folder, config_class)[0])
+
+
+def _read_config(folder: Path, config_class: type) -> tuple[Any, ModelType]:
+    """The config, and the type of the language model that it describes or that its classifier reads."""
     path = folder / CONFIG
     values = read_json(path)
     try:
-        return build(config_class, values, "")
+        trunk = values.get("trunk") if config_class is ClassifierConfig else values
+        model_type = OURS
+        if config_class in (GPTConfig, ClassifierConfig) and isinstance(trunk, dict) and ARCHITECTURE in trunk:
+            model_type = named(trunk.pop(ARCHITECTURE))
+        described: Any = model_type.config_class if config_class is GPTConfig else config_class
+        if config_class is ClassifierConfig:
+            described = described[model_type.config_class]
+        return build(described, values, ""), model_type
     except ValueError as error:
         raise ValueError(f"{path}: {error}; see docs/models.md") from None
 
@@ -147,24 +164,55 @@ def join_first(problems: Sequence[str], separator: str = "; ") -> str:
 
 
 def _load(folder: Path, model_class: type[Model], config_class: type) -> Model:
-    config: Any = read_config(folder, config_class)
+    config, model_type = _read_config(folder, config_class)
+
+    def make(config: Any) -> Any:
+        if config_class is ClassifierConfig:
+            return Classifier(config, model_type.make(config.trunk))
+        return model_type.make(config) if config_class is GPTConfig else model_class(config)
+
     path = folder / WEIGHTS
     if not path.is_file():
         raise ValueError(f"{path} is missing; run the stage that makes it (`dvc repro` runs all that are needed)")
     try:
         with safe_open(path, framework="pt") as file:
             shapes = _read_shapes(path, file)
-            require_layers(str(path), config, shapes)
-            model = meta_model(model_class, config)
-            check_shapes(str(path), shapes, {name: tuple(t.shape) for name, t in model.state_dict().items()})
+            if model_type is OURS:
+                require_layers(str(path), config, shapes)
+            model = meta_model(make, config)
+            check_shapes(str(path), shapes, {name: tuple(t.shape) for name, t in _tensors(model).items()})
             state = {name: file.get_tensor(name) for name in shapes}
     except (SafetensorError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise ValueError(f"{path} is not a valid safetensors file ({error}); rebuild it with `dvc repro`") from None
-    model.load_state_dict(state, assign=True)
-    model.make_tables()  # type: ignore[operator]
-    return model.eval()
+    if model_type is OURS:
+        model.load_state_dict(state, assign=True)
+        model.make_tables()
+    else:  # built in earnest, for what it keeps outside of its state dict, and copied, for its tied tensors
+        with torch.random.fork_rng([]):
+            model = make(config)
+        model.load_state_dict(state, strict=False)
+    return cast(Model, model.eval())
+
+
+def _described(model: nn.Module) -> dict[str, Any]:
+    """The model's config as plain values, with the name of an architecture of the user's own."""
+    config: Any = model.config
+    values = dataclasses.asdict(config)
+    name = getattr(getattr(model, "trunk", model), "architecture", None)
+    if name is None:
+        return values
+    if "trunk" in values:
+        return values | {"trunk": {ARCHITECTURE: name, **values["trunk"]}}
+    return {ARCHITECTURE: name, **values}
+
+
+def _tensors(model: nn.Module) -> dict[str, Tensor]:
+    """The tensors of the state dict, tied ones once, under their first name."""
+    unique = {id(tensor): name for name, tensor in reversed(model.state_dict(keep_vars=True).items())}
+    names = set(unique.values())
+    return {name: tensor for name, tensor in model.state_dict().items() if name in names}
 
 
 def _read_shapes(path: Path, file: Any) -> dict[str, tuple[int, ...]]:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from foundling.artifacts import atomic_folder
 from foundling.model.config import GPTConfig
-from foundling.model.gpt import GPT
+from foundling.model.interface import LanguageModel
 from foundling.text.merges import merges
 from foundling.text.prompts import ASSISTANT, ROLES, Template, jinja
 from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer, printable
@@ -70,7 +70,7 @@ TABLES = {
 
 def export(
     folder: Path,
-    model: GPT,
+    model: LanguageModel,
     tokenizer: Tokenizer,
     template: Template | None = None,
     precision: str = "f32",

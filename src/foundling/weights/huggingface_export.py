@@ -10,7 +10,7 @@ from torch import Tensor
 from foundling.artifacts import atomic_folder, write_json
 from foundling.model.classifier import Classifier
 from foundling.model.config import GPTConfig
-from foundling.model.gpt import GPT
+from foundling.model.interface import LanguageModel
 from foundling.text.prompts import Template, jinja
 from foundling.text.tokenizer import Tokenizer
 from foundling.weights.architectures import portable
@@ -29,7 +29,7 @@ MAX_LOGIT_ERROR = 1e-4  # by which the export may change a classifier's logits
 
 
 def export(
-    folder: Path, model: GPT, tokenizer: Tokenizer, template: Template | None = None, precision: str = "f32"
+    folder: Path, model: LanguageModel, tokenizer: Tokenizer, template: Template | None = None, precision: str = "f32"
 ) -> None:
     """Write a language model with its tokenizer and, for a chat model, its chat template."""
     architecture, config, state = portable(model)

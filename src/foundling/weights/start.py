@@ -1,13 +1,16 @@
 """The initial weights of a base model: random, from a model folder, or published by OpenAI or on Hugging Face."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from foundling.costs import parameters, require_memory
 from foundling.model.config import GPTConfig
 from foundling.model.gpt import GPT
+from foundling.model.interface import LanguageModel
 from foundling.model.meta import meta_model
 from foundling.text.tokenizer import Tokenizer
 from foundling.weights import folder, huggingface, huggingface_config, openai
@@ -17,19 +20,25 @@ from foundling.weights.vocabulary import require_same
 SCRATCH = "scratch"
 
 
-def start(init_from: str, config: GPTConfig, tokenizer: Tokenizer, seed: int) -> GPT:
-    """A GPT in training mode: randomly initialised with the shape `config`, or loaded from the folder
-    `init_from`.
+def start(
+    init_from: str, config: Any, tokenizer: Tokenizer, seed: int, make: Callable[[Any], LanguageModel] = GPT
+) -> LanguageModel:
+    """A model in training mode: made from `config` with random weights, or loaded from the folder `init_from`.
 
     A model folder has a shape of its own; published weights must have the shape `config`. Both must use the
     same tokenizer. ValueError says what does not match.
     """
     if init_from == SCRATCH:
-        require_memory(sum(parameters(config).values()))
+        is_gpt = isinstance(config, GPTConfig)
+        require_memory(sum(parameters(config).values()) if is_gpt else meta_model(make, config).parameter_count())
         torch.manual_seed(seed)
-        return GPT(config)
+        return make(config)
     path = Path(init_from)
     if openai.is_checkpoint(path) or huggingface.is_checkpoint(path):
+        if not isinstance(config, GPTConfig):
+            raise ValueError(
+                f"pretrain.init_from={init_from}: holds a GPT, and the model is not; choose weights={SCRATCH}"
+            )
         return _load_published(path, config, tokenizer).train()
     huggingface.refuse_pickles(path)
     if not (path / folder.CONFIG).is_file():
