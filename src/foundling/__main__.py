@@ -53,6 +53,7 @@ COMPUTING = {*TRAININGS, "evaluate", "generate", "predict", "chat", "translate"}
 def main() -> None:
     """Run one command; a user's mistake ends in one line and exit code 1, Ctrl-C in one line and 130."""
     name, arguments = (sys.argv[1] if len(sys.argv) > 1 else "--help"), sys.argv[2:]
+    sys.path.append(os.getcwd())  # for the user's own modules, behind all that is installed
     try:
         if name in ("-h", "--help", "help"):
             print(_overview())

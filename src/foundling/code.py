@@ -87,12 +87,7 @@ def _read(package: Path, name: str) -> Module:
     file = _file_of(package, name)
     assert file is not None
     is_package = file.name == "__init__.py"
-    try:
-        tree = ast.parse(file.read_bytes())
-    except SyntaxError as error:
-        raise ValueError(f"{file}:{error.lineno} is not valid Python ({error.msg}); fix that line") from None
-    writer = _Writer()
-    writer.write(tree)
+    writer = _written(file)
     content = hashlib.sha256("".join(writer.parts).encode())
     for data in _data_files(file.parent) if is_package else ():
         content.update(f"\n{data.relative_to(file.parent).as_posix()} ".encode())
@@ -101,6 +96,21 @@ def _read(package: Path, name: str) -> Module:
     imported = {found for node in writer.imports for found in _names(node, folder)}
     imported = {above for found in imported | {folder} for above in _with_parents(found)}
     return Module(content.hexdigest(), frozenset(found for found in imported if _file_of(package, found)))
+
+
+def file_hash(file: Path) -> str:
+    """The hash of a single module, without what it imports."""
+    return hashlib.sha256("".join(_written(file).parts).encode()).hexdigest()
+
+
+def _written(file: Path) -> "_Writer":
+    try:
+        tree = ast.parse(file.read_bytes())
+    except SyntaxError as error:
+        raise ValueError(f"{file}:{error.lineno} is not valid Python ({error.msg}); fix that line") from None
+    writer = _Writer()
+    writer.write(tree)
+    return writer
 
 
 def _file_of(package: Path, name: str) -> Path | None:

@@ -1,18 +1,22 @@
 """Write composed.yaml from conf/ and params.yaml, and hashes of code and of own files, all for DVC to compare."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from foundling.artifacts import atomic_file
-from foundling.code import CODE, stage_hashes
+from foundling.artifacts import atomic_file, fingerprint
+from foundling.code import CODE, file_hash, stage_hashes
 from foundling.config import COMPOSED, recipe
 from foundling.data.inputs import INPUTS, inputs
 from foundling.plain import read_yaml
 from foundling.settings import Job
+from foundling.settings.models import Model
+from foundling.settings.types import CustomComponent
 
 PACKAGE = Path(__file__).parents[1]
+MODEL_STAGES = ("pretrain", "classify", "instruct", "evaluate")
 COMPOSED_HEAD = "from conf/ and params.yaml: this experiment, to the last value"
 CODE_HEAD = "from src/foundling: for each stage, one hash of what its code does"
 INPUTS_HEAD = "from your own files: how many each source has, and a hash of their names and contents"
@@ -26,8 +30,24 @@ def run(job: Job) -> None:
     recorded = read_yaml(out / INPUTS) if (out / INPUTS).is_file() else None
     own = inputs(settings, mirror, recorded if isinstance(recorded, dict) else {})
     _write(out / COMPOSED, COMPOSED_HEAD, settings)
-    _write(out / CODE, CODE_HEAD, stage_hashes(PACKAGE, settings))
+    _write(out / CODE, CODE_HEAD, _code_hashes(settings, job.settings.model))
     _write(out / INPUTS, INPUTS_HEAD, own)
+
+
+def _code_hashes(recipe: dict[str, Any], model: Model) -> dict[str, str]:
+    """The hashes of all stages; an architecture of the user's own counts for those that run the model."""
+    hashes = stage_hashes(PACKAGE, recipe)
+    if isinstance(model, CustomComponent):
+        module = model.target.rpartition(".")[0]
+        try:
+            spec = find_spec(module)
+        except (ImportError, ValueError):
+            spec = None
+        if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+            raise ValueError(f"model._target_={model.target}: there is no Python module {module}; correct it")
+        own = file_hash(Path(spec.origin))
+        hashes |= {stage: fingerprint([hashes[stage], own]) for stage in MODEL_STAGES}
+    return hashes
 
 
 def _write(path: Path, head: str, values: dict[str, Any]) -> None:
