@@ -57,7 +57,7 @@ class Block(nn.Module):
 
 
 class GPT(LanguageModel):
-    """A decoder-only Transformer."""
+    """A decoder-only Transformer: its `forward`, in model/interface.py, is `head(hidden(ids))`."""
 
     config: GPTConfig
     rotary_cos: Tensor
@@ -77,37 +77,14 @@ class GPT(LanguageModel):
         self.output = None if config.tied else nn.Linear(config.n_embd, config.vocab_size, bias=False)
         initialise_gpt(self)
 
-    def forward(
-        self,
-        ids: Tensor,
-        cache: KVCache | None = None,
-        mask: Tensor | None = None,
-        segments: Tensor | None = None,
-        at: Tensor | None = None,
-    ) -> Tensor:
-        """Logits (B, T, V) for ids (B, T): at each position, of the token that follows it.
-
-        With a boolean `at` (B, T), only those of the N positions where it is True, (N, V): the head is
-        expensive for a large V. The other arguments are those of `hidden`.
-        """
-        hidden = self.hidden(ids, cache, mask, segments)
-        return self.head(hidden if at is None else hidden[at])
-
-    def hidden(
-        self,
-        ids: Tensor,
-        cache: KVCache | None = None,
-        mask: Tensor | None = None,
-        segments: Tensor | None = None,
-    ) -> Tensor:
+    def hidden(self, ids: Tensor, cache: KVCache | None = None, *, segments: Tensor | None = None) -> Tensor:
         """The final hidden states (B, T, C), after the last norm.
 
         Args:
             ids: (B, T). With a cache, only the tokens that it does not hold.
             cache: the state of the previous tokens, extended in place.
-            mask: (T, S) or (B, 1, T, S), True where attention is allowed; None is causal.
             segments: (B, T), the number of the text that each token belongs to, where several are packed into
-                a row; each is read as if it were alone. Not with a cache or a mask.
+                a row; each is read as if it were alone. Not with a cache.
 
         Raises:
             ValueError: for more than `context` tokens.
@@ -120,9 +97,9 @@ class GPT(LanguageModel):
                 "shorten the text, or pretrain with a longer model.context"
             )
         positions: slice | Tensor = slice(start, end)
+        mask = None
         if segments is not None:
             assert cache is None
-            assert mask is None
             positions, mask = packed_positions_and_mask(segments)
         x, rotary = self._embed(ids, positions)
         for i, block in enumerate(self.blocks):

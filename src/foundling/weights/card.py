@@ -58,24 +58,15 @@ def kind_of(config: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:
 def _what(config: Mapping[str, Any], parameters: int) -> str:
     shape = config.get("trunk", config)
     if "architecture" in shape:
-        text = (
-            f"A model of the architecture {shape['architecture']} with {parameters:,} parameters, a context of "
-            f"{shape['context']:,} tokens, a vocabulary of {shape['vocab_size']:,}."
-        )
-        return text + _labels(config)
-    if "n_encoder" in shape:
-        kind, layers = "An encoder–decoder", f"{shape['n_encoder']} + {shape['n_decoder']} layers"
+        text = f"A {shape['architecture']} model of {parameters:,} parameters: "
     else:
-        kind, layers = "A decoder-only", f"{shape['n_layer']} layers"
-    text = (
-        f"{kind} Transformer of {parameters:,} parameters: {layers} of width {shape['n_embd']}, "
-        f"{shape['n_head']} heads, a context of {shape['context']:,} tokens, a vocabulary of {shape['vocab_size']:,}."
-    )
-    return text + _labels(config)
-
-
-def _labels(config: Mapping[str, Any]) -> str:
-    return f" Its labels: {', '.join(config['labels'])}." if "labels" in config else ""
+        kind, layers = "A decoder-only", f"{shape.get('n_layer')} layers"
+        if "n_encoder" in shape:
+            kind, layers = "An encoder–decoder", f"{shape['n_encoder']} + {shape['n_decoder']} layers"
+        text = f"{kind} Transformer of {parameters:,} parameters: {layers} of width {shape['n_embd']}, "
+        text += f"{shape['n_head']} heads, "
+    text += f"a context of {shape['context']:,} tokens, a vocabulary of {shape['vocab_size']:,}."
+    return text + (f" Its labels: {', '.join(config['labels'])}." if "labels" in config else "")
 
 
 def _datasets(recipe: Mapping[str, Any], section: str) -> list[tuple[str, str, str]]:

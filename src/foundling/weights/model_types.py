@@ -4,18 +4,19 @@ A name is that of a file conf/model/NAME.yaml with a `_target_`, or an entry poi
 group foundling.models. What a model folder says is only looked up there; it is never imported itself.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from inspect import signature
+from pathlib import Path
 from typing import Any, get_type_hints
 
 import torch
+from hydra.utils import get_class
 from pydantic import with_config
 from torch import nn
 
-from foundling.config import CONF, conf_folder
+from foundling.config import CONF
 from foundling.model.config import GPTConfig
 from foundling.model.gpt import GPT
 from foundling.model.interface import CustomModel, LanguageModel
@@ -25,7 +26,6 @@ from foundling.validation import STRICT, build
 
 GROUP = "foundling.models"
 TARGET = "_target_"
-NAME = re.compile(r"[\w-]+")
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,9 @@ def from_settings(settings: Model, vocab_size: int) -> tuple[Any, Callable[[Any]
 
 def named(name: Any) -> ModelType:
     """The architecture of this name; ValueError unless conf/model or an installed package has it."""
-    installed = _entry_points().get(name) if isinstance(name, str) else None
-    if isinstance(name, str) and NAME.fullmatch(name) and (target := _targets().get(name)) is not None:
-        return _custom(name, _locate(target), target)
-    if installed is not None:
-        return _custom(name, installed.load(), installed.value)
+    targets = _targets()
+    if isinstance(name, str) and name in targets:
+        return _custom(name, targets[name])
     raise ValueError(
         f"architecture={str(name)[:60]!r}: must be a file {CONF}/model/NAME.yaml with a {TARGET}, or an entry point "
         f"{GROUP} of an installed package; add the one that this model was trained with"
@@ -65,9 +63,6 @@ def _name_of(target: str) -> str:
     for name, known in _targets().items():
         if known == target:
             return name
-    for name, point in _entry_points().items():
-        if point.value.replace(":", ".") == target:
-            return name
     raise ValueError(
         f"model.{TARGET}={target[:60]!r}: must be the {TARGET} of a file in {CONF}/model, whose name the model "
         f"folder records; write it into {CONF}/model/NAME.yaml and choose model=NAME"
@@ -75,28 +70,21 @@ def _name_of(target: str) -> str:
 
 
 def _targets() -> dict[str, str]:
-    """The targets that conf/model names, by file name."""
-    files = sorted((conf_folder() / "model").glob("*.yaml"))
-    sections = {file.stem: read_yaml(file) for file in files}
-    return {name: str(values[TARGET]) for name, values in sections.items() if TARGET in (values or {})}
+    """The dotted paths of classes, by the names that conf/model and installed packages give them."""
+    targets = {point.name: point.value.replace(":", ".") for point in entry_points(group=GROUP)}
+    for file in sorted(Path(CONF, "model").glob("*.yaml")):
+        if target := (read_yaml(file) or {}).get(TARGET):
+            targets[file.stem] = str(target)
+    return targets
 
 
-def _entry_points() -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=GROUP)}
-
-
-def _locate(target: str) -> Any:
-    from hydra.utils import get_class
-
+def _custom(name: str, target: str) -> ModelType:
+    """The model type of a user's class, whose first argument is annotated with its config dataclass."""
     try:
-        return get_class(target)
+        model_class: Any = get_class(target)
     except Exception as error:  # whatever the user's module raises while it is imported
         reason = " ".join(str(error.__cause__ or error).split())
         raise ValueError(f"model.{TARGET}={target}: cannot be imported ({reason})") from error
-
-
-def _custom(name: str, model_class: Any, target: str) -> ModelType:
-    """The model type of a user's class, whose first argument is annotated with its config dataclass."""
     is_module = isinstance(model_class, type) and issubclass(model_class, nn.Module)
     first = list(signature(model_class).parameters)[:1] if is_module else []
     config_class = get_type_hints(model_class.__init__).get(first[0]) if first else None
