@@ -297,7 +297,7 @@ def test_a_changed_architecture_changes_the_hashes_of_the_stages_that_run_it(
     project: Path, job: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stages = ("tokenize", "pretrain", "classify", "instruct", "evaluate", "report")
-    monkeypatch.setattr(compose, "stage_hashes", lambda package: dict.fromkeys(stages, "0"))
+    monkeypatch.setattr(compose, "stage_hashes", lambda package, recipe: dict.fromkeys(stages, "0"))
 
     def hashes(model: str = "convolution") -> dict[str, str]:
         importlib.invalidate_caches()
