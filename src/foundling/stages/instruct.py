@@ -88,7 +88,9 @@ def run(job: Job) -> float:
     return accuracy
 
 
-def _tune(network: GPT, data: InstructionData, settings: InstructSettings, training: TrainingRun) -> dict[str, float]:
+def _tune(
+    network: LanguageModel, data: InstructionData, settings: InstructSettings, training: TrainingRun
+) -> dict[str, float]:
     """Train the network in place, all of it or by LoRA; returns the measures of the last validation."""
     if settings.method == "lora":
         lora.wrap(network, **asdict(settings.lora), seed=settings.seed)
