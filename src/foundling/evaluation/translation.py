@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
-import numpy as np
 import torch
 from rich.table import Table
 from sacrebleu.metrics.bleu import BLEU, BLEUScore
@@ -30,12 +29,11 @@ DICTIONARIES = {
 
 
 class Bleu(BLEU):
-    """sacrebleu's BLEU, whose bootstrap fails when some resamples score 0: it then mixes float and float32."""
+    """sacrebleu's BLEU with scores of one type: its bootstrap fails where some are float and some float32."""
 
     def _compute_score_from_stats(self, stats: Any) -> BLEUScore:
         result = super()._compute_score_from_stats(stats)
-        if isinstance(stats, np.ndarray):
-            result.score = stats.dtype.type(result.score)
+        result.score = float(result.score)
         return result
 
 
