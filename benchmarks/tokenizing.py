@@ -20,6 +20,7 @@ from foundling.data.corpora import Document
 from foundling.data.shards import write
 from foundling.data.splits import TRAIN
 from foundling.fables.generators import GENERATORS
+from foundling.settings.datasets import Source
 from foundling.text.tokenizer import Tokenizer, train_bpe
 
 THREADS = 2
@@ -37,7 +38,7 @@ def ours(tokenizer: Tokenizer, megabytes: float) -> float:
     """MB/s from documents to hashed shards on disk."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        write(documents(megabytes), tokenizer, Path(folder) / "tokens", [{"name": "stories"}], {}, "auto")
+        write(documents(megabytes), tokenizer, Path(folder) / "tokens", [Source(name="stories", path="x")], {}, "auto")
         return megabytes / (time.perf_counter() - began)
 
 

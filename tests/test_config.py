@@ -156,7 +156,7 @@ def test_every_shipped_choice_composes(choice: str) -> None:
 def test_help_compose_fetch_and_tokenize_import_neither_torch_nor_lightning() -> None:
     code = """
 import sys, runpy
-for name in ("compose", "fetch", "weights", "tokenizer", "tokenize"):
+for name in ("compose", "fetch", "weights", "train_tokenizer", "tokenize"):
     __import__(f"foundling.stages.{name}")
 sys.argv = ["foundling", "pretrain", "--help"]
 runpy.run_module("foundling", run_name="__main__")

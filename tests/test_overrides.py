@@ -290,7 +290,7 @@ def test_hydras_own_flags_work(project: Path, arguments: list[str], shows: str) 
 
 @pytest.mark.parametrize("arguments", [["~model"], ["~pretrain.optimizer"], ["~corpus.split"], ["hydra.mode=NEVER"]])
 def test_deletions_and_hydras_refusals_are_one_line(project: Path, arguments: list[str]) -> None:
-    done = foundling(project, "tokenizer", *arguments)
+    done = foundling(project, "train_tokenizer", *arguments)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert done.stderr.startswith("foundling: ")

@@ -25,7 +25,7 @@ COMMANDS = {
     "compose": "stages",
     "fetch": "stages",
     "weights": "stages",
-    "tokenizer": "stages",
+    "train_tokenizer": "stages",
     "tokenize": "stages",
     "pretrain": "stages",
     "classify": "stages",
@@ -164,7 +164,8 @@ def _help(name: str, arguments: list[str]) -> str:
     if composed is None:
         raise ValueError("--help shows one config; leave out -m and Hydra's other flags")
     choices = [f"  {group}: {', '.join(names)}" for group, names in config.groups().items() if len(names) > 1]
-    sections = [section for section in (name, "runtime") if section in composed]
+    own = "tokenizer" if name in ("train_tokenizer", "tokenize") else name
+    sections = [section for section in (own, "runtime") if section in composed]
     shown = OmegaConf.to_yaml(OmegaConf.masked_copy(composed, sections)) if sections else ""
     return "\n".join(
         [

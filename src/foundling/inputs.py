@@ -14,7 +14,7 @@ BASE, TOKENS = Path("models/base"), Path("data/tokens")
 MADE_BY = {"base": "pretrain", "assistant": "instruct", "classifier": "classify", "translator": "train_translator"}
 WEIGHTS, CHAT = "model.safetensors", "chat.json"
 CORPUS = {"data/raw/corpus/meta.json": "fetch@corpus"}
-TOKENIZER = {"data/tokenizer/tokenizer.json": "tokenizer"}
+TOKENIZER = {"data/tokenizer/tokenizer.json": "train_tokenizer"}
 TOKENS_META = {"data/tokens/meta.json": "tokenize"}
 BASE_MODEL = {f"models/base/{name}": "pretrain" for name in ("provenance.json", "config.json", WEIGHTS)}
 METRICS = {
@@ -36,7 +36,7 @@ MODELS = {
 def files_of(stage: str, settings: Settings) -> dict[str, str]:
     """The files that a stage reads and other stages of dvc.yaml make: {path: name of the stage}."""
     benchmarks = {f"data/raw/benchmarks/{name}/meta.json": "fetch@benchmarks" for name in settings.evaluate.benchmarks}
-    if stage == "tokenizer":
+    if stage == "train_tokenizer":
         weights = {"data/raw/weights/tokenizer.json": "weights"}
         return {"weights": weights, "bpe": CORPUS, "char": CORPUS}.get(settings.tokenizer.kind, {})
     if stage == "tokenize":

@@ -93,6 +93,6 @@ def test_epochs_and_validation_count_where_the_tokens_are_this_configs(capsys: A
 
 def test_the_vocabulary_is_the_tokenizers(capsys: Any) -> None:
     assert "token embedding 38,597,376" in planned(capsys, "tokenizer=gpt2", "model=gpt2_124m", "hardware=a100")
-    with pytest.raises(ValueError, match="run `dvc repro tokenizer`, or set plan"):
+    with pytest.raises(ValueError, match="run `dvc repro train_tokenizer`, or set plan"):
         planned(capsys, "tokenizer=char", "hardware=a100")
     assert "token embedding 8,320" in planned(capsys, "tokenizer=char", "hardware=a100", "model=char", "vocab_size=65")

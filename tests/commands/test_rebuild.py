@@ -113,7 +113,7 @@ def test_it_carries_them_out_in_a_clean_clone_and_compares(project: Path, run: A
     assert "models/base was recreated to the bit in scratch/rebuild/" in capsys.readouterr().out
     (clone,) = (project / "scratch/rebuild").iterdir()
     log = clone / git("rev-parse", "--show-prefix") / "log"
-    assert log.read_text().split() == ["fetch", "weights", "tokenizer", "tokenize", "pretrain"]
+    assert log.read_text().split() == ["fetch", "weights", "train_tokenizer", "tokenize", "pretrain"]
     run(execute=True)
 
 

@@ -60,7 +60,7 @@ def test_no_model_at_all_is_one_line(run: Any) -> None:
 def test_own_files_that_changed_since_fetching_are_a_fault(run: Any, job: Callable[..., Job], capsys: Any) -> None:
     Path("texts").mkdir()
     Path("texts/a.txt").write_text("one")
-    fetch(job("corpus=files", "corpus.path=texts").recipe["corpus"], Path("data/raw/corpus"), None)
+    fetch(job("corpus=files", "corpus.path=texts").settings.corpus, Path("data/raw/corpus"), None)
     meta = Path("data/raw/corpus/meta.json")
     made = read_json("models/one/provenance.json")
     write_json("models/one/provenance.json", made | {"inputs": {str(meta): sha256(meta)}})

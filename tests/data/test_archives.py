@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from foundling.data.archives import extract, is_archive
+from foundling.settings.datasets import Source
+
+SOURCE = Source(name="test", path="x")
 
 
 def _everything(name: Path) -> bool:
@@ -57,7 +60,7 @@ MAKERS: list[tuple[Callable[..., Path], str]] = [
 @pytest.mark.parametrize(("make", "name"), MAKERS)
 def test_wanted_files_come_out_sorted(tmp_path: Path, make: Callable[..., Path], name: str) -> None:
     archive = make(tmp_path / name, ("d/b.txt", None, b"B"), ("a.txt", None, b"A"), ("d/c.bin", None, b"C"))
-    found = extract(archive, tmp_path / "out", lambda name: name.suffix == ".txt")
+    found = extract(archive, tmp_path / "out", lambda name: name.suffix == ".txt", SOURCE)
     assert is_archive(name)
     assert found == [Path("a.txt"), Path("d/b.txt")]
     assert sorted(p.name for p in (tmp_path / "out").rglob("*") if p.is_file()) == ["a.txt", "b.txt"]
@@ -70,8 +73,8 @@ def test_a_name_that_leads_outside_is_refused(
     tmp_path: Path, make: Callable[..., Path], name: str, hostile: str
 ) -> None:
     archive = make(tmp_path / name, (hostile, None, b"evil"))
-    with pytest.raises(ValueError, match=r"lies outside of the folder"):
-        extract(archive, tmp_path / "in/out", _everything)
+    with pytest.raises(ValueError, match=r"is outside of the folder"):
+        extract(archive, tmp_path / "in/out", _everything, SOURCE)
     assert not list(tmp_path.rglob("*evil*"))
     assert not Path("/tmp/foundling_evil.txt").exists()
 
@@ -82,7 +85,7 @@ def test_links_are_left_out_and_lead_nowhere(tmp_path: Path, make: Callable[...,
     archive = make(
         tmp_path / name, ("link", "../outside", b""), ("link/evil.txt", None, b"evil"), ("a.txt", None, b"A")
     )
-    found = extract(archive, tmp_path / "out", _everything)
+    found = extract(archive, tmp_path / "out", _everything, SOURCE)
     assert Path("a.txt") in found
     assert not (tmp_path / "out/link").is_symlink()
     assert not list((tmp_path / "outside").iterdir())
@@ -93,4 +96,4 @@ def test_a_damaged_archive_is_refused(tmp_path: Path, make: Callable[..., Path],
     archive = make(tmp_path / name, ("a.txt", None, bytes(range(256)) * 400))
     archive.write_bytes(archive.read_bytes()[:300])
     with pytest.raises(ValueError, match=r"archive a.* cannot be unpacked"):
-        extract(archive, tmp_path / "out", _everything)
+        extract(archive, tmp_path / "out", _everything, SOURCE)

@@ -3,6 +3,7 @@
 import json
 import random
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +13,26 @@ from hypothesis import strategies as st
 
 from foundling.data.corpora import Count, Tally, clean, cut, documents
 from foundling.data.fetching import fetch
+from foundling.metrics.data import Change
+from foundling.settings.datasets import Corpus
+from foundling.validation import build
+
+SETTINGS = {"name": "test", "clean": {"min_characters": 1, "deduplicate": True}}
+SPLIT = {"validation": 0.1, "by": "document"}
 
 
-def _corpus(tmp_path: Path, texts: dict[str, list[str]], **changes: Any) -> tuple[Path, dict[str, Any]]:
-    """A fetched corpus of the given texts, a source each."""
+def _corpus(tmp_path: Path, texts: dict[str, list[str]], **changes: Any) -> tuple[Path, Corpus]:
+    """A fetched corpus, one source for each list of texts."""
     sources = []
     for name, rows in texts.items():
         path = tmp_path / f"{name}.jsonl"
         path.write_text("".join(json.dumps({"text": text}) + "\n" for text in rows))
-        sources.append({"name": name, "weight": 1.0, "path": str(path)})
-    corpus = {
-        "name": "test",
-        "sources": sources,
-        "clean": {"min_characters": 1, "deduplicate": True},
-        "split": {"validation": 0.1, "by": "document"},
-    } | changes
+        sources.append({"name": name, "path": str(path)})
+    return _fetched(tmp_path, sources, **changes)
+
+
+def _fetched(tmp_path: Path, sources: list[dict[str, Any]], **changes: Any) -> tuple[Path, Corpus]:
+    corpus = build(Corpus, {**SETTINGS, "split": SPLIT, "sources": sources, **changes}, "corpus")
     folder = tmp_path / f"raw{random.random()}"
     fetch(corpus, folder, None)
     return folder, corpus
@@ -100,8 +106,8 @@ def test_a_text_comes_once_across_sources_and_short_ones_are_left_out(tmp_path: 
 def test_lines_are_joined_to_documents(tmp_path: Path) -> None:
     lines = [x for at in range(60) for x in (f" = Title {at} = \n", "", " = = Part = = \n", f" Text {at}. \n")]
     folder, corpus = _corpus(tmp_path, {"wiki": lines})
-    corpus["sources"][0]["begins"] = "^ = [^=]"
-    found = list(documents(folder, corpus))
+    source = replace(corpus.sources[0], begins="^ = [^=]")
+    found = list(documents(folder, replace(corpus, sources=(source,))))
     assert len(found) == 60
     assert found[0].text == " = Title 0 = \n = = Part = = \n Text 0. \n"
 
@@ -112,33 +118,6 @@ def test_an_empty_corpus_and_an_empty_side_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"none of the 2 documents of corpus test fell into validation.*by=position"):
         split = {"validation": 1e-9, "by": "document"}
         list(documents(*_corpus(tmp_path, {"a": ["one text", "another"]}, split=split)))
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"split": {"validation": 1.5, "by": "document"}}, r"corpus\.split\.validation=1\.5; allowed is a share"),
-        ({"split": {"validation": 0.1, "by": "hash"}}, r"corpus\.split\.by='hash'; allowed are document and position"),
-    ],
-)
-def test_a_split_that_means_nothing_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        list(documents(*_corpus(tmp_path, {"a": ["text"]}, **changes)))
-
-
-def test_a_weight_must_be_above_zero(tmp_path: Path) -> None:
-    folder, corpus = _corpus(tmp_path, {"a": ["text"]})
-    corpus["sources"][0]["weight"] = 0
-    with pytest.raises(ValueError, match=r"source a has weight 0; allowed is a number above 0"):
-        list(documents(folder, corpus))
-
-
-@pytest.mark.parametrize("first", [1, -0.1, "half", True])
-def test_the_share_that_a_source_comes_first_is_below_one(tmp_path: Path, first: Any) -> None:
-    folder, corpus = _corpus(tmp_path, {"a": ["text"]})
-    corpus["sources"][0]["first"] = first
-    with pytest.raises(ValueError, match=r"source a has first .*; allowed is a share of the training"):
-        list(documents(folder, corpus))
 
 
 def test_a_count_adds_up() -> None:
@@ -166,7 +145,7 @@ def test_what_is_left_out_or_changed_is_counted_by_reason(tmp_path: Path) -> Non
     folder, corpus = _corpus(tmp_path, {"a": many + texts}, clean={"min_characters": 2, "deduplicate": True})
     tally = Tally()
     kept = list(documents(folder, corpus, tally))
-    assert {row["reason"]: (row["documents"], row["characters"]) for row in tally.rows()} == {
+    assert {row.reason: (row.documents, row.characters) for row in tally.changes()} == {
         "left out: empty": (1, 0),
         "left out: shorter than clean.min_characters": (1, 1),
         "left out: came before": (2, 12),
@@ -181,23 +160,16 @@ def test_what_is_left_out_or_changed_is_counted_by_reason(tmp_path: Path) -> Non
 def test_lines_that_repeat_are_kept_and_counted(tmp_path: Path) -> None:
     lines = [f"line {at}" for at in range(60)] + ["la la la"] * 9
     (tmp_path / "songs.txt").write_text("\n".join(lines))
-    _, corpus = _corpus(tmp_path, {"a": ["only"]})
-    corpus["sources"] = [{"name": "songs", "path": str(tmp_path / "songs.txt"), "format": "lines"}]
-    fetch(corpus, tmp_path / "raw", None)
+    songs = {"name": "songs", "path": str(tmp_path / "songs.txt"), "format": "lines"}
     tally = Tally()
-    assert [document.text for document in documents(tmp_path / "raw", corpus, tally)] == lines
-    assert tally.rows() == [
-        {"source": "songs", "reason": "kept: lines that came before", "documents": 8, "characters": 64}
-    ]
+    assert [document.text for document in documents(*_fetched(tmp_path, [songs]), tally)] == lines
+    assert tally.changes() == (
+        Change(source="songs", reason="kept: lines that came before", documents=8, characters=64),
+    )
 
 
 def test_bytes_that_were_replaced_are_counted(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"caf\xe9 and th\xe9 " * 20)
-    _, corpus = _corpus(tmp_path, {"b": ["only"]})
-    corpus["sources"] = [{"name": "a", "path": str(tmp_path / "a.txt"), "errors": "replace"}]
-    fetch(corpus, tmp_path / "raw", None)
     tally = Tally()
-    list(documents(tmp_path / "raw", corpus, tally))
-    assert [(row["reason"], row["characters"]) for row in tally.rows()] == [
-        ("changed: undecodable bytes to U+FFFD", 40)
-    ]
+    list(documents(*_fetched(tmp_path, [{"name": "a", "path": str(tmp_path / "a.txt"), "errors": "replace"}]), tally))
+    assert [(row.reason, row.characters) for row in tally.changes()] == [("changed: undecodable bytes to U+FFFD", 40)]

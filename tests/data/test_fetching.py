@@ -1,4 +1,4 @@
-"""Sources come from mirror, disk, URL, hub or generator, checked; what does not come is one error with the mend."""
+"""Sources come from mirror, disk, URL, hub or generator, checked; what is not available is one error with the fix."""
 
 import gzip
 import hashlib
@@ -16,6 +16,9 @@ from foundling.artifacts import read_json
 from foundling.data import download
 from foundling.data.fetching import fetch
 from foundling.data.sources import left_out, records
+from foundling.metrics.data import LeftOutFiles
+from foundling.settings.datasets import Dataset
+from foundling.validation import build
 
 TEXT = b"The lion is in the forest.\n" * 40
 SHA256 = hashlib.sha256(TEXT).hexdigest()
@@ -60,11 +63,11 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         thread.join()
 
 
-def dataset(**source: Any) -> dict[str, Any]:
-    return {"name": "test", "sources": [{"name": "one", "text": "text", **source}]}
+def dataset(**source: Any) -> Dataset:
+    return build(Dataset, {"name": "test", "sources": [{"name": "one", "text": "text", **source}]}, "test")
 
 
-def texts(folder: Path, config: dict[str, Any]) -> list[str]:
+def texts(folder: Path, config: Dataset) -> list[str]:
     return [record["text"] for _, record in records(folder, config)]
 
 
@@ -91,7 +94,7 @@ def test_a_broken_download_is_tried_again(tmp_path: Path, server: Server) -> Non
     ("path", "sha256", "says"),
     [
         ("/missing.txt", SHA256, "the server answers 404"),
-        ("/broken.txt", SHA256, "broke off 3 times"),
+        ("/broken.txt", SHA256, "the connection broke 3 times"),
         ("/lion.txt", "0" * 64, f"wrong checksum: expected {'0' * 64} but got {SHA256}"),
     ],
 )
@@ -160,14 +163,9 @@ def test_an_unreachable_hub_says_where_a_copy_would_be_found(tmp_path: Path, mon
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        ({}, "no place to come from; exactly one of files, path, hub, generate"),
-        ({"path": "x", "hub": {"id": "y"}}, "has path and hub; exactly one"),
-        ({"path": "nowhere"}, "found nothing at nowhere"),
-        ({"path": "x", "wieght": 2}, "has a setting 'wieght'; allowed are"),
-        ({"hub": {"id": "y", "splt": "train"}}, "has a setting 'splt'"),
-        ({"generate": {"name": "myths"}}, "found generator 'myths'; allowed are"),
-        ({"generate": {"name": "messages", "sed": 1}}, "mend them in its source"),
-        ({"files": [{"sha256": SHA256}]}, "lacks mirror or path or url"),
+        ({"path": "nowhere"}, "no files at nowhere"),
+        ({"generate": {"name": "myths"}}, "unknown generator 'myths'; `generate.name` must be one of"),
+        ({"generate": {"name": "messages", "sed": 1}}, "correct `generate` of its source"),
     ],
 )
 def test_a_source_that_cannot_be_fetched_is_refused(tmp_path: Path, source: dict[str, Any], says: str) -> None:
@@ -179,7 +177,7 @@ def test_a_row_without_the_text_field_is_named(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text('{"text": "one"}\n{"txt": "two"}\n')
     config = dataset(path=str(tmp_path / "rows.jsonl"))
     fetch(config, tmp_path / "raw", None)
-    with pytest.raises(ValueError, match=r"rows.jsonl:2 has no text field 'text' \(found only txt\)"):
+    with pytest.raises(ValueError, match=r"rows.jsonl:2 has no text field 'text' \(it has only txt\)"):
         texts(tmp_path / "raw", config)
 
 
@@ -205,8 +203,8 @@ def test_files_that_are_left_out_are_counted_and_named(tmp_path: Path, caplog: p
     assert own_files(tmp_path / "raw", own) == ["a.TXT", "b.ndjson"]
     assert left_out(tmp_path / "raw") == {
         "one": {
-            "hidden": {"files": 2, "names": [".git", ".hidden.txt"]},
-            "of no known format": {"files": 2, "names": ["photo.png", "scan.pdf"]},
+            "hidden": LeftOutFiles(files=2, names=(".git", ".hidden.txt")),
+            "of no known format": LeftOutFiles(files=2, names=("photo.png", "scan.pdf")),
         }
     }
     assert (

@@ -14,6 +14,7 @@ import pytest
 
 from foundling.data.formats import format_of, read
 from foundling.data.tables import UNNAMED
+from foundling.settings.datasets import Source
 
 ROWS = [{"text": "Zoë said\n“hi”", "label": "a,b"}, {"text": "\ttab, \"quotes\" and 'more'", "label": "ß"}]
 
@@ -46,7 +47,7 @@ def _write(path: Path, data: bytes) -> Path:
 
 
 def _records(path: Path, **source: Any) -> list[dict[str, Any]]:
-    return [record for _, record in read(path, source)]
+    return [record for _, record in read(path, Source(name="test", path=str(path), **source))]
 
 
 @pytest.mark.parametrize("compression", ["", ".gz", ".zst"])
@@ -81,14 +82,14 @@ def test_parquet_rows_come_back(tmp_path: Path) -> None:
 def test_a_table_without_header_or_quoting_is_read_by_its_column_names(tmp_path: Path) -> None:
     path = tmp_path / "sms.tsv"
     path.write_text('ham\t"Quoted" start\nspam\tWIN a "prize\n')
-    rows = _records(path, columns=["label", "text"], header=False, quoting=False)
+    rows = _records(path, columns=("label", "text"), header=False, quoting=False)
     assert rows == [{"label": "ham", "text": '"Quoted" start'}, {"label": "spam", "text": 'WIN a "prize'}]
 
 
 def test_column_names_replace_those_of_a_header(tmp_path: Path) -> None:
     path = tmp_path / "bank.csv"
     path.write_text("text,category\nhello,greeting\n")
-    assert _records(path, columns=["text", "label"]) == [{"text": "hello", "label": "greeting"}]
+    assert _records(path, columns=("text", "label")) == [{"text": "hello", "label": "greeting"}]
 
 
 def test_a_document_may_be_a_long_csv_field_and_a_json_object_may_span_chunks(
@@ -112,7 +113,7 @@ def test_a_byte_order_mark_is_no_text_and_other_encodings_can_be_named(tmp_path:
 def test_bytes_of_another_encoding_are_named_with_their_place(tmp_path: Path, suffix: str) -> None:
     good = b'{"text": "fine"}\n' * 3000
     path = _write(tmp_path / f"a.{suffix}", good + b'{"text": "caf\xe9 au lait"}\n')
-    with pytest.raises(ValueError, match=rf"0xe9 at byte {len(good) + 13} of .*a\.{suffix}.*errors: replace"):
+    with pytest.raises(ValueError, match=rf"a\.{suffix} has byte 0xe9 at byte {len(good) + 13}.*errors: replace"):
         _records(path)
     assert "caf\ufffd au lait" in _records(path, errors="replace")[-1]["text"]
     assert "café au lait" in _records(path, encoding="latin-1")[-1]["text"]
@@ -122,15 +123,15 @@ def test_bytes_of_another_encoding_are_named_with_their_place(tmp_path: Path, su
     ("name", "data", "message"),
     [
         ("a.jsonl", b'{"text": "a"}\n\n{"text": \n', r"a\.jsonl:3 is not JSON"),
-        ("a.jsonl", b'{"text": "a"}\n["b"]\n', r"a\.jsonl:2 holds a list; allowed are objects"),
-        ("a.json", b'[{"text": "a"}, {"text": oops}]', r"a\.json is not JSON behind its object 1"),
-        ("a.json", b'[{"text": "a"}, {"text": "b"', r"a\.json is not JSON behind its object 1"),
-        ("a.json", b'[{"text": "a"},', r"a\.json is cut or damaged"),
+        ("a.jsonl", b'{"text": "a"}\n["b"]\n', r"a\.jsonl:2 holds a list; it must be an object"),
+        ("a.json", b'[{"text": "a"}, {"text": oops}]', r"a\.json is not JSON after its object 1"),
+        ("a.json", b'[{"text": "a"}, {"text": "b"', r"a\.json is not JSON after its object 1"),
+        ("a.json", b'[{"text": "a"},', r"a\.json is truncated or damaged"),
         ("a.json", b'["a", "b"]', r"a\.json:1 holds a str"),
         ("a.csv", b"a,b\n1,2\n1,2,3\n", r"a\.csv:3 has 3 fields; its columns are the 2 a, b"),
         ("a.csv", b'a,b\n1,"2', r"a\.csv:2 cannot be read.*quoting: false"),
-        ("a.parquet", b"PAR1 nothing", r"a\.parquet is cut or damaged"),
-        ("a.pdf", b"", r"found a\.pdf of format None; allowed are txt, md"),
+        ("a.parquet", b"PAR1 nothing", r"a\.parquet is truncated or damaged"),
+        ("a.pdf", b"", r"a\.pdf has no suffix of a known format; use one of txt, md"),
     ],
 )
 def test_a_bad_file_is_one_clear_error(tmp_path: Path, name: str, data: bytes, message: str) -> None:
@@ -152,7 +153,7 @@ def test_a_packed_file_that_is_cut_or_damaged_is_refused(tmp_path: Path, suffix:
     path = _write(tmp_path / f"a.jsonl{suffix}", "".join(f'{{"text": "{at**9}"}}\n' for at in range(5000)).encode())
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2] if damage == "cut" else b"no such format" * 9)
-    with pytest.raises(ValueError, match=rf"a\.jsonl{suffix} is cut or damaged"):
+    with pytest.raises(ValueError, match=rf"a\.jsonl{suffix} is truncated or damaged"):
         _records(path)
 
 
@@ -168,9 +169,9 @@ def test_a_large_file_is_streamed(tmp_path: Path) -> None:
     with gzip.open(path, "wt", compresslevel=1) as file:
         for _ in range(6000):  # 30 MB of text
             file.write(line)
-    next(read(path, {}))  # imports are not what is measured
+    next(read(path, Source(name="test", path="x")))  # imports are not what is measured
     tracemalloc.start()
-    characters = sum(len(record["text"]) for _, record in read(path, {}))
+    characters = sum(len(record["text"]) for _, record in read(path, Source(name="test", path="x")))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert characters == 30_000_000
@@ -203,13 +204,13 @@ def test_the_delimiter_that_is_set_is_used(tmp_path: Path, setting: str) -> None
 
 def test_excels_first_line_names_the_delimiter_and_is_no_row(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"sep=;\r\ntext;label\r\nHi, Anna;ham\r\n")
-    assert list(read(tmp_path / "a.csv", {})) == [(3, {"text": "Hi, Anna", "label": "ham"})]
+    assert list(read(tmp_path / "a.csv", Source(name="test", path="x"))) == [(3, {"text": "Hi, Anna", "label": "ham"})]
 
 
 def test_columns_without_a_name_are_left_out_and_their_values_counted(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("v1,v2,,\nham,one,,\nspam,two,more,\n")
     tally: Counter[str] = Counter()
-    found = [record for _, record in read(tmp_path / "a.csv", {}, tally)]
+    found = [record for _, record in read(tmp_path / "a.csv", Source(name="test", path="x"), tally)]
     assert found == [{"v1": "ham", "v2": "one"}, {"v1": "spam", "v2": "two"}]
     assert tally == {UNNAMED: 1}
 
@@ -270,7 +271,7 @@ def test_the_encoding_is_found_and_said(
 
 def test_damaged_utf_8_is_not_taken_for_another_encoding(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes("Zoë naïve café ".encode() * 5 + b"caf\xe9 ")
-    with pytest.raises(ValueError, match=r"0xe9 at byte 93 .* set corpus\.encoding .*corpus\.errors=replace"):
+    with pytest.raises(ValueError, match=r"0xe9 at byte 93, .* set corpus\.encoding .*corpus\.errors=replace"):
         _records(tmp_path / "a.txt", encoding="auto", settings="corpus")
     replaced = _records(tmp_path / "a.txt", encoding="auto", errors="replace")
     assert replaced[0]["text"].endswith("café caf\ufffd ")

@@ -2,39 +2,42 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from foundling.artifacts import read_json
+from foundling.config import compose
 from foundling.data import digests
 from foundling.data.digests import digest
 from foundling.data.fetching import fetch
 from foundling.data.inputs import inputs, own_digests
+from foundling.settings import Job, Settings
+from foundling.settings.datasets import Benchmark, Dataset, File, Weights
+from foundling.validation import build
 
-GENERATED = {"name": "none", "sources": [{"name": "drills", "generate": {"name": "drills", "seed": 1, "count": 2}}]}
+Now = Callable[..., Any]
+
 NONE: dict[str, Any] = {
     name: {} for name in ("corpus", "benchmarks", "classify", "instruct", "train_translator", "weights", "pretrain")
 }
 
 
-def recipe(**changes: Any) -> dict[str, Any]:
-    """Composed settings without own files, but for the changes."""
-    settings: dict[str, Any] = {
-        "corpus": GENERATED,
-        "evaluate": {"benchmarks": {}},
-        "classify": {"dataset": GENERATED},
-        "instruct": {"dataset": GENERATED},
-        "train_translator": {"dataset": GENERATED},
-        "weights": {"files": []},
-        "pretrain": {"init_from": "scratch"},
-    }
-    return settings | changes
+@pytest.fixture(scope="module")
+def default() -> Settings:
+    """The default settings, which have no own files."""
+    return Job(compose([]), Path()).settings
 
 
-def corpus(path: str | None) -> dict[str, Any]:
-    return {"name": "mine", "sources": [{"name": "files", "path": path}]}
+def dataset(**source: Any) -> Dataset:
+    return build(Dataset, {"name": "mine", "sources": [{"name": "files", **source}]}, "mine")
+
+
+def corpus(default: Settings, path: str) -> Settings:
+    """The settings with a corpus at a path."""
+    return replace(default, corpus=replace(default.corpus, sources=dataset(path=path).sources))
 
 
 @pytest.fixture(autouse=True)
@@ -47,12 +50,14 @@ def texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def now(path: str = "texts") -> Any:
-    return inputs(recipe(corpus=corpus(path)), None, {})["corpus"]["files"]
+@pytest.fixture
+def now(default: Settings) -> Callable[..., Any]:
+    """What is recorded of the texts now."""
+    return lambda path="texts": inputs(corpus(default, path), {})["corpus"]["files"]
 
 
-def test_without_own_files_nothing_is_recorded() -> None:
-    assert inputs(recipe(), None, {}) == NONE
+def test_without_own_files_nothing_is_recorded(default: Settings) -> None:
+    assert inputs(default, {}) == NONE
 
 
 @pytest.mark.parametrize(
@@ -65,7 +70,7 @@ def test_without_own_files_nothing_is_recorded() -> None:
     ],
     ids=["another text", "a file less", "a file more", "another name"],
 )
-def test_a_change_is_noticed_and_taken_back(texts: Path, change: Callable[[], Any]) -> None:
+def test_a_change_is_noticed_and_taken_back(texts: Path, change: Callable[[], Any], now: Now) -> None:
     before = now()
     change()
     assert now() != before
@@ -76,7 +81,7 @@ def test_a_change_is_noticed_and_taken_back(texts: Path, change: Callable[[], An
     assert now() == before
 
 
-def test_the_hash_is_that_of_the_files_that_fetch_reads(texts: Path) -> None:
+def test_the_hash_is_that_of_the_files_that_fetch_reads(texts: Path, now: Now) -> None:
     before = now()
     assert before["files"] == 2
     (texts / ".hidden.txt").write_text("not read")
@@ -107,7 +112,7 @@ def test_a_file_that_may_still_change_is_read_again(texts: Path) -> None:
     assert not digests.CACHE.exists() or "a.txt" not in digests.CACHE.read_text()
 
 
-def test_a_damaged_cache_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_cache_is_made_anew(monkeypatch: pytest.MonkeyPatch, now: Now) -> None:
     monkeypatch.setattr(digests, "SETTLED", -1.0)
     before = now()
     for damage in ("[", "[]", digests.CACHE.read_text().replace("[", '["x", ')):
@@ -115,32 +120,35 @@ def test_a_damaged_cache_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
         assert now() == before
 
 
-def test_files_that_are_gone_stay_as_they_were_recorded(texts: Path, caplog: Any) -> None:
-    settings = recipe(corpus=corpus("texts"))
-    recorded = inputs(settings, None, {})
+def test_files_that_are_gone_stay_as_they_were_recorded(texts: Path, caplog: Any, default: Settings) -> None:
+    settings = corpus(default, "texts")
+    recorded = inputs(settings, {})
     os.rename("texts", "elsewhere")
-    assert inputs(settings, None, recorded) == recorded
+    assert inputs(settings, recorded) == recorded
     assert "corpus.files stays as it was fetched, since its files are gone" in caplog.text
-    assert inputs(settings, None, {}) == NONE | {"corpus": {"files": None}}
-    assert inputs(recipe(corpus=corpus(None)), None, {}) == NONE
+    assert inputs(settings, {}) == NONE | {"corpus": {"files": None}}
 
 
-def test_each_kind_of_own_file_counts(texts: Path) -> None:
-    named = {"name": "mine", "sources": [{"name": "one", "files": [{"path": "texts/a.txt"}]}]}
-    hashed = {"name": "mine", "sources": [{"name": "one", "files": [{"path": "texts/a.txt", "sha256": "0" * 64}]}]}
-    made = inputs(
-        recipe(
-            evaluate={"benchmarks": {"own": named, "other": hashed}},
-            classify={"dataset": corpus("texts/a.txt")},
-            weights={"files": [{"path": "texts/a.txt"}, {"path": "texts/none", "url": "https://example.org/none"}]},
-            pretrain={"init_from": "texts"},
+def test_each_kind_of_own_file_counts(texts: Path, default: Settings) -> None:
+    files: list[dict[str, Any]] = [{"path": "texts/a.txt"}, {"path": "texts/none", "url": "https://example.org/none"}]
+    named, hashed = dataset(files=files[:1]), dataset(files=[{"path": "texts/a.txt", "sha256": "0" * 64}])
+    settings = replace(
+        default,
+        evaluate=replace(
+            default.evaluate,
+            benchmarks={
+                name: Benchmark(name=name, sources=those.sources, scoring="minimal_pairs")
+                for name, those in {"own": named, "other": hashed}.items()
+            },
         ),
-        None,
-        {},
+        classify=replace(default.classify, dataset=dataset(path="texts/a.txt")),
+        weights=Weights(init_from="x", files=tuple(File(**file) for file in files), hub=None),
+        pretrain=replace(default.pretrain, init_from="texts"),
     )
+    made = inputs(settings, {})
     counts = {(name, source): entry["files"] for name, of in made.items() for source, entry in of.items()}
     assert counts == {
-        ("benchmarks", "own.one"): 1,
+        ("benchmarks", "own.files"): 1,
         ("classify", "files"): 1,
         ("weights", "weights"): 1,
         ("pretrain", "init_from"): 2,
@@ -148,27 +156,30 @@ def test_each_kind_of_own_file_counts(texts: Path) -> None:
 
 
 @pytest.mark.parametrize("init_from", ["data/raw/weights", "models/base", "models/chat"])
-def test_what_the_pipeline_writes_itself_does_not_count(init_from: str) -> None:
-    assert inputs(recipe(pretrain={"init_from": init_from}), None, {}) == NONE
+def test_what_the_pipeline_writes_itself_does_not_count(init_from: str, default: Settings) -> None:
+    settings = replace(default, pretrain=replace(default.pretrain, init_from=init_from))
+    assert inputs(settings, {}) == NONE
 
 
 def test_fetch_records_the_files_that_it_read(texts: Path) -> None:
-    fetch(corpus("texts"), Path("raw"), None)
-    ((source, path, there),) = own_digests(corpus("texts"))
+    fetch(dataset(path="texts"), Path("raw"), None)
+    ((source, path, there),) = own_digests(dataset(path="texts"))
     assert (source, path) == ("files", texts)
     assert read_json("raw/meta.json")["own"] == {"files": there}
 
 
-def test_a_temporary_copy_reads_the_projects_files(texts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_temporary_copy_reads_the_projects_files(
+    texts: Path, monkeypatch: pytest.MonkeyPatch, default: Settings, now: Now
+) -> None:
     before, project = now(), Path.cwd()
     copy = project / ".dvc/tmp/exps/tmp123/deeper"
     copy.mkdir(parents=True)
     monkeypatch.chdir(copy)
     monkeypatch.setenv("DVC_ROOT", str(project))
     assert now() == now("texts/**/*.txt") == before
-    fetch(corpus("texts"), Path("raw"), None)
+    fetch(dataset(path="texts"), Path("raw"), None)
     assert Path("raw/files/b/c.txt").read_text() == "two"
     with pytest.raises(ValueError, match=r"init_from=texts is not in the temporary copy .* use an absolute path"):
-        inputs(recipe(pretrain={"init_from": "texts"}), None, {})
+        inputs(replace(default, pretrain=replace(default.pretrain, init_from="texts")), {})
     monkeypatch.setenv("DVC_ROOT", str(copy))
-    assert inputs(recipe(corpus=corpus("texts")), None, {})["corpus"] == {"files": None}
+    assert inputs(corpus(default, "texts"), {})["corpus"] == {"files": None}

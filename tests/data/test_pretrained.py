@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from foundling.data.pretrained import fetch_weights
+from foundling.settings.datasets import Weights
+from foundling.validation import build
 
 
 @pytest.fixture
@@ -26,8 +28,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "weights"
 
 
-def named(**changes: Any) -> dict[str, Any]:
-    return {"files": [{"mirror": "gpt2/model.ckpt.index", **changes}], "hub": None}
+def named(**changes: Any) -> Weights:
+    return weights(files=[{"mirror": "gpt2/model.ckpt.index", **changes}])
+
+
+def weights(**changes: Any) -> Weights:
+    return build(Weights, {"init_from": "data/raw/weights", "files": [], "hub": None, **changes}, "weights")
 
 
 def test_named_files_are_copied_once_size_and_hash_agree(shelf: Path, folder: Path) -> None:
@@ -43,11 +49,11 @@ def test_named_files_are_copied_once_size_and_hash_agree(shelf: Path, folder: Pa
 
 def test_a_model_of_the_hub_comes_from_its_copy_without_pickles_and_subfolders(shelf: Path, folder: Path) -> None:
     hub = {"id": "some/model", "revision": "0" * 40, "files": ["*.safetensors", "*.json"]}
-    fetch_weights({"files": [], "hub": hub}, folder, shelf)
+    fetch_weights(weights(hub=hub), folder, shelf)
     assert sorted(file.name for file in folder.iterdir()) == ["config.json", "model.safetensors"]
 
 
-def test_a_model_that_does_not_come_is_one_line_with_the_mend(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_is_not_available_is_one_line_with_the_fix(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     huggingface_hub = pytest.importorskip("huggingface_hub")
 
     def fail(*_: Any, **__: Any) -> None:
@@ -55,11 +61,11 @@ def test_a_model_that_does_not_come_is_one_line_with_the_mend(folder: Path, monk
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
     hub = {"id": "some/model", "revision": "0" * 40, "files": ["*.json"]}
-    says = r"some/model did not come .* .no network at all.; mend: .*<mirror>/hub/some/model"
+    says = r"some/model is not available: .* .no network at all.; check .*<mirror>/hub/some/model"
     with pytest.raises(ValueError, match=says):
-        fetch_weights({"files": [], "hub": hub}, folder, None)
+        fetch_weights(weights(hub=hub), folder, None)
 
 
 def test_from_scratch_there_is_nothing_to_fetch(folder: Path) -> None:
-    fetch_weights({"files": [], "hub": None}, folder, None)
+    fetch_weights(weights(), folder, None)
     assert list(folder.iterdir()) == []

@@ -9,8 +9,9 @@ import pytest
 
 from foundling.artifacts import read_json, write_json
 from foundling.data.corpora import Document
-from foundling.data.shards import open_tokens, write
+from foundling.data.shards import Meta, open_tokens, write
 from foundling.data.splits import TRAIN, VALIDATION
+from foundling.settings.datasets import Source
 from foundling.text.tokenizer import Tokenizer, characters
 
 TEXTS = [f"{word} and {word}s\n" for word in ("fox", "hare", "owl", "wölf")]
@@ -25,13 +26,13 @@ def stream() -> list[Document]:
     return [Document(source, split, text) for source in ("a", "b") for split in (TRAIN, VALIDATION) for text in TEXTS]
 
 
-def made(folder: Path, tokenizer: Tokenizer, dtype: str = "auto") -> dict[str, Any]:
+def made(folder: Path, tokenizer: Tokenizer, dtype: Any = "auto") -> Meta:
     return write(
         stream(),
         tokenizer,
         folder,
-        [{"name": "a", "first": 0.5}, {"name": "b", "weight": 2}],
-        {"corpus": "test"},
+        [Source(name="a", path="x", first=0.5), Source(name="b", path="x", weight=2)],
+        {"corpus": {"name": "test"}},
         dtype,
     )
 
@@ -40,7 +41,7 @@ def made(folder: Path, tokenizer: Tokenizer, dtype: str = "auto") -> dict[str, A
 def test_documents_come_back_each_ended(tmp_path: Path, tokenizer: Tokenizer, dtype: str) -> None:
     meta = made(tmp_path / "tokens", tokenizer, dtype)
     tokens = open_tokens(tmp_path / "tokens", tokenizer)
-    assert meta["dtype"] == ("uint16" if dtype == "auto" else dtype)
+    assert meta.dtype == ("uint16" if dtype == "auto" else dtype)
     assert [(s.name, s.weight, s.first) for s in tokens.train] == [("a", 1.0, 0.5), ("b", 2, 0.0)]
     for source in (*tokens.train, *tokens.validation):
         wanted = [i for text in TEXTS for i in (*tokenizer.encode(text), tokenizer.end_of_text)]
@@ -49,10 +50,10 @@ def test_documents_come_back_each_ended(tmp_path: Path, tokenizer: Tokenizer, dt
 
 
 def test_the_counts_are_those_of_the_text(tmp_path: Path, tokenizer: Tokenizer) -> None:
-    shard = made(tmp_path / "tokens", tokenizer)["shards"][0]
-    assert (shard["documents"], shard["words"]) == (4, 12)
-    assert shard["characters"] == sum(map(len, TEXTS)) == shard["tokens"] - 4
-    assert shard["bytes"] == shard["characters"] + 2
+    shard = made(tmp_path / "tokens", tokenizer).shards[0]
+    assert (shard.documents, shard.words) == (4, 12)
+    assert shard.characters == sum(map(len, TEXTS)) == shard.tokens - 4
+    assert shard.bytes == shard.characters + 2
 
 
 def test_equal_documents_are_equal_bytes(tmp_path: Path, tokenizer: Tokenizer) -> None:
@@ -98,7 +99,7 @@ def test_a_folder_that_is_not_what_it_says_is_refused(tmp_path: Path, tokenizer:
 
 def test_a_vocabulary_larger_than_the_dtype_is_refused(tmp_path: Path) -> None:
     large = characters([chr(0x4E00 + i) for i in range(20_000)] + [chr(0x20000 + i) for i in range(50_000)])
-    with pytest.raises(ValueError, match="uint16 holds 65,536 ids and the vocabulary has 70,001; take uint32 or auto"):
+    with pytest.raises(ValueError, match="uint16 holds 65,536 ids and the vocabulary has 70,001; use uint32 or auto"):
         write([], large, tmp_path / "tokens", [], {}, "uint16")
     assert not (tmp_path / "tokens").exists()
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from foundling.data.formats import read
 from foundling.data.surrogates import REPLACED, replace_surrogates
+from foundling.settings.datasets import Source
 
 values = st.recursive(
     st.text(st.characters(exclude_categories=[])) | st.integers() | st.none() | st.booleans(),
@@ -34,7 +35,7 @@ def test_halves_of_pairs_are_replaced_and_counted(tmp_path: Path, name: str, cap
     lines = [json.dumps(whole).replace("\\\\", "\\"), json.dumps(halves), json.dumps({"text": "none"})]
     (tmp_path / name).write_text("\n".join(lines) if name.endswith("l") else f"[{','.join(lines)}]")
     tally: Counter[str] = Counter()
-    found = [record for _, record in read(tmp_path / name, {}, tally)]
+    found = [record for _, record in read(tmp_path / name, Source(name="test", path="x"), tally)]
     assert found == [
         {"text": "a whole one 🦊"},
         {"text": "cut \ufffd", "more": ["\ufffd", {"\ufffd": 1}], "n": 7},

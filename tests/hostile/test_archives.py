@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from foundling.artifacts import atomic_folder
 from foundling.data.archives import extract, is_archive
-from foundling.data.limits import Limits
+from foundling.settings.datasets import Source
 
 KINDS = ("a.zip", "a.tar", "a.tar.gz", "a.tar.zst", "a.tar.bz2", "a.tar.xz")
 Members = list[tuple[str, bytes]]
@@ -69,10 +69,10 @@ def write(folder: Path, name: str, members: Members) -> Path:
     return folder / name
 
 
-def unpack(archive: Path, limits: Limits | None = None, wanted: Callable[[Path], bool] = lambda name: True) -> None:
+def unpack(archive: Path, wanted: Callable[[Path], bool] = lambda name: True, **limits: float) -> None:
     """As the stage fetch does: beside the final name, which is taken when all is well."""
     with atomic_folder(archive.parent / "final") as folder:
-        extract(archive, folder, wanted, limits)
+        extract(archive, folder, wanted, Source(name="test", path="x", **limits))
 
 
 NAMES = {
@@ -136,7 +136,7 @@ def test_a_damaged_archive(tmp_path: Path, refuses, name: str, harm: str) -> Non
 def test_a_bomb_by_its_ratio(tmp_path: Path, refuses, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if name == "a.tar":
         pytest.skip("a plain tar is as long as what is in it")
-    monkeypatch.setattr("foundling.data.limits.NEVER_MIND", 100_000)
+    monkeypatch.setattr("foundling.data.limits.FREE_BYTES", 100_000)
     archive = write(tmp_path, name, [(f"{i}.txt", bytes(1_000_000)) for i in range(1)])
     refuses(lambda: unpack(archive), r"unpacks to more than .* raise `unpacked_ratio`")
 
@@ -144,15 +144,17 @@ def test_a_bomb_by_its_ratio(tmp_path: Path, refuses, name: str, monkeypatch: py
 @pytest.mark.parametrize("name", KINDS)
 def test_a_bomb_by_its_size(tmp_path: Path, refuses, name: str) -> None:
     archive = write(tmp_path, name, [(f"{i}.txt", b"x" * 1000) for i in range(90)])
-    limits = Limits.of({"unpacked_gigabytes": 50e-6})
-    refuses(lambda: unpack(archive, limits), r"more than 50,000 bytes.* raise `unpacked_gigabytes`")
+    refuses(lambda: unpack(archive, unpacked_gigabytes=50e-6), r"more than 50,000 bytes.* raise `unpacked_gigabytes`")
 
 
 @pytest.mark.parametrize("name", ["a.tar.gz", "a.tar.zst"])
 def test_a_bomb_in_a_member_that_nobody_wants(tmp_path: Path, refuses, name: str) -> None:
     archive = write(tmp_path, name, [("a.bin", b"x" * 200_000), ("a.txt", b"text")])
-    limits = Limits.of({"unpacked_gigabytes": 50e-6})
-    refuses(lambda: unpack(archive, limits, lambda name: name.suffix == ".txt"), "more than 50,000 bytes")
+
+    def is_text(name: Path) -> bool:
+        return name.suffix == ".txt"
+
+    refuses(lambda: unpack(archive, is_text, unpacked_gigabytes=50e-6), "more than 50,000 bytes")
 
 
 @pytest.mark.parametrize("inner", ["b.zip", "b.tar.gz"])

@@ -18,6 +18,7 @@ from foundling.data.corpora import Document
 from foundling.data.fetching import fetch
 from foundling.data.shards import write
 from foundling.model.gpt import GPT
+from foundling.settings.datasets import Source
 from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer
 from foundling.weights import folder as model_folder
 from foundling.weights import gguf, huggingface_export
@@ -98,7 +99,12 @@ def _packed(place: Path, kind: str) -> Path:
 
 WRITERS: dict[str, Callable[[Path, Path, GPT, Tokenizer], None]] = {
     "shards": lambda goal, _, model, tokenizer: write(  # type: ignore[dict-item]
-        [Document("a", split, TEXT) for split in ("train", "validation")], tokenizer, goal, [{"name": "a"}], {}, "auto"
+        [Document("a", split, TEXT) for split in ("train", "validation")],
+        tokenizer,
+        goal,
+        [Source(name="a", path="x")],
+        {},
+        "auto",
     ),
     "a model": lambda goal, _, model, tokenizer: model_folder.save(goal, model, tokenizer, {"config": {}}),
     "a tokenizer": lambda goal, _, model, tokenizer: Tokenizer(

@@ -25,6 +25,7 @@ from foundling.data.lineage import require_base
 from foundling.data.shards import open_tokens, write
 from foundling.model.config import ClassifierConfig, TranslatorConfig
 from foundling.model.gpt import GPT
+from foundling.settings.datasets import Source
 from foundling.text.published import read_published
 from foundling.text.tokenizer import CHARACTER_PATTERN, END_OF_TEXT, GPT2_PATTERN, Tokenizer
 from foundling.validation import build
@@ -282,21 +283,21 @@ def _ranks(*lines: bytes) -> bytes:
 
 FULL = [base64.b64encode(bytes([i])) + b" %d" % i for i in range(256)]
 RANKS: dict[str, tuple[bytes, str]] = {
-    "nothing": (b"", "256 of the 256 bytes are no token"),
-    "a cut line": (_ranks(*FULL)[:-5], "no tokenizer"),
-    "a cut file": (_ranks(*FULL[:200]), "56 of the 256 bytes are no token"),
-    "no base64": (_ranks(*FULL, b"!!! 256"), "no token in base64"),
-    "no id": (_ranks(*FULL, b"YWI="), "no token in base64"),
-    "an id that is a word": (_ranks(*FULL, b"YWI= many"), "no token in base64"),
+    "nothing": (b"", "256 of the 256 bytes are not tokens"),
+    "a cut line": (_ranks(*FULL)[:-5], "is not a tokenizer"),
+    "a cut file": (_ranks(*FULL[:200]), "56 of the 256 bytes are not tokens"),
+    "no base64": (_ranks(*FULL, b"!!! 256"), "not a token in base64"),
+    "no id": (_ranks(*FULL, b"YWI="), "not a token in base64"),
+    "an id that is a word": (_ranks(*FULL, b"YWI= many"), "not a token in base64"),
     "an id below 0": (_ranks(*FULL, b"YWI= -1"), "are not 0 to"),
     "an id twice": (_ranks(*FULL, b"YWI= 255"), "are not 0 to"),
     "an id beyond all": (_ranks(*FULL, b"YWI= 99999999999999999999"), "are not 0 to"),
-    "an id of many digits": (_ranks(*FULL, b"YWI= " + b"9" * 5000), "no token in base64"),
+    "an id of many digits": (_ranks(*FULL, b"YWI= " + b"9" * 5000), "not a token in base64"),
     "a gap": (_ranks(*FULL, b"YWI= 300"), "are not 0 to"),
-    "a token twice": (_ranks(*FULL, b"YQ== 256"), "it comes twice"),
+    "a token twice": (_ranks(*FULL, b"YQ== 256"), "it occurs twice"),
     "an empty token": (_ranks(*FULL, b" 256"), "no tok|says vocab"),
-    "a line without end": (b"YQ" * 100_000, "no token in base64"),
-    "bytes": (b"\xff\xfe\0\0" * 99, "no token in base64"),
+    "a line without end": (b"YQ" * 100_000, "not a token in base64"),
+    "bytes": (b"\xff\xfe\0\0" * 99, "not a token in base64"),
 }
 
 
@@ -311,22 +312,22 @@ def test_tokens_that_are_none(model: Path, refuses, what: str) -> None:
 
 TOKENIZERS: dict[str, tuple[dict[str, Any], str]] = {
     "a vocabulary of billions": ({"vocab_size": HUGE}, "says vocab_size=1000000000000 and has 257"),
-    "a vocabulary as text": ({"vocab_size": "257"}, "says vocab_size='257'"),
-    "a pattern that is none": ({"pattern": "(["}, "no regular expression"),
-    "an empty pattern": ({"pattern": ""}, "allowed is a regular expression"),
-    "a pattern without end": ({"pattern": "a" * 99_999}, "allowed is a regular expression"),
-    "a pattern as number": ({"pattern": 5}, "allowed is a regular expression"),
-    "a pattern as list": ({"pattern": ["a"]}, "allowed is a regular expression"),
-    "special tokens as text": ({"specials": "<|endoftext|>"}, "allowed is a list of texts"),
-    "special tokens as numbers": ({"specials": [END_OF_TEXT, 5]}, "allowed are texts"),
-    "special tokens twice": ({"specials": [END_OF_TEXT, END_OF_TEXT]}, "each once"),
+    "a vocabulary as text": ({"vocab_size": "257"}, "vocab_size='257': must be an integer"),
+    "a pattern that is none": ({"pattern": "(["}, "not a regular expression"),
+    "an empty pattern": ({"pattern": ""}, "must be a regular expression"),
+    "a pattern without end": ({"pattern": "a" * 99_999}, "must be a regular expression"),
+    "a pattern as number": ({"pattern": 5}, "pattern=5: must be a string"),
+    "a pattern as list": ({"pattern": ["a"]}, "pattern=.'a'.: must be a string"),
+    "special tokens as text": ({"specials": "<|endoftext|>"}, "specials=.*: must be a list"),
+    "special tokens as numbers": ({"specials": [END_OF_TEXT, 5]}, "specials.1=5: must be a string"),
+    "special tokens twice": ({"specials": [END_OF_TEXT, END_OF_TEXT]}, "must differ"),
     "no end of text": ({"specials": ["<|end|>"]}, "lack <.endoftext.>"),
     "no special tokens": ({"specials": []}, "lack"),
-    "special tokens of null": ({"specials": None}, "allowed is a list"),
-    "an empty special token": ({"specials": [END_OF_TEXT, ""]}, "allowed are texts"),
-    "a form that is none": ({"normal_form": "NFX"}, "found the normal form 'NFX'"),
-    "a form as list": ({"normal_form": ["NFC"]}, "found the normal form"),
-    "characters that are none": ({"pattern": CHARACTER_PATTERN}, "is no character"),
+    "special tokens of null": ({"specials": None}, "specials=null: must be a list"),
+    "an empty special token": ({"specials": [END_OF_TEXT, ""]}, "none may be empty"),
+    "a form that is none": ({"normal_form": "NFX"}, "normal_form='NFX': must be one of NFC"),
+    "a form as list": ({"normal_form": ["NFC"]}, "normal_form=.*: must be one of"),
+    "characters that are none": ({"pattern": CHARACTER_PATTERN}, "is not a character"),
     "more tokens than the model": ({"specials": [END_OF_TEXT, *"abc"], "vocab_size": 260}, "has 260 tokens and"),
 }
 
@@ -477,7 +478,7 @@ def test_a_target_in_a_record_is_never_called(model: Path, monkeypatch: pytest.M
 @pytest.fixture
 def tokens(tmp_path: Path, tokenizer: Tokenizer) -> Path:
     documents = [Document("a", split, "The fox went home.") for split in ("train", "validation")]
-    write(documents, tokenizer, tmp_path / "tokens", [{"name": "a"}], {"corpus": {}}, "auto")
+    write(documents, tokenizer, tmp_path / "tokens", [Source(name="a", path="x")], {"corpus": {}}, "auto")
     return tmp_path / "tokens"
 
 

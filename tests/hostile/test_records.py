@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from foundling.data.formats import read
+from foundling.settings.datasets import Source
 from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer
 
 SMALL = {"record_megabytes": 0.01}
@@ -29,7 +30,7 @@ def write(folder: Path, name: str, data: bytes) -> Path:
 
 
 def drain(path: Path, **source: Any) -> int:
-    return sum(1 for _ in read(path, source))
+    return sum(1 for _ in read(path, Source(name="test", path=str(path), **source)))
 
 
 LONG = b"x" * 20_000
@@ -72,7 +73,7 @@ def test_a_line_of_a_gigabyte_takes_no_gigabyte(tmp_path: Path, refuses) -> None
 
 @pytest.mark.parametrize("packing", [".gz", ".zst"])
 def test_a_bomb_of_short_lines(tmp_path: Path, refuses, packing: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("foundling.data.limits.NEVER_MIND", 100_000)
+    monkeypatch.setattr("foundling.data.limits.FREE_BYTES", 100_000)
     path = write(tmp_path, f"a.jsonl{packing}", (b'{"text": "' + b"a" * 3000 + b'"}\n') * 400)
     refuses(lambda: drain(path, unpacked_ratio=20), "unpacks to more than .* raise `unpacked_ratio` of its source")
     assert drain(path, unpacked_ratio=1e6) == 400
@@ -82,7 +83,7 @@ BAD = {
     "arrays in arrays": ("a.jsonl", b'{"text": ' + b"[" * DEEP + b"]" * DEEP + b"}", "recursion"),
     "objects in objects": ("a.jsonl", b'{"a":' * DEEP + b"1" + b"}" * DEEP, "recursion"),
     "objects in objects of an array": ("a.json", b"[" + b'{"a":' * DEEP + b"1" + b"}" * DEEP + b"]", "recursion"),
-    "brackets alone": ("a.json", b"[" * DEEP, "cut or damaged"),
+    "brackets alone": ("a.json", b"[" * DEEP, "truncated or damaged"),
     "a number of many digits": ("a.jsonl", b'{"n": ' + b"9" * 5000 + b"}", "not JSON"),
     "a row that is a list": ("a.jsonl", b'["a"]\n', "holds a list"),
     "a row that is a text": ("a.jsonl", b'"a"\n', "holds a str"),
@@ -110,11 +111,11 @@ BAD = {
     "too few fields": ("a.tsv", b"a\tb\n1\n", "has 1 fields"),
     "a column twice": ("a.csv", b"text,text\n1,2\n", "names a column twice"),
     "very many columns": ("a.csv", b",".join(b"c%d" % i for i in range(9000)) + b"\n1\n", "and 8,988 more"),
-    "parquet without an end": ("a.parquet", b"PAR1" + b"x" * 100, "cut or damaged"),
-    "parquet whose footer is longer than it": ("a.parquet", b"PAR1" + b"\xff\xff\xff\x7fPAR1", "cut or damaged"),
-    "an empty parquet": ("a.parquet", b"", "cut or damaged"),
-    "gzip that is none": ("a.jsonl.gz", None, "cut or damaged"),
-    "a zip called parquet": ("a.parquet", b"PK\x03\x04" + b"x" * 90, "cut or damaged"),
+    "parquet without an end": ("a.parquet", b"PAR1" + b"x" * 100, "truncated or damaged"),
+    "parquet whose footer is longer than it": ("a.parquet", b"PAR1" + b"\xff\xff\xff\x7fPAR1", "truncated or damaged"),
+    "an empty parquet": ("a.parquet", b"", "truncated or damaged"),
+    "gzip that is none": ("a.jsonl.gz", None, "truncated or damaged"),
+    "a zip called parquet": ("a.parquet", b"PK\x03\x04" + b"x" * 90, "truncated or damaged"),
     "a pickle called jsonl": ("a.jsonl", b"\x80\x04cos\nsystem\n(S'true'\ntR.", "0x80 at byte 0"),
 }
 
@@ -127,22 +128,10 @@ def test_a_file_that_is_not_what_it_says(tmp_path: Path, refuses, what: str) -> 
     refuses(lambda: drain(path), says)
 
 
-@pytest.mark.parametrize("encoding", ["rot13", "hex", "none", "utf-9", "../../x"])
-def test_an_encoding_that_is_none(tmp_path: Path, refuses, encoding: str) -> None:
-    (tmp_path / "a.txt").write_bytes(b"text")
-    refuses(lambda: drain(tmp_path / "a.txt", encoding=encoding), "allowed are those of Python")
-
-
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv", "a.tsv"])
 def test_an_empty_file_has_no_records(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"")
     assert drain(tmp_path / name) == 0
-
-
-@pytest.mark.parametrize(("at", "value"), [("record_megabytes", v) for v in (0, -1, "1", None, True, float("nan"))])
-def test_a_limit_that_is_none(tmp_path: Path, refuses, at: str, value: Any) -> None:
-    (tmp_path / "a.txt").write_bytes(b"text")
-    refuses(lambda: drain(tmp_path / "a.txt", **{at: value}), "allowed is a number above 0; try 128")
 
 
 @pytest.fixture(scope="module")
@@ -158,14 +147,14 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
 def test_a_cut_parquet(tmp_path: Path, refuses, table: bytes, share: float) -> None:
     (tmp_path / "a.parquet").write_bytes(table[: int(len(table) * share)])
-    refuses(lambda: drain(tmp_path / "a.parquet"), "is cut or damaged")
+    refuses(lambda: drain(tmp_path / "a.parquet"), "is truncated or damaged")
 
 
 def test_a_parquet_that_unpacks_without_end(tmp_path: Path, refuses, monkeypatch: pytest.MonkeyPatch) -> None:
     import pyarrow as pa
     from pyarrow import parquet
 
-    monkeypatch.setattr("foundling.data.limits.NEVER_MIND", 100_000)
+    monkeypatch.setattr("foundling.data.limits.FREE_BYTES", 100_000)
     rows = ["x" * 1000 + str(i) for i in range(20_000)]
     path = tmp_path / "a.parquet"
     parquet.write_table(pa.table({"text": rows}), path, compression="zstd", use_dictionary=False)
@@ -199,7 +188,7 @@ def test_any_bytes_are_records_or_one_clear_error(tmp_path: Path, read_or_refuse
     path = tmp_path / name
     path.write_bytes(data)
     with read_or_refused(name):
-        assert all(isinstance(record, dict) for _, record in read(path, {}))
+        assert all(isinstance(record, dict) for _, record in read(path, Source(name="test", path="x")))
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -208,7 +197,7 @@ def test_any_punctuation_is_records_or_one_clear_error(tmp_path: Path, read_or_r
     path = tmp_path / name
     path.write_text(text, encoding="utf-8", newline="")
     with read_or_refused(name):
-        for _, record in read(path, {"record_megabytes": 0.00005}):
+        for _, record in read(path, Source(name="test", path="x", record_megabytes=0.00005)):
             json.dumps(record)
 
 

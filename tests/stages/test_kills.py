@@ -26,7 +26,7 @@ STAGES = {
     "train_translator": ["train_translator"],
 }
 HEAVY = ("lightning", "rouge_score.rouge_scorer", "sacrebleu.metrics", "scipy.stats", "sklearn.svm")
-DATA = ("fetch", "weights", "tokenizer", "tokenize")
+DATA = ("fetch", "weights", "train_tokenizer", "tokenize")
 # in a process that was forked from one that has imported all: start-up would take most of the time
 COMMAND = """
 import importlib, logging, os

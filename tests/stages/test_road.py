@@ -24,7 +24,7 @@ def test_one_repro_makes_every_artifact(project) -> None:
     listed = yaml.safe_load((project.path / "dvc.lock").read_text())["stages"]
     places = [out["path"] for stage in listed.values() for out in stage.get("outs", [])]
     fetched = {f"fetch@{name}" for name in ("corpus", "benchmarks", "train_translator", *TUNED)}
-    assert set(listed) == {"compose", *fetched, "weights", "tokenizer", "train_translator", *AFTER_TOKENIZE}
+    assert set(listed) == {"compose", *fetched, "weights", "train_tokenizer", "train_translator", *AFTER_TOKENIZE}
     assert all((project.path / place).exists() for place in places)
     with open(project.path / "plots/pretrain.csv") as file:
         losses = [float(row["train/loss"]) for row in csv.DictReader(file)]
@@ -76,9 +76,9 @@ def test_a_second_repro_does_nothing(project) -> None:
 @pytest.mark.parametrize(
     ("changes", "stages"),
     [
-        ({"set.corpus.split.validation": 0.2}, {"tokenizer", "tokenize"}),
-        ({"set.corpus.sources.0.generate.megabytes": 0.3}, {"fetch@corpus", "tokenizer", "tokenize"}),
-        ({"set.tokenizer.vocab_size": 500}, {"tokenizer", "tokenize"}),
+        ({"set.corpus.split.validation": 0.2}, {"train_tokenizer", "tokenize"}),
+        ({"set.corpus.sources.0.generate.megabytes": 0.3}, {"fetch@corpus", "train_tokenizer", "tokenize"}),
+        ({"set.tokenizer.vocab_size": 500}, {"train_tokenizer", "tokenize"}),
         ({"model": "llama"}, {"pretrain"}),
         ({"weights": "openai_124m"}, {"weights", "pretrain"}),
         ({"optimizer": "adamw"}, {"pretrain"}),

@@ -10,7 +10,7 @@ import yaml
 from foundling.__main__ import main
 from foundling.artifacts import read_json, sha256
 
-STAGES = ("compose", "fetch", "weights", "tokenizer", "tokenize", "pretrain")
+STAGES = ("compose", "fetch", "weights", "train_tokenizer", "tokenize", "pretrain")
 STAGES += ("classify", "instruct", "train_translator", "evaluate", "report")
 # docs/determinism.md says why
 EXCLUDED = {

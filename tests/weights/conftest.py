@@ -17,6 +17,7 @@ from foundling.generation.decode import generate
 from foundling.generation.sampling import Sampling
 from foundling.model.gpt import GPT
 from foundling.model.loss import next_token_loss
+from foundling.settings.datasets import Source
 from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer, train_bpe
 from foundling.weights import folder
 from foundling.weights.chat import chat_files
@@ -103,7 +104,7 @@ def greedy() -> Callable[[GPT, list[int], int], list[int]]:
 
 
 RECIPE = {
-    "corpus": {"name": "tales", "sources": [{"name": "fox"}]},
+    "corpus": {"name": "tales", "sources": [Source(name="fox", path="x")]},
     "pretrain": {"max_steps": 7, "seed": 3, "optimizer": {"_target_": "foundling.training.optim.muon", "lr": 0.02}},
     "instruct": {"dataset": {"name": "tasks", "sources": [{"name": "one"}]}, "method": "lora", "max_steps": 9},
 }
@@ -121,7 +122,7 @@ def chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpt_config: Callable[
     read = (Path("data/raw/corpus/meta.json"), Path("data/tokenizer"))
     text = [Document("fox", "train", "The fox went home.")]
     inputs = {str(path): sha256(path) for path in read}
-    write(text, tokenizer, Path("data/tokens"), [{"name": "fox"}], {}, "auto", inputs)
+    write(text, tokenizer, Path("data/tokens"), [Source(name="fox", path="x")], {}, "auto", inputs)
     torch.manual_seed(0)
     model = GPT(gpt_config("micro", vocab_size=tokenizer.vocab_size))
     made = provenance(RECIPE, [Path("data/tokens/meta.json"), Path("data/tokenizer")], None)

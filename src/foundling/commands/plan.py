@@ -75,7 +75,7 @@ def _vocab_size(config: DictConfig) -> int:
     if not (TOKENIZER / "tokenizer.json").is_file():
         raise ValueError(
             f"a tokenizer of kind {tokenizer['kind']} takes its size from the corpus, and {TOKENIZER} does not exist; "
-            "run `dvc repro tokenizer`, or set plan.vocab_size"
+            "run `dvc repro train_tokenizer`, or set plan.vocab_size"
         )
     return int(read_json(TOKENIZER / "tokenizer.json")["vocab_size"])
 

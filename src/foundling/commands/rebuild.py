@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 WEIGHTS = "model.safetensors"
 RECORD = "_run.json"
 FETCHED = "data/raw/weights"  # by the stage weights
-BEFORE = ("fetch", "weights", "tokenizer", "tokenize", "pretrain")  # what a base and what is tuned on it build on
+BEFORE = ("fetch", "weights", "train_tokenizer", "tokenize", "pretrain")  # what a base and what is tuned on it build on
 COMMIT = re.compile("[0-9a-f]{40,64}")
 MODELS = {"pretrain": "base", "classify": "classifier", "instruct": "chat", "train_translator": "translator"}
 OVERRIDE = re.compile(r"[+~]{0,2}\w[\w./@-]*=")

@@ -2,10 +2,12 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from foundling.data.formats import format_of, read
+from foundling.settings.datasets import Source
 
 STANDARD_INPUT = "-"
 
@@ -42,9 +44,11 @@ def _rows(file: str, column: str) -> Iterator[tuple[int, dict[str, Any]]]:
     path = Path(file).expanduser()
     if not path.is_file():
         raise ValueError(f"found no file {file}; give one, or texts on standard input, one a line")
+    source = Source(name="file", path=file)
     if format_of(path) in (None, "txt", "md", "lines"):
-        return ((at, {column: record["text"]}) for at, record in read(path, {"format": "lines"}))
-    return read(path, {})
+        lines = read(path, replace(source, format="lines"))
+        return ((at, {column: record["text"]}) for at, record in lines)
+    return read(path, source)
 
 
 def _standard_input() -> Iterator[tuple[int, str]]:

@@ -4,9 +4,8 @@ Recomputes the hash of each file from the raw data through tokenizer, tokens and
 must be those that were fetched, if they still exist.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from rich.box import SIMPLE
 from rich.table import Table
@@ -14,7 +13,7 @@ from rich.table import Table
 from foundling.artifacts import read_json, sha256
 from foundling.data.inputs import datasets_of, own_digests
 from foundling.data.sources import META, fingerprints
-from foundling.settings import Job
+from foundling.settings import Job, Settings
 from foundling.terminal import show
 from foundling.weights.chain import Link, links
 
@@ -26,7 +25,7 @@ def run(job: Job) -> None:
     """Print a row for each record; a link that does not match raises ValueError, so that the exit code is 1."""
     model = Path(job.settings.verify.model)
     chain = list(links(model))
-    chain += own_files(job.recipe, {link.record for link in chain})
+    chain += own_files(job.settings, {link.record for link in chain})
     show(table(chain), width=WIDTH)
     broken = [link for link in chain if link.fault]
     if broken:
@@ -38,9 +37,9 @@ def run(job: Job) -> None:
     print(f"{model} is intact: all {len(chain)} hashes match their records; its own is {sha256(model)}")
 
 
-def own_files(recipe: Mapping[str, Any], records: set[Path]) -> Iterator[Link]:
+def own_files(settings: Settings, records: set[Path]) -> Iterator[Link]:
     """The user's files that the current settings name, compared with the digest recorded when they were fetched."""
-    for name, datasets in datasets_of(recipe).items():
+    for name, datasets in datasets_of(settings).items():
         for place, dataset in datasets.items():
             record = RAW / name / place / META
             meta = read_json(record) if record in records else {}

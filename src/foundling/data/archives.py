@@ -1,4 +1,4 @@
-"""Archives to files: the plain files of a tar or zip that are asked for, and never one outside of the given folder."""
+"""Archives to files: the plain files of a tar or zip that are wanted, and never one outside of the target folder."""
 
 import errno
 import logging
@@ -9,21 +9,28 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
 from foundling.data.formats import open_bytes
-from foundling.data.limits import Limits, Meter
+from foundling.data.limits import Meter
+from foundling.settings.datasets import Source
 
 log = logging.getLogger(__name__)
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.bz2", ".tar.xz")
-MEMBERS = 1_000_000  # names are held in memory
-HEADER = 1 << 20  # bytes of what a tar says about one member
-LONGEST, DEEPEST = 1000, 40  # characters and folders of a name
-WORDS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
-# what the libraries raise for an archive that is not what it says
-DAMAGES = (
+MAX_MEMBERS = 1_000_000  # names are held in memory
+MAX_HEADER = 1 << 20  # bytes of a tar's description of one member
+MAX_CHARACTERS, MAX_DEPTH = 1000, 40  # of a name
+HEADERS = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+# what the libraries raise for a damaged archive
+ARCHIVE_ERRORS = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
     *(EOFError, OSError, RuntimeError, UnicodeError, OverflowError),
 )
@@ -34,73 +41,70 @@ def is_archive(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
-def extract(archive: Path, folder: Path, wanted: Callable[[Path], bool], limits: Limits | None = None) -> list[Path]:
+def extract(archive: Path, folder: Path, wanted: Callable[[Path], bool], source: Source) -> list[Path]:
     """Unpack the wanted files below `folder`; returns their paths relative to it, sorted.
 
-    Links and devices are left out: they are no data, and a link can lead outside. A name that leads outside or comes
-    twice, an archive that cannot be read, and one that unpacks to more than its limits raise ValueError.
+    Links and devices are left out: they hold no data, and a link can lead outside. A name that leads outside or occurs
+    twice, an archive that cannot be read, and one that unpacks to more than the source allows raise ValueError.
     """
-    meter = Meter(archive, limits or Limits.of({}))
     unpack = _unzip if archive.suffix.lower() == ".zip" else _untar
-    found: list[Path] = []
     try:
-        unpack(archive, folder, wanted, meter, found)
-    except DAMAGES as error:
-        # the system's (a full disk), not the archive's; a zip may ask for a place that no file has (EINVAL)
+        return sorted(unpack(archive, folder, wanted, Meter(archive, source)))
+    except ARCHIVE_ERRORS as error:
+        # the system's (a full disk), not the archive's; a zip may ask for a position that no file has (EINVAL)
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"archive {archive.name} cannot be unpacked ({reason}); fetch or pack it again") from None
-    return sorted(found)
 
 
-def _untar(archive: Path, folder: Path, wanted: Callable[[Path], bool], meter: Meter, found: list[Path]) -> None:
-    packed_by_us = archive.suffix.lower() == ".zst"
+def _untar(archive: Path, folder: Path, wanted: Callable[[Path], bool], meter: Meter) -> Iterator[Path]:
+    is_zstd = archive.suffix.lower() == ".zst"  # which tarfile cannot decompress
     with (
-        open_bytes(archive) if packed_by_us else open(archive, "rb") as packed,
-        tarfile.open(fileobj=packed, mode="r|" if packed_by_us else "r|*", tarinfo=_Member) as members,
+        open_bytes(archive) if is_zstd else open(archive, "rb") as packed,
+        tarfile.open(fileobj=packed, mode="r|" if is_zstd else "r|*", tarinfo=_Member) as members,
     ):
         for count, member in enumerate(members, 1):
             meter.add(tarfile.BLOCKSIZE + member.size)
-            if count > MEMBERS:
-                raise ValueError(f"archive {archive.name} has more than {MEMBERS:,} members; pack it as several")
+            if count > MAX_MEMBERS:
+                raise ValueError(f"archive {archive.name} has more than {MAX_MEMBERS:,} members; pack it as several")
             name = _inside(archive, member.name)
             if not member.isfile() or member.issparse():
                 if not member.isdir():
-                    log.warning(f"left out {member.name!r} of {archive.name}: it is no plain file")
+                    log.warning(f"left out {member.name!r} of {archive.name}: it is not a plain file")
             elif wanted(name):
                 packed_file = members.extractfile(member)
                 assert packed_file is not None
-                _write(archive, packed_file, folder, name, found)
+                yield _write(archive, packed_file, folder, name)
 
 
-def _unzip(archive: Path, folder: Path, wanted: Callable[[Path], bool], meter: Meter, found: list[Path]) -> None:
+def _unzip(archive: Path, folder: Path, wanted: Callable[[Path], bool], meter: Meter) -> Iterator[Path]:
     with zipfile.ZipFile(archive) as members:
         for member in members.infolist():
             name = _inside(archive, member.orig_filename)
-            kind = stat.S_IFMT(member.external_attr >> 16)  # the upper half holds what Unix knows of the file
+            kind = stat.S_IFMT(member.external_attr >> 16)  # the upper half holds Unix' file mode
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                log.warning(f"left out {member.filename!r} of {archive.name}: it is no plain file")
+                log.warning(f"left out {member.filename!r} of {archive.name}: it is not a plain file")
             elif not member.is_dir() and wanted(name):
                 if member.flag_bits & 1:
                     raise ValueError(
-                        f"archive {archive.name} is encrypted ({member.filename!r}); allowed are archives without a "
-                        "password; unpack it yourself, and name the folder as the source's `path`"
+                        f"archive {archive.name} is encrypted ({member.filename!r}); unpack it yourself, and set the "
+                        "source's `path` to the folder"
                     )
-                meter.add(member.file_size)  # no more than that is ever read
+                meter.add(member.file_size)  # no more than that is read
                 with members.open(member) as packed_file:
-                    _write(archive, packed_file, folder, name, found)
+                    yield _write(archive, packed_file, folder, name)
 
 
-def _write(archive: Path, packed_file: IO[bytes], folder: Path, name: Path, found: list[Path]) -> None:
-    """Unpack one file to its place, where nothing may be yet."""
-    goal = folder / name
-    if goal.exists() or any((folder / above).is_file() for above in name.parents):
-        raise ValueError(f"archive {archive.name} holds {str(name)!r} twice; allowed is each name once; pack it again")
-    goal.parent.mkdir(parents=True, exist_ok=True)
-    with open(goal, "wb") as file:
+def _write(archive: Path, packed_file: IO[bytes], folder: Path, name: Path) -> Path:
+    """Unpack one file to its place, where nothing may be yet; returns its name."""
+    target = folder / name
+    if target.exists() or any((folder / above).is_file() for above in name.parents):
+        raise ValueError(f"archive {archive.name} holds {str(name)!r} twice; pack it again with each name once")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with open(target, "wb") as file:
         shutil.copyfileobj(packed_file, file)
-    found.append(name)
+    return name
 
 
 def _inside(archive: Path, name: str) -> Path:
@@ -109,26 +113,25 @@ def _inside(archive: Path, name: str) -> Path:
     windows = PureWindowsPath(name)
     if path.is_absolute() or windows.drive or windows.root or ".." in path.parts:
         raise ValueError(
-            f"archive {archive.name} names {name[:100]!r}, which lies outside of the folder; allowed are names below "
-            "it; do not trust this archive"
+            f"archive {archive.name} names {name[:100]!r}, which is outside of the folder; do not trust this archive"
         )
     longest = max((len(part.encode(errors="replace")) for part in path.parts), default=0)
-    if longest > 255 or len(name) > LONGEST or len(path.parts) > DEEPEST or not name.replace("\r", "").isprintable():
+    too_long = longest > 255 or len(name) > MAX_CHARACTERS or len(path.parts) > MAX_DEPTH
+    if too_long or not name.replace("\r", "").isprintable():
         raise ValueError(
             f"archive {archive.name} holds the name {name[:60]!r}…, of {len(name)} characters in {len(path.parts)} "
-            f"parts; allowed are printable names of {LONGEST} characters, {DEEPEST} parts, 255 bytes a part at most; "
-            "pack it again with plain names"
+            f"parts; names must be printable, of at most {MAX_CHARACTERS} characters, {MAX_DEPTH} parts and 255 "
+            "bytes a part; pack it again with plain names"
         )
     return Path(path)
 
 
 class _Member(tarfile.TarInfo):
-    """A tar's member; what a tar says of a member's name and times is read at once, so it must be short."""
+    """A member of a tar, whose description must be short, as tarfile reads it at once."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Member":
-        """Read a header, and refuse one that announces more than a header's worth of words."""
         member = super().frombuf(buf, encoding, errors)
-        if member.type in WORDS and member.size > HEADER:
-            raise tarfile.ReadError(f"a header of {member.size:,} bytes; allowed are {HEADER:,}")
+        if member.type in HEADERS and member.size > MAX_HEADER:
+            raise tarfile.ReadError(f"a header of {member.size:,} bytes; at most {MAX_HEADER:,} are allowed")
         return member

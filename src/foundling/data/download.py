@@ -1,4 +1,4 @@
-"""A URL to a file, by pooch: checked against its SHA-256, tried again when it breaks off, whole or not there at all."""
+"""A URL to a file, by pooch: checked against its SHA-256, retried when the connection breaks, complete or absent."""
 
 import logging
 import sys
@@ -8,22 +8,22 @@ from typing import IO, Any
 log = logging.getLogger(__name__)
 TRIES = 3
 TIMEOUT = 20  # seconds without a byte
-LARGEST = 200 * 10**9  # bytes of a file whose config tells no size
+LARGEST = 200 * 10**9  # bytes of a file whose config has no size
 
 
-def download(url: str, path: Path, sha256: str | None, size: int | None = None) -> None:
-    """Write the file at `url`, of `size` bytes where that is known, to `path`.
+def download(url: str, path: Path, sha256: str | None, size: int | None = None) -> Path:
+    """Write the file at `url`, of `size` bytes where that is known, to `path`, and return that.
 
-    ValueError says in a few words why it did not come; one that sends more is cut off.
+    ValueError says in a few words why it failed; a server that sends more is cut off.
     """
     import pooch
     import requests
 
     if not url.startswith(("https://", "http://")):
-        raise ValueError("allowed are https:// and http://")
-    pooch.get_logger().setLevel(logging.ERROR)  # we say ourselves what is fetched
+        raise ValueError("must be https:// or http://")
+    pooch.get_logger().setLevel(logging.ERROR)  # the next line logs what is fetched
     log.info(f"fetch: {url}")
-    # a server must not pack or unpack on the way what the checksum holds for
+    # a server must not compress or decompress what the checksum is of
     headers = {"Accept-Encoding": "identity"}
     http = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), headers=headers, timeout=TIMEOUT)
 
@@ -36,23 +36,32 @@ def download(url: str, path: Path, sha256: str | None, size: int | None = None) 
     )
     try:
         fetcher.fetch(path.name, downloader=downloader)
-    except requests.HTTPError as error:
-        raise ValueError(f"the server answers {str(error).partition(' for url')[0]}") from None
-    except requests.Timeout:
-        raise ValueError(f"no answer within {TIMEOUT} s") from None
-    except requests.exceptions.ChunkedEncodingError:
-        raise ValueError(f"broke off {TRIES} times") from None
-    except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL):
-        raise ValueError("leads on to another place than https:// or http://") from None
-    except requests.TooManyRedirects:
-        raise ValueError("leads on and on") from None
-    except requests.RequestException:
-        raise ValueError("cannot connect") from None
-    except _TooLongError as error:
-        raise ValueError(str(error)) from None
+    except (requests.RequestException, _TooLongError) as error:
+        raise ValueError(_reason(error)) from None
     except ValueError as error:  # pooch's, which ends in: expected … but got ….
-        found = str(error).partition("known hash: ")[2].partition(".")[0]
-        raise ValueError(f"wrong checksum: {found}" if found else str(error)) from None
+        digests = str(error).partition("known hash: ")[2].partition(".")[0]
+        raise ValueError(f"wrong checksum: {digests}" if digests else str(error)) from None
+    if size and path.stat().st_size != size:
+        received = path.stat().st_size
+        path.unlink()
+        raise ValueError(f"wrong size: expected {size:,} bytes but got {received:,}")
+    return path
+
+
+def _reason(error: Exception) -> str:
+    """An error of the connection in a few words."""
+    from requests import exceptions
+
+    reasons: dict[type | tuple[type, ...], str] = {
+        exceptions.HTTPError: f"the server answers {str(error).partition(' for url')[0]}",
+        exceptions.Timeout: f"no answer within {TIMEOUT} s",
+        exceptions.ChunkedEncodingError: f"the connection broke {TRIES} times",
+        (exceptions.InvalidSchema, exceptions.InvalidURL): "redirects to a URL that is not https:// or http://",
+        exceptions.TooManyRedirects: "redirects without end",
+        exceptions.RequestException: "cannot connect",
+        _TooLongError: str(error),
+    }
+    return next(reason for kinds, reason in reasons.items() if isinstance(error, kinds))
 
 
 class _TooLongError(Exception):
@@ -60,16 +69,15 @@ class _TooLongError(Exception):
 
 
 class _Capped:
-    """A file that takes no more than so many bytes."""
+    """A file that takes at most `limit` bytes."""
 
-    def __init__(self, file: IO[bytes], most: int) -> None:
-        self.file, self.left, self.most = file, most, most
+    def __init__(self, file: IO[bytes], limit: int) -> None:
+        self.file, self.left, self.limit = file, limit, limit
 
     def write(self, data: bytes) -> int:
-        """Write, or refuse what is beyond."""
         self.left -= len(data)
         if self.left < 0:
-            raise _TooLongError(f"sends more than {self.most:,} bytes; if that is right, mend the file's `size`")
+            raise _TooLongError(f"sends more than {self.limit:,} bytes; if that is right, correct the file's `size`")
         return self.file.write(data)
 
     def __getattr__(self, name: str) -> Any:

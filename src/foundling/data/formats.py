@@ -1,91 +1,79 @@
-"""Files to records: read(path, source) streams (line, record) out of txt, md, lines, jsonl, json, csv, tsv and parquet.
+"""Files to records: `read` streams (line, record) from txt, md, lines, jsonl, json, csv, tsv and parquet files.
 
-Compressed files (.gz, .zst) are unpacked while they are read, and memory holds no more than a record, whose length is
-limited (data/limits.py). `source` is the part of a dataset config that says how its files are written:
-
-    format     one of FORMATS; without it, the suffix says it (SUFFIXES, in any case)
-    separator  txt, md: what stands between the documents of a file, as <|endoftext|>; without it, a file is one
-    header     csv, tsv: whether the first row names the columns (true)
-    columns    csv, tsv: names for the columns; needed where there is no header
-    delimiter  csv, tsv: what separates the fields; without it, it is found (data/tables.py)
-    quoting    csv, tsv: whether a field may stand in double quotes (true)
-    encoding   of text files (utf-8); auto: found (data/encodings.py), and said in the log if it is not UTF-8
-    errors     strict, or replace: bytes that are not of that encoding are read as U+FFFD
+Compressed files (.gz, .zst) are unpacked while they are read. Memory holds one record at a time, whose length is
+limited (data/limits.py). settings/datasets.py, FileFormat, has the settings.
 """
 
+import codecs
 import io
 import json
 import logging
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO, get_args
 
 from foundling.data.encodings import AUTO, detect
-from foundling.data.limits import Limits, Meter
+from foundling.data.limits import Meter, too_long
 from foundling.data.lines import Lines
-from foundling.data.naming import setting
 from foundling.data.surrogates import without_surrogates
 from foundling.data.tables import SAMPLE, read_table
+from foundling.settings.datasets import Format, Source
 
 log = logging.getLogger(__name__)
-FORMATS = ("txt", "md", "lines", "jsonl", "json", "csv", "tsv", "parquet")
-SUFFIXES = {name: name for name in FORMATS} | {
-    **dict.fromkeys(("text", "rst"), "txt"),
-    **dict.fromkeys(("markdown", "mdown"), "md"),
-    **dict.fromkeys(("ndjson", "jsonlines"), "jsonl"),
-    **dict.fromkeys(("tab",), "tsv"),
-    **dict.fromkeys(("pq",), "parquet"),
+FORMATS: tuple[Format, ...] = get_args(Format)
+SUFFIXES: dict[str, Format] = {
+    **{name: name for name in FORMATS},
+    **{"text": "txt", "rst": "txt", "markdown": "md", "mdown": "md"},
+    **{"ndjson": "jsonl", "jsonlines": "jsonl", "tab": "tsv", "pq": "parquet"},
 }
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 CHUNK = 1 << 20  # characters or bytes read at once
+BETWEEN_OBJECTS = re.compile(r"[\[\], \n\r\t]*")
+
+Records = Iterator[tuple[int, dict[str, Any]]]
 
 
-def read(
-    path: Path, source: Mapping[str, Any], tally: Counter[str] | None = None
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line, record); the line is that of the record's end, or its number in formats without lines.
+def read(path: Path, source: Source, tally: Counter[str] | None = None) -> Records:
+    """Yield (line, record); the line is the record's last one, or its number in formats without lines.
 
-    `tally` counts what is left out or changed on the way, by reason.
+    `tally` counts what is left out or changed, by reason.
     """
-    name = source.get("format") or format_of(path)
-    if name not in FORMATS:
+    name = source.format or format_of(path)
+    if name is None:
         raise ValueError(
-            f"found {path.name} of format {name}; allowed are {', '.join(FORMATS)}, each also with .gz or .zst; "
-            f"rename it or set {setting(source, 'format')}"
+            f"{path.name} has no suffix of a known format; use one of {', '.join(FORMATS)}, each also with .gz or "
+            f".zst, or set {source.setting('format')}"
         )
-    limits = Limits.of(source)
     if name == "parquet":
-        yield from _parquet(path, limits)
+        yield from _parquet(path, source)
         return
-    encoding = _encoding(path, source, limits)
+    tally = Counter() if tally is None else tally
+    encoding = _encoding(path, source)
     sample = ""
-    if name in ("lines", "jsonl", *DELIMITERS):
-        with open_text(path, encoding, source, limits) as text:
+    if name not in ("txt", "md", "json"):
+        with open_text(path, encoding, source) as text:
             sample = text.read(SAMPLE)
     # old Mac files end their lines with \r alone
-    ends_with_cr = name in DELIMITERS or ("\r" in sample and "\n" not in sample)
-    with open_text(path, encoding, source, limits, newline="" if ends_with_cr else "\n") as text:
-        lines = Lines(path, text, limits)
+    any_line_end = name in DELIMITERS or ("\r" in sample and "\n" not in sample)
+    with open_text(path, encoding, source, newline="" if any_line_end else "\n") as text:
         if name in ("txt", "md"):
-            for at, document in enumerate(_documents(path, text, source.get("separator"), limits), 1):
-                yield at, {"text": document}
+            yield from _documents(path, text, source)
         elif name == "lines":
-            for at, line in enumerate(lines, 1):
-                lines.taken = 0
-                yield at, {"text": line.rstrip("\r\n")}
+            yield from ((at, {"text": line.rstrip("\r\n")}) for at, line in _numbered(path, text, source))
         elif name == "jsonl":
-            yield from without_surrogates(_jsonl(path, lines), path, tally)
+            yield from without_surrogates(_jsonl(path, text, source), path, tally)
         elif name == "json":
-            yield from without_surrogates(_json(path, text, limits), path, tally)
+            yield from without_surrogates(_json(path, text, source), path, tally)
         else:
-            yield from read_table(lines, sample, source, DELIMITERS[name], Counter() if tally is None else tally)
+            yield from read_table(Lines(path, text, source), sample, source, DELIMITERS[name], tally)
 
 
-def format_of(path: Path) -> str | None:
-    """The format that a file's suffixes say, or None."""
+def format_of(path: Path) -> Format | None:
+    """The format that a file's suffixes name, or None."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in COMPRESSIONS:
         suffixes.pop()
@@ -93,102 +81,108 @@ def format_of(path: Path) -> str | None:
 
 
 def open_bytes(path: Path) -> BinaryIO:
-    """A file's bytes, unpacked on the fly if its last suffix is one of COMPRESSIONS."""
-    packing = COMPRESSIONS.get(path.suffix.lower())
-    if packing is None:
+    """A file's bytes, decompressed if its last suffix is one of COMPRESSIONS."""
+    compression = COMPRESSIONS.get(path.suffix.lower())
+    if compression is None:
         return open(path, "rb")
-    import pyarrow  # unlike gzip and zstandard, it notices each file that is cut
+    import pyarrow  # unlike gzip and zstandard, it notices each truncated file
 
-    return pyarrow.CompressedInputStream(pyarrow.OSFile(str(path)), packing)
-
-
-@contextmanager
-def open_text(
-    path: Path, encoding: str, source: Mapping[str, Any], limits: Limits, newline: str = "\n"
-) -> Iterator[TextIO]:
-    """A file's characters, unpacked; line ends stay as they are. What cannot be decoded is named with its byte."""
-    # a file that Windows wrote may begin with a byte order mark, which is no text
-    encoding = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
-    with _unpacked(path, limits) as counted:
-        try:
-            yield io.TextIOWrapper(
-                counted,  # type: ignore[type-var]
-                encoding,
-                source.get("errors") or "strict",
-                newline=newline,
-            )
-        except UnicodeDecodeError as error:
-            # the decoder's input ends where the reading stands
-            offset = counted.given - len(error.object) + error.start
-            raise ValueError(
-                f"found byte 0x{error.object[error.start]:02x} at byte {offset} of {path}, which is not "
-                f"{error.encoding}; set {setting(source, 'encoding')} to the file's own (as latin-1), or "
-                f"{setting(source, 'errors', 'replace')}"
-            ) from None
-        except LookupError:
-            raise ValueError(
-                f"found encoding {encoding!r} for {path}; allowed are those of Python; try "
-                f"{setting(source, 'encoding', 'utf-8')}"
-            ) from None
+    return pyarrow.CompressedInputStream(pyarrow.OSFile(str(path)), compression)
 
 
 @contextmanager
-def _unpacked(path: Path, limits: Limits) -> Iterator["_Counted"]:
-    """A file's bytes, unpacked, no more than the limits allow."""
-    is_packed = path.suffix.lower() in COMPRESSIONS
+def open_text(path: Path, encoding: str, source: Source, newline: str = "\n") -> Iterator[TextIO]:
+    """A file's characters, decompressed; line ends stay as they are. An error names the byte that cannot be decoded."""
+    if codecs.lookup(encoding).name == "utf-8":
+        encoding = "utf-8-sig"  # a byte order mark, as Windows writes it, is no text
     with open_bytes(path) as packed:
+        stream = _Stream(path, packed, source)
         try:
-            yield _Counted(packed, Meter(path, limits) if is_packed else None)
+            yield io.TextIOWrapper(stream, encoding, source.errors, newline=newline)  # type: ignore[type-var]
+        except UnicodeDecodeError as error:
+            position = stream.total - len(error.object) + error.start  # the decoder's input ends where reading stands
+            raise ValueError(
+                f"{path} has byte 0x{error.object[error.start]:02x} at byte {position}, which is not {error.encoding}; "
+                f"set {source.setting('encoding')} to the file's own (as latin-1), or "
+                f"{source.setting('errors', 'replace')}"
+            ) from None
+
+
+class _Stream(io.RawIOBase):
+    """The bytes of a file, decompressed, counted, and no more than the source allows."""
+
+    def __init__(self, path: Path, stream: BinaryIO, source: Source) -> None:
+        self.path, self.stream, self.total = path, stream, 0
+        self.meter = Meter(path, source) if path.suffix.lower() in COMPRESSIONS else None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            data = self.stream.read(len(buffer))
         except OSError as error:
-            if is_packed and error.errno is None:  # pyarrow's, not the system's
-                raise _damaged(path, str(error)) from None
-            raise
+            if self.meter is None or error.errno is not None:  # the system's, not pyarrow's
+                raise
+            raise _damaged(self.path, str(error)) from None
+        buffer[: len(data)] = data
+        self.total += len(data)
+        if self.meter is not None:
+            self.meter.add(len(data))
+        return len(data)
 
 
-def _encoding(path: Path, source: Mapping[str, Any], limits: Limits) -> str:
-    """The encoding that is set, or the one that is found."""
-    encoding = source.get("encoding") or "utf-8"
-    if encoding != AUTO:
-        return encoding
-    if source.get("errors") == "replace":
+def _encoding(path: Path, source: Source) -> str:
+    """The encoding that is set, or detected where it is auto."""
+    if source.encoding != AUTO:
+        return source.encoding
+    if source.errors == "replace":
         return "utf-8"
 
     def chunks() -> Iterator[bytes]:
-        with _unpacked(path, limits) as stream:
+        with open_bytes(path) as packed:
+            stream = _Stream(path, packed, source)
             while chunk := stream.read(CHUNK):
                 yield chunk
 
-    found = detect(chunks)
-    if found != "utf-8":
-        other = setting(source, "encoding")
-        log.info(f"{path.name} is not UTF-8 and is read as {found}; if that is wrong, set {other}")
-    return found
+    detected = detect(chunks)
+    if detected != "utf-8":
+        log.info(
+            f"{path.name} is not UTF-8 and is read as {detected}; if that is wrong, set {source.setting('encoding')}"
+        )
+    return detected
 
 
-def _documents(path: Path, text: TextIO, separator: str | None, limits: Limits) -> Iterator[str]:
-    """The whole text, or the parts between the separators, without the line ends next to these."""
-    if not separator:
-        whole = text.read(limits.record + 1)
-        if len(whole) > limits.record:
-            raise limits.too_long(path)
-        yield whole
+def _numbered(path: Path, text: TextIO, source: Source) -> Iterator[tuple[int, str]]:
+    """Lines with their numbers, each a record."""
+    lines = Lines(path, text, source)
+    for line in lines:
+        lines.record_length = 0
+        yield lines.number, line
+
+
+def _documents(path: Path, text: TextIO, source: Source) -> Records:
+    """The whole text, or the texts between the separators, without the line ends next to these."""
+    if not source.separator:
+        whole = text.read(source.max_characters + 1)
+        if len(whole) > source.max_characters:
+            raise too_long(path, source)
+        yield 1, {"text": whole}
         return
-    separator = separator.replace("\\n", "\n").replace("\\t", "\t")  # as a command line writes them
-    waiting, at = "", 0
+    rest, at = "", 0
     while chunk := text.read(CHUNK):
-        *whole_parts, waiting = (waiting + chunk).split(separator)
-        for part in whole_parts:
+        *documents, rest = (rest + chunk).split(source.separator)
+        for document in documents:
             at += 1
-            yield part.strip("\r\n")
-        if len(waiting) > limits.record:
-            raise limits.too_long(path, f"document {at + 1}")
-    if waiting.strip():
-        yield waiting.strip("\r\n")
+            yield at, {"text": document.strip("\r\n")}
+        if len(rest) > source.max_characters:
+            raise too_long(path, source, f"document {at + 1}")
+    if rest.strip():
+        yield at + 1, {"text": rest.strip("\r\n")}
 
 
-def _jsonl(path: Path, lines: Lines) -> Iterator[tuple[int, dict[str, Any]]]:
-    for at, line in enumerate(lines, 1):
-        lines.taken = 0
+def _jsonl(path: Path, text: TextIO, source: Source) -> Records:
+    for at, line in _numbered(path, text, source):
         if line.strip():
             try:
                 record = json.loads(line)
@@ -197,69 +191,69 @@ def _jsonl(path: Path, lines: Lines) -> Iterator[tuple[int, dict[str, Any]]]:
             yield at, _object(path, at, record)
 
 
-def _json(path: Path, text: TextIO, limits: Limits) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects of one array (or one object alone), parsed one by one as the text comes in."""
+def _json(path: Path, text: TextIO, source: Source) -> Records:
+    """The objects of one array (or one object alone), parsed one by one as the text is read."""
     parse = json.JSONDecoder().raw_decode
-    waiting, at, depth, ended = "", 0, 0, False
+    rest, at, depth, ended = "", 0, 0, False
     while not ended:
-        if len(waiting) > limits.record:
-            raise limits.too_long(path, f"object {at + 1}")
-        chunk = text.read(max(CHUNK, len(waiting)))  # a long object is not begun anew too often
+        if len(rest) > source.max_characters:
+            raise too_long(path, source, f"object {at + 1}")
+        chunk = text.read(max(CHUNK, len(rest)))  # a long object is parsed from its start few times
         ended = not chunk
-        waiting += chunk
+        rest += chunk
         start = 0
         while True:
-            # between the objects stand brackets, commas and space
-            while start < len(waiting) and waiting[start] in "[], \n\r\t":
-                depth += {"[": 1, "]": -1}.get(waiting[start], 0)
-                start += 1
-            if start == len(waiting):
+            gap = BETWEEN_OBJECTS.match(rest, start)
+            assert gap is not None
+            depth += gap[0].count("[") - gap[0].count("]")
+            start = gap.end()
+            if start == len(rest):
                 break
             try:
-                record, start = parse(waiting, start)
+                record, start = parse(rest, start)
             except (ValueError, RecursionError) as error:
-                if not ended and waiting[start] == "{" and isinstance(error, ValueError):
-                    break  # an object that goes on in the next chunk
+                if not ended and rest[start] == "{" and isinstance(error, ValueError):
+                    break  # its end is in the next chunk
                 raise ValueError(
-                    f"{path} is not JSON behind its object {at} ({error}); allowed is one array of objects; fix it"
+                    f"{path} is not JSON after its object {at} ({error}); it must be one array of objects; fix it"
                 ) from None
             at += 1
             yield at, _object(path, at, record)
-        waiting = waiting[start:]
+        rest = rest[start:]
     if depth:
         raise _damaged(path, "its array does not end")
 
 
 def _object(path: Path, at: int, record: Any) -> dict[str, Any]:
     if not isinstance(record, dict):
-        raise ValueError(f"{path}:{at} holds a {type(record).__name__}; allowed are objects {{…}}; fix that record")
+        raise ValueError(f"{path}:{at} holds a {type(record).__name__}; it must be an object {{…}}; fix that record")
     return record
 
 
-def _parquet(path: Path, limits: Limits) -> Iterator[tuple[int, dict[str, Any]]]:
+def _parquet(path: Path, source: Source) -> Records:
     import pyarrow
     from pyarrow import parquet
 
     try:
         with parquet.ParquetFile(path) as file:
-            meter = Meter(path, limits)
+            meter = Meter(path, source)
             for group in range(file.metadata.num_row_groups):
                 meter.add(file.metadata.row_group(group).total_byte_size)
             at = 0
             for batch in file.iter_batches(batch_size=256):  # rows; few, as a document may be long
-                if batch.nbytes > 256 * limits.record:
-                    raise limits.too_long(path, f"a row after row {at}")
+                if batch.nbytes > 256 * source.max_characters:
+                    raise too_long(path, source, f"a row after row {at}")
                 for record in batch.to_pylist():
                     at += 1
-                    yield at, {name: _text(value) for name, value in record.items()}
+                    yield at, {name: _decoded(value) for name, value in record.items()}
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError, OverflowError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise _damaged(path, str(error)) from None
 
 
-def _text(value: Any) -> Any:
-    """A binary value as the UTF-8 text that it is, as Spark writes texts; others, and other bytes, as they are."""
+def _decoded(value: Any) -> Any:
+    """A binary value as UTF-8 text where it is that, as Spark writes texts; others unchanged."""
     try:
         return value.decode() if isinstance(value, bytes) else value
     except UnicodeDecodeError:
@@ -267,24 +261,4 @@ def _text(value: Any) -> Any:
 
 
 def _damaged(path: Path, reason: str) -> ValueError:
-    return ValueError(f"{path} is cut or damaged ({' '.join(reason.split())}); fetch it again from where it came from")
-
-
-class _Counted(io.RawIOBase):
-    """A stream of bytes that knows how many it has given."""
-
-    def __init__(self, stream: BinaryIO, meter: Meter | None) -> None:
-        self.stream, self.meter, self.given = stream, meter, 0
-
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill the buffer as far as there are bytes."""
-        data = self.stream.read(len(buffer))
-        buffer[: len(data)] = data
-        self.given += len(data)
-        if self.meter is not None:
-            self.meter.add(len(data))
-        return len(data)
+    return ValueError(f"{path} is truncated or damaged ({' '.join(reason.split())}); fetch it again from its origin")

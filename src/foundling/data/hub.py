@@ -1,46 +1,72 @@
-"""Rows of a dataset on the Hugging Face hub, or of its copy in the mirror: plain data files, never a script.
+"""The Hugging Face hub, or its copy below <mirror>/hub: rows of a dataset, files of a model; never a script."""
 
-A source's `hub` says which rows:
-
-    id, config, split, revision   as on the hub; the revision is a commit, so that all get the same rows
-    files       data files to read, if not all (a glob inside the dataset's repository)
-    columns     the columns to keep, if not all
-    streaming   read on without downloading the whole; with `limit`, so many rows are all that is fetched
-    limit       so many rows, the first ones
-"""
-
+import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from fnmatch import fnmatch
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from foundling.settings.datasets import Hub
 
-def rows(hub: Mapping[str, Any], mirror: Path | None) -> Iterator[dict[str, Any]]:
-    """Yield the rows; whatever keeps them away is one ValueError. `mirror`/hub/<id> stands in for the hub."""
+
+def rows(hub: Hub, mirror: Path | None) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a dataset; whatever goes wrong raises one ValueError."""
     import datasets
 
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
-    copy = mirror / "hub" / hub["id"] if mirror else None
-    here = copy is not None and copy.is_dir()
-    place = {"path": str(copy)} if here else {"path": hub["id"], "revision": hub.get("revision")}
+    copy = _copy(hub, mirror)
+    origin = {"path": str(copy)} if copy else {"path": hub.id, "revision": hub.revision}
+    files = {"name": hub.config, "data_files": hub.files and list(hub.files)}
     try:
-        which = {**place, "name": hub.get("config"), "data_files": hub.get("files")}
-        reader = datasets.load_dataset_builder(**which).config
-        # pandas would read a text "null" or "NA" of a CSV file as no text
-        words = {"keep_default_na": False} if hasattr(reader, "keep_default_na") else {}
-        found = datasets.load_dataset(
-            **which, **words, split=hub.get("split") or "train", streaming=bool(hub.get("streaming"))
+        reader = datasets.load_dataset_builder(**origin, **files).config
+        # pandas would read a text "null" or "NA" of a CSV file as a missing value
+        options = {"keep_default_na": False} if hasattr(reader, "keep_default_na") else {}
+        dataset = datasets.load_dataset(
+            **origin, **files, **options, split=hub.split or "train", streaming=hub.streaming
         )
-        if hub.get("columns"):
-            found = found.select_columns(list(hub["columns"]))
-        for row in islice(found, hub.get("limit")):
+        if hub.columns:
+            dataset = dataset.select_columns(list(hub.columns))
+        for row in islice(dataset, hub.limit):
             yield dict(row)
     except Exception as error:  # the hub's client raises errors of a dozen libraries
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise ValueError(
-            f"dataset {hub['id']} did not come: tried {copy if here else 'the hub'} ({reason}); fix: check its id, "
-            f"revision, split and the network, or put its files at {mirror or '<mirror>'}/hub/{hub['id']} and set "
-            "FOUNDLING_MIRROR (or runtime.mirror) to that mirror folder"
-        ) from error
+        raise _unavailable("dataset", hub, mirror, copy, error) from error
+
+
+def fetch_files(hub: Hub, folder: Path, mirror: Path | None) -> None:
+    """Copy a model's files that match `hub.files`, of the repository's top folder, to `folder`."""
+    patterns = list(hub.files or ())
+    if copy := _copy(hub, mirror):
+        for file in sorted(copy.iterdir()):
+            if file.is_file() and any(fnmatch(file.name, pattern) for pattern in patterns):
+                shutil.copyfile(file, folder / file.name)
+        return
+    import huggingface_hub
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    if not sys.stderr.isatty():
+        disable_progress_bars()
+    try:
+        huggingface_hub.snapshot_download(
+            hub.id, revision=hub.revision, local_dir=folder, allow_patterns=patterns, ignore_patterns=["*/*"]
+        )
+    except Exception as error:  # as above
+        raise _unavailable("model", hub, mirror, None, error) from None
+    shutil.rmtree(folder / ".cache", ignore_errors=True)  # the client's notes
+
+
+def _copy(hub: Hub, mirror: Path | None) -> Path | None:
+    """The mirror's copy of a repository, if it has one."""
+    copy = mirror / "hub" / hub.id if mirror else None
+    return copy if copy and copy.is_dir() else None
+
+
+def _unavailable(kind: str, hub: Hub, mirror: Path | None, copy: Path | None, error: Exception) -> ValueError:
+    reason = " ".join(str(error).split())[:300] or type(error).__name__
+    return ValueError(
+        f"{kind} {hub.id} is not available: tried {copy or 'the hub'} ({reason}); check its id, revision, split and "
+        f"the network, or put its files at {mirror or '<mirror>'}/hub/{hub.id} and set FOUNDLING_MIRROR (or "
+        "runtime.mirror) to that mirror folder"
+    )

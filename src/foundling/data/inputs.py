@@ -1,11 +1,11 @@
 """The user's own files that the pipeline reads, as hashes of their content: inputs.yaml, which DVC compares.
 
 A dataset's sources with `path`, its named files with a `path` and no sha256, and the folder that pretraining
-starts from. Names in inputs.yaml are logical (dataset, source), so that it is equal wherever the files lie.
+starts from. Names in inputs.yaml are logical (dataset, source), so that it is equal wherever the files are.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,38 +13,37 @@ from typing import Any
 from foundling.data.digests import digest
 from foundling.data.fetching import own_files
 from foundling.data.places import in_project, named_on_disk
-from foundling.data.sources import check
+from foundling.settings import Settings
+from foundling.settings.datasets import Dataset, File
 
 log = logging.getLogger(__name__)
 INPUTS = "inputs.yaml"
 SCRATCH = "scratch"
 Files = list[tuple[Path, Path]]
-# what the pipeline itself writes: DVC follows these already, and those behind pretraining would never settle
+# what the pipeline itself writes: DVC tracks these already, and those after pretraining would change with each run
 OUTPUTS = ("data", "models/base", "models/snapshots", "models/classifier", "models/chat", "models/translator")
 
 
-SECTIONS = ("corpus", "evaluate", "classify", "instruct", "train_translator")  # those with datasets
-
-
-def datasets_of(recipe: Mapping[str, Any]) -> dict[str, dict[str, Mapping[str, Any]]]:
-    """{name for `fetch.dataset`: {folder below data/raw/<name>: dataset config}} of the composed settings."""
+def datasets_of(settings: Settings) -> dict[str, Mapping[str, Dataset]]:
+    """{name for `fetch.dataset`: {folder below data/raw/<name>: dataset}}."""
     return {
-        "corpus": {".": recipe["corpus"]},
-        "benchmarks": recipe["evaluate"]["benchmarks"],
-        "classify": {".": recipe["classify"]["dataset"]},
-        "instruct": {".": recipe["instruct"]["dataset"]},
-        "train_translator": {".": recipe["train_translator"]["dataset"]},
+        "corpus": {".": settings.corpus},
+        "benchmarks": settings.evaluate.benchmarks,
+        "classify": {".": settings.classify.dataset},
+        "instruct": {".": settings.instruct.dataset},
+        "train_translator": {".": settings.train_translator.dataset},
     }
 
 
-def inputs(recipe: Mapping[str, Any], mirror: Path | None, recorded: Mapping[str, Any]) -> dict[str, Any]:
+def inputs(settings: Settings, recorded: Mapping[str, Any]) -> dict[str, Any]:
     """{dataset, weights or pretrain: {source: {files, sha256}}}; without own files, the inner dicts are empty.
 
     Files that are no longer there keep what is `recorded`: what was fetched from them stays in use.
     """
-    listed = {name: dict(_sources(datasets, mirror)) for name, datasets in datasets_of(recipe).items()}
-    listed["weights"] = dict(_named(recipe["weights"]["files"], "weights", mirror))
-    listed["pretrain"] = dict(_start(recipe["pretrain"]["init_from"]))
+    mirror = settings.runtime.mirror_folder
+    listed = {name: dict(_sources(datasets, mirror)) for name, datasets in datasets_of(settings).items()}
+    listed["weights"] = dict(_named(settings.weights.files, "weights", mirror))
+    listed["pretrain"] = dict(_start(settings.pretrain.init_from))
     return {name: _digests(name, sources, recorded.get(name) or {}) for name, sources in listed.items()}
 
 
@@ -61,34 +60,30 @@ def _digests(name: str, sources: Mapping[str, Callable[[], Files]], recorded: Ma
     return digests
 
 
-def own_digests(dataset: Mapping[str, Any]) -> Iterator[tuple[str, Path, dict[str, Any]]]:
+def own_digests(dataset: Dataset) -> Iterator[tuple[str, Path, dict[str, Any]]]:
     """(source, its path, {files, sha256} now) for each source with a `path` whose files are there."""
-    for source in dataset["sources"]:
-        if source.get("path"):
+    for source in dataset.sources:
+        if source.path:
             try:
-                yield source["name"], in_project(source["path"]), digest(own_files(source))
+                yield source.name, in_project(source.path), digest(own_files(source))
             except (ValueError, OSError):
                 continue
 
 
-def _sources(datasets: Mapping[str, Any], mirror: Path | None) -> Iterator[tuple[str, Callable[[], Files]]]:
+def _sources(datasets: Mapping[str, Dataset], mirror: Path | None) -> Iterator[tuple[str, Callable[[], Files]]]:
     """(source, function that lists its files) of all sources that read own files."""
     for folder, dataset in datasets.items():
-        try:
-            check(dataset)
-        except ValueError:  # fetch says what is wrong with it
-            continue
-        for source in dataset["sources"]:
-            name = source["name"] if folder == "." else f"{folder}.{source['name']}"
-            if source.get("path"):
+        for source in dataset.sources:
+            name = source.name if folder == "." else f"{folder}.{source.name}"
+            if source.path:
                 yield name, partial(own_files, source)
             else:
-                yield from _named(source.get("files") or [], name, mirror)
+                yield from _named(source.files or (), name, mirror)
 
 
-def _named(files: Any, name: str, mirror: Path | None) -> Iterator[tuple[str, Callable[[], Files]]]:
-    """The named files that are read from a `path`; a sha256 in the config leaves nothing to be noticed."""
-    own = [file for file in files if file.get("path") and not file.get("sha256")]
+def _named(files: Sequence[File], name: str, mirror: Path | None) -> Iterator[tuple[str, Callable[[], Files]]]:
+    """The named files that are read from a `path`; those with a sha256 in the config cannot change."""
+    own = [file for file in files if file.path and not file.sha256]
     if own:
         yield name, lambda: [found for file in own for found in named_on_disk(file, mirror)]
 
@@ -108,5 +103,5 @@ def _start(init_from: str) -> Iterator[tuple[str, Callable[[], Files]]]:
 def _all_files(folder: Path) -> Files:
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     if not files:
-        raise ValueError(f"found no file in pretrain.init_from={folder}; name a folder with a model")
+        raise ValueError(f"pretrain.init_from={folder}: the folder has no files; name a folder with a model")
     return [(file, file.relative_to(folder)) for file in files]

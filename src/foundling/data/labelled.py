@@ -91,7 +91,7 @@ def labelled(folder: Path, recipe: Mapping[str, Any], changes: Counter[str] | No
         "missing": len(missing),
         "duplicates": len(found) - len(kept),
         "contradicting": contradicting,
-        "left_out_files": sum(r["files"] for reasons in left_out(folder).values() for r in reasons.values()),
+        "left_out_files": sum(r.files for reasons in left_out(folder).values() for r in reasons.values()),
     }
     log.info(
         f"classify: {counts['read']:,} texts of {len(labels)} labels; {counts['missing']:,} without a text or a label "

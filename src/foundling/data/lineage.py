@@ -1,4 +1,4 @@
-"""Whether an input was made with the settings that this run asks for."""
+"""Whether an input was made with the settings of this run."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -6,35 +6,35 @@ from typing import Any
 
 from foundling.artifacts import read_json
 
-SHAPED_BY = ("corpus", "tokenizer", "model", "pretrain")  # the sections that make a base model what it is
+SHAPED_BY = ("corpus", "tokenizer", "model", "pretrain")  # the sections that a base model depends on
 
 
-def require(made_with: Mapping[str, Any], config: Mapping[str, Any], what: str, mend: str) -> None:
-    """Compare the sections that an input was made with to the composed ones; the first difference raises ValueError."""
+def require(made_with: Mapping[str, Any], recipe: Mapping[str, Any], what: str, fix: str) -> None:
+    """Compare the sections that an input was made with to this run's; the first difference raises ValueError."""
     for name, section in made_with.items():
-        for key, made, asked in _differences(section, config.get(name), name):
-            raise ValueError(f"{what} was made with {key}={made!r}, and this run asks for {key}={asked!r}; {mend}")
+        for key, old, new in _differences(section, recipe.get(name), name):
+            raise ValueError(f"{what} was made with {key}={old!r}, and this run asks for {key}={new!r}; {fix}")
 
 
-def require_base(base: Path, config: Mapping[str, Any]) -> None:
-    """Refuse a base model that was made with other settings than this run asks for."""
+def require_base(base: Path, recipe: Mapping[str, Any]) -> None:
+    """Refuse a base model that was made with other settings than this run's."""
     record = base / "provenance.json"
     made_with = read_json(record).get("config")
     if not isinstance(made_with, dict) or not all(isinstance(made_with.get(name), dict) for name in SHAPED_BY):
         raise ValueError(
-            f"{record} does not hold the sections {', '.join(SHAPED_BY)} that made {base}; take it back with "
+            f"{record} does not hold the sections {', '.join(SHAPED_BY)} that made {base}; restore it with "
             "`dvc checkout`, or make it again with `dvc repro --force pretrain`"
         )
     shaped_by = {name: made_with[name] for name in SHAPED_BY}
-    require(shaped_by, config, str(base), "run `dvc repro pretrain` first, or drop that setting")
+    require(shaped_by, recipe, str(base), "run `dvc repro pretrain` first, or drop that setting")
 
 
-def _differences(made: Any, asked: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
-    if isinstance(made, Mapping) and isinstance(asked, Mapping):
-        for name in dict.fromkeys((*made, *asked)):
-            yield from _differences(made.get(name), asked.get(name), f"{key}.{name}")
-    elif isinstance(made, list) and isinstance(asked, list) and len(made) == len(asked):
-        for number, pair in enumerate(zip(made, asked, strict=True)):
+def _differences(old: Any, new: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for name in dict.fromkeys((*old, *new)):
+            yield from _differences(old.get(name), new.get(name), f"{key}.{name}")
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for number, pair in enumerate(zip(old, new, strict=True)):
             yield from _differences(*pair, f"{key}.{number}")
-    elif made != asked:
-        yield key, made, asked
+    elif old != new:
+        yield key, old, new

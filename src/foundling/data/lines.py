@@ -4,22 +4,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from foundling.data.limits import Limits
+from foundling.data.limits import too_long
+from foundling.settings.datasets import Source
 
 
 class Lines(Iterator[str]):
-    """A text's lines; `taken` counts the characters since a record's end, where the reader sets it to 0."""
+    """A text's lines. `record_length` adds up their characters; the reader sets it to 0 after each record."""
 
-    def __init__(self, path: Path, text: TextIO, limits: Limits) -> None:
-        self.path, self.text, self.limits = path, text, limits
-        self.number = self.taken = 0
+    def __init__(self, path: Path, text: TextIO, source: Source) -> None:
+        self.path, self.text, self.source = path, text, source
+        self.number = self.record_length = 0
 
     def __next__(self) -> str:
-        line = self.text.readline(self.limits.record + 1)
+        line = self.text.readline(self.source.max_characters + 1)
         if not line:
             raise StopIteration
         self.number += 1
-        self.taken += len(line)
-        if self.taken > self.limits.record:
-            raise self.limits.too_long(self.path, f"line {self.number}")
+        self.record_length += len(line)
+        if self.record_length > self.source.max_characters:
+            raise too_long(self.path, self.source, f"line {self.number}")
         return line

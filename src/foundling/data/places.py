@@ -1,146 +1,83 @@
-"""Where files lie: named ones in the mirror, on disk or at a URL, checked; the user's own in a folder or by a glob.
-
-A named file is {mirror, path, url, size, sha256, note}: its path in the mirror folder, its path elsewhere, its URL (or
-several), tried in this order until one has the right bytes (so many, of that hash); `note` is said when none has.
-"""
+"""Where files are: named ones in the mirror, on disk or at a URL, checked; the user's own in a folder or by a glob."""
 
 import fnmatch
 import glob
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from foundling.artifacts import sha256
 from foundling.data.download import download
-from foundling.data.sources import name_of, urls_of
+from foundling.settings.datasets import File
 
 COPIES = ".dvc/tmp/exps"
 
 
-def locate(file: Mapping[str, Any], scratch: Path, mirror: Path | None) -> Path:
-    """The first of a file's places that has it with the right bytes; downloads go to `scratch`.
+def locate(file: File, scratch: Path, mirror: Path | None) -> Path:
+    """The path of a named file, from the first of its places that has the right bytes; downloads go to `scratch`.
 
     ValueError says each place that was tried and where to put the file.
     """
-    expected, tried = file.get("sha256"), []
-    if file.get("mirror") and mirror is None:
-        tried.append("no mirror (FOUNDLING_MIRROR and runtime.mirror are not set)")
+    tried = [] if mirror or not file.mirror else ["no mirror (FOUNDLING_MIRROR and runtime.mirror are not set)"]
     for path in _local_paths(file, mirror):
         problem = _problem(path, file)
         if problem is None:
             return path
         tried.append(f"{path} ({problem})")
-    for url in urls_of(file):
+    for url in file.urls:
         try:
-            download(url, scratch / name_of(file), expected, file.get("size"))
-            if problem := _problem(scratch / name_of(file), {"size": file.get("size")}):
-                raise ValueError(problem)
-            return scratch / name_of(file)
+            return download(url, scratch / file.name, file.sha256, file.size)
         except ValueError as error:
             tried.append(f"{url} ({error})")
-    goal = f"{mirror or '<mirror>'}/{file.get('mirror') or name_of(file)}"
-    raise ValueError(
-        f"{name_of(file)} did not come: tried {', '.join(tried)}; fix: put the file"
-        + (f" with sha256 {expected}" if expected else "")
-        + f" at {goal if file.get('mirror') else file.get('path') or 'a `path` on disk'}"
-        + (" and set FOUNDLING_MIRROR (or runtime.mirror) to that mirror folder" if mirror is None else "")
-        + (f"; {file['note']}" if file.get("note") else "")
-    )
+    target = f"{mirror or '<mirror>'}/{file.mirror}" if file.mirror else file.path or "a `path` on disk"
+    checked = f" with sha256 {file.sha256}" if file.sha256 else ""
+    fixes = [f"put the file{checked} at {target}"]
+    if mirror is None:
+        fixes.append("set FOUNDLING_MIRROR (or runtime.mirror) to that mirror folder")
+    note = f"; {file.note}" if file.note else ""
+    raise ValueError(f"{file.name} is not available: tried {', '.join(tried)}; {' and '.join(fixes)}{note}")
 
 
-def named_on_disk(file: Mapping[str, Any], mirror: Path | None) -> list[tuple[Path, Path]]:
-    """A named file as (file, its name) from the first place on disk that has it; empty if only a URL may."""
+def named_on_disk(file: File, mirror: Path | None) -> list[tuple[Path, Path]]:
+    """A named file as (file, its name) from the first place on disk that has it; empty if only a URL may have it."""
     usable = [path for path in _local_paths(file, mirror) if _problem(path, file) is None]
-    return [(path, Path(name_of(file))) for path in usable[:1]]
+    return [(path, Path(file.name)) for path in usable[:1]]
 
 
 def in_project(path: str) -> Path:
-    """A user's path. `dvc exp run --queue` and `--temp` work in a copy of the project without its untracked files.
+    """A user's path. `dvc exp run --queue` and `--temp` run in a copy of the project without its untracked files.
 
     There a relative path means the file of the project itself, if it has one. DVC names the project by DVC_ROOT.
     """
-    given = Path(path).expanduser()
+    expanded = Path(path).expanduser()
     project = Path(os.environ.get("DVC_ROOT") or ".").resolve()
-    if given.is_absolute() or not Path.cwd().resolve().is_relative_to(project / COPIES):
-        return given
-    first = next((at for at, part in enumerate(given.parts) if glob.has_magic(part)), len(given.parts))
-    return project / given if project.joinpath(*given.parts[:first]).exists() else given
+    if expanded.is_absolute() or not Path.cwd().resolve().is_relative_to(project / COPIES):
+        return expanded
+    first = next((at for at, part in enumerate(expanded.parts) if glob.has_magic(part)), len(expanded.parts))
+    return project / expanded if project.joinpath(*expanded.parts[:first]).exists() else expanded
 
 
 def on_disk(pattern: str) -> tuple[list[tuple[Path, Path]], list[Path]]:
     """The files of a path, folder or glob as (file, name below the folder), sorted; and the hidden ones, left out.
 
     A path that exists is that file or folder, whatever characters its name has. Links are followed, but each file and
-    folder comes once, under its own name rather than a link's; so a folder gives the same as its glob `**/*`, and links
-    in a circle end.
+    folder comes once, under its own name rather than a link's; so a folder gives the same files as its glob `**/*`,
+    and circular links end.
     """
     path = in_project(pattern)
     if path.is_file():
         return [(path, Path(path.name))], []
-    parts: tuple[str, ...]
-    if path.is_dir():
-        root, parts = path, ("**", "*")
-    else:
-        depth = next((at for at in range(len(path.parts)) if not Path(*path.parts[: at + 1]).exists()), len(path.parts))
-        root, parts = Path(*path.parts[:depth]), path.parts[depth:]
-    walk = _Walk()
-    walk.take(root, parts)
-    files = sorted((file.relative_to(root), file) for file in walk.found.values())
+    parts = path.parts
+    depth = next((at for at in range(len(parts)) if not Path(*parts[: at + 1]).exists()), len(parts))
+    root = Path(*parts[:depth])
+    walk = _Walk(root, parts[depth:] or ("**", "*"))
+    files = sorted((file.relative_to(root), file) for file in walk.files.values())
     if not files:
         hidden = f" but {len(walk.hidden)} hidden ones" if walk.hidden else ""
         raise ValueError(
-            f"found nothing{hidden} at {pattern} (seen from {Path.cwd()}); allowed are a file, a folder or a glob as "
+            f"no files{hidden} at {pattern} (seen from {Path.cwd()}); it must be a file, a folder or a glob as "
             "'texts/**/*.txt'; correct the path"
         )
     return [(file, name) for name, file in files], sorted(file.relative_to(root) for file in walk.hidden)
-
-
-class _Walk:
-    """The files below a folder that match a glob's parts, each once; links wait until all else is taken."""
-
-    def __init__(self) -> None:
-        self.found: dict[str, Path] = {}  # by their real path
-        self.hidden: list[Path] = []
-        self.links: list[tuple[Path, tuple[str, ...]]] = []
-        self.seen: set[tuple[str, int]] = set()
-
-    def take(self, root: Path, parts: tuple[str, ...]) -> None:
-        """Take what matches below a folder, then what links in it lead to."""
-        self._folder(root, parts)
-        while self.links:
-            path, rest = self.links.pop(0)
-            if path.is_dir():
-                self._folder(path, rest)
-            else:
-                self.found.setdefault(os.path.realpath(path), path)
-
-    def _folder(self, folder: Path, parts: tuple[str, ...]) -> None:
-        here = (os.path.realpath(folder), len(parts))
-        if not parts or here in self.seen or not folder.is_dir():
-            return
-        self.seen.add(here)
-        part, rest = parts[0], parts[1:]
-        if part == "**" and rest:  # which stands for no folder, too
-            self._folder(folder, rest)
-        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-            if part != "**" and not _matches(entry.name, part):
-                continue
-            if is_hidden(entry.name) and not part.startswith("."):
-                if part != "**":
-                    self.hidden.append(folder / entry.name)
-            elif entry.is_dir():
-                self._enter(entry, folder / entry.name, parts if part == "**" else rest)
-            elif entry.is_file() and not rest:
-                self._enter(entry, folder / entry.name, ())
-
-    def _enter(self, entry: os.DirEntry[str], path: Path, rest: tuple[str, ...]) -> None:
-        if entry.is_symlink():
-            self.links.append((path, rest))
-        elif entry.is_dir():
-            self._folder(path, rest)
-        else:
-            self.found.setdefault(os.path.realpath(path), path)
 
 
 def is_hidden(name: str) -> bool:
@@ -148,22 +85,61 @@ def is_hidden(name: str) -> bool:
     return name.startswith((".", "__MACOSX"))
 
 
-def _matches(name: str, part: str) -> bool:
-    return name == part or fnmatch.fnmatchcase(name, part)
+class _Walk:
+    """The files below a folder that match a glob's parts, each once; links are followed after all else."""
+
+    def __init__(self, root: Path, parts: tuple[str, ...]) -> None:
+        self.files: dict[str, Path] = {}  # by their real path
+        self.hidden: list[Path] = []
+        self.links: list[tuple[Path, tuple[str, ...]]] = []
+        self.visited: set[tuple[str, int]] = set()
+        self._visit(root, parts)
+        while self.links:
+            path, parts = self.links.pop(0)
+            self._take(path, parts)
+
+    def _visit(self, folder: Path, parts: tuple[str, ...]) -> None:
+        state = (os.path.realpath(folder), len(parts))
+        if not parts or state in self.visited or not folder.is_dir():
+            return
+        self.visited.add(state)
+        part, rest = parts[0], parts[1:]
+        recursive = part == "**"
+        if recursive and rest:  # ** matches no folder, too
+            self._visit(folder, rest)
+        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+            matches = recursive or entry.name == part or fnmatch.fnmatchcase(entry.name, part)
+            if not matches:
+                continue
+            if is_hidden(entry.name) and not part.startswith("."):
+                if not recursive:
+                    self.hidden.append(folder / entry.name)
+            elif entry.is_dir() or (entry.is_file() and not rest):
+                below = parts if recursive else rest
+                if entry.is_symlink():
+                    self.links.append((folder / entry.name, below))
+                else:
+                    self._take(folder / entry.name, below)
+
+    def _take(self, path: Path, parts: tuple[str, ...]) -> None:
+        if path.is_dir():
+            self._visit(path, parts)
+        else:
+            self.files.setdefault(os.path.realpath(path), path)
 
 
-def _local_paths(file: Mapping[str, Any], mirror: Path | None) -> list[Path]:
-    """Where a named file may lie on disk, in the order in which it is looked for."""
-    paths = [mirror / file["mirror"]] if mirror and file.get("mirror") else []
-    return [*paths, *([in_project(file["path"])] if file.get("path") else [])]
+def _local_paths(file: File, mirror: Path | None) -> list[Path]:
+    """Where a named file may be on disk, in the order in which the places are tried."""
+    paths = [mirror / file.mirror] if mirror and file.mirror else []
+    return [*paths, in_project(file.path)] if file.path else paths
 
 
-def _problem(path: Path, file: Mapping[str, Any]) -> str | None:
+def _problem(path: Path, file: File) -> str | None:
     """Why a file on disk cannot be taken, or None."""
     if not path.is_file():
         return "not there"
-    if file.get("size") and path.stat().st_size != file["size"]:
-        return f"wrong size: expected {file['size']:,} bytes but got {path.stat().st_size:,}"
-    expected = file.get("sha256")
-    found = sha256(path) if expected else None
-    return None if found == expected else f"wrong checksum: expected {expected} but got {found}"
+    size = path.stat().st_size
+    if file.size and size != file.size:
+        return f"wrong size: expected {file.size:,} bytes but got {size:,}"
+    digest = sha256(path) if file.sha256 else None
+    return None if digest == file.sha256 else f"wrong checksum: expected {file.sha256} but got {digest}"

@@ -5,22 +5,53 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+import pydantic
+from annotated_types import Ge, Gt, Lt
+from pydantic import JsonValue
 
 from foundling.artifacts import atomic_folder, read_json, sha256, write_json
 from foundling.data.corpora import Count, Document
 from foundling.data.splits import TRAIN, VALIDATION
+from foundling.settings import datasets
 from foundling.text.tokenizer import Tokenizer
+from foundling.validation import STRICT, build
 
 META = "meta.json"
 BATCH_BYTES = 4 << 20  # text encoded at once: enough for the threads, little for the memory
 REBUILD = "rebuild it with `dvc repro --force tokenize`"
-DTYPES = ("uint16", "uint32")
-# what meta.json says of a shard
-SHARD: dict[str, Any] = {"source": str, "split": str, "file": str, "sha256": str, "weight": int | float}
-SHARD |= {"first": int | float, "tokens": int, "bytes": int}
+Dtype = Literal["uint16", "uint32"]
+Number = Annotated[int, Ge(0), Lt(2**63)]
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
+class Shard:
+    """One source's tokens of one split, as meta.json describes them."""
+
+    source: str
+    split: Literal["train", "validation"]
+    weight: Annotated[float, Gt(0)]
+    first: Annotated[float, Ge(0)]
+    documents: Number
+    characters: Number
+    words: Number
+    bytes: Number  # of the text, for bits per byte
+    tokens: Annotated[Number, Gt(0)]
+    file: str
+    sha256: str
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
+class Meta:
+    """meta.json: the shards, and what they were made from."""
+
+    dtype: Dtype
+    tokenizer: str  # its fingerprint
+    shards: tuple[Shard, ...]
+    inputs: Mapping[str, str]  # sha256 by path
+    made_with: Mapping[str, Any]  # the sections corpus and tokenizer of the recipe
 
 
 @dataclass(frozen=True)
@@ -31,7 +62,7 @@ class Source:
     weight: float
     ids: np.ndarray
     bytes: int  # of the text, for bits per byte
-    first: float = 0.0  # training begins with this source, for that share of its steps
+    first: float = 0.0  # share of the training steps, the first ones, that draw from this source before others
 
 
 @dataclass(frozen=True)
@@ -40,110 +71,100 @@ class Tokens:
 
     train: list[Source]
     validation: list[Source]
-    meta: dict[str, Any]
+    meta: Meta
 
 
 def write(
     documents: Iterable[Document],
     tokenizer: Tokenizer,
     folder: Path,
-    sources: Iterable[Mapping[str, Any]],
-    made_with: Mapping[str, Any],
-    dtype: str,
+    sources: Iterable[datasets.Source],
+    made_with: Mapping[str, JsonValue],
+    dtype: Literal["auto", "uint16", "uint32"],
     inputs: Mapping[str, str] | None = None,
-) -> dict[str, Any]:
-    """Encode documents as they stream by, each ended by end-of-text; returns what meta.json holds.
+) -> Meta:
+    """Encode documents as they are streamed, each ended by end-of-text; returns what meta.json holds.
 
-    `sources` are those of the corpus config, whose `weight` and `first` tell how training draws from them.
-    `inputs` are the sha256 of what the documents and the tokenizer were read from, by path, to be recorded. Memory
-    holds a few batches, whatever the corpus. The folder appears whole or not at all.
+    `sources` say how training samples from them; `inputs` are the sha256 of what the documents and the tokenizer were
+    read from, by path. Memory holds a few batches. The folder appears as a whole or not at all.
     """
     kind = np.dtype(_dtype(dtype, tokenizer.vocab_size))
     threads = os.cpu_count() or 1
-    drawn = {one["name"]: {"weight": one.get("weight", 1.0), "first": one.get("first", 0.0)} for one in sources}
+    by_name = {source.name: source for source in sources}
     counts: dict[tuple[str, str], Count] = {}
     tokens: dict[tuple[str, str], int] = {}
-    with atomic_folder(folder) as beside:
+    with atomic_folder(folder) as temporary:
         for (name, split), texts in _batches(documents):
             count = counts.setdefault((name, split), Count())
             encoded = tokenizer.encode_batch(texts, threads)
             for text, ids in zip(texts, encoded, strict=True):
                 ids.append(tokenizer.end_of_text)
                 count.add(text)
-            with open(beside / _file(name, split), "ab") as shard:
-                shard.write(np.fromiter(chain.from_iterable(encoded), kind).tobytes())
+            with open(temporary / _file(name, split), "ab") as file:
+                file.write(np.fromiter(chain.from_iterable(encoded), kind).tobytes())
             tokens[name, split] = tokens.get((name, split), 0) + sum(map(len, encoded))
-        shards = [
-            {
-                "source": name,
-                "split": split,
-                **drawn[name],
+        shards = tuple(
+            Shard(
+                source=name,
+                split=split,  # type: ignore[arg-type]
+                weight=by_name[name].weight,
+                first=by_name[name].first,
                 **asdict(count),
-                "tokens": tokens[name, split],
-                "file": _file(name, split),
-                "sha256": sha256(beside / _file(name, split)),
-            }
+                tokens=tokens[name, split],
+                file=_file(name, split),
+                sha256=sha256(temporary / _file(name, split)),
+            )
             for (name, split), count in counts.items()
-        ]
-        meta = {
-            "dtype": kind.name,
-            "tokenizer": tokenizer.fingerprint,
-            "shards": shards,
-            "inputs": dict(inputs or {}),
-            "made_with": made_with,
-        }
-        write_json(beside / META, meta)
+        )
+        meta = Meta(
+            dtype=kind.name,  # type: ignore[arg-type]
+            tokenizer=tokenizer.fingerprint,
+            shards=shards,
+            inputs=dict(inputs or {}),
+            made_with=made_with,
+        )
+        write_json(temporary / META, asdict(meta))
     return meta
 
 
 def open_tokens(folder: Path, tokenizer: Tokenizer) -> Tokens:
-    """Map the shards of a folder; one that is cut, changed, elsewhere or of another tokenizer is refused."""
-    meta = read_json(folder / META)
-    if meta.get("tokenizer") != tokenizer.fingerprint:
-        raise ValueError(f"{folder} was encoded with another tokenizer than the one at hand; {REBUILD}")
-    _check(folder / META, meta)
-    kind = np.dtype(meta["dtype"])
+    """Map the shards of a folder; one that is truncated, changed, misplaced or of another tokenizer is refused."""
+    values = read_json(folder / META)
+    if values.get("tokenizer") != tokenizer.fingerprint:
+        raise ValueError(f"{folder} was encoded with another tokenizer than data/tokenizer; {REBUILD}")
+    try:
+        meta = build(Meta, values, str(folder / META))
+    except ValueError as error:
+        raise ValueError(f"{error}; {REBUILD}") from None
+    kind = np.dtype(meta.dtype)
     splits: dict[str, list[Source]] = {TRAIN: [], VALIDATION: []}
-    for shard in meta["shards"]:
-        path = folder / shard["file"]
-        wanted = shard["tokens"] * kind.itemsize
-        found = path.stat().st_size if path.is_file() else 0
-        if found != wanted:
-            raise ValueError(f"{path} has {found:,} bytes, {wanted:,} are expected; {REBUILD}")
-        if sha256(path) != shard["sha256"]:
+    for shard in meta.shards:
+        if shard.file != _file(shard.source, shard.split) or Path(shard.file).name != shard.file:
+            raise ValueError(f"{folder / META} names the shard {shard.file!r}, which is not its place; {REBUILD}")
+        path = folder / shard.file
+        expected = shard.tokens * kind.itemsize
+        size = path.stat().st_size if path.is_file() else 0
+        if size != expected:
+            raise ValueError(f"{path} has {size:,} bytes, {expected:,} are expected; {REBUILD}")
+        if sha256(path) != shard.sha256:
             raise ValueError(f"{path} was changed since it was written (its sha256 differs); {REBUILD}")
         ids = np.memmap(path, dtype=kind, mode="r")
         if (highest := int(ids.max())) >= tokenizer.vocab_size:
             raise ValueError(f"{path} holds the id {highest:,}; the tokenizer has {tokenizer.vocab_size:,}; {REBUILD}")
-        splits[shard["split"]].append(Source(shard["source"], shard["weight"], ids, shard["bytes"], shard["first"]))
+        splits[shard.split].append(Source(shard.source, shard.weight, ids, shard.bytes, shard.first))
     return Tokens(splits[TRAIN], splits[VALIDATION], meta)
 
 
-def _check(path: Path, meta: Mapping[str, Any]) -> None:
-    """Refuse a meta.json that `write` cannot have written."""
-    shards = meta.get("shards")
-    if meta.get("dtype") not in DTYPES or not isinstance(shards, list) or not isinstance(meta.get("made_with"), dict):
-        raise ValueError(f"{path} has no dtype of {', '.join(DTYPES)}, no shards or no made_with; {REBUILD}")
-    for shard in shards:
-        for key, kind in SHARD.items():
-            value = shard.get(key) if isinstance(shard, dict) else None
-            if not isinstance(value, kind) or isinstance(value, bool) or (kind is not str and not 0 <= value < 2**63):
-                raise ValueError(f"{path} has a shard with {key}={value!r}; {REBUILD}")
-        if shard["split"] not in (TRAIN, VALIDATION) or not shard["tokens"] or not shard["weight"]:
-            raise ValueError(f"{path} has a shard of split {shard['split']!r}, or without tokens or weight; {REBUILD}")
-        if shard["file"] != _file(shard["source"], shard["split"]) or Path(shard["file"]).name != shard["file"]:
-            raise ValueError(f"{path} names the shard {shard['file']!r}, which is not its place; {REBUILD}")
-
-
-def _dtype(asked: str, vocab_size: int) -> str:
-    """The smallest of uint16 and uint32 that holds the vocabulary, or the one that is asked for if it does."""
-    if asked not in ("auto", *DTYPES):
-        raise ValueError(f"tokenizer.dtype={asked!r} is unknown; choose auto, uint16 or uint32")
-    if asked == "uint16" and vocab_size > 1 << 16:
+def _dtype(setting: Literal["auto", "uint16", "uint32"], vocab_size: int) -> Dtype:
+    """The dtype that is set, or the smallest that holds the vocabulary."""
+    fits = vocab_size <= 1 << 16
+    if setting == "uint16" and not fits:
         raise ValueError(
-            f"tokenizer.dtype=uint16 holds 65,536 ids and the vocabulary has {vocab_size:,}; take uint32 or auto"
+            f"tokenizer.dtype=uint16 holds 65,536 ids and the vocabulary has {vocab_size:,}; use uint32 or auto"
         )
-    return asked if asked != "auto" else "uint16" if vocab_size <= 1 << 16 else "uint32"
+    if setting == "auto":
+        return "uint16" if fits else "uint32"
+    return setting
 
 
 def _file(source: str, split: str) -> str:

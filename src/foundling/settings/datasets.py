@@ -238,8 +238,16 @@ class Tokenizer:
     kind: Literal["bpe", "char", "gpt2", "weights"]
     specials: tuple[str, ...] | None
     dtype: Literal["auto", "uint16", "uint32"]
-    vocab_size: Positive | None = None
-    train_megabytes: Megabytes | None = None
+    vocab_size: Positive | None = None  # of bpe
+    train_megabytes: Megabytes | None = None  # of bpe: million characters of text, at most
+
+    @model_validator(mode="after")
+    def _check_kind(self) -> Self:
+        if self.kind == "bpe" and (self.vocab_size is None or self.train_megabytes is None):
+            raise ValueError("vocab_size and train_megabytes must be set for kind=bpe")
+        if self.kind != "weights" and self.specials is None:
+            raise ValueError(f"specials=null: must be a list for kind={self.kind}")
+        return self
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -299,6 +307,16 @@ class Benchmark(Dataset):
     fields: QuestionFields = QuestionFields(query="query", choices="choices", gold="gold")
     template: str = "{query}"  # how a query becomes a prompt
     normalised: bool = False  # whether a choice's log-likelihood is divided by its number of characters
+
+
+def _check_names(benchmarks: Mapping[str, Benchmark]) -> Mapping[str, Benchmark]:
+    for name in benchmarks:
+        if not NAME.fullmatch(name):
+            raise ValueError(f"{name}: must be named by letters, digits, spaces, _ . + and -")
+    return benchmarks
+
+
+Benchmarks = Annotated[Mapping[str, Benchmark], AfterValidator(_check_names)]
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)

@@ -1,13 +1,14 @@
 """Settings of how a run is carried out and of the commands that use its results: none of them changes a model."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from foundling.settings.datasets import Benchmark
+from foundling.settings.datasets import Benchmarks
 from foundling.settings.training import BeamSearch, Continuation
 from foundling.settings.types import NonNegative, Positive, PositiveNumber, Seed
 from foundling.validation import STRICT
@@ -54,6 +55,11 @@ class Runtime:
     trainer: Trainer
     logger: Logger
 
+    @property
+    def mirror_folder(self) -> Path | None:
+        """The folder of data that is looked in before any download."""
+        return Path(self.mirror).expanduser() if self.mirror else None
+
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Samples(Continuation):
@@ -72,7 +78,7 @@ class Evaluate:
     limit: Positive | None  # questions of each benchmark
     control: bool
     snapshots: bool
-    benchmarks: Mapping[str, Benchmark]
+    benchmarks: Benchmarks
     samples: Samples
 
 

@@ -8,7 +8,7 @@ import yaml
 
 from foundling.artifacts import atomic_file, fingerprint
 from foundling.code import CODE, file_hash, stage_hashes
-from foundling.config import COMPOSED, recipe
+from foundling.config import COMPOSED
 from foundling.data.inputs import INPUTS, inputs
 from foundling.plain import read_yaml
 from foundling.settings import Job
@@ -24,14 +24,11 @@ INPUTS_HEAD = "from your own files: how many each source has, and a hash of thei
 
 def run(job: Job) -> None:
     """Write the resolved recipe and the hashes; equal settings, code and files give equal bytes."""
-    config, out = job.config, job.out
-    settings = recipe(config)
-    mirror = Path(config.runtime.mirror).expanduser() if config.runtime.mirror else None
-    recorded = read_yaml(out / INPUTS) if (out / INPUTS).is_file() else None
-    own = inputs(settings, mirror, recorded if isinstance(recorded, dict) else {})
-    _write(out / COMPOSED, COMPOSED_HEAD, settings)
-    _write(out / CODE, CODE_HEAD, _code_hashes(settings, job.settings.model))
-    _write(out / INPUTS, INPUTS_HEAD, own)
+    recorded = read_yaml(job.out / INPUTS) if (job.out / INPUTS).is_file() else None
+    own = inputs(job.settings, recorded if isinstance(recorded, dict) else {})
+    _write(job.out / COMPOSED, COMPOSED_HEAD, job.recipe)
+    _write(job.out / CODE, CODE_HEAD, _code_hashes(job.recipe, job.settings.model))
+    _write(job.out / INPUTS, INPUTS_HEAD, own)
 
 
 def _code_hashes(recipe: dict[str, Any], model: Model) -> dict[str, str]:

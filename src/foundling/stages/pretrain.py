@@ -29,7 +29,7 @@ def run(job: Job) -> float:
     training = TrainingRun(job, "pretrain", sections=SHAPED_BY, inputs=inputs, parent=parent)
     tokenizer = Tokenizer.load(TOKENIZER)
     tokens = open_tokens(TOKENS, tokenizer)
-    require(tokens.meta["made_with"], job.recipe, str(TOKENS), "run `dvc repro tokenize` first, or drop that setting")
+    require(tokens.meta.made_with, job.recipe, str(TOKENS), "run `dvc repro tokenize` first, or drop that setting")
     shape, make = from_settings(job.settings.model, tokenizer.vocab_size)
     network = start(settings.init_from, shape, tokenizer, settings.seed, make)
     data = settings.data.build(

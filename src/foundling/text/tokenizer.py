@@ -8,12 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import tiktoken
+from pydantic.dataclasses import dataclass
 
 from foundling.artifacts import atomic_folder, fingerprint, read_json, sha256, write_json
 from foundling.text.runs import LONGEST_RUN, without_long_runs
+from foundling.validation import STRICT, build
 
 END_OF_TEXT = "<|endoftext|>"
 UNKNOWN = "<|unknown|>"  # stands for each character that a character vocabulary lacks
@@ -24,21 +26,26 @@ CHARACTER_PATTERN = r"(?s:.)"
 GPT2_FILE = "gpt2_bpe/gpt2.tiktoken"
 GPT2_SHA256 = "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930"
 SETTINGS, RANKS = "tokenizer.json", "tokens.tiktoken"
-LONGEST_PATTERN, LONGEST_TOKEN = 10_000, 1 << 16  # characters, bytes of a line
-PER_TASK = 256  # texts that a thread encodes before it asks for more
+MAX_PATTERN, MAX_LINE = 10_000, 1 << 16  # characters, bytes
+PER_TASK = 256  # texts in each task of a thread
 
 
 class Tokenizer:
-    """A vocabulary: `ranks` maps each token's bytes to its id, specials follow with the next ids, end-of-text first."""
+    """A vocabulary: `ranks` maps each token's bytes to its id; the special tokens have the next ids.
+
+    Args:
+        pattern: the regular expression whose matches are encoded one by one.
+        normal_form: the Unicode normal form that texts are converted to first.
+    """
 
     def __init__(
         self,
         ranks: dict[bytes, int],
         pattern: str,
         specials: Sequence[str] = (END_OF_TEXT,),
-        normal_form: Form | None = None,  # of Unicode, that texts are brought into first: NFC … or None
+        normal_form: Form | None = None,
     ) -> None:
-        _check(ranks, pattern, specials, normal_form)
+        _check(ranks, pattern, specials)
         self.pattern, self.specials, self.ranks, self.normal_form = pattern, list(specials), ranks, normal_form
         self.special_ids = {name: len(ranks) + i for i, name in enumerate(specials)}
         try:
@@ -46,7 +53,7 @@ class Tokenizer:
                 "foundling", pat_str=pattern, mergeable_ranks=ranks, special_tokens=self.special_ids
             )
         except ValueError as error:
-            raise ValueError(f"the pattern {pattern[:60]!r} is no regular expression ({error})") from None
+            raise ValueError(f"the pattern {pattern[:60]!r} is not a regular expression ({error})") from None
         self.end_of_text = self.special_ids[END_OF_TEXT]
         self.vocab_size = len(ranks) + len(specials)
         self._characters = _decoded(ranks) if pattern == CHARACTER_PATTERN else None
@@ -58,10 +65,10 @@ class Tokenizer:
         return fingerprint({"tokens": tokens} | self._settings())
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text; whatever it says, it never becomes a special token.
+        """Ids of a text; no part of it becomes a special token.
 
-        A character that a character vocabulary lacks becomes UNKNOWN where the vocabulary has that token, and is
-        refused otherwise. Runs of more than LONGEST_RUN characters without a space, or of white space, are cut first.
+        A character that a character vocabulary lacks becomes UNKNOWN where the vocabulary has that token, and raises
+        ValueError otherwise. Runs of more than LONGEST_RUN characters without white space, or of white space, are cut.
         """
         text = unicodedata.normalize(self.normal_form, text) if self.normal_form else text
         if self._characters is not None:
@@ -71,10 +78,10 @@ class Tokenizer:
         return list(chain.from_iterable(map(self.encoding.encode_ordinary, without_long_runs(text))))
 
     def encode_batch(self, texts: list[str], threads: int) -> list[list[int]]:
-        """Ids of many texts, by several threads; each takes many texts at a time, as most are short."""
-        parts = (texts[at : at + PER_TASK] for at in range(0, len(texts), PER_TASK))
+        """Ids of many texts, by several threads; each task has many texts, as most are short."""
+        tasks = (texts[at : at + PER_TASK] for at in range(0, len(texts), PER_TASK))
         with ThreadPoolExecutor(threads) as pool:
-            return list(chain.from_iterable(pool.map(lambda part: [self.encode(text) for text in part], parts)))
+            return list(chain.from_iterable(pool.map(lambda task: [self.encode(text) for text in task], tasks)))
 
     def unknown(self, texts: Iterable[str]) -> Counter[str]:
         """The characters that this vocabulary lacks, and how often they occur; byte-pair vocabularies lack none."""
@@ -92,14 +99,14 @@ class Tokenizer:
         if UNKNOWN not in self.special_ids:
             raise ValueError(
                 f"the character {min(lacking)!r} is not in this character vocabulary of {len(self.ranks)}; "
-                f"leave it out, add {UNKNOWN} to tokenizer.specials and make the base model again, or use "
-                "tokenizer=bpe, which can write any text"
+                f"remove it, add {UNKNOWN} to tokenizer.specials and train the base model again, or use "
+                "tokenizer=bpe, which can encode any text"
             )
         unknown = self.special_ids[UNKNOWN]
         return [unknown if character in lacking else self.ranks[character.encode()] for character in text]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Text of ids; bytes that are no whole character become U+FFFD."""
+        """Text of ids; bytes of incomplete characters become U+FFFD."""
         return self.encoding.decode(list(ids), errors="replace")
 
     def decode_bytes(self, ids: Sequence[int]) -> bytes:
@@ -108,10 +115,10 @@ class Tokenizer:
 
     def save(self, folder: Path) -> None:
         """Write two files: the tokens in tiktoken's format, pattern and specials as JSON."""
-        with atomic_folder(folder) as beside:
+        with atomic_folder(folder) as temporary:
             ordered = sorted(self.ranks.items(), key=lambda item: item[1])
-            (beside / RANKS).write_text("".join(f"{base64.b64encode(t).decode()} {i}\n" for t, i in ordered))
-            write_json(beside / SETTINGS, self._settings() | {"vocab_size": self.vocab_size})
+            (temporary / RANKS).write_text("".join(f"{base64.b64encode(t).decode()} {i}\n" for t, i in ordered))
+            write_json(temporary / SETTINGS, self._settings() | {"vocab_size": self.vocab_size})
 
     def _settings(self) -> dict[str, Any]:
         settings: dict[str, Any] = {"pattern": self.pattern, "specials": self.specials}
@@ -120,37 +127,43 @@ class Tokenizer:
     @classmethod
     def load(cls, folder: Path) -> "Tokenizer":
         """Read what `save` wrote."""
-        settings = read_json(folder / SETTINGS)
+        values = read_json(folder / SETTINGS)
         try:
-            ranks, form = read_ranks(folder / RANKS), settings.get("normal_form")
-            tokenizer = cls(ranks, settings["pattern"], settings["specials"], form)
-            if settings.get("vocab_size", tokenizer.vocab_size) != tokenizer.vocab_size:
-                raise ValueError(f"it says vocab_size={settings['vocab_size']!r} and has {tokenizer.vocab_size} tokens")
-        except (KeyError, TypeError, OSError, ValueError) as error:
+            settings = build(Settings, values, SETTINGS)
+            tokenizer = cls(read_ranks(folder / RANKS), settings.pattern, settings.specials, settings.normal_form)
+            if settings.vocab_size not in (None, tokenizer.vocab_size):
+                raise ValueError(f"it says vocab_size={settings.vocab_size} and has {tokenizer.vocab_size} tokens")
+        except (OSError, ValueError) as error:
             reason = str(error) if isinstance(error, ValueError) else repr(error)
-            raise ValueError(f"{folder} is no tokenizer ({reason}); make it again with `dvc repro tokenizer`") from None
+            raise ValueError(
+                f"{folder} is not a tokenizer ({reason}); make it again with `dvc repro train_tokenizer`"
+            ) from None
         return tokenizer
 
 
-def _check(ranks: dict[bytes, int], pattern: Any, specials: Any, normal_form: Any) -> None:
-    """Refuse what tiktoken would not survive, and a vocabulary that cannot write every text that it is given."""
-    if not isinstance(pattern, str) or not 0 < len(pattern) <= LONGEST_PATTERN:
-        raise ValueError(f"found the pattern {str(pattern)[:60]!r}; allowed is a regular expression, as GPT-2's")
-    if not isinstance(specials, Sequence) or isinstance(specials, str) or len(set(map(str, specials))) < len(specials):
-        raise ValueError(f"found the special tokens {str(specials)[:60]}; allowed is a list of texts, each once")
-    if not all(isinstance(name, str) and name for name in specials):
-        raise ValueError(
-            f"found the special tokens {str(list(specials))[:60]}; allowed are texts; mend tokenizer.specials"
-        )
+@dataclass(frozen=True, config=STRICT)
+class Settings:
+    """tokenizer.json, beside the tokens."""
+
+    pattern: str
+    specials: tuple[str, ...]
+    normal_form: Form | None = None
+    vocab_size: int | None = None
+
+
+def _check(ranks: dict[bytes, int], pattern: str, specials: Sequence[str]) -> None:
+    """Refuse what crashes tiktoken, and a vocabulary that cannot encode every text."""
+    if not 0 < len(pattern) <= MAX_PATTERN:
+        raise ValueError(f"the pattern {pattern[:60]!r} must be a regular expression, as GPT-2's")
+    if len(set(specials)) < len(specials) or "" in specials:
+        raise ValueError(f"the special tokens {str(list(specials))[:60]} must differ, and none may be empty")
     if END_OF_TEXT not in specials:
         raise ValueError(f"the special tokens {list(specials)} lack {END_OF_TEXT}, which ends each document; add it")
-    if normal_form not in (None, *get_args(Form)):
-        raise ValueError(f"found the normal form {normal_form!r}; allowed are {', '.join(get_args(Form))}, or none")
     if b"" in ranks or sorted(ranks.values()) != list(range(len(ranks))):
         raise ValueError(f"the ids of its {len(ranks)} tokens are not 0 to {len(ranks) - 1}, each once")
     if pattern != CHARACTER_PATTERN and (missing := [byte for byte in range(256) if bytes([byte]) not in ranks]):
         raise ValueError(
-            f"{len(missing)} of the 256 bytes are no token (as 0x{missing[0]:02x}), so not every text can be read"
+            f"{len(missing)} of the 256 bytes are not tokens (as 0x{missing[0]:02x}), so not every text can be read"
         )
 
 
@@ -158,11 +171,11 @@ def _decoded(ranks: Iterable[bytes]) -> set[str]:
     try:
         return {token.decode() for token in ranks}
     except UnicodeDecodeError as error:
-        raise ValueError(f"a token of this character vocabulary is no character ({error})") from None
+        raise ValueError(f"a token of this character vocabulary is not a character ({error})") from None
 
 
 def train_bpe(texts: Iterable[str], vocab_size: int, specials: Sequence[str] = (END_OF_TEXT,)) -> Tokenizer:
-    """Byte-pair encoding (Sennrich et al. 2016) of bytes: 256, then again and again the commonest pair."""
+    """Byte-pair encoding (Sennrich et al. 2016): of the 256 bytes, the most frequent pair is merged repeatedly."""
     from tokenizers import Regex
     from tokenizers import Tokenizer as Trained
     from tokenizers.models import BPE
@@ -190,40 +203,38 @@ def gpt2(mirror: Path | None, specials: Sequence[str] = (END_OF_TEXT,)) -> Token
     file = mirror / GPT2_FILE if mirror else None
     if file and file.is_file():
         if sha256(file) != GPT2_SHA256:
-            raise ValueError(f"{file} has not the expected sha256 {GPT2_SHA256}; copy it to the mirror again")
+            raise ValueError(f"{file} does not have the sha256 {GPT2_SHA256}; copy it to the mirror again")
         return Tokenizer(read_ranks(file), GPT2_PATTERN, specials)
     try:
         return Tokenizer(tiktoken.get_encoding("gpt2")._mergeable_ranks, GPT2_PATTERN, specials)
     except Exception as error:
         raise ValueError(
-            f"GPT-2's vocabulary is neither at {file or 'a mirror (FOUNDLING_MIRROR is not set)'} nor to be downloaded "
+            f"GPT-2's vocabulary is not at {file or 'a mirror (FOUNDLING_MIRROR is not set)'} and cannot be downloaded "
             f"({type(error).__name__}); put gpt2.tiktoken into <mirror>/{GPT2_FILE}, or use tokenizer=bpe"
         ) from None
 
 
 def characters(texts: Iterable[str], specials: Sequence[str] = (END_OF_TEXT,)) -> Tokenizer:
     """One token for each character that occurs, in code-point order."""
-    found: set[str] = set()
-    for text in texts:
-        found.update(text)
-    return Tokenizer({c.encode(): i for i, c in enumerate(sorted(found))}, CHARACTER_PATTERN, specials)
+    alphabet = sorted(set(chain.from_iterable(texts)))
+    return Tokenizer({character.encode(): i for i, character in enumerate(alphabet)}, CHARACTER_PATTERN, specials)
 
 
 def read_ranks(file: Path) -> dict[bytes, int]:
     """tiktoken's format: a token's bytes in base64, a space, its id."""
     ranks: dict[bytes, int] = {}
     with open(file, "rb") as lines:
-        for at, line in enumerate(iter(lambda: lines.readline(LONGEST_TOKEN), b""), 1):
+        for at, line in enumerate(iter(lambda: lines.readline(MAX_LINE), b""), 1):
             token, _, rank = line.strip().partition(b" ")
             if not token:
                 continue
             try:
-                piece = base64.b64decode(token, validate=True)
-                if piece in ranks:
-                    raise ValueError("it comes twice")
-                ranks[piece] = int(rank)
+                decoded = base64.b64decode(token, validate=True)
+                if decoded in ranks:
+                    raise ValueError("it occurs twice")
+                ranks[decoded] = int(rank)
             except ValueError as error:
-                raise ValueError(f"{file}:{at} is no token in base64 and its id ({error})") from None
+                raise ValueError(f"{file}:{at} is not a token in base64 and its id ({error})") from None
     return ranks
 
 

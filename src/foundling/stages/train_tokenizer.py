@@ -1,0 +1,47 @@
+"""Train a tokenizer on the corpus, or take GPT-2's or that of published weights, into data/tokenizer."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from foundling.data.corpora import documents
+from foundling.data.splits import TRAIN
+from foundling.settings import Job, Settings
+from foundling.text.published import read_published
+from foundling.text.tokenizer import Tokenizer, characters, gpt2, train_bpe
+
+log = logging.getLogger(__name__)
+CORPUS, WEIGHTS, TOKENIZER = Path("data/raw/corpus"), Path("data/raw/weights"), Path("data/tokenizer")
+
+
+def run(job: Job) -> None:
+    """Make the tokenizer of conf/tokenizer; a BPE is trained on the training split, characters are the whole text's."""
+    tokenizer = _make(job.settings)
+    tokenizer.save(job.out / TOKENIZER)
+    kind = job.settings.tokenizer.kind
+    log.info(f"train_tokenizer: {kind} of {tokenizer.vocab_size:,} tokens -> {job.out / TOKENIZER}")
+
+
+def _make(job: Settings) -> Tokenizer:
+    settings, corpus = job.tokenizer, job.corpus
+    if settings.kind == "weights":
+        return read_published(WEIGHTS / "tokenizer.json")
+    assert settings.specials is not None
+    if settings.kind == "gpt2":
+        return gpt2(job.runtime.mirror_folder, settings.specials)
+    if settings.kind == "char":
+        return characters((document.text for document in documents(CORPUS, corpus)), settings.specials)
+    assert settings.train_megabytes is not None
+    assert settings.vocab_size is not None
+    texts = (document.text for document in documents(CORPUS, corpus) if document.split == TRAIN)
+    return train_bpe(_first(texts, settings.train_megabytes), settings.vocab_size, settings.specials)
+
+
+def _first(texts: Iterator[str], megabytes: float) -> Iterator[str]:
+    """Texts until there are so many megabytes (of characters)."""
+    left = megabytes * 1e6
+    for text in texts:
+        if left <= 0:
+            return
+        left -= len(text)
+        yield text
