@@ -19,7 +19,7 @@ def run(job: Job) -> None:
     from foundling.model.translator import Translator
     from foundling.weights import folder
 
-    device = set_up(job.config.runtime)
+    device = set_up(job.settings.runtime)
     model, tokenizer = folder.load_as(Path(settings.model).expanduser(), Translator, TranslatorConfig)
     model.to(device)
     started = time.perf_counter()
