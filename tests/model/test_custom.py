@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from foundling import __main__ as program
+from foundling import config
 from foundling.artifacts import read_json, sha256, write_json
 from foundling.generation.decode import complete, generate
 from foundling.generation.sampling import GREEDY
@@ -25,6 +26,7 @@ from foundling.model.config import ClassifierConfig
 from foundling.model.gpt import GPT
 from foundling.model.interface import CustomModel
 from foundling.plain import read_yaml
+from foundling.settings import Job
 from foundling.settings.types import CustomComponent
 from foundling.stages import compose
 from foundling.training.module import TrainingModule
@@ -85,9 +87,9 @@ def project(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 def example(project: Path) -> CustomModel:
     """The example with random weights."""
     settings = component("convolution.Convolution", context=16, width=8, layers=2, reach=3)
-    config, make = model_types.from_settings(settings, 20)
+    shape, make = model_types.from_settings(settings, 20)
     torch.manual_seed(0)
-    model = make(config)
+    model = make(shape)
     assert isinstance(model, CustomModel)
     return model
 
@@ -99,7 +101,6 @@ def component(target: str, **arguments: Any) -> CustomComponent:
 @pytest.mark.slow
 def test_the_example_has_at_most_sixty_lines_and_goes_through_every_stage(
     project: Path,
-    job: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -107,7 +108,7 @@ def test_the_example_has_at_most_sixty_lines_and_goes_through_every_stage(
 
     def run(stage: str, *overrides: str, out: Path | None = None) -> Any:
         tiny = ("model=convolution", "experiment=tiny", "trainer=cpu", "logger=none")
-        return program._load(stage)(job(*tiny, *overrides, out=out))
+        return program._load(stage)(Job(config.compose([*tiny, *overrides]), out or Path()))
 
     for stage in ("fetch", "tokenizer", "tokenize"):
         run(stage)
@@ -158,8 +159,7 @@ def test_saving_and_loading_keep_every_logit_and_a_tied_weight_is_stored_once(
 
     trunk = ClassifierConfig(example.config, ("ham", "spam"), "end")
     folder.save(tmp_path / "c", Classifier(trunk, example))
-    config = folder.read_config(tmp_path / "c", ClassifierConfig)
-    assert config.trunk == example.config
+    assert folder.read_config(tmp_path / "c", ClassifierConfig).trunk == example.config
 
 
 def test_generation_without_a_cache_gives_the_tokens_of_one_with_a_cache(example: CustomModel) -> None:
@@ -294,14 +294,14 @@ def test_logits_of_another_shape_are_refused(example: CustomModel, monkeypatch: 
 
 
 def test_a_changed_architecture_changes_the_hashes_of_the_stages_that_run_it(
-    project: Path, job: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stages = ("tokenize", "pretrain", "classify", "instruct", "evaluate", "report")
     monkeypatch.setattr(compose, "stage_hashes", lambda package, recipe: dict.fromkeys(stages, "0"))
 
     def hashes(model: str = "convolution") -> dict[str, str]:
         importlib.invalidate_caches()
-        compose.run(job(f"model={model}"))
+        compose.run(Job(config.compose([f"model={model}"]), Path()))
         return read_yaml(Path("code.yaml"))
 
     before, source = hashes(), Path("convolution.py").read_text()
