@@ -8,38 +8,45 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from foundling.config import compose, section
 from foundling.data.fetching import fetch
-from foundling.data.labelled import Labelled, label_text, labelled
+from foundling.data.labelled import Labelled, label_text, read_labelled
 from foundling.data.splits import SPLITS
+from foundling.settings.training import Classify
+from foundling.validation import build
 
 WORDS = ("fox", "owl", "bear", "hare")
 
 
-def recipe(root: Path, sources: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
-    standard = yaml.safe_load((root / "conf/classify/standard.yaml").read_text())
-    return standard | {"dataset": {"name": "mine", "sources": sources}, "seed": 1} | changes
+def settings(sources: list[dict[str, Any]], **changes: Any) -> Classify:
+    values = section(compose(["classify=files"]), "classify")
+    return build(Classify, values | {"dataset": {"name": "mine", "sources": sources}} | changes, "classify")
 
 
-def read(root: Path, folder: Path, files: dict[str, list[tuple[str, str]]], **changes: Any) -> Labelled:
-    """Write (text, label) rows as CSV, fetch them as a user's own files, read them."""
+def fetched(folder: Path, sources: list[dict[str, Any]], **changes: Any) -> Labelled:
+    """Fetch a user's own files, and read them."""
+    made = settings(sources, **changes)
+    fetch(made.dataset, folder / "raw", None)
+    return read_labelled(folder / "raw", made, Counter())
+
+
+def read(folder: Path, files: dict[str, list[tuple[str, str]]], **changes: Any) -> Labelled:
+    """Read (text, label) rows from a CSV file for each source."""
     sources = []
     for name, rows in files.items():
         with open(folder / f"{name}.csv", "w", newline="") as file:
             csv.writer(file).writerows([("text", "label"), *rows])
         sources.append({"name": name, "path": str(folder / f"{name}.csv")})
-    made = recipe(root, sources, **changes)
-    fetch(made["dataset"], folder / "raw", None)
-    return labelled(folder / "raw", made)
+    return fetched(folder, sources, **changes)
 
 
 def rows(count: int, spam: int) -> list[tuple[str, str]]:
     return [(f"{WORDS[i % 4]} number {i}", "spam" if i < spam else "ham") for i in range(count)]
 
 
-def test_a_stratified_split_holds_each_text_once_and_each_label_by_its_share(root: Path, tmp_path: Path) -> None:
-    found = read(root, tmp_path, {"mine": rows(200, 40)})
+def test_a_stratified_split_holds_each_text_once_and_each_label_by_its_share(tmp_path: Path) -> None:
+    found = read(tmp_path, {"mine": rows(200, 40)})
     texts = [text for split in SPLITS for text in found.texts(split)]
     assert sorted(texts) == sorted(text for text, _ in rows(200, 40))
     assert found.labels == ["ham", "spam"]
@@ -52,48 +59,46 @@ def test_a_stratified_split_holds_each_text_once_and_each_label_by_its_share(roo
     assert found.ids("test").sum() == 8
 
 
-def test_the_seed_decides_the_split_and_nothing_else_does(root: Path, tmp_path: Path) -> None:
+def test_the_seed_decides_the_split_and_nothing_else_does(tmp_path: Path) -> None:
     found = []
     for number, seed in enumerate((1, 1, 2)):
         place = tmp_path / str(number)
         place.mkdir()
-        found.append(read(root, place, {"mine": rows(60, 20)}, seed=seed).texts("test"))
+        found.append(read(place, {"mine": rows(60, 20)}, seed=seed).texts("test"))
     assert found[0] == found[1]
     assert found[0] != found[2]
 
 
-def test_duplicates_are_dropped_before_splitting_and_counted(
-    root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_duplicates_are_dropped_before_splitting_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     doubled = [*rows(50, 20), *rows(10, 10), ("fox number 0", "ham")]
     with caplog.at_level(logging.INFO):
-        found = read(root, tmp_path, {"mine": doubled})
+        found = read(tmp_path, {"mine": doubled})
     assert found.counts == {
         "read": 61, "missing": 0, "duplicates": 11, "contradicting": 1, "left_out_files": 0,
     }  # fmt: skip
-    assert "11 duplicates dropped (1 of them with another label)" in caplog.text
+    assert "11 duplicates (1 of them with a different label)" in caplog.text
     assert sum(len(found.texts(split)) for split in SPLITS) == 50
 
 
-def test_given_splits_stay_and_training_gives_up_what_the_test_split_has(root: Path, tmp_path: Path) -> None:
+def test_given_splits_stay_and_training_gives_up_what_the_test_split_has(tmp_path: Path) -> None:
     test = [*rows(10, 5), ("fox number 0", "spam")]
     found = read(
-        root, tmp_path, {"train": rows(60, 30), "test": test}, split={"by": "source", "validation": 0.1, "test": 0.2}
+        tmp_path, {"train": rows(60, 30), "test": test}, split={"by": "source", "validation": 0.1, "test": 0.2}
     )
     assert found.texts("test") == [text for text, _ in test]
     assert not set(found.texts("test")) & {*found.texts("train"), *found.texts("validation")}
     assert (len(found.texts("train")), len(found.texts("validation"))) == (45, 5)
 
 
-def test_balancing_leaves_as_many_of_each_label(root: Path, tmp_path: Path) -> None:
-    found = read(root, tmp_path, {"mine": rows(200, 40)}, balance=True)
+def test_balancing_leaves_as_many_of_each_label(tmp_path: Path) -> None:
+    found = read(tmp_path, {"mine": rows(200, 40)}, balance=True)
     for split, count in (("train", 28), ("validation", 4), ("test", 8)):
         assert Counter(example.label for example in found.splits[split]) == {"ham": count, "spam": count}
 
 
-def test_label_names_give_names_and_order(root: Path, tmp_path: Path) -> None:
+def test_label_names_give_names_and_order(tmp_path: Path) -> None:
     numbered = [(text, "1" if label == "spam" else "0") for text, label in rows(40, 20)]
-    found = read(root, tmp_path, {"mine": numbered}, label_names={"1": "junk", "0": "fine"})
+    found = read(tmp_path, {"mine": numbered}, label_names={"1": "junk", "0": "fine"})
     assert found.labels == ["junk", "fine"]
 
 
@@ -137,26 +142,24 @@ def test_label_names_give_names_and_order(root: Path, tmp_path: Path) -> None:
     ],
 )
 def test_a_fault_is_named_with_its_row_and_the_mend(
-    root: Path, tmp_path: Path, files: dict[str, list[tuple[str, str]]], changes: dict[str, Any], says: str
+    tmp_path: Path, files: dict[str, list[tuple[str, str]]], changes: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(ValueError, match=says):
-        read(root, tmp_path, files, **changes)
+        read(tmp_path, files, **changes)
 
 
-def test_sms_spam_is_read_whole(root: Path, tmp_path: Path, mirror: Path) -> None:
-    dataset = yaml.safe_load((root / "conf/classify/sms_spam.yaml").read_text())["dataset"]
-    fetch(dataset, tmp_path / "raw", mirror)
-    found = labelled(tmp_path / "raw", recipe(root, [], dataset=dataset))
+def test_sms_spam_is_read_whole(tmp_path: Path, mirror: Path) -> None:
+    made = build(Classify, section(compose(["classify=sms_spam"]), "classify"), "classify")
+    fetch(made.dataset, tmp_path / "raw", mirror)
+    found = read_labelled(tmp_path / "raw", made, Counter())
     assert {"read": 5574, "missing": 0, "duplicates": 403, "contradicting": 0}.items() <= found.counts.items()
     assert sum(text.startswith('"') for split in SPLITS for text in found.texts(split)) > 40
 
 
-def read_json_rows(root: Path, folder: Path, found: list[dict[str, Any]], **changes: Any) -> Labelled:
-    """The same of rows as JSON has them."""
+def read_json_rows(folder: Path, found: list[dict[str, Any]], **changes: Any) -> Labelled:
+    """Read rows as JSON has them."""
     (folder / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in found))
-    made = recipe(root, [{"name": "mine", "path": str(folder / "mine.jsonl")}], **changes)
-    fetch(made["dataset"], folder / "raw", None)
-    return labelled(folder / "raw", made)
+    return fetched(folder, [{"name": "mine", "path": str(folder / "mine.jsonl")}], **changes)
 
 
 @pytest.mark.parametrize(
@@ -172,67 +175,63 @@ def test_a_label_is_one_text_whichever_way_it_was_written(value: Any, text: str 
 
 
 @pytest.mark.parametrize("nothing", [None, float("nan"), "", " "])
-def test_missing_labels_are_refused_with_their_count_or_dropped(root: Path, tmp_path: Path, nothing: Any) -> None:
+def test_missing_labels_are_refused_with_their_count_or_dropped(tmp_path: Path, nothing: Any) -> None:
     found = [{"text": text, "label": label} for text, label in rows(40, 20)]
     found[7]["label"] = found[9]["label"] = nothing
     with pytest.raises(
         ValueError, match=r"2 of 40 rows lack .*first: mine\.jsonl:8 of source mine.*classify\.missing=drop"
     ):
-        read_json_rows(root, tmp_path, found)
+        read_json_rows(tmp_path, found)
     again = tmp_path / "again"
     again.mkdir()
-    texts = read_json_rows(root, again, found, missing="drop")
+    texts = read_json_rows(again, found, missing="drop")
     assert texts.labels == ["ham", "spam"]
     assert (texts.counts["read"], texts.counts["missing"]) == (40, 2)
     assert sum(len(texts.texts(split)) for split in SPLITS) == 38
 
 
 def test_space_around_a_label_does_not_count_and_case_is_warned_of(
-    root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     found = [(text, f" {label} ") for text, label in rows(40, 20)]
     found += [(f"{text} again", "Ham") for text, _ in rows(20, 0)]
-    texts = read(root, tmp_path, {"mine": found})
+    texts = read(tmp_path, {"mine": found})
     assert texts.labels == ["Ham", "ham", "spam"]
     assert "the labels 'ham' (20) and 'Ham' (20) differ in case or space only" in caplog.text
     again = tmp_path / "again"
     again.mkdir()
-    assert read(root, again, {"mine": found}, label_names={"ham": "ham", "Ham": "ham", "spam": "spam"}).labels == [
+    assert read(again, {"mine": found}, label_names={"ham": "ham", "Ham": "ham", "spam": "spam"}).labels == [
         "ham", "spam",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("labels", [(0, 1), (0.0, 1.0), ("0", "1"), (False, True)])
-def test_label_names_may_be_numbers_or_booleans_as_yaml_has_them(
-    root: Path, tmp_path: Path, labels: tuple[Any, Any]
-) -> None:
+def test_label_names_may_be_numbers_or_booleans_as_yaml_has_them(tmp_path: Path, labels: tuple[Any, Any]) -> None:
     found = [{"text": text, "label": labels[label == "spam"]} for text, label in rows(40, 20)]
     names = {labels[0]: "fine", labels[1]: "junk"}
-    assert read_json_rows(root, tmp_path, found, label_names=names).labels == ["fine", "junk"]
+    assert read_json_rows(tmp_path, found, label_names=names).labels == ["fine", "junk"]
 
 
-def test_several_labels_a_text_are_refused_by_name(root: Path, tmp_path: Path) -> None:
+def test_several_labels_a_text_are_refused_by_name(tmp_path: Path) -> None:
     found = [{"text": "one", "label": ["spam", "urgent"]}]
     with pytest.raises(ValueError, match=r"mine\.jsonl:1 .*of type list; several labels per text are not supported"):
-        read_json_rows(root, tmp_path, found)
+        read_json_rows(tmp_path, found)
 
 
-def test_a_fault_in_a_folder_names_the_file(root: Path, tmp_path: Path) -> None:
+def test_a_fault_in_a_folder_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "own/deep").mkdir(parents=True)
     (tmp_path / "own/a.csv").write_text("text,label\none,ham\n")
     (tmp_path / "own/deep/b.csv").write_text("text,label\ntwo,spam\nthree,\n")
-    made = recipe(root, [{"name": "files", "path": str(tmp_path / "own")}])
-    fetch(made["dataset"], tmp_path / "raw", None)
     with pytest.raises(ValueError, match=r"1 of 3 rows .*first: deep/b\.csv:3 of source files"):
-        labelled(tmp_path / "raw", made)
+        fetched(tmp_path, [{"name": "files", "path": str(tmp_path / "own")}])
 
 
-def test_what_reading_changed_is_counted(root: Path, tmp_path: Path) -> None:
+def test_what_reading_changed_is_counted(tmp_path: Path) -> None:
     lines = [json.dumps({"text": f"cut {n} \ud83d", "label": "ab"[n % 2]}) for n in range(40)]
     (tmp_path / "mine.jsonl").write_text("\n".join(lines))
-    made = recipe(root, [{"name": "mine", "path": str(tmp_path / "mine.jsonl")}])
-    fetch(made["dataset"], tmp_path / "raw", None)
+    made = settings([{"name": "mine", "path": str(tmp_path / "mine.jsonl")}])
+    fetch(made.dataset, tmp_path / "raw", None)
     changes: Counter[str] = Counter()
-    found = labelled(tmp_path / "raw", made, changes)
+    found = read_labelled(tmp_path / "raw", made, changes)
     assert changes == {"changed: halves of surrogate pairs to U+FFFD": 40}
     assert all(text.endswith("\ufffd") for split in found.splits for text in found.texts(split))

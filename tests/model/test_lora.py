@@ -7,6 +7,8 @@ from torch import nn
 
 from foundling.model import lora
 from foundling.model.gpt import GPT
+from foundling.settings.training import Lora
+from foundling.validation import build
 
 TARGETS = ["attention.qkv", "attention.out", "mlp.up", "mlp.out"]
 
@@ -20,8 +22,9 @@ def model(request: pytest.FixtureRequest, gpt_config: Callable[..., Any]) -> GPT
     return gpt
 
 
-def settings(**changes: Any) -> dict[str, Any]:
-    return {"targets": TARGETS, "rank": 4, "alpha": 8.0, "dropout": 0.0, "seed": 1} | changes
+def wrap(model: nn.Module, seed: int = 1, **changes: Any) -> list[nn.Parameter]:
+    values = {"targets": TARGETS, "rank": 4, "alpha": 8.0, "dropout": 0.0} | changes
+    return lora.wrap(model, build(Lora, values, "lora"), seed)
 
 
 IDS = torch.arange(20).view(1, 20)
@@ -37,12 +40,12 @@ def trained(model: GPT, steps: int = 5) -> None:
 
 def test_a_wrapped_network_begins_as_the_one_it_wraps(model: GPT) -> None:
     before = model(IDS)
-    lora.wrap(model, **settings())
+    wrap(model)
     torch.testing.assert_close(model(IDS), before)
 
 
 def test_only_the_low_rank_matrices_are_trained(model: GPT) -> None:
-    left = lora.wrap(model, **settings())
+    left = wrap(model)
     names = {name.rpartition(".")[2] for name, p in model.named_parameters() if p.requires_grad}
     assert names == {"down", "up"}
     assert len(left) == 2 * 2 * len(TARGETS)
@@ -54,7 +57,7 @@ def test_only_the_low_rank_matrices_are_trained(model: GPT) -> None:
 
 def test_merged_equals_wrapped_and_has_the_plain_networks_names(model: GPT) -> None:
     names, untouched = list(model.state_dict()), model(IDS)
-    lora.wrap(model, **settings())
+    wrap(model)
     trained(model)
     with torch.no_grad():
         wrapped = model(IDS)
@@ -88,7 +91,7 @@ def test_dropout_falls_on_the_difference_alone() -> None:
 def test_equal_seeds_begin_alike(gpt_config: Callable[..., Any]) -> None:
     def drawn(seed: int) -> list[torch.Tensor]:
         torch.manual_seed(0)
-        return lora.wrap(GPT(gpt_config()), **settings(seed=seed))
+        return wrap(GPT(gpt_config()), seed)
 
     one, same, other = drawn(1), drawn(1), drawn(2)
     assert all(torch.equal(a, b) for a, b in zip(one, same, strict=True))
@@ -100,11 +103,11 @@ def test_equal_seeds_begin_alike(gpt_config: Callable[..., Any]) -> None:
     [
         ({"targets": ["qvk"]}, r"lora\.targets='qvk': must be a linear layer, one of attention\.qkv, attention\.out"),
         ({"targets": []}, "lora.targets is empty"),
-        ({"rank": 0}, "rank=0"),
-        ({"alpha": 0.0}, "alpha=0"),
-        ({"dropout": 1.0}, "dropout=1.0"),
+        ({"rank": 0}, "lora.rank=0: must be at least 1"),
+        ({"alpha": 0.0}, "lora.alpha=0.0: must be above 0"),
+        ({"dropout": 1.0}, "lora.dropout=1.0: must be below 1"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(model: GPT, changes: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        lora.wrap(model, **settings(**changes))
+        wrap(model, **changes)

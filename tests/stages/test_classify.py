@@ -56,9 +56,8 @@ def workspace(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpt_c
     rows[7] = ("win " * 30, "spam")
     with open("texts.csv", "w", newline="") as file:
         csv.writer(file).writerows([("text", "label"), *rows])
-    composed = compose()
-    bring(composed)
-    made_with = config.recipe(composed)
+    fetch_texts()
+    made_with = make_job().recipe
     torch.manual_seed(0)
     base = GPT(gpt_config("micro", vocab_size=TOKENIZER.vocab_size, context=32, init="gpt2"))
     folder.save(classify.BASE, base, TOKENIZER, {"config": {name: made_with[name] for name in SECTIONS}})
@@ -68,18 +67,18 @@ def workspace(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpt_c
     return tmp_path
 
 
-def compose(*changes: str) -> Any:
-    return config.compose([*SMALL, *changes])
+def make_job(*changes: str, out: Path | None = None) -> Job:
+    return Job(config.compose([*SMALL, *changes]), out or Path())
 
 
-def bring(composed: Any) -> None:
+def fetch_texts() -> None:
     shutil.rmtree("data/raw/classify", ignore_errors=True)
-    fetch(config.section(composed, "classify")["dataset"], Path("data/raw/classify"), None)
+    fetch(make_job().settings.classify.dataset, Path("data/raw/classify"), None)
 
 
 @pytest.mark.parametrize("train", ["head", "last", "all", "lora"])
 def test_it_writes_a_classifier_its_metrics_and_its_answers(workspace: Path, train: str) -> None:
-    loss = classify.run(Job(compose(f"classify.train={train}", "classify.class_weights=balanced"), workspace / "job"))
+    loss = classify.run(make_job(f"classify.train={train}", "classify.class_weights=balanced", out=workspace / "job"))
     metrics = read_json(workspace / "job/metrics/classify.json")
     assert metrics["texts"] == {
         "read": 80,
@@ -114,7 +113,7 @@ def test_it_writes_a_classifier_its_metrics_and_its_answers(workspace: Path, tra
 
 def test_equal_settings_give_equal_bytes(workspace: Path) -> None:
     for job in ("one", "two"):
-        classify.run(Job(compose(), workspace / job))
+        classify.run(make_job(out=workspace / job))
     for name in RESULTS:
         assert sha256(workspace / "one" / name) == sha256(workspace / "two" / name), name
 
@@ -123,8 +122,8 @@ def test_many_labels_need_no_curve(workspace: Path) -> None:
     rows = [(f"{'abc'[n % 3] * 5} {n}", "abc"[n % 3]) for n in range(60)]
     with open("texts.csv", "w", newline="") as file:
         csv.writer(file).writerows([("text", "label"), *rows])
-    bring(compose())
-    classify.run(Job(compose("classify.max_steps=4", "classify.zero_shot.limit=0"), Path()))
+    fetch_texts()
+    classify.run(make_job("classify.max_steps=4", "classify.zero_shot.limit=0", out=Path()))
     models = read_json("metrics/classify.json")["models"]
     assert set(models) == {"classifier", "majority", "word_tfidf_logistic", "char_tfidf_svm"}
     assert list(models["classifier"]["labels"]) == ["a", "b", "c"]
@@ -139,18 +138,18 @@ def test_many_labels_need_no_curve(workspace: Path) -> None:
         (["classify.keep=middle"], "classify.keep=.middle.: must be one of beginning or end"),
         (["model=small"], "models/base was made with model"),
         (["classify.baselines=[forest]"], r"classify.baselines.0='forest': must be one of majority"),
-        (["classify.epochs=0"], "found classify.epochs=0"),
+        (["classify.epochs=0"], "classify.epochs=0: must be at least one step"),
     ],
 )
 def test_what_cannot_be_is_refused_and_leaves_nothing(workspace: Path, changes: list[str], says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        classify.run(Job(compose(*changes), workspace))
+        classify.run(make_job(*changes, out=workspace))
     assert not (workspace / "models/classifier").exists()
     assert not (workspace / "metrics").exists()
 
 
 def test_an_interrupted_run_leaves_the_old_classifier(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    classify.run(Job(compose("classify.max_steps=2"), workspace))
+    classify.run(make_job("classify.max_steps=2", out=workspace))
     before = sha256(workspace / "models/classifier")
 
     def interrupt(*arguments: Any) -> None:
@@ -158,5 +157,5 @@ def test_an_interrupted_run_leaves_the_old_classifier(workspace: Path, monkeypat
 
     monkeypatch.setattr(classify, "probabilities", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        classify.run(Job(compose("classify.max_steps=3"), workspace))
+        classify.run(make_job("classify.max_steps=3", out=workspace))
     assert sha256(workspace / "models/classifier") == before

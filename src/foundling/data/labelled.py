@@ -1,13 +1,4 @@
-"""Labelled texts: a dataset's records in, examples in the splits train, validation and test out.
-
-missing: refuse      a row without a text or a label: refuse | drop
-deduplicate: true    a text that came before is dropped, before anything is split, so that none stands on two sides
-split:
-  by: stratified     stratified: drawn by the seed, each label with the same shares | source: the sources are the splits
-  validation: 0.1    shares of all examples; by source, `validation` is drawn from train where no source brings it
-  test: 0.2
-balance: false       true: as many examples of each label as the rarest has
-"""
+"""Labelled texts: a dataset's records in, examples in the splits train, validation and test out."""
 
 import logging
 import math
@@ -22,16 +13,15 @@ import numpy as np
 
 from foundling.data.sources import Row, left_out, rows
 from foundling.data.splits import SPLITS, TEST, TRAIN, VALIDATION, split
-from foundling.settings.datasets import StratifiedSplit
-from foundling.validation import build
+from foundling.settings.training import Classify
 
 log = logging.getLogger(__name__)
-WHOLE = re.compile(r"(-?\d+)\.0+")  # a whole number, as pandas writes it once a column has gaps
+WHOLE_NUMBER = re.compile(r"(-?\d+)\.0+")  # as pandas writes an integer column once it has gaps
 
 
 @dataclass(frozen=True)
 class Example:
-    """A text with its label, and where it stands, for errors."""
+    """A text with its label, its source, and its place in it for errors."""
 
     text: str
     label: str
@@ -41,14 +31,13 @@ class Example:
 
 @dataclass(frozen=True)
 class Labelled:
-    """The labels in the order of their ids, each split's examples, and what was counted on the way."""
+    """The labels in the order of their ids, each split's examples, and the counts of what was read and dropped."""
 
     labels: list[str]
     splits: dict[str, list[Example]]
     counts: dict[str, int]
 
     def texts(self, split: str) -> list[str]:
-        """A split's texts."""
         return [example.text for example in self.splits[split]]
 
     def ids(self, split: str) -> np.ndarray:
@@ -57,58 +46,59 @@ class Labelled:
         return np.array([index[example.label] for example in self.splits[split]], dtype=np.int64)
 
 
-def labelled(folder: Path, recipe: Mapping[str, Any], changes: Counter[str] | None = None) -> Labelled:
-    """Read what sources.fetch() put into `folder`, drop duplicates, balance, split; the log says how many of each.
+def read_labelled(folder: Path, settings: Classify, changes: Counter[str]) -> Labelled:
+    """Read a fetched dataset, drop duplicates, and split it; `changes` counts what reading changed, by reason.
 
-    `changes` counts what was left out or changed in reading the files, by reason.
-
-    A row without its text or label (unless such rows are to be dropped), a label that training never sees, a single
-    class and an empty split raise ValueError that names the row or the setting.
+    A row without text or label (unless those are dropped), a label that training lacks, fewer than two labels, and an
+    empty split raise ValueError that names the row or the setting.
     """
     missing: list[str] = []
-    found = list(_examples(folder, recipe, missing, Counter() if changes is None else changes))
-    if missing and recipe["missing"] == "refuse":
+    examples = list(_examples(folder, settings, missing, changes))
+    if missing and settings.missing == "refuse":
         raise ValueError(
-            f"{len(missing):,} of {len(missing) + len(found):,} rows lack a text or a label (first: {missing[0]}); "
+            f"{len(missing):,} of {len(missing) + len(examples):,} rows lack a text or a label (first: {missing[0]}); "
             "fill them in, or set classify.missing=drop"
         )
-    _warn_of_near(found)
-    settings = build(StratifiedSplit, recipe["split"], "classify.split")
-    kept, contradicting = _distinct(found, settings.by) if recipe["deduplicate"] else (found, 0)
+    _warn_of_similar_labels(examples)
+    kept, contradicting = examples, 0
+    if settings.deduplicate:
+        kept, contradicting = _deduplicate(examples, settings.split.by == "source")
     splits = split(
         kept,
-        settings,
-        recipe["seed"],
+        settings.split,
+        settings.seed,
         stage="classify",
-        dataset=recipe["dataset"]["name"],
+        dataset=settings.dataset.name,
         source=lambda example: example.source,
         label=lambda example: example.label,
-        balance=recipe["balance"],
+        balance=settings.balance,
     )
-    labels = _labels(splits, _names(recipe["label_names"]))
+    labels = _labels(splits, _label_names(settings))
     counts = {
-        "read": len(found) + len(missing),
+        "read": len(examples) + len(missing),
         "missing": len(missing),
-        "duplicates": len(found) - len(kept),
+        "duplicates": len(examples) - len(kept),
         "contradicting": contradicting,
         "left_out_files": sum(r.files for reasons in left_out(folder).values() for r in reasons.values()),
     }
     log.info(
-        f"classify: {counts['read']:,} texts of {len(labels)} labels; {counts['missing']:,} without a text or a label "
-        f"dropped; {counts['duplicates']:,} duplicates dropped ({contradicting:,} of them with another label)"
+        f"classify: {counts['read']:,} texts with {len(labels)} labels; dropped {counts['missing']:,} without a text "
+        f"or label, and {counts['duplicates']:,} duplicates ({contradicting:,} of them with a different label)"
     )
     return Labelled(labels, splits, counts)
 
 
 def label_text(value: Any) -> str | None:
-    """A label as text, whichever format held it: 1.0 is "1", true "true", without space around; None if it is missing.
+    """A label as stripped text, the same for every file format: 1.0 is "1", True is "true". None if it is missing.
 
     A list or a mapping raises TypeError.
     """
     if isinstance(value, bytes):
         value = value.decode()
     if isinstance(value, str):
-        return _whole(value.strip()) or None
+        value = value.strip()
+        number = WHOLE_NUMBER.fullmatch(value)
+        return (number[1] if number else value) or None
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and math.isnan(value):
@@ -120,19 +110,12 @@ def label_text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def _whole(text: str) -> str:
-    number = WHOLE.fullmatch(text)
-    return number[1] if number else text
-
-
-def _examples(folder: Path, recipe: Mapping[str, Any], missing: list[str], changes: Counter[str]) -> Iterator[Example]:
+def _examples(folder: Path, settings: Classify, missing: list[str], changes: Counter[str]) -> Iterator[Example]:
     """The rows as examples; the places of rows without a text or a label are added to `missing`."""
-    if recipe["missing"] not in ("refuse", "drop"):
-        raise ValueError(f"classify.missing={recipe['missing']!r}: must be refuse or drop")
-    names = _names(recipe["label_names"])
-    for row in rows(folder, recipe["dataset"], defaultdict(lambda: changes)):
-        text, label = _cell(row, recipe, "text"), _label(row, recipe)
-        if label is None or text is None or not str(text).strip():
+    names = _label_names(settings)
+    for row in rows(folder, settings.dataset, defaultdict(lambda: changes)):
+        text, label = _text(row, settings), _label(row, settings)
+        if label is None or text is None or not text.strip():
             missing.append(row.place)
             continue
         if names and label not in names:
@@ -140,35 +123,28 @@ def _examples(folder: Path, recipe: Mapping[str, Any], missing: list[str], chang
                 f"{row.place} has the label {label!r}, but classify.label_names has only {', '.join(names)}; "
                 "add it there, or correct the row"
             )
-        yield Example(str(text), names[label] if names else label, row.place, row.source)
+        yield Example(text, names[label] if names else label, row.place, row.source)
     for reason, count in changes.items():
         log.warning(f"classify: {count:,} {reason}")
 
 
-def _names(label_names: Mapping[Any, Any] | None) -> dict[str, str]:
-    """label_names with its keys as texts, as labels are compared."""
-    return {label_text(label) or "": str(name) for label, name in (label_names or {}).items()}
+def _label_names(settings: Classify) -> dict[str, str]:
+    return {label_text(label) or "": name for label, name in (settings.label_names or {}).items()}
 
 
-def _cell(row: Row, recipe: Mapping[str, Any], setting: str) -> Any:
-    """The value of the row's text or label."""
-    column = recipe[setting]
-    if column not in row.record:
+def _text(row: Row, settings: Classify) -> str | None:
+    value = _value(row, settings.text, "text")
+    if isinstance(value, bytes | list | Mapping):
         raise ValueError(
-            f"{row.place} has no column {column!r} (found {', '.join(map(str, row.record)) or 'nothing'}); "
-            f"set classify.{setting} to the column that holds the {setting}, or correct the row"
-        )
-    value = row.record[column]
-    if setting == "text" and isinstance(value, bytes | list | Mapping):
-        raise ValueError(
-            f"{row.place} has a {type(value).__name__} in the column {column!r}; a text is needed; set classify.text "
+            f"{row.place} has a {type(value).__name__}, not a text, in the column {settings.text!r}; set classify.text "
             "to the column that holds the text"
         )
-    return None if isinstance(value, float) and math.isnan(value) else value
+    is_missing = value is None or (isinstance(value, float) and math.isnan(value))
+    return None if is_missing else str(value)
 
 
-def _label(row: Row, recipe: Mapping[str, Any]) -> str | None:
-    value = _cell(row, recipe, "label")
+def _label(row: Row, settings: Classify) -> str | None:
+    value = _value(row, settings.label, "label")
     try:
         return label_text(value)
     except (TypeError, UnicodeDecodeError):
@@ -178,52 +154,64 @@ def _label(row: Row, recipe: Mapping[str, Any]) -> str | None:
         ) from None
 
 
-def _warn_of_near(examples: Iterable[Example]) -> None:
-    """Warn of labels that differ in nothing but case: they are probably one."""
+def _value(row: Row, column: str, setting: str) -> Any:
+    if column not in row.record:
+        raise ValueError(
+            f"{row.place} has no column {column!r} (found {', '.join(map(str, row.record)) or 'nothing'}); "
+            f"set classify.{setting} to the column that holds the {setting}, or correct the row"
+        )
+    return row.record[column]
+
+
+def _warn_of_similar_labels(examples: Iterable[Example]) -> None:
+    """Warn of labels that differ in case or space only: they are probably the same."""
     counts = Counter(example.label for example in examples)
-    alike: dict[str, list[str]] = {}
+    similar: dict[str, list[str]] = {}
     for label in counts:
-        alike.setdefault(" ".join(label.casefold().split()), []).append(label)
-    for near in alike.values():
-        if len(near) > 1:
-            told = " and ".join(f"{label!r} ({counts[label]:,})" for label in near)
-            wanted = max(near, key=lambda label: counts[label])
-            names = ", ".join(f"{label}: {wanted}" for label in near)
+        similar.setdefault(" ".join(label.casefold().split()), []).append(label)
+    for labels in similar.values():
+        if len(labels) > 1:
+            counted = " and ".join(f"{label!r} ({counts[label]:,})" for label in labels)
+            most_frequent = max(labels, key=lambda label: counts[label])
+            names = ", ".join(f"{label}: {most_frequent}" for label in labels)
             log.warning(
-                f"classify: the labels {told} differ in case or space only; if they are one, map them with "
+                f"classify: the labels {counted} differ in case or space only; if they are the same, map them with "
                 f"classify.label_names, as {{{names}, …}}"
             )
 
 
-def _distinct(examples: Sequence[Example], by: str) -> tuple[list[Example], int]:
-    """Each text once: the first stays; given splits give up what the test split has, which stays as published."""
+def _deduplicate(examples: Sequence[Example], by_source: bool) -> tuple[list[Example], int]:
+    """Each text once, and how many repeat one with another label.
+
+    The first stays; with a split by source that is test's, then validation's, and test stays as published.
+    """
     ordered = list(examples)
-    if by == "source":
+    if by_source:
         ordered.sort(key=lambda example: -SPLITS.index(example.source) if example.source in SPLITS else 0)
-    seen: dict[str, str] = {}
+    labels: dict[str, str] = {}
     kept, contradicting = [], 0
     for example in ordered:
-        if example.text in seen and not (by == "source" and example.source == TEST):
-            contradicting += seen[example.text] != example.label
+        if example.text in labels and not (by_source and example.source == TEST):
+            contradicting += labels[example.text] != example.label
             continue
-        seen.setdefault(example.text, example.label)
+        labels.setdefault(example.text, example.label)
         kept.append(example)
     return kept, contradicting
 
 
 def _labels(splits: Mapping[str, Sequence[Example]], names: Mapping[str, str]) -> list[str]:
-    """The labels that training sees, in the order of label_names or of the alphabet."""
-    known = {example.label for example in splits[TRAIN]}
+    """The labels of the training examples, in the order of label_names or of the alphabet."""
+    labels = {example.label for example in splits[TRAIN]}
     for name in (VALIDATION, TEST):
         for example in splits[name]:
-            if example.label not in known:
+            if example.label not in labels:
                 raise ValueError(
                     f"{example.place} ({name}) has the label {example.label!r}, which no training example has; "
-                    "add examples of it to training, correct the label, or take the row out"
+                    "add examples of it to training, correct the label, or remove the row"
                 )
-    if len(known) < 2:
+    if len(labels) < 2:
         raise ValueError(
-            f"all {len(splits[TRAIN]):,} training examples have the label {min(known)!r}; a classifier needs at least "
-            "two; add examples of another label, or set classify.label to the right column"
+            f"all {len(splits[TRAIN]):,} training examples have the label {min(labels)!r}; a classifier needs at "
+            "least two; add examples of another label, or set classify.label to the right column"
         )
-    return [name for name in dict.fromkeys(names.values()) if name in known] if names else sorted(known)
+    return [name for name in dict.fromkeys(names.values()) if name in labels] if names else sorted(labels)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -11,11 +10,11 @@ from foundling.data.shards import open_tokens
 from foundling.data.sources import records
 from foundling.evaluation.benchmarks import Items, read_benchmark
 from foundling.evaluation.perplexity import held_out_metrics
-from foundling.metrics.forgetting import Forgetting
+from foundling.metrics import forgetting as metrics
 from foundling.model.interface import LanguageModel
-from foundling.settings.datasets import Benchmark
+from foundling.settings.datasets import Forgetting
+from foundling.settings.runtime import Evaluate
 from foundling.text.tokenizer import Tokenizer
-from foundling.validation import build
 
 
 @dataclass(frozen=True)
@@ -29,23 +28,17 @@ class ForgettingProbe:
 
     @classmethod
     def read(
-        cls,
-        tokens: Path,
-        raw: Path,
-        tokenizer: Tokenizer,
-        settings: Mapping[str, int],
-        evaluate: Mapping[str, Any],
+        cls, tokens: Path, raw: Path, tokenizer: Tokenizer, settings: Forgetting, evaluate: Evaluate
     ) -> "ForgettingProbe":
         """Take the first `settings.tokens` held-out ids, and draw `settings.questions` items of each benchmark."""
         benchmarks = {}
-        for name, values in evaluate["benchmarks"].items() if settings["questions"] != 0 else ():
-            rows = (record for _, record in records(raw / name, values))
-            benchmark = build(Benchmark, values, f"evaluate.benchmarks.{name}")
-            benchmarks[name] = read_benchmark(rows, benchmark, settings["questions"], evaluate["seed"])
+        for name, benchmark in evaluate.benchmarks.items() if settings.questions != 0 else ():
+            rows = (record for _, record in records(raw / name, benchmark))
+            benchmarks[name] = read_benchmark(rows, benchmark, settings.questions, evaluate.seed)
         held_out = open_tokens(tokens, tokenizer).validation[0].ids
-        return cls(tokenizer, held_out[: settings["tokens"]], benchmarks, evaluate["seed"])
+        return cls(tokenizer, held_out[: settings.tokens], benchmarks, evaluate.seed)
 
-    def measure(self, model: LanguageModel, batch_tokens: int) -> Forgetting:
+    def measure(self, model: LanguageModel, batch_tokens: int) -> metrics.Forgetting:
         """Loss (nats per token) and perplexity of the held-out text, and accuracy on each benchmark."""
         size = len(self.tokenizer.decode_bytes(self.ids.tolist()))
         held_out = held_out_metrics(model, {"held_out": (self.ids, size)}, batch_tokens)
@@ -53,4 +46,6 @@ class ForgettingProbe:
         for name, benchmark in self.benchmarks.items():
             scores = benchmark.score(model, self.tokenizer, batch_tokens=batch_tokens, seed=self.seed)
             accuracies[name] = scores.kinds["all"]
-        return Forgetting(val_loss=held_out.val_loss, val_perplexity=held_out.val_perplexity, benchmarks=accuracies)
+        return metrics.Forgetting(
+            val_loss=held_out.val_loss, val_perplexity=held_out.val_perplexity, benchmarks=accuracies
+        )

@@ -5,11 +5,13 @@ zero, so that the wrapped network starts as the original one. The network's code
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from foundling.settings.training import Lora
 
 
 class LoRALinear(nn.Module):
@@ -39,30 +41,24 @@ class LoRALinear(nn.Module):
         return self.base
 
 
-def wrap(
-    network: nn.Module, targets: Sequence[str], rank: int, alpha: float, dropout: float, seed: int
-) -> list[nn.Parameter]:
+def wrap(network: nn.Module, settings: Lora, seed: int) -> list[nn.Parameter]:
     """Freeze `network` and wrap the linear layers in `targets`, in place; return the trainable parameters.
 
     A target is the end of a layer's dotted name: "qkv", or "attention.out" where "out" alone is ambiguous. A
-    target without a layer, or a rank, alpha or dropout out of range, raises ValueError.
+    target without a layer raises ValueError.
     """
-    if rank < 1 or alpha <= 0:
-        raise ValueError(f"lora.rank={rank}, lora.alpha={alpha}: both must be positive; try rank=8, alpha=16")
-    if not 0 <= dropout < 1:
-        raise ValueError(f"lora.dropout={dropout}: must be at least 0 and below 1; 0 disables it")
     linear = {name: module for name, module in network.named_modules() if isinstance(module, nn.Linear)}
-    for target in targets:
+    for target in settings.targets:
         if not any(_matches(name, target) for name in linear):
             known = dict.fromkeys(".".join(name.split(".")[-2:]) for name in linear)
             raise ValueError(f"lora.targets={target!r}: must be a linear layer, one of {', '.join(known)}")
-    chosen = [name for name in linear if any(_matches(name, target) for target in targets)]
+    chosen = [name for name in linear if any(_matches(name, target) for target in settings.targets)]
     if not chosen:
         raise ValueError("lora.targets is empty; name the layers to adapt, as [attention.qkv, attention.out]")
     network.requires_grad_(False)
     generator = torch.Generator().manual_seed(seed)
     for name in chosen:
-        _replace(network, name, LoRALinear(linear[name], rank, alpha, dropout, generator))
+        _replace(network, name, LoRALinear(linear[name], settings.rank, settings.alpha, settings.dropout, generator))
     return [p for p in network.parameters() if p.requires_grad]
 
 

@@ -320,8 +320,8 @@ Benchmarks = Annotated[Mapping[str, Benchmark], AfterValidator(_check_names)]
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class Rehearsal:
-    """How much of the base's own text and benchmarks is measured before and after tuning."""
+class Forgetting:
+    """How much of the base's own text and benchmarks is measured before and after fine-tuning."""
 
     questions: Natural | None  # of each benchmark; None: all
     tokens: Natural  # of held-out text

@@ -7,7 +7,7 @@ from annotated_types import Ge, Gt, Lt
 from pydantic import Discriminator, Field, Tag
 from pydantic.dataclasses import dataclass
 
-from foundling.settings.datasets import Dataset, FileFormat, RandomSplit, Rehearsal, StratifiedSplit
+from foundling.settings.datasets import Dataset, FileFormat, Forgetting, RandomSplit, StratifiedSplit
 from foundling.settings.models import TranslatorSettings
 from foundling.settings.types import (
     Component,
@@ -114,7 +114,7 @@ class Lora:
     """Low-rank adaptation (Hu et al. 2021)."""
 
     rank: Positive
-    alpha: NonNegative
+    alpha: PositiveNumber
     dropout: Dropout
     targets: tuple[str, ...]
 
@@ -211,7 +211,7 @@ class Classify(Training, FileFormat):
     patience: Positive | None
     baselines: tuple[Baseline, ...]
     zero_shot: ZeroShot
-    forgetting: Rehearsal
+    forgetting: Forgetting
     batch_tokens: Positive
 
 
@@ -273,7 +273,7 @@ class Instruct(Training):
     bucket: Positive
     validate_every: Positive
     test: InstructTest
-    forgetting: Rehearsal
+    forgetting: Forgetting
     judge: Judge
 
 

@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -56,7 +56,7 @@ def run(job: Job) -> float:
     changes: Counter[str] = Counter()
     splits = read_conversations(RAW, settings, values["dataset"], changes)
     count_unknown(tokenizer, texts(splits), "instruct", changes)
-    probe = ForgettingProbe.read(TOKENS, BENCHMARKS, tokenizer, values["forgetting"], job.recipe["evaluate"])
+    probe = ForgettingProbe.read(TOKENS, BENCHMARKS, tokenizer, settings.forgetting, job.settings.evaluate)
 
     encoder = ConversationEncoder(tokenizer, settings, network.config.context)
     corpus = open_tokens(TOKENS, tokenizer).train if settings.rehearsal else []
@@ -93,7 +93,7 @@ def _tune(
 ) -> dict[str, float]:
     """Train the network in place, all of it or by LoRA; returns the measures of the last validation."""
     if settings.method == "lora":
-        lora.wrap(network, **asdict(settings.lora), seed=settings.seed)
+        lora.wrap(network, settings.lora, settings.seed)
     optimizer, schedule = settings.optimizer.partial(), settings.schedule.build(max_steps=settings.max_steps)
     module = settings.module.build(network.train(), optimizer, schedule, data.validation_bytes, masked=True)
     trained = sum(p.numel() for p in network.parameters() if p.requires_grad)

@@ -1,6 +1,5 @@
 """Which weights of a classifier are trained: its head, the last blocks too, all of them, or low-rank differences."""
 
-from dataclasses import asdict
 from typing import Literal
 
 from foundling.model import lora
@@ -24,5 +23,5 @@ def choose_trainable(
         for module in (*trunk.blocks[-last:], trunk.norm):
             module.requires_grad_(True)
     if train == "lora":
-        lora.wrap(trunk, seed=seed, **asdict(settings))
+        lora.wrap(trunk, settings, seed)
     return sum(p.numel() for p in network.parameters() if p.requires_grad)
