@@ -138,21 +138,6 @@ def test_a_commands_own_settings_need_no_section_and_no_quotes(project: Path) ->
     assert (made.generate.model, made.generate.count, made.generate.seed) == ("models/x", 2, 3)
 
 
-PARTS = ("benchmark", "documents", "faults", "transformer")
-CHOICES = [
-    f"{file.parent.name}={file.stem}"
-    for file in sorted((Path(__file__).parents[1] / "conf").glob("*/*.yaml"))
-    if file.parent.name != "hydra"
-]
-
-
-@pytest.mark.parametrize("choice", CHOICES)
-def test_every_shipped_choice_composes(choice: str) -> None:
-    group = choice.partition("=")[0]
-    part = choice.replace("=", "@part=") if group in PARTS else None  # what other choices are built of
-    assert config.recipe(config.compose([f"+{part}" if part else choice]))
-
-
 def test_help_compose_fetch_and_tokenize_import_neither_torch_nor_lightning() -> None:
     code = """
 import sys, runpy

@@ -10,11 +10,11 @@ import torch
 from omegaconf import OmegaConf
 
 from foundling import costs
-from foundling.costs import Hardware
 from foundling.model.config import GPTConfig
 from foundling.model.gpt import GPT
 from foundling.model.loss import next_token_loss
 from foundling.model.meta import meta_model
+from foundling.settings.runtime import Hardware
 from foundling.training.optim import adamw, muon
 from foundling.validation import build
 
@@ -137,7 +137,7 @@ def test_devices_share_the_time_but_not_the_price() -> None:
 def test_what_is_unknown_is_said() -> None:
     hardware = Hardware("toy", 1, "32-true", {"fp32": 1e12}, 1.0, None, None, None)
     with pytest.raises(ValueError, match=r"toy has no peak for bf16 \(known: fp32\); set hardware.peak.bf16"):
-        hardware.speed("bf16-mixed")
+        costs.speed(hardware, "bf16-mixed")
     with pytest.raises(ValueError, match=r"hardware\.utilisation=1\.5: must be at most 1"):
         build(Hardware, dataclasses.asdict(hardware) | {"utilisation": 1.5}, "hardware")
     with pytest.raises(ValueError, match="precision=transformer-engine: costs are known only for 64-true, 32-true"):

@@ -4,22 +4,17 @@ Imports no torch, so that a plan takes no time; tests/test_costs.py compares eac
 """
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
-
-from annotated_types import Ge, Gt, Le
-from pydantic.dataclasses import dataclass
 
 from foundling.model.config import GPTConfig
-from foundling.validation import STRICT
+from foundling.settings.runtime import Hardware, NumberFormat
 
 CHINCHILLA = 20  # compute-optimal tokens per parameter (Hoffmann et al. 2022)
 FORWARD = 1 / 3  # the forward pass's share of a training step's FLOPs
 HOUR = 3600.0
 YEAR = 365 * 24 * HOUR
 # Lightning's precisions: bytes per weight, bytes per element in matrix products, the format whose peak applies
-PRECISIONS = {
+PRECISIONS: dict[str, tuple[int, int, NumberFormat]] = {
     "64-true": (8, 8, "fp64"),
     "32-true": (4, 4, "fp32"),
     "bf16-mixed": (4, 2, "bf16"),
@@ -29,26 +24,14 @@ PRECISIONS = {
 }
 
 
-@dataclass(frozen=True, config=STRICT)
-class Hardware:
-    """The hardware to train on, field for field as in conf/hardware/*.yaml; null is unknown."""
-
-    name: str
-    devices: Annotated[int, Ge(1)]
-    precision: str  # what pretrain.precision=auto means here
-    peak: Mapping[str, Annotated[float, Gt(0)]] | None  # FLOP/s of one device by number format
-    utilisation: Annotated[float, Gt(0), Le(1)]  # the share of the peak that training reaches
-    memory: Annotated[float, Gt(0)] | None  # bytes per device
-    power: Annotated[float, Ge(0)] | None  # watts per device
-    price: Annotated[float, Ge(0)] | None  # dollars per device and hour
-
-    def speed(self, precision: str) -> float:
-        """Training FLOP/s of all devices."""
-        kind = PRECISIONS[precision][2]
-        if not self.peak or kind not in self.peak:
-            known = ", ".join(self.peak or {}) or "none"
-            raise ValueError(f"hardware {self.name} has no peak for {kind} (known: {known}); set hardware.peak.{kind}")
-        return self.devices * float(self.peak[kind]) * self.utilisation
+def speed(hardware: Hardware, precision: str) -> float:
+    """Training FLOP/s of all devices."""
+    kind = PRECISIONS[precision][2]
+    peaks = dict(hardware.peak or {})
+    if kind not in peaks:
+        known = ", ".join(peaks) or "none"
+        raise ValueError(f"hardware {hardware.name} has no peak for {kind} (known: {known}); set hardware.peak.{kind}")
+    return hardware.devices * peaks[kind] * hardware.utilisation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -204,7 +187,7 @@ def parts_that_fit(config: GPTConfig, windows: int, precision: str, memory: floa
 
 def bill(flops: float, hardware: Hardware, precision: str) -> Bill:
     """Time, energy and price of a number of FLOPs."""
-    seconds = flops / hardware.speed(precision)
+    seconds = flops / speed(hardware, precision)
     hours = seconds / HOUR * hardware.devices
     return Bill(
         seconds,

@@ -50,7 +50,7 @@ def types_of(key: str) -> list[Any]:
     """The types that a setting may have, by its dotted key; none for an unknown one."""
     types: list[Any] = [Settings]
     for part in key.split("."):
-        types = [inner for kind in types for inner in _inner(kind, part)]
+        types = [inner for kind in types for inner in inner_types(kind, part)]
     return types
 
 
@@ -71,7 +71,7 @@ def is_section(key: str) -> bool:
     return all(is_dataclass(kind) for kind in types)
 
 
-def _inner(kind: Any, part: str) -> list[Any]:
+def inner_types(kind: Any, part: str) -> list[Any]:
     """The types of one field of a section, value of a mapping, or item of a list."""
     if is_dataclass(kind):
         fields = kind.__pydantic_fields__  # type: ignore[union-attr]

@@ -8,21 +8,22 @@ import dataclasses
 import logging
 import math
 from pathlib import Path
+from typing import Any
 
-from omegaconf import DictConfig
 from rich.box import SIMPLE
 from rich.table import Table
 
 from foundling import costs
 from foundling.artifacts import read_json
-from foundling.config import recipe, section
-from foundling.costs import HOUR, YEAR, Hardware, Work
+from foundling.costs import HOUR, YEAR, Work
 from foundling.data.lineage import require
 from foundling.device import set_threads
 from foundling.model.config import GPTConfig
-from foundling.settings import Job
+from foundling.settings import Job, Settings
+from foundling.settings.models import GPTSettings
+from foundling.settings.runtime import Hardware
+from foundling.settings.training import Pretrain
 from foundling.terminal import show
-from foundling.validation import build
 
 log = logging.getLogger(__name__)
 TOKENS, TOKENIZER = Path("data/tokens"), Path("data/tokenizer")
@@ -34,79 +35,84 @@ PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3,
 
 def run(job: Job) -> None:
     """Print the plan, then warnings about what does not fit or takes too long."""
-    config = job.config
-    settings = section(config, "pretrain")
-    hardware = build(Hardware, section(config, "hardware"), "hardware")
-    if "_target_" in config.model:
-        raise ValueError(
-            "plan computes costs by formulas for GPTs, and this model is an architecture of your own; "
-            "`foundling pretrain` times its steps and warns above runtime.budget_hours"
-        )
-    shape = build(GPTConfig, {"vocab_size": _vocab_size(config), **section(config, "model")}, "model")
-    precision = costs.precision_of(settings["precision"], hardware.precision)
-    work = _work(config, shape, hardware.devices)
-    speed = f"{_si(hardware.speed(precision))}FLOP/s, {hardware.utilisation:.0%} of the peak" if hardware.peak else ""
+    settings, hardware = job.settings.pretrain, job.settings.hardware
+    shape = _shape(job.settings)
+    precision = costs.precision_of(settings.precision, hardware.precision)
+    work = _work(job, shape)
     if hardware.peak is None:
-        hardware, speed = _measured(config, hardware, shape, precision)
+        hardware, speed = _measured(job.settings, shape, precision)
+    else:
+        speed = f"{_si(costs.speed(hardware, precision))}FLOP/s, {hardware.utilisation:.0%} of the peak"
     total = costs.bill(work.all, hardware, precision)
-    state = costs.state_bytes(shape, settings["optimizer"]["_target_"].rpartition(".")[2], precision)
+    state = costs.state_bytes(shape, _optimizer(settings), precision)
     activations = [costs.activation_bytes(shape, work.windows * shape.context, precision, c) for c in (False, True)]
     memory = hardware.memory if hardware.memory is not None else costs.free_memory()
     side_by_side = Table.grid(padding=(0, 2))
     side_by_side.add_row(_parameters(costs.parameters(shape)), _memory(state, activations, memory, work.windows))
-    title = f"\n  {hardware.name}, {precision}; batches of {settings['batch_size']:,} × {shape.context:,} tokens"
+    title = f"\n  {hardware.name}, {precision}; batches of {settings.batch_size:,} × {shape.context:,} tokens"
     show(title, side_by_side, _training(work, shape, total, speed, hardware.devices), width=WIDTH)
     if sum(state.values()) + activations[0] > memory:
         log.warning(_too_large(shape, precision, sum(state.values()), memory, work, hardware))
-    budget = config.runtime.budget_hours
+    budget = job.settings.runtime.budget_hours
     if budget is not None and total.seconds > budget * HOUR:
         log.warning(f"plan: {_time(total.seconds)} is more than runtime.budget_hours={budget}")
 
 
-def _vocab_size(config: DictConfig) -> int:
-    """The vocabulary size: plan.vocab_size, the tokenizer's config, or data/tokenizer."""
-    if config.plan.vocab_size is not None:
-        return int(config.plan.vocab_size)
-    tokenizer = section(config, "tokenizer")
-    if tokenizer["kind"] == "gpt2":
-        return 50_256 + len(tokenizer["specials"])
-    if "vocab_size" in tokenizer:
-        return int(tokenizer["vocab_size"])
+def _shape(settings: Settings) -> GPTConfig:
+    if not isinstance(settings.model, GPTSettings):
+        raise ValueError(
+            "plan computes costs by formulas for GPTs, and this model is an architecture of your own; "
+            "`foundling pretrain` times its steps and warns above runtime.budget_hours"
+        )
+    return GPTConfig.of(settings.model, _vocab_size(settings))
+
+
+def _optimizer(settings: Pretrain) -> str:
+    return settings.optimizer.target.rpartition(".")[2]
+
+
+def _vocab_size(settings: Settings) -> int:
+    """The vocabulary size: plan.vocab_size, the tokenizer's setting, or that of data/tokenizer."""
+    tokenizer = settings.tokenizer
+    if settings.plan.vocab_size is not None:
+        return settings.plan.vocab_size
+    if tokenizer.kind == "gpt2":
+        return 50_256 + len(tokenizer.specials or ())
+    if tokenizer.vocab_size is not None:
+        return tokenizer.vocab_size
     if not (TOKENIZER / "tokenizer.json").is_file():
         raise ValueError(
-            f"a tokenizer of kind {tokenizer['kind']} takes its size from the corpus, and {TOKENIZER} does not exist; "
+            f"a tokenizer of kind {tokenizer.kind} takes its size from the corpus, and {TOKENIZER} does not exist; "
             "run `dvc repro train_tokenizer`, or set plan.vocab_size"
         )
     return int(read_json(TOKENIZER / "tokenizer.json")["vocab_size"])
 
 
-def _work(config: DictConfig, shape: GPTConfig, devices: int) -> Work:
-    settings, plan = section(config, "pretrain"), config.plan
-    if plan.tokens is not None and (not isinstance(plan.tokens, int | float) or plan.tokens <= 0):
-        raise ValueError(f"plan.tokens={plan.tokens!r}: must be a positive number, as 2.5e9, or null")
-    per_step = settings["batch_size"] * shape.context
-    steps = settings["max_steps"] if plan.tokens is None else math.ceil(plan.tokens / per_step)
-    tokens = steps * per_step if plan.tokens is None else float(plan.tokens)
+def _work(job: Job, shape: GPTConfig) -> Work:
+    settings, plan = job.settings.pretrain, job.settings.plan
+    per_step = settings.batch_size * shape.context
+    steps = settings.max_steps if plan.tokens is None else math.ceil(plan.tokens / per_step)
+    tokens = steps * per_step if plan.tokens is None else plan.tokens
     weights, attention = costs.flops_per_token(shape)
-    corpus, validation = _corpus(config)
+    corpus, validation = _corpus(job.recipe)
     return Work(
         tokens=tokens,
         steps=steps,
-        windows=math.ceil(settings["batch_size"] / settings["accumulate"] / devices),
+        windows=math.ceil(settings.batch_size / settings.accumulate / job.settings.hardware.devices),
         weights=weights,
         attention=attention if plan.attention else 0.0,
         corpus=corpus,
-        validated=float(validation * math.ceil(steps / settings["validate_every"])),
+        validated=float(validation * math.ceil(steps / settings.validate_every)),
     )
 
 
-def _corpus(config: DictConfig) -> tuple[int | None, int]:
+def _corpus(recipe: dict[str, Any]) -> tuple[int | None, int]:
     """Training and validation tokens in data/tokens; (None, 0) if it was not made with this config."""
     if not (TOKENS / "meta.json").is_file():
         return None, 0
     meta = read_json(TOKENS / "meta.json")
     try:
-        require(meta["made_with"], recipe(config), str(TOKENS), "")
+        require(meta["made_with"], recipe, str(TOKENS), "")
     except ValueError:
         return None, 0
     counts = {"train": 0, "validation": 0}
@@ -115,53 +121,48 @@ def _corpus(config: DictConfig) -> tuple[int | None, int]:
     return counts["train"], counts["validation"]
 
 
-def _measured(config: DictConfig, hardware: Hardware, shape: GPTConfig, precision: str) -> tuple[Hardware, str]:
+def _measured(all_settings: Settings, shape: GPTConfig, precision: str) -> tuple[Hardware, str]:
     """The hardware with the peak that this machine reaches on the model, or on a part of a model that is too large."""
     import torch
-    from hydra.utils import instantiate
 
     from foundling.model.gpt import GPT
     from foundling.training.calibration import measure
 
-    settings, plan = section(config, "pretrain"), config.plan
-    full_windows = settings["batch_size"] // settings["accumulate"]
+    settings, plan, hardware = all_settings.pretrain, all_settings.plan, all_settings.hardware
+    full_windows = settings.batch_size // settings.accumulate
     windows, layers, part = full_windows, shape.n_layer, shape
     while sum(costs.flops_per_token(part)) * windows * shape.context > LARGEST_STEP and (windows, layers) != (1, 1):
         windows, layers = (windows // 2, layers) if windows > 1 else (1, layers // 2)
         part = dataclasses.replace(shape, n_layer=layers)
-    kind = settings["optimizer"]["_target_"].rpartition(".")[2]
-    needed = sum(costs.state_bytes(part, kind, precision).values())
+    needed = sum(costs.state_bytes(part, _optimizer(settings), precision).values())
     needed += costs.activation_bytes(part, windows * shape.context, precision, checkpointed=False)
     if needed > costs.free_memory():
         raise ValueError(
             f"a single layer of this model needs {needed / GIB:,.0f} GiB, more than is free on this machine, so it "
             "cannot be measured; choose the hardware, as hardware=h100, or set hardware.peak"
         )
-    set_threads(config.runtime.threads)
+    set_threads(all_settings.runtime.threads)
     whole = (windows, layers) == (full_windows, shape.n_layer)
-    accumulate = settings["accumulate"] if whole else 1
-    torch.manual_seed(settings["seed"])
+    accumulate = settings.accumulate if whole else 1
+    torch.manual_seed(settings.seed)
     speed = measure(
         GPT(part),
-        instantiate(config.pretrain.optimizer, _partial_=True),
+        settings.optimizer.partial(),
         batch_size=windows * accumulate,
         accumulate=accumulate,
-        gradient_clip=settings["gradient_clip"],
+        gradient_clip=settings.gradient_clip,
         precision=precision,
         seconds=plan.calibration_seconds,
         min_steps=1,
     )
     weights, attention = costs.flops_per_token(part)
     flops = (weights + (attention if plan.attention else 0)) * windows * accumulate * shape.context / speed.seconds
-    measured = (
+    part_name = (
         "the whole model" if whole else f"{layers} of {shape.n_layer} layers, {windows} × {shape.context:,} tokens"
     )
-    description = (
-        f"{_si(flops)}FLOP/s, measured on {measured}, {speed.seconds:.3g} s per step (median of {speed.steps})"
-    )
-    return dataclasses.replace(
-        hardware, peak={costs.PRECISIONS[precision][2]: flops / hardware.utilisation}
-    ), description
+    seconds = f"{speed.seconds:.3g} s per step (median of {speed.steps})"
+    peak = {costs.PRECISIONS[precision][2]: flops / hardware.utilisation}
+    return dataclasses.replace(hardware, peak=peak), f"{_si(flops)}FLOP/s, measured on {part_name}, {seconds}"
 
 
 def _table(title: str, *columns: str) -> Table:

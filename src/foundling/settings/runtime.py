@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
-from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from foundling.settings.datasets import Benchmarks
@@ -13,6 +12,7 @@ from foundling.settings.training import BeamSearch, Continuation
 from foundling.settings.types import NonNegative, Positive, PositiveNumber, Seed
 from foundling.validation import STRICT
 
+NumberFormat = Literal["fp64", "fp32", "bf16", "fp16"]
 Devices = Annotated[int, Ge(-1), Le(4096)]
 
 
@@ -159,18 +159,18 @@ class Plan:
     calibration_seconds: NonNegative
 
 
-@dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"), kw_only=True)
+@dataclass(frozen=True, config=STRICT)
 class Hardware:
-    """conf/hardware."""
+    """The hardware to train on, conf/hardware; null is unknown."""
 
     name: str
     devices: Positive
-    precision: str
-    peak: Mapping[Literal["fp64", "fp32", "bf16", "fp16"], Annotated[float, Gt(0)]] | None  # FLOP/s of a device
-    utilisation: Annotated[float, Gt(0), Le(1)]
-    memory: PositiveNumber | None  # bytes
-    power: PositiveNumber | None  # watts
-    price: NonNegative | None  # dollars an hour
+    precision: str  # what pretrain.precision=auto means here
+    peak: Mapping[NumberFormat, Annotated[float, Gt(0)]] | None  # FLOP/s of one device
+    utilisation: Annotated[float, Gt(0), Le(1)]  # the share of the peak that training reaches
+    memory: PositiveNumber | None  # bytes per device
+    power: NonNegative | None  # watts per device
+    price: NonNegative | None  # dollars per device and hour
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
