@@ -15,7 +15,7 @@ from foundling.data.conversations import Example, read_conversations
 from foundling.data.fetching import fetch
 from foundling.data.splits import TEST, TRAIN, VALIDATION
 from foundling.settings import Job
-from foundling.settings.datasets import RandomSplit
+from foundling.settings.datasets import Dataset, RandomSplit, Source
 from foundling.settings.training import Instruct
 from foundling.text.prompts import ASSISTANT, SYSTEM, USER, Message
 
@@ -43,17 +43,17 @@ def read(settings: Instruct, tmp_path: Path) -> Read:
     ) -> dict[str, list[Example]]:
         for name, rows in sources.items():
             (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-        listed = [{"name": name, "path": str(tmp_path / f"{name}.jsonl")} for name in sources]
-        dataset = {"name": "mine", "sources": listed}
+        listed = tuple(Source(name=name, path=str(tmp_path / f"{name}.jsonl")) for name in sources)
+        dataset = Dataset(name="mine", sources=listed)
         changed = replace(
             settings,
-            dataset=replace(settings.dataset, name="mine"),
+            dataset=dataset,
             fields=replace(settings.fields, **(fields or {})),
             **changes,
         )
         shutil.rmtree(tmp_path / "raw", ignore_errors=True)
         fetch(dataset, tmp_path / "raw", None)
-        return read_conversations(tmp_path / "raw", changed, dataset, Counter() if counts is None else counts)
+        return read_conversations(tmp_path / "raw", changed, Counter() if counts is None else counts)
 
     return run
 
@@ -283,8 +283,7 @@ def test_an_empty_split_is_refused(read: Read) -> None:
 def test_the_real_datasets_are_read_as_their_configs_say(
     mirror: Path, tmp_path: Path, name: str, sizes: tuple[int, ...]
 ) -> None:
-    job = Job(compose([f"instruct={name}"]), tmp_path)
-    dataset = job.recipe["instruct"]["dataset"]
-    fetch(dataset, tmp_path / "raw", mirror)
-    splits = read_conversations(tmp_path / "raw", job.settings.instruct, dataset, Counter())
+    settings = Job(compose([f"instruct={name}"]), tmp_path).settings.instruct
+    fetch(settings.dataset, tmp_path / "raw", mirror)
+    splits = read_conversations(tmp_path / "raw", settings, Counter())
     assert tuple(len(splits[split]) for split in (TRAIN, VALIDATION, TEST)) == sizes

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from foundling import config
 from foundling.artifacts import read_json, sha256
+from foundling.config import compose
 from foundling.data.fetching import fetch
 from foundling.evaluation import forgetting
 from foundling.model.gpt import GPT
@@ -48,27 +48,26 @@ def workspace(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpt_c
     (tmp_path / "conf").symlink_to(root / "conf")
     tasks = [{"instruction": "Echo.", "input": f"{n % 60:02}", "output": f"{n % 60:02}!"} for n in range(60)]
     (tmp_path / "tasks.jsonl").write_text("".join(json.dumps(task) + "\n" for task in tasks))
-    composed = compose()
-    fetch(config.section(composed, "instruct")["dataset"], tmp_path / "data/raw/instruct", None)
-    made_with = config.recipe(composed)
+    job = tuning(tmp_path)
+    fetch(job.settings.instruct.dataset, tmp_path / "data/raw/instruct", None)
     torch.manual_seed(0)
     base = GPT(gpt_config("micro", vocab_size=TOKENIZER.vocab_size, context=48))
-    folder.save(instruct.BASE, base, TOKENIZER, {"config": {name: made_with[name] for name in SECTIONS}})
+    folder.save(instruct.BASE, base, TOKENIZER, {"config": {name: job.recipe[name] for name in SECTIONS}})
     ids = np.frombuffer(b"the fox went home. " * 20, dtype=np.uint8).astype(np.uint16)
     tokens = SimpleNamespace(validation=[SimpleNamespace(name="tiny", ids=ids, bytes=len(ids))])
     monkeypatch.setattr(forgetting, "open_tokens", lambda place, fingerprint: tokens)
     return tmp_path
 
 
-def compose(*changes: str) -> Any:
-    return config.compose([*SMALL, *changes])
+def tuning(out: Path, *changes: str) -> Job:
+    return Job(compose([*SMALL, *changes]), out)
 
 
 @pytest.mark.parametrize(
     "changes", [[], ["instruct.packing=true"], ["instruct.method=lora"]], ids=["full", "packed", "lora"]
 )
 def test_it_writes_a_chat_model_its_metrics_and_both_models_answers(workspace: Path, changes: list[str]) -> None:
-    share = instruct.run(Job(compose(*changes), workspace / "job"))
+    share = instruct.run(tuning(workspace / "job", *changes))
     metrics = read_json(workspace / "job/metrics/instruct.json")
     assert metrics["examples"] == {"test": 12, "validation": 3, "train": 45}
     assert metrics["tuned"]["kinds"]["all"]["accuracy"] == share
@@ -91,14 +90,14 @@ def test_it_writes_a_chat_model_its_metrics_and_both_models_answers(workspace: P
 
 def test_equal_settings_give_equal_bytes_and_another_seed_does_not(workspace: Path) -> None:
     for job, seed in (("one", 1), ("two", 1), ("three", 2)):
-        instruct.run(Job(compose(f"instruct.seed={seed}"), workspace / job))
+        instruct.run(tuning(workspace / job, f"instruct.seed={seed}"))
     for name in ("models/chat/model.safetensors", "metrics/instruct.json", "plots/answers.jsonl", "plots/instruct.csv"):
         one, two, three = (sha256(workspace / job / name) for job in ("one", "two", "three"))
         assert one == two != three
 
 
 def test_a_run_that_is_killed_leaves_the_old_model(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    instruct.run(Job(compose(), workspace))
+    instruct.run(tuning(workspace))
     before = sha256(workspace / "models/chat")
 
     def killed(*_: Any, **__: Any) -> None:
@@ -106,7 +105,7 @@ def test_a_run_that_is_killed_leaves_the_old_model(workspace: Path, monkeypatch:
 
     monkeypatch.setattr(instruct, "_score", killed)
     with pytest.raises(KeyboardInterrupt):
-        instruct.run(Job(compose("instruct.seed=2"), workspace))
+        instruct.run(tuning(workspace, "instruct.seed=2"))
     assert sha256(workspace / "models/chat") == before
     assert not list(workspace.rglob("*.part"))
 
@@ -124,12 +123,12 @@ def test_a_run_that_is_killed_leaves_the_old_model(workspace: Path, monkeypatch:
 )
 def test_what_cannot_be_is_refused_before_any_training(workspace: Path, changes: list[str], says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        instruct.run(Job(compose(*changes), workspace / "job"))
+        instruct.run(tuning(workspace / "job", *changes))
     assert not (workspace / "job/models").exists()
 
 
 def test_the_records_of_the_run_stand_apart_from_what_is_equal(workspace: Path) -> None:
-    instruct.run(Job(compose(), workspace))
+    instruct.run(tuning(workspace))
     record = read_json(workspace / "metrics/instruct_run.json")
     assert record["weights_sha256"] == sha256(workspace / "models/chat/model.safetensors")
     assert set(record["seconds"]) == {"training", "tuning", "whole"}

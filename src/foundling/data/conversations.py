@@ -48,15 +48,13 @@ class Example:
         return self.messages[-1].text.strip()
 
 
-def read_conversations(
-    folder: Path, settings: Instruct, dataset: Mapping[str, Any], changes: Counter[str]
-) -> dict[str, list[Example]]:
+def read_conversations(folder: Path, settings: Instruct, changes: Counter[str]) -> dict[str, list[Example]]:
     """Read a fetched dataset, and split it; train loses the prompts that validation or test also have.
 
     `changes` counts what is left out or changed, by reason, which is logged, too. A malformed record or an empty split
     raises ValueError.
     """
-    examples = list(_examples(folder, settings, dataset, changes))
+    examples = list(_examples(folder, settings, changes))
     for reason, count in changes.items():
         if count and reason != REPLACED:  # sources.rows logs the latter with its first place
             log.warning(f"instruct: {reason}: {count:,}")
@@ -132,8 +130,8 @@ class _Record:
         return ValueError(f"{problem}; fix the row, or set instruct.fields.{name} to the right field{optional}")
 
 
-def _examples(folder: Path, settings: Instruct, dataset: Mapping[str, Any], changes: Counter[str]) -> Iterator[Example]:
-    for row in rows(folder, dataset, defaultdict(lambda: changes)):
+def _examples(folder: Path, settings: Instruct, changes: Counter[str]) -> Iterator[Example]:
+    for row in rows(folder, settings.dataset, defaultdict(lambda: changes)):
         record = _Record(row.record, settings.fields, row.place)
         read = _read_messages if settings.fields.messages else _read_triple
         messages = read(record, settings, changes)

@@ -54,7 +54,7 @@ def run(job: Job) -> float:
     check_judge(settings.judge)
     network, tokenizer = folder.load(BASE)
     changes: Counter[str] = Counter()
-    splits = read_conversations(RAW, settings, values["dataset"], changes)
+    splits = read_conversations(RAW, settings, changes)
     count_unknown(tokenizer, texts(splits), "instruct", changes)
     probe = ForgettingProbe.read(TOKENS, BENCHMARKS, tokenizer, settings.forgetting, job.settings.evaluate)
 
