@@ -27,7 +27,7 @@ HELP = (
 def run(job: Job) -> None:
     """Answer line by line until the input ends."""
     settings = job.settings.chat
-    device, path = set_up(job.config.runtime), Path(settings.model).expanduser()
+    device, path = set_up(job.settings.runtime), Path(settings.model).expanduser()
     template, system = read_chat(path)
     model, tokenizer = folder.load(path)
     assistant = Assistant(

@@ -11,7 +11,7 @@ from foundling.weights import folder
 
 def run(job: Job) -> None:
     """Print `generate.count` continuations of the prompt as they are sampled."""
-    settings, device = job.settings.generate, set_up(job.config.runtime)
+    settings, device = job.settings.generate, set_up(job.settings.runtime)
     model, tokenizer = folder.load(Path(settings.model).expanduser())
     model.to(device)
     ids = tokenizer.encode(settings.prompt) if settings.prompt else [tokenizer.end_of_text]
