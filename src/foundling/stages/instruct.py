@@ -47,7 +47,7 @@ TOKENS, BENCHMARKS = Path("data/tokens"), Path("data/raw/benchmarks")
 
 def run(job: Job) -> float:
     """Train, save and evaluate; returns the accuracy of the tuned model, which a sweeper may maximise."""
-    settings, values = job.settings.instruct, job.recipe["instruct"]
+    settings = job.settings.instruct
     sections = (*SHAPED_BY, "instruct")
     training = TrainingRun(job, "instruct", sections=sections, inputs=[RAW / "meta.json"], parent=BASE)
     require_base(BASE, job.recipe)
