@@ -27,7 +27,7 @@ def run(job: Job) -> None:
     from foundling.model.config import ClassifierConfig
     from foundling.weights import folder
 
-    device = set_up(job.config.runtime)
+    device = set_up(job.settings.runtime)
     model, tokenizer = folder.load_as(Path(settings.model).expanduser(), Classifier, ClassifierConfig)
     model.to(device)
     labels = model.config.labels
