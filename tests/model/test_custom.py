@@ -110,7 +110,7 @@ def test_the_example_has_at_most_sixty_lines_and_goes_through_every_stage(
         tiny = ("model=convolution", "experiment=tiny", "trainer=cpu", "logger=none")
         return program._load(stage)(Job(config.compose([*tiny, *overrides]), out or Path()))
 
-    for stage in ("fetch", "tokenizer", "tokenize"):
+    for stage in ("fetch", "train_tokenizer", "tokenize"):
         run(stage)
     run("pretrain", out=project / "uninterrupted")
     with monkeypatch.context() as patched:
