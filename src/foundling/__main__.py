@@ -10,9 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from foundling import config, device, inputs
+from foundling import config
 from foundling.overrides import Prepared, origin_of, prepare
-from foundling.training import wandb_settings
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -107,6 +106,9 @@ def _prepare(name: str, arguments: list[str]) -> Prepared:
 
 def _checked(name: str, job: "Job") -> "Job":
     """The job, once its settings, device and inputs are found valid, as far as can be told without torch."""
+    from foundling import device, inputs
+    from foundling.training import wandb_settings
+
     runtime = job.settings.runtime
     if name in TRAININGS:
         wandb_settings.resolve(runtime.logger)
@@ -123,7 +125,7 @@ def _load(name: str) -> Callable[["Job"], Any]:
 
 
 def _end(error: Exception, arguments: list[str]) -> NoReturn:
-    """One line for what the user can mend: our own ValueErrors, and the system's (no space, no permission)."""
+    """One line for what the user can fix: our own ValueErrors, and the system's (no space, no permission)."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = bool(frames) and Path(frames[-1].filename).is_relative_to(PACKAGE)
     if os.environ.get("FOUNDLING_TRACEBACK") or not (
@@ -132,8 +134,8 @@ def _end(error: Exception, arguments: list[str]) -> NoReturn:
         traceback.print_exception(error)
     else:
         full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-        mend = "; free some space and run the command again, what was there before is untouched" if full else ""
-        print(f"foundling: {one_line(error)}{origin_of(str(error), arguments)}{mend}", file=sys.stderr)
+        hint = "; free some space and run the command again, existing files are untouched" if full else ""
+        print(f"foundling: {one_line(error)}{origin_of(str(error), arguments)}{hint}", file=sys.stderr)
     sys.stdout.flush()
     sys.exit(1)
 

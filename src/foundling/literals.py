@@ -11,8 +11,6 @@ from dataclasses import is_dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from foundling.settings import Settings
-
 # settings that hold a user's own words, where `null` and the commas of a sweep are text, too
 WORDS = ("generate.prompt", "predict.text", "translate.text", "chat.system")
 
@@ -48,6 +46,8 @@ def literal(value: Any) -> str:
 
 def types_of(key: str) -> list[Any]:
     """The types that a setting may have, by its dotted key; none for an unknown one."""
+    from foundling.settings import Settings
+
     types: list[Any] = [Settings]
     for part in key.split("."):
         types = [inner for kind in types for inner in inner_types(kind, part)]

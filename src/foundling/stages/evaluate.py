@@ -27,7 +27,7 @@ def run(job: Job) -> None:
     """Score the base model and its snapshots on the same questions; write metrics, emergence curve and samples."""
     settings = job.settings.evaluate
     batch_tokens, seed = settings.batch_tokens, settings.seed
-    device = set_up(job.config.runtime)
+    device = set_up(job.settings.runtime)
     require_base(BASE, job.recipe)
     model, tokenizer = folder.load(BASE)
     model.to(device)
