@@ -30,8 +30,6 @@ PARTS = {
 # fields that no file of conf/ names
 OPTIONAL = {
     (datasets.File, "path"): "only in a user's own sources",
-    (datasets.Hub, "config"): "only some datasets on the hub have several",
-    (datasets.Hub, "limit"): "to read part of a large dataset",
     (training.Classify, "separator"): "of text files; labelled texts are rows",
 }
 
