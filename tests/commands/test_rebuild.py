@@ -80,7 +80,7 @@ def test_it_prints_commands_with_the_settings_that_the_commit_lacks(project: Pat
     out = capsys.readouterr().out
     commit = git("rev-parse", "HEAD")
     assert f"git -C scratch/rebuild/{commit[:10]} checkout --quiet {commit}" in out
-    assert "for stage in fetch weights tokenizer tokenize pretrain; do foundling $stage seed=3 " in out
+    assert "for stage in fetch weights train_tokenizer tokenize pretrain; do foundling $stage seed=3 " in out
     assert "It is, so" in out
     assert "max_steps" not in out
     cloned = Path("scratch/rebuild", commit[:10], git("rev-parse", "--show-prefix"))

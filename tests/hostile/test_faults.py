@@ -159,5 +159,5 @@ def test_a_full_disk_says_how_to_go_on(tmp_path: Path, capfd: pytest.CaptureFixt
     from foundling.__main__ import _end
 
     with pytest.raises(SystemExit):
-        _end(OSError(28, "No space left on device", "models/base"))
+        _end(OSError(28, "No space left on device", "models/base"), [])
     assert "No space left on device: 'models/base'; free some space" in capfd.readouterr().err

@@ -38,6 +38,7 @@ model: {context: 64, width: 32, layers: 2}
 tokenizer: {vocab_size: 400}
 corpus:
   sources: [{name: stories, weight: 1.0, generate: {name: stories, seed: 1, megabytes: 0.05}}]
+  split: {validation: 0.1}
 pretrain: {max_steps: 6, batch_size: 4, validate_every: 3, snapshots: 2, sample: {max_new_tokens: 4}}
 classify:
   dataset:

@@ -165,7 +165,7 @@ def test_the_default_model_cannot_be_exported_as_the_readme_says(project) -> Non
     for form in ("huggingface", "gguf"):
         done = project.run("foundling", "export", f"format={form}", "model=models/chat", succeeds=False)
         assert done.returncode == 1
-        assert "train one with model=llama" in done.stderr
+        assert "so train with model=llama" in done.stderr
 
 
 @pytest.mark.parametrize(("page", "command"), sorted(set(settings_of_docs())))

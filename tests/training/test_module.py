@@ -186,6 +186,8 @@ class KillAWorker(Callback):
             workers[0].kill()
 
 
+# torch raises in a signal handler, so the error may also come up where it cannot be handled
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_data_worker_that_dies_is_one_line(fit: Make, gpt_config: Make, tmp_path: Path) -> None:
     data = LanguageData(Tokens(), 16, 8, 4000, 1, workers=2)  # type: ignore[arg-type]
     optimizer = partial(adamw, lr=1e-2, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.0)

@@ -21,7 +21,7 @@ from foundling.artifacts import sha256
 from foundling.data.classification import ClassificationData, Encoded
 from foundling.data.language import LanguageData
 from foundling.data.shards import Source
-from foundling.data.translation import Encoded as Pairs
+from foundling.data.translation import EncodedPairs as Pairs
 from foundling.data.translation import TranslationData
 from foundling.model import lora
 from foundling.model.classifier import Classifier

@@ -104,7 +104,7 @@ def greedy() -> Callable[[GPT, list[int], int], list[int]]:
 
 
 RECIPE = {
-    "corpus": {"name": "tales", "sources": [Source(name="fox", path="x")]},
+    "corpus": {"name": "tales", "sources": [{"name": "fox", "path": "x"}]},
     "pretrain": {"max_steps": 7, "seed": 3, "optimizer": {"_target_": "foundling.training.optim.muon", "lr": 0.02}},
     "instruct": {"dataset": {"name": "tasks", "sources": [{"name": "one"}]}, "method": "lora", "max_steps": 9},
 }

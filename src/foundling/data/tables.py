@@ -30,7 +30,7 @@ def read_table(
     lines: Lines, sample: str, source: Source, usual: str, tally: Counter[str]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line, row) of a file whose first SAMPLE characters are `sample`; `usual` is its format's delimiter."""
-    csv.field_size_limit(source.max_characters)  # a document may be one field
+    usual_limit = csv.field_size_limit(source.max_characters)  # a document may be one field
     quoting = QUOTED if source.quoting else UNQUOTED
     delimiter = _delimiter(lines, sample, source, usual, quoting)
     rows = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True)
@@ -57,6 +57,8 @@ def read_table(
             f"{lines.path}:{lines.number} cannot be read ({error}); if quotes are plain text there, set "
             f"{source.setting('quoting', 'false')}"
         ) from None
+    finally:
+        csv.field_size_limit(usual_limit)
 
 
 def _delimiter(lines: Lines, sample: str, source: Source, usual: str, quoting: Quoting) -> str:
