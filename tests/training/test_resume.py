@@ -29,6 +29,7 @@ from foundling.model.config import ClassifierConfig, TranslatorConfig
 from foundling.model.gpt import GPT
 from foundling.model.translator import Translator
 from foundling.scratch import list_checkpoints, step_of
+from foundling.settings.training import Lora
 from foundling.training import checkpoint, resume
 from foundling.training.classification import ClassificationModule
 from foundling.training.language import LanguageModule
@@ -90,7 +91,7 @@ def classification(make: Callable[..., Any], folder: Path, workers: int, compile
     config = make("micro", vocab_size=10, context=16, init="gpt2", dropout=0.1)
     network = Classifier(ClassifierConfig(config, ("one", "two"), "end"))
     network.trunk.requires_grad_(False)
-    lora.wrap(network.trunk, rank=2, alpha=4, dropout=0.1, targets=["attention.qkv", "mlp.up"], seed=1)
+    lora.wrap(network.trunk, Lora(rank=2, alpha=4.0, dropout=0.1, targets=("attention.qkv", "mlp.up")), seed=1)
     data = ClassificationData(texts, texts, batch_size=16, bucket=2, steps=STEPS, seed=1, workers=workers)
     how: dict[str, Any] = {"head_rate": 3.0, "language_loss": 0.1, "label_smoothing": 0.1, "class_weights": None}
     module = ClassificationModule(network, ADAMW, trapezoid(STEPS, 2, 0.5, 0.0), **how)
