@@ -58,7 +58,7 @@ def test_held_out_splits_have_phrasings_of_their_own(splits: dict[str, list[dict
             "a big suitcase",
             "later flight",
             "different day",
-            "if i do not fly",
+            "when i do not fly",
             "how much money",
             "leave as planned",
             "how long is the delay",

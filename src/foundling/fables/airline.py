@@ -61,7 +61,7 @@ def airline(seed: int, count: int, split: str) -> Iterator[dict[str, str]]:
 
 def _booking(rng: Random) -> dict[str, str]:
     fare, late = rng.choice(list(FARES)), rng.choice((0, 0, 20, 40, 60))
-    status, punctual = "on time", "Flight {number} is on time."
+    status, punctual = "on time", "Yes, flight {number} is on time."
     if late:
         status, punctual = f"{late} minutes late", f"Flight {{number}} is {late} minutes late."
     return {
