@@ -143,7 +143,7 @@ class Tokenizer:
 
 @dataclass(frozen=True, config=STRICT)
 class Settings:
-    """tokenizer.json, beside the tokens."""
+    """What tokenizer.json holds; the tokens have a file of their own."""
 
     pattern: str
     specials: tuple[str, ...]
