@@ -26,7 +26,7 @@ BY = {  # what is said where nothing is there
     "predict": "no model folder models/classifier; make one with `dvc repro classify`",
     "translate": "no model folder models/translator; make one with `dvc repro train_translator`",
     "export": "no model folder models/base",
-    "seeds": "multirun holds no sweep",
+    "seeds": "multirun has no sweep",
     "verify": "models/chat",
     "rebuild": "models/chat/model.safetensors is missing",
 }

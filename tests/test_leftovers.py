@@ -71,10 +71,11 @@ def clone(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make(clone: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    inherited = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
     return subprocess.run(
         ["make", *arguments],
         cwd=clone,
-        env=os.environ | {"PYTHONPATH": str(clone / "src")} | environment,
+        env=inherited | {"PYTHONPATH": str(clone / "src")} | environment,
         capture_output=True,
         text=True,
     )

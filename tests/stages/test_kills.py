@@ -23,7 +23,7 @@ STAGES = {
     "pretrain": ["base", "snapshots"],
     "classify": ["classifier"],
     "instruct": ["chat"],
-    "train_translator": ["train_translator"],
+    "train_translator": ["translator"],
 }
 HEAVY = ("lightning", "rouge_score.rouge_scorer", "sacrebleu.metrics", "scipy.stats", "sklearn.svm")
 DATA = ("fetch", "weights", "train_tokenizer", "tokenize")
