@@ -70,7 +70,9 @@ def bare(steps: int) -> float:
 
 def ours(steps: int) -> float:
     network, data, make, schedule = setting(steps)
-    settings = Job(compose(["trainer=cpu", "runtime.progress=true", "runtime.logger.wandb=offline"]), Path()).settings
+    settings = Job.of(
+        compose(["trainer=cpu", "runtime.progress=true", "runtime.logger.wandb=offline"]), Path()
+    ).settings
     loop = Loop.of(settings.pretrain, max_steps=steps, validate_every=steps)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["WANDB_DIR"] = folder

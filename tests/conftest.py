@@ -59,7 +59,7 @@ def job() -> Callable[..., Any]:
 
         with chdir(ROOT):
             config = compose(list(overrides))
-        return Job(config, out or Path())
+        return Job.of(config, out or Path())
 
     return make
 

@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from foundling import config
 from foundling.overrides import prepare, selected
+from foundling.settings import Job
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def composed(*arguments: str, command: str | None = None) -> DictConfig:
 
 
 def recipe(*arguments: str) -> dict:
-    return config.recipe(composed(*arguments))
+    return Job.of(composed(*arguments)).recipe
 
 
 def test_the_selection_chooses_groups_and_sets_values(project: Path) -> None:

@@ -80,13 +80,13 @@ def _run(name: str, arguments: list[str]) -> None:
     from foundling.settings import Job
 
     prepared = _prepare(name, arguments)
-    checked = None if prepared.config is None else _checked(name, Job(prepared.config, Path()))
+    checked = None if prepared.config is None else _checked(name, Job.of(prepared.config))
 
     def task(composed: "DictConfig") -> Any:
         run = HydraConfig.get()
         out = Path(run.runtime.output_dir) if run.mode == RunMode.MULTIRUN else Path()
         try:
-            job = checked or _checked(name, Job(composed, out))
+            job = checked or _checked(name, Job.of(composed, out))
             return _load(name)(job)  # imports torch
         except Exception as error:  # before Hydra wraps it in a traceback of its own
             _end(error, arguments)

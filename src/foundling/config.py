@@ -1,4 +1,4 @@
-"""Compose conf/ and a list of overrides into one config, and take sections out of it.
+"""Compose conf/ and a list of overrides into one config.
 
 Imports neither torch nor lightning; Hydra only where something is composed. What a user wrote becomes overrides in
 overrides.py.
@@ -8,7 +8,7 @@ import difflib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -76,22 +76,6 @@ def reason(error: Exception) -> str:
     """Why Hydra or OmegaConf refused something, in one line."""
     lines = str(error).splitlines()
     return " ".join(str(error).split()) if isinstance(error, yaml.YAMLError) or not lines else lines[0]
-
-
-def recipe(config: "DictConfig") -> dict[str, Any]:
-    """What a result depends on, resolved; until every caller has a Job."""
-    from foundling.settings import Job
-
-    return Job(config, Path()).recipe
-
-
-def section(config: "DictConfig", name: str) -> dict[str, Any]:
-    """One section of the composed config as plain values."""
-    from omegaconf import OmegaConf
-
-    values = OmegaConf.to_container(config[name], resolve=True)
-    assert isinstance(values, dict)
-    return {str(key): value for key, value in values.items()}
 
 
 def near(word: str, names: list[str]) -> str:

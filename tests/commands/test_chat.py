@@ -47,7 +47,7 @@ def assistant(model: Path) -> Assistant:
 def talk(model: Path, lines: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
     composed = compose([f"chat.model={model}", "chat.max_new_tokens=8", "chat.seed=1", "trainer=cpu"])
-    chat.run(Job(composed, Path()))
+    chat.run(Job.of(composed, Path()))
 
 
 def test_lines_from_a_pipe_are_answered_one_by_one(model: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

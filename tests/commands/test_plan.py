@@ -22,7 +22,7 @@ def workspace(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 def planned(capsys: Any, *arguments: str) -> str:
     """What is printed, with single spaces."""
-    plan.run(Job(config.compose(addressed("plan", list(arguments))), Path()))
+    plan.run(Job.of(config.compose(addressed("plan", list(arguments))), Path()))
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= plan.WIDTH
     assert "…" not in out
@@ -82,7 +82,7 @@ def test_tokens_are_a_number(capsys: Any, tokens: str) -> None:
 
 
 def test_epochs_and_validation_count_where_the_tokens_are_this_configs(capsys: Any) -> None:
-    made = config.recipe(config.compose([]))
+    made = Job.of(config.compose([])).recipe
     shards = [{"split": "train", "tokens": 1_024_000}, {"split": "validation", "tokens": 81_920}]
     write_json("data/tokens/meta.json", {"made_with": {"corpus": made["corpus"]}, "shards": shards})
     out = planned(capsys, "hardware=a100", "model=nano", "pretrain.max_steps=1000", "pretrain.batch_size=32")

@@ -27,7 +27,7 @@ BY_SOURCE = RandomSplit(by="source", validation=0.1, test=0.1)
 @pytest.fixture(scope="module")
 def settings() -> Instruct:
     """conf/instruct/recipe.yaml."""
-    composed = Job(compose(["instruct=files", "instruct.path=mine", "instruct.fields.input=null"]), Path())
+    composed = Job.of(compose(["instruct=files", "instruct.path=mine", "instruct.fields.input=null"]), Path())
     return composed.settings.instruct
 
 
@@ -283,7 +283,7 @@ def test_an_empty_split_is_refused(read: Read) -> None:
 def test_the_real_datasets_are_read_as_their_configs_say(
     mirror: Path, tmp_path: Path, name: str, sizes: tuple[int, ...]
 ) -> None:
-    settings = Job(compose([f"instruct={name}"]), tmp_path).settings.instruct
+    settings = Job.of(compose([f"instruct={name}"]), tmp_path).settings.instruct
     fetch(settings.dataset, tmp_path / "raw", mirror)
     splits = read_conversations(tmp_path / "raw", settings, Counter())
     assert tuple(len(splits[split]) for split in (TRAIN, VALIDATION, TEST)) == sizes

@@ -28,7 +28,7 @@ NONE: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def default() -> Settings:
     """The default settings, which have no own files."""
-    return Job(compose([]), Path()).settings
+    return Job.of(compose([]), Path()).settings
 
 
 def dataset(**source: Any) -> Dataset:

@@ -54,7 +54,7 @@ EXAMPLES = [example("a" * (1 + n % 17), f"{n}" * (1 + n % 3)) for n in range(100
 def composed() -> Instruct:
     small = ["batch_size=8", "bucket=4", "max_steps=50", "seed=1"]
     overrides = ["instruct=files", "instruct.path=mine", *(f"instruct.{setting}" for setting in small)]
-    return Job(compose(overrides), Path()).settings.instruct
+    return Job.of(compose(overrides), Path()).settings.instruct
 
 
 def encoder(**changes: Any) -> ConversationEncoder:

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from foundling.config import compose, section
+from foundling.config import compose
 from foundling.data.fetching import fetch
 from foundling.data.labelled import Labelled, label_text, read_labelled
 from foundling.data.splits import SPLITS
+from foundling.settings import Job
 from foundling.settings.training import Classify
 from foundling.validation import build
 
@@ -20,7 +21,7 @@ WORDS = ("fox", "owl", "bear", "hare")
 
 
 def settings(sources: list[dict[str, Any]], **changes: Any) -> Classify:
-    values = section(compose(["classify=files"]), "classify")
+    values = Job.of(compose(["classify=files", "classify.path=mine"])).recipe["classify"]
     return build(Classify, values | {"dataset": {"name": "mine", "sources": sources}} | changes, "classify")
 
 
@@ -149,7 +150,7 @@ def test_a_fault_is_named_with_its_row_and_the_mend(
 
 
 def test_sms_spam_is_read_whole(tmp_path: Path, mirror: Path) -> None:
-    made = build(Classify, section(compose(["classify=sms_spam"]), "classify"), "classify")
+    made = Job.of(compose(["classify=sms_spam"])).settings.classify
     fetch(made.dataset, tmp_path / "raw", mirror)
     found = read_labelled(tmp_path / "raw", made, Counter())
     assert {"read": 5574, "missing": 0, "duplicates": 403, "contradicting": 0}.items() <= found.counts.items()

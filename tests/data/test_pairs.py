@@ -24,11 +24,10 @@ def read(job: Any, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (tmp_path / "conf").symlink_to(root / "conf")
 
     def run(*choices: str) -> dict[str, list[Pair]]:
-        composed = job(*choices)
-        settings, dataset = composed.settings.train_translator, composed.recipe["train_translator"]["dataset"]
+        settings = job(*choices).settings.train_translator
         shutil.rmtree(tmp_path / "raw", ignore_errors=True)
-        fetch(dataset, tmp_path / "raw", None)
-        return sentence_pairs(tmp_path / "raw", settings, dataset, Counter())
+        fetch(settings.dataset, tmp_path / "raw", None)
+        return sentence_pairs(tmp_path / "raw", settings, Counter())
 
     return run
 
@@ -149,10 +148,9 @@ def test_examples_are_chosen_by_the_seed() -> None:
 
 
 def test_multi30k_reads_as_published(job: Any, mirror: Path, tmp_path: Path) -> None:
-    composed = job("train_translator=multi30k")
-    settings, dataset = composed.settings.train_translator, composed.recipe["train_translator"]["dataset"]
-    fetch(dataset, tmp_path / "raw", mirror)
-    splits = sentence_pairs(tmp_path / "raw", settings, dataset, Counter())
+    settings = job("train_translator=multi30k").settings.train_translator
+    fetch(settings.dataset, tmp_path / "raw", mirror)
+    splits = sentence_pairs(tmp_path / "raw", settings, Counter())
     assert (len(splits[VALIDATION]), len(splits[TEST])) == (1014, 1000)
     assert 28_900 < len(splits[TRAIN]) <= 29_000
     assert splits[TEST][0].source == "A man in an orange hat starring at something."

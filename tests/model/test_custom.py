@@ -109,7 +109,7 @@ def test_the_example_has_at_most_sixty_lines_and_goes_through_every_stage(
 
     def run(stage: str, *overrides: str, out: Path | None = None) -> Any:
         tiny = ("model=convolution", "experiment=tiny", "trainer=cpu", "logger=none")
-        return program._load(stage)(Job(config.compose([*tiny, *overrides]), out or Path()))
+        return program._load(stage)(Job.of(config.compose([*tiny, *overrides]), out or Path()))
 
     for stage in ("fetch", "train_tokenizer", "tokenize"):
         run(stage)
@@ -302,7 +302,7 @@ def test_a_changed_architecture_changes_the_hashes_of_the_stages_that_run_it(
 
     def hashes(model: str = "convolution") -> dict[str, str]:
         importlib.invalidate_caches()
-        compose.run(Job(config.compose([f"model={model}"]), Path()))
+        compose.run(Job.of(config.compose([f"model={model}"]), Path()))
         return read_yaml(Path("code.yaml"))
 
     before, source = hashes(), Path("convolution.py").read_text()

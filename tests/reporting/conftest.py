@@ -63,7 +63,7 @@ def material() -> Material:
     kinds |= {kind: measured(best, 300, **rules) for kind, (_, best) in KINDS.items()}
     fables = benchmark_scores("likelihood", 0, kinds | {"mean_of_kinds": kinds["all"]})
     blimp = benchmark_scores("likelihood of the sentence", 3, {"all": measured(0.56, 4000) | {"chance": 0.5}})
-    job = Job(compose(["pretrain.max_steps=1000", "seed=1"]), Path())
+    job = Job.of(compose(["pretrain.max_steps=1000", "seed=1"]), Path())
     return Material(
         settings=job.settings,
         recipe={name: job.recipe[name] for name in ("corpus", "model", "pretrain", "evaluate")},

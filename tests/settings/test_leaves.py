@@ -9,7 +9,7 @@ import pytest
 
 from foundling import config
 from foundling.literals import inner_types
-from foundling.settings import Job, Settings, datasets, training
+from foundling.settings import Settings, datasets, resolved, training
 from foundling.settings.types import CustomComponent
 from foundling.validation import build
 
@@ -39,7 +39,7 @@ def settings_of(choice: str) -> dict[str, Any]:
     group, _, name = choice.partition("=")
     override = f"{PARTS[group]}={name}" if group in PARTS else choice
     paths = [f"{group}.{key}=mine" for key in OWN.get(name, ())]
-    return Job(config.compose([override, *paths]), Path())._values
+    return resolved(config.compose([override, *paths]))
 
 
 @pytest.fixture(scope="module")

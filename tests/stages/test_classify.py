@@ -68,7 +68,7 @@ def workspace(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpt_c
 
 
 def make_job(*changes: str, out: Path | None = None) -> Job:
-    return Job(config.compose([*SMALL, *changes]), out or Path())
+    return Job.of(config.compose([*SMALL, *changes]), out or Path())
 
 
 def fetch_texts() -> None:

@@ -14,6 +14,7 @@ import torch
 from foundling.artifacts import read_json, write_json
 from foundling.model.gpt import GPT
 from foundling.settings import Job
+from foundling.settings.datasets import Benchmark
 from foundling.stages import evaluate
 from foundling.weights import folder
 
@@ -69,8 +70,8 @@ def workspace(
     text = np.frombuffer(b"the fox went home to its den. " * 20, dtype=np.uint8).astype(np.uint16)
     tokens = SimpleNamespace(validation=[SimpleNamespace(name="tiny", ids=text, bytes=len(text))])
 
-    def records(place: Path, benchmark: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-        assert (place, benchmark["name"]) == (Path("data/raw/benchmarks/mine"), "fables_continuations")
+    def records(place: Path, benchmark: Benchmark) -> Iterator[tuple[str, dict[str, Any]]]:
+        assert (place, benchmark.name) == (Path("data/raw/benchmarks/mine"), "fables_continuations")
         return (("mine", record) for record in RECORDS)
 
     monkeypatch.setattr(evaluate, "records", records)

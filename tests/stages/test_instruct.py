@@ -60,7 +60,7 @@ def workspace(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpt_c
 
 
 def tuning(out: Path, *changes: str) -> Job:
-    return Job(compose([*SMALL, *changes]), out)
+    return Job.of(compose([*SMALL, *changes]), out)
 
 
 @pytest.mark.parametrize(

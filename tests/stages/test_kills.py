@@ -39,7 +39,7 @@ log = os.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 os.dup2(log, 1), os.dup2(log, 2)
 logging.basicConfig(level=logging.INFO)
 resume.OVERHEAD = float("inf")
-importlib.import_module(f"foundling.stages.{stage}").run(Job(OmegaConf.load("config.yaml"), Path()))
+importlib.import_module(f"foundling.stages.{stage}").run(Job.of(OmegaConf.load("config.yaml"), Path()))
 """
 
 

@@ -16,6 +16,7 @@ from foundling import config
 from foundling.__main__ import _prepare
 from foundling.model.gpt import GPT, GPTConfig
 from foundling.overrides import prepare
+from foundling.settings import Job
 from foundling.text.tokenizer import Tokenizer
 from foundling.weights import folder
 from foundling.weights.chat import chat_files
@@ -73,7 +74,7 @@ def select(project: Any, *command: str) -> None:
         values[name] = value
     Path("params.yaml").write_text(yaml.safe_dump(selection))
     arguments = prepare(None, []).arguments
-    assert config.recipe(config.compose(arguments))
+    assert Job.of(config.compose(arguments)).recipe
 
 
 def export(project: Any, *command: str) -> None:

@@ -39,15 +39,14 @@ def workspace(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     pairs = list(itertools.product(WORDS.items(), repeat=5))[::37]
     rows = [" ".join(a for a, _ in words) + "\t" + " ".join(b for _, b in words) for words in pairs]
     (tmp_path / "pairs.tsv").write_text("\n".join(rows))
-    dataset = config.section(composed().config, "train_translator")["dataset"]
-    fetch(dataset, tmp_path / "data/raw/train_translator", None)
+    fetch(composed().settings.train_translator.dataset, tmp_path / "data/raw/train_translator", None)
     return tmp_path
 
 
 def composed(*changes: str, out: Path = Path()) -> Job:
     """A job of SETTINGS and these changes of them."""
     settings = [f"train_translator.{setting}" for setting in (*SETTINGS, *changes)]
-    return Job(config.compose([*SMALL, *settings]), out)
+    return Job.of(config.compose([*SMALL, *settings]), out)
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

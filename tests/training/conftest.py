@@ -17,7 +17,7 @@ def settings(bare_project: Path) -> Any:
     from foundling.config import compose
     from foundling.settings import Job
 
-    return Job(compose(["trainer=cpu", "logger=none", "runtime.progress=false"]), Path()).settings
+    return Job.of(compose(["trainer=cpu", "logger=none", "runtime.progress=false"]), Path()).settings
 
 
 @pytest.fixture(scope="session")

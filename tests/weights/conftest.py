@@ -17,7 +17,7 @@ from foundling.generation.decode import generate
 from foundling.generation.sampling import Sampling
 from foundling.model.gpt import GPT
 from foundling.model.loss import next_token_loss
-from foundling.settings.datasets import Source
+from foundling.settings.datasets import Dataset, Source
 from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer, train_bpe
 from foundling.weights import folder
 from foundling.weights.chat import chat_files
@@ -116,7 +116,7 @@ def chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpt_config: Callable[
     monkeypatch.chdir(tmp_path)
     Path("fox.txt").write_text("The fox went home.\n")
     for name in ("corpus", "instruct"):
-        fetch({"name": name, "sources": [{"name": "fox", "path": "fox.txt"}]}, Path("data/raw") / name, None)
+        fetch(Dataset(name=name, sources=(Source(name="fox", path="fox.txt"),)), Path("data/raw") / name, None)
     tokenizer = Tokenizer({bytes([i]): i for i in range(256)}, GPT2_PATTERN, [END_OF_TEXT])
     tokenizer.save(Path("data/tokenizer"))
     read = (Path("data/raw/corpus/meta.json"), Path("data/tokenizer"))

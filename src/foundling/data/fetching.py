@@ -16,7 +16,7 @@ from foundling.data.archives import extract, is_archive
 from foundling.data.digests import digest
 from foundling.data.formats import FORMATS, format_of
 from foundling.data.places import in_project, is_hidden, locate, on_disk
-from foundling.data.sources import META, fingerprints, typed
+from foundling.data.sources import META, fingerprints
 from foundling.settings.datasets import Dataset, Source
 
 log = logging.getLogger(__name__)
@@ -24,13 +24,12 @@ HIDDEN = "hidden"
 NAMED = 20  # names of left-out files in meta.json, for each reason
 
 
-def fetch(dataset: Dataset | Mapping[str, Any], folder: Path, mirror: Path | None) -> None:
+def fetch(dataset: Dataset, folder: Path, mirror: Path | None) -> None:
     """Put each source's files into folder/<source>/, and their names, bytes and SHA-256 into meta.json.
 
     Equal settings and data give equal folders on each machine, wherever the data came from. A source that is not
     available raises ValueError with each place that was tried.
     """
-    dataset = typed(dataset)
     if mirror is not None and not mirror.is_dir():
         raise ValueError(f"there is no mirror folder {mirror}; set FOUNDLING_MIRROR or runtime.mirror, or unset them")
     fetched: dict[str, list[dict[str, Any]]] = {}

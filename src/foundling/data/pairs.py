@@ -2,10 +2,9 @@
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from foundling.data.sources import Row, records, rows
 from foundling.data.splits import split
@@ -24,15 +23,13 @@ class Pair:
     origin: str
 
 
-def sentence_pairs(
-    folder: Path, settings: TrainTranslator, dataset: Mapping[str, Any], changes: Counter[str]
-) -> dict[str, list[Pair]]:
+def sentence_pairs(folder: Path, settings: TrainTranslator, changes: Counter[str]) -> dict[str, list[Pair]]:
     """Read the fetched dataset in `folder` and split it; `changes` counts pairs that are left out, by reason.
 
     A record without its two texts, files of unequal length, and an empty split raise ValueError.
     """
     read = _from_parallel_files if settings.parallel else _from_records
-    pairs = list(read(folder, settings, dataset, changes))
+    pairs = list(read(folder, settings, changes))
     complete = [pair for pair in pairs if pair.source and pair.target]
     if incomplete := len(pairs) - len(complete):
         log.warning(f"train_translator: {incomplete:,} of {len(pairs):,} pairs have an empty side and are left out")
@@ -49,11 +46,9 @@ def sentence_pairs(
     )
 
 
-def _from_records(
-    folder: Path, settings: TrainTranslator, dataset: Mapping[str, Any], changes: Counter[str]
-) -> Iterator[Pair]:
+def _from_records(folder: Path, settings: TrainTranslator, changes: Counter[str]) -> Iterator[Pair]:
     """Pairs from records with a field for each side."""
-    for row in rows(folder, dataset, defaultdict(lambda: changes)):
+    for row in rows(folder, settings.dataset, defaultdict(lambda: changes)):
         source, target = _text(row, "source", settings.fields.source), _text(row, "target", settings.fields.target)
         yield Pair(source, target, row.source)
 
@@ -68,13 +63,11 @@ def _text(row: Row, side: str, field: str) -> str:
     return " ".join(value.split())
 
 
-def _from_parallel_files(
-    folder: Path, settings: TrainTranslator, dataset: Mapping[str, Any], changes: Counter[str]
-) -> Iterator[Pair]:
+def _from_parallel_files(folder: Path, settings: TrainTranslator, changes: Counter[str]) -> Iterator[Pair]:
     """Pairs from the lines of two sources, named <origin>.<suffix of a side>."""
     assert settings.parallel is not None
     lines: dict[str, list[str]] = {source.name: [] for source in settings.dataset.sources}
-    for name, record in records(folder, dataset, changes):
+    for name, record in records(folder, settings.dataset, changes):
         lines[name].append(" ".join(str(record.get("text", "")).split()))
     for origin in dict.fromkeys(name.rpartition(".")[0] for name in lines):
         source, target = f"{origin}.{settings.parallel.source}", f"{origin}.{settings.parallel.target}"

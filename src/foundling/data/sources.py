@@ -13,7 +13,6 @@ from foundling.data.formats import read
 from foundling.metrics import from_plain
 from foundling.metrics.data import LeftOutFiles
 from foundling.settings.datasets import ORIGINS, Dataset, Source
-from foundling.validation import build
 
 META = "meta.json"
 FETCHED_BY = ("members", "format", *ORIGINS)  # the settings that decide which bytes a source brings
@@ -29,30 +28,18 @@ class Row:
     record: dict[str, Any]
 
 
-def typed(dataset: Dataset | Mapping[str, Any]) -> Dataset:
-    """A dataset from plain values. TRANSITION: remove once all callers hand over settings."""
-    if isinstance(dataset, Dataset):
-        return dataset
-    return build(Dataset, {key: dataset.get(key) for key in ("name", "sources")}, str(dataset.get("name")))
-
-
-def records(
-    folder: Path, dataset: Dataset | Mapping[str, Any], tally: Counter[str] | None = None
-) -> Iterator[tuple[str, dict[str, Any]]]:
+def records(folder: Path, dataset: Dataset, tally: Counter[str] | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (source name, record); `tally` counts what is left out or changed, by reason."""
     counts = Counter[str]() if tally is None else tally
     for row in rows(folder, dataset, defaultdict(lambda: counts)):
         yield row.source, row.record
 
 
-def rows(
-    folder: Path, dataset: Dataset | Mapping[str, Any], tallies: Mapping[str, Counter[str]] | None = None
-) -> Iterator[Row]:
+def rows(folder: Path, dataset: Dataset, tallies: Mapping[str, Counter[str]] | None = None) -> Iterator[Row]:
     """Yield records with their places; `tallies` count by source what is left out or changed, by reason.
 
     A record without the text field that is set, and a folder that was fetched with other settings, raise ValueError.
     """
-    dataset = typed(dataset)
     meta = read_json(folder / META)
     if meta.get("settings") != fingerprints(dataset):
         raise ValueError(
@@ -78,10 +65,10 @@ def left_out(folder: Path) -> dict[str, dict[str, LeftOutFiles]]:
     return from_plain(read_json(folder / META).get("left_out", {}), dict[str, dict[str, LeftOutFiles]], folder / META)
 
 
-def fingerprints(dataset: Dataset | Mapping[str, Any]) -> dict[str, str]:
+def fingerprints(dataset: Dataset) -> dict[str, str]:
     """What decides which bytes each source brings; how they are read, mixed and cleaned may change without a fetch."""
     prints = {}
-    for source in typed(dataset).sources:
+    for source in dataset.sources:
         values = _SOURCE.dump_python(source, mode="json", exclude_defaults=True)
         prints[source.name] = fingerprint({key: values[key] for key in FETCHED_BY if values.get(key)})
     return prints

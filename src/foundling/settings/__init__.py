@@ -4,10 +4,10 @@ A stage or command is called with a `Job`. What it calls gets the section that i
 """
 
 from dataclasses import dataclass as plain_dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
+from pydantic import JsonValue
 from pydantic.dataclasses import dataclass
 
 from foundling.settings import datasets, models, runtime, training
@@ -17,7 +17,7 @@ from foundling.validation import STRICT, build
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-
+Recipe: TypeAlias = dict[str, JsonValue]  # what a result depends on, section by section, as it is hashed and recorded
 # sections that say how a run is carried out or what is done with its result, not what comes out of it
 UNHASHED = (
     *("runtime", "fetch", "hardware"),
@@ -56,27 +56,21 @@ class Settings:
 
 @plain_dataclass(frozen=True)
 class Job:
-    """One run of a stage or command: its composed config, and the folder below which it writes."""
+    """One run of a stage or command: its settings, and the folder below which it writes."""
 
-    config: "DictConfig"  # until all stages read `settings`
+    settings: Settings
+    recipe: Recipe
     out: Path
 
-    @cached_property
-    def settings(self) -> Settings:
-        """The config, validated; ValueError names each key that is wrong and what is allowed."""
-        return build(Settings, self._values, "")
-
-    @cached_property
-    def recipe(self) -> dict[str, Any]:
-        """What the result depends on, as plain values: hashed by DVC and recorded with the result."""
-        return {name: value for name, value in self._values.items() if name not in UNHASHED}
-
-    @cached_property
-    def _values(self) -> dict[str, Any]:
-        return resolved(self.config)
+    @classmethod
+    def of(cls, config: "DictConfig", out: Path = Path()) -> "Job":
+        """Validate a composed config; ValueError names each key that is wrong and what is allowed."""
+        values = resolved(config)
+        recipe = {name: value for name, value in values.items() if name not in UNHASHED}
+        return cls(build(Settings, values, ""), recipe, out)
 
 
-def resolved(config: "DictConfig") -> dict[str, Any]:
+def resolved(config: "DictConfig") -> Recipe:
     """A composed config as plain values; ValueError for an interpolation that leads nowhere."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException

@@ -34,7 +34,7 @@ def run(job: Job) -> None:
     texts = {shard.name: (shard.ids, shard.bytes) for shard in open_tokens(TOKENS, tokenizer).validation}
     benchmarks = {}
     for name, benchmark in settings.benchmarks.items():
-        rows = (record for _, record in records(BENCHMARKS / name, job.recipe["evaluate"]["benchmarks"][name]))
+        rows = (record for _, record in records(BENCHMARKS / name, benchmark))
         benchmarks[name] = read_benchmark(rows, benchmark, settings.limit, seed)
     metrics = Evaluate(
         held_out=held_out_metrics(model, texts, batch_tokens),
