@@ -77,7 +77,7 @@ def classify_metrics() -> Callable[..., Any]:
         before, after = (
             Forgetting(val_loss=loss, val_perplexity=12.0, benchmarks={"arc_easy": arc}) for loss in (2.5, 3.25)
         )
-        counts = {"read": 5500, "missing": 0, "duplicates": 9, "contradicting": 0, "left_out_files": 0, "cut": 3}
+        counts = {"read": 5500, "missing": 0, "duplicates": 9, "contradicting": 0, "left_out_files": 0, "truncated": 3}
         values = {
             "dataset": "fables_messages",
             "texts": Texts(**counts, train=4000, validation=500, test=600),

@@ -138,8 +138,8 @@ def test_what_is_unknown_is_said() -> None:
     hardware = Hardware("toy", 1, "32-true", {"fp32": 1e12}, 1.0, None, None, None)
     with pytest.raises(ValueError, match=r"toy has no peak for bf16 \(known: fp32\); set hardware.peak.bf16"):
         costs.speed(hardware, "bf16-mixed")
-    with pytest.raises(ValueError, match=r"hardware\.utilisation=1\.5: must be at most 1"):
-        build(Hardware, dataclasses.asdict(hardware) | {"utilisation": 1.5}, "hardware")
+    with pytest.raises(ValueError, match=r"hardware\.utilization=1\.5: must be at most 1"):
+        build(Hardware, dataclasses.asdict(hardware) | {"utilization": 1.5}, "hardware")
     with pytest.raises(ValueError, match="precision=transformer-engine: costs are known only for 64-true, 32-true"):
         costs.precision_of("transformer-engine", "32-true")
     assert [costs.precision_of(asked, "32-true") for asked in ("auto", 16, "bf16")] == [

@@ -13,7 +13,8 @@ CHINCHILLA = 20  # compute-optimal tokens per parameter (Hoffmann et al. 2022)
 FORWARD = 1 / 3  # the forward pass's share of a training step's FLOPs
 HOUR = 3600.0
 YEAR = 365 * 24 * HOUR
-# Lightning's precisions: bytes per weight, bytes per element in matrix products, the format whose peak applies
+# Lightning's precisions: bytes per weight, bytes per element in matrix products, the format whose peak
+# applies
 PRECISIONS: dict[str, tuple[int, int, NumberFormat]] = {
     "64-true": (8, 8, "fp64"),
     "32-true": (4, 4, "fp32"),
@@ -31,7 +32,7 @@ def speed(hardware: Hardware, precision: str) -> float:
     if kind not in peaks:
         known = ", ".join(peaks) or "none"
         raise ValueError(f"hardware {hardware.name} has no peak for {kind} (known: {known}); set hardware.peak.{kind}")
-    return hardware.devices * peaks[kind] * hardware.utilisation
+    return hardware.devices * peaks[kind] * hardware.utilization
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,12 +177,12 @@ def activation_bytes(config: GPTConfig, tokens: int, precision: str, checkpointe
     return float(tokens * (layers + head))
 
 
-def parts_that_fit(config: GPTConfig, windows: int, precision: str, memory: float) -> int | None:
-    """The smallest number of equal parts of `windows` whose activations fit into `memory` bytes, or None."""
+def microbatches_that_fit(config: GPTConfig, windows: int, precision: str, memory: float) -> int | None:
+    """The smallest number of equal microbatches whose activations fit into `memory` bytes, or None."""
     window = activation_bytes(config, config.context, precision, checkpointed=False)
-    for parts in range(1, windows + 1):
-        if windows % parts == 0 and windows // parts * window <= memory:
-            return parts
+    for microbatches in range(1, windows + 1):
+        if windows % microbatches == 0 and windows // microbatches * window <= memory:
+            return microbatches
     return None
 
 

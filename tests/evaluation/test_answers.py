@@ -167,7 +167,7 @@ def test_the_summary_has_a_row_for_each_kind_and_what_was_forgotten() -> None:
         signatures={},
         kinds=score_by_kind(answers),
         answer_loss=3.0,
-        knows=Forgetting(val_loss=1.0, val_perplexity=2.7, benchmarks={"mine": accuracy}),
+        forgetting=Forgetting(val_loss=1.0, val_perplexity=2.7, benchmarks={"mine": accuracy}),
         judge=None,
     )
     tuned = replace(base, answer_loss=2.0, second_turn=replace(base.kinds["all"], accuracy=0.25))

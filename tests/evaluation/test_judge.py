@@ -70,7 +70,7 @@ def test_it_scores_with_a_bootstrap_interval_and_names_its_version(settings: Jud
     found = judge(ANSWERS, replace(settings, questions=20), 1)
     assert found
     assert (found.model, found.versions) == ("stub", ("stub-2026 fp_7",))
-    assert (found.n, found.without_mark, found.mean) == (20, 0, 47.5)
+    assert (found.n, found.without_score, found.mean) == (20, 0, 47.5)
     assert found.low < 47.5 < found.high
     assert "Question 3?" in Stub.asked[3]["messages"][0]["content"]
     assert "right 3" in Stub.asked[3]["messages"][0]["content"]
@@ -105,5 +105,5 @@ def test_a_judge_that_cannot_be_had_is_named_before_any_training(settings: Judge
 
 def test_replies_without_a_score_are_counted_and_none_at_all_is_refused(settings: Judge) -> None:
     Stub.reply = "Very well said, 700 points!"
-    with pytest.raises(ValueError, match="none of 10 replies of the judge stub holds a score from 0 to 100"):
+    with pytest.raises(ValueError, match="none of 10 replies of the judge stub contains a score from 0 to 100"):
         judge(ANSWERS, settings, 1)

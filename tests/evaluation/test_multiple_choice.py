@@ -38,7 +38,7 @@ def riddles(count: int) -> list[Question]:
 
 
 def test_a_model_that_copies_is_always_right_and_at_chance_without_the_story(parrot: nn.Module, words: Any) -> None:
-    items = MultipleChoice(riddles(400), "{query}", normalised=False)
+    items = MultipleChoice(riddles(400), "{query}", normalized=False)
     scores = items.score(parrot, words, **SETTINGS).kinds["binding"]
     assert scores.accuracy == 1
     assert scores.chance == 0.25
@@ -46,10 +46,10 @@ def test_a_model_that_copies_is_always_right_and_at_chance_without_the_story(par
     assert scores.first_mentioned == pytest.approx(1 - scores.last_mentioned)
 
 
-@pytest.mark.parametrize("normalised", [False, True])
-def test_ties_land_near_chance(uniform: nn.Module, words: Any, normalised: bool) -> None:
+@pytest.mark.parametrize("normalized", [False, True])
+def test_ties_land_near_chance(uniform: nn.Module, words: Any, normalized: bool) -> None:
     questions = [Question("which", ("aa", "bb", "cc", "dd"), 0) for _ in range(1000)]
-    scores = MultipleChoice(questions, "{query}", normalised).score(uniform, words, **SETTINGS).kinds["all"]
+    scores = MultipleChoice(questions, "{query}", normalized).score(uniform, words, **SETTINGS).kinds["all"]
     assert scores.accuracy == pytest.approx(0.25, abs=0.05)
     assert scores.low < 0.25 < scores.high
 
@@ -72,7 +72,7 @@ def test_a_rule_that_finds_nothing_mentioned_guesses(uniform: nn.Module, words: 
         Question("q", ("a", "b"), 0, kind="facts"),
         Question("q", ("a", "b", "c", "d"), 0, kind="facts"),
     ]
-    kinds = MultipleChoice(questions, "{query}", normalised=False).score(uniform, words, **SETTINGS).kinds
+    kinds = MultipleChoice(questions, "{query}", normalized=False).score(uniform, words, **SETTINGS).kinds
     assert kinds["mention"].first_mentioned == 1
     assert kinds["facts"].first_mentioned == kinds["facts"].chance == pytest.approx(0.375)
     assert kinds["all"].control is None

@@ -103,7 +103,7 @@ def test_a_length_penalty_makes_translations_longer(model: Translator, rows: lis
 
 
 def log_p(model: Translator, row: list[int], ids: list[int], stopped: bool, search: BeamSearch) -> float:
-    """log p of a translation by one plain pass, normalised by the paper's formula."""
+    """log p of a translation by one plain pass, normalized by the paper's formula."""
     said = ids + [END] * stopped
     with torch.no_grad():
         logits = model(torch.tensor([row]), torch.tensor([len(row)]), torch.tensor([[END, *said]]))[0]

@@ -37,7 +37,7 @@ def test_only_fields_with_a_default_are_left_out(tmp_path: Path) -> None:
     values = to_plain(RUN)
     assert values["wandb"] is None
     assert values["overrides"] == ["seed=1"]
-    assert "parts" not in values
+    assert "microbatches" not in values
     assert from_plain(values, Run, "run.json") == RUN
 
 

@@ -35,9 +35,9 @@ def measured(accuracy: float, n: int, **more: float) -> dict[str, Any]:
     return {"n": n, "accuracy": accuracy, "low": accuracy - half, "high": accuracy + half, "chance": 0.25} | more
 
 
-def benchmark_scores(measure: str, cut: int, kinds: dict[str, dict[str, Any]]) -> BenchmarkScores:
+def benchmark_scores(measure: str, truncated: int, kinds: dict[str, dict[str, Any]]) -> BenchmarkScores:
     accuracies = {kind: BenchmarkAccuracy(**values) for kind, values in kinds.items()}
-    return BenchmarkScores(measure=measure, cut=cut, kinds=accuracies)
+    return BenchmarkScores(measure=measure, truncated=truncated, kinds=accuracies)
 
 
 def shard(source: str, split: str, tokens: int, share: float) -> Shard:
@@ -146,7 +146,7 @@ def full(material: Material, classify_metrics: Callable[..., Any]) -> Material:
         "fables_continuations": measured(0.7, 300),
         "fables_questions_with_several_answers": measured(0.6, 300),
     }
-    knows = {"val/loss": 2.345, "val/perplexity": 10.4, "benchmarks": benchmark}
+    forgetting = {"val/loss": 2.345, "val/perplexity": 10.4, "benchmarks": benchmark}
     labels = ["declined_cash_withdrawal", "card_payment_wrong_exchange_rate"]
     scores = {name: LabelScores(support=1540, precision=0.9, recall=0.91, f1=0.905) for name in labels}
     model = ModelScores(n=3080, accuracy=0.91, low=0.89, high=0.925, macro_f1=0.9, roc_auc=0.9876, labels=scores)
@@ -168,9 +168,9 @@ def full(material: Material, classify_metrics: Callable[..., Any]) -> Material:
         signatures={},
         kinds=dict.fromkeys(names, tuned_kind),
         answer_loss=0.123,
-        knows=from_plain(knows, Forgetting, "instruct.json"),
+        forgetting=from_plain(forgetting, Forgetting, "instruct.json"),
         judge=instruct.JudgeScores(
-            model="a-judge", versions=("2026-01-01",), n=50, without_mark=0, mean=71.5, low=65.0, high=77.0
+            model="a-judge", versions=("2026-01-01",), n=50, without_score=0, mean=71.5, low=65.0, high=77.0
         ),
         second_turn=tuned_kind,
     )

@@ -134,7 +134,7 @@ def test_shares_and_times() -> None:
         ({"deterministic": True}, "deterministic: the same settings give the same bytes"),
         ({"deterministic": False}, "not deterministic (runtime.deterministic=false)"),
         ({}, "not recorded"),
-        ({"deterministic": True, "parts": 4}, "each batch in 4 parts, to fit into memory"),
+        ({"deterministic": True, "microbatches": 4}, "each batch in 4 microbatches, to fit into memory"),
     ],
 )
 def test_the_page_says_whether_the_arithmetic_was_deterministic(material: Material, run: dict, says: str) -> None:

@@ -89,7 +89,7 @@ def test_it_writes_a_classifier_its_metrics_and_its_answers(workspace: Path, tra
         "train": 56,
         "validation": 8,
         "test": 16,
-        "cut": 1,
+        "truncated": 1,
     }
     assert list(metrics["models"]) == ["classifier", "majority", "word_tfidf_logistic", "char_tfidf_svm", "zero_shot"]
     assert {name: found["n"] for name, found in metrics["models"].items()} == {

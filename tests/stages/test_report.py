@@ -29,7 +29,7 @@ def instructed() -> dict[str, Any]:
         "signatures": {},
         "kinds": {"all": scores},
         "answer_loss": 3.0,
-        "knows": {"val/loss": 3.0, "val/perplexity": 20.0, "benchmarks": {}},
+        "forgetting": {"val/loss": 3.0, "val/perplexity": 20.0, "benchmarks": {}},
         "judge": None,
     }
     examples = {"train": 5, "validation": 2, "test": 2}
@@ -69,7 +69,7 @@ def workspace(
         },
         "evaluate": {
             "held_out": {"val/loss": 3.0, "val/perplexity": 20.0, "val/bits_per_byte": 1.5, "tokens": 99},
-            "benchmarks": {"arc_easy": {"measure": "likelihood", "cut": 0, "kinds": {"all": KIND}}},
+            "benchmarks": {"arc_easy": {"measure": "likelihood", "truncated": 0, "kinds": {"all": KIND}}},
         },
         "classify": to_plain(classify),
         "instruct": instructed(),

@@ -86,4 +86,4 @@ def test_what_does_not_fit_is_told_with_the_parts_that_would(
     free = state + windows * activation_bytes(shape, shape.context, "32-true", False)
     monkeypatch.setattr(budget, "free_memory", lambda: free)
     said = warned()
-    assert re.search(rf"about 0\.0 GiB of memory are needed and 0\.0 are free; {says}", said), said
+    assert re.search(rf"needs about 0\.0 GiB of memory, but only 0\.0 GiB are free; {says}", said), said

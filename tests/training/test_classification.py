@@ -18,7 +18,7 @@ from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig
 from foundling.model.loss import IGNORE_INDEX
 from foundling.settings.training import Lora
-from foundling.training.classification import ClassificationModule, class_weights, following, scale_rate
+from foundling.training.classification import ClassificationModule, class_weights, next_tokens, scale_rate
 from foundling.training.module import TrainingModule
 from foundling.training.optim import adamw, muon, trapezoid
 from foundling.training.stopping import KeepBest
@@ -166,7 +166,7 @@ def test_the_auxiliary_loss_is_that_of_the_texts_alone(gpt_config: Callable[...,
 
 
 def test_targets_end_where_the_text_does() -> None:
-    targets = following(torch.tensor([[0, 5, 0, 9], [0, 5, 6, 0]]), torch.tensor([3, 4]))
+    targets = next_tokens(torch.tensor([[0, 5, 0, 9], [0, 5, 6, 0]]), torch.tensor([3, 4]))
     assert targets.tolist() == [[5, 0, IGNORE_INDEX], [5, 6, 0]]
 
 

@@ -125,7 +125,7 @@ def test_off_looks_at_nothing(train: Any) -> None:
 @pytest.mark.parametrize("bad", [0, 1, 6, 9])
 def test_skip_leaves_the_batch_out_and_ends_as_if_it_had_never_been(train: Any, tmp_path: Path, bad: int) -> None:
     weights, recorder = train("bad", {bad: float("nan")}, action="skip")
-    assert recorder.left_out == [bad]
+    assert recorder.skipped == [bad]
     rows = (tmp_path / "bad/train.csv").read_text().splitlines()
     assert [int(row.split(",")[0]) for row in rows[1:]] == list(range(1, STEPS + 1))
     # another batch in its place is all that differs: spoiling it anew once it is out changes nothing
@@ -136,11 +136,11 @@ def test_skip_leaves_the_batch_out_and_ends_as_if_it_had_never_been(train: Any, 
 @pytest.mark.parametrize("kill", [4, 6, 8])
 def test_skip_and_a_kill_end_in_the_same_bytes_as_skip_alone(train: Any, tmp_path: Path, kill: int) -> None:
     weights, recorder = train("whole", {5: float("nan"), 8: float("nan")}, action="skip")
-    assert recorder.left_out == [5, 8]
+    assert recorder.skipped == [5, 8]
     with pytest.raises(Killed):
         train("broken", {5: float("nan"), 8: float("nan")}, Kill(kill), action="skip")
     again, recorder = train("broken", {5: float("nan"), 8: float("nan")}, action="skip")
-    assert recorder.left_out == [5, 8]
+    assert recorder.skipped == [5, 8]
     assert all(torch.equal(weights[name], again[name]) for name in weights)
     assert (tmp_path / "whole/train.csv").read_bytes() == (tmp_path / "broken/train.csv").read_bytes()
 
@@ -150,19 +150,20 @@ def test_a_training_that_stopped_goes_on_with_skip_as_one_that_skipped_from_the_
     with pytest.raises(ValueError, match="step 7"):
         train("broken", {6: float("nan")})
     again, recorder = train("broken", {6: float("nan")}, action="skip")
-    assert recorder.left_out == [6]
+    assert recorder.skipped == [6]
     assert all(torch.equal(weights[name], again[name]) for name in weights)
 
 
 def test_skip_gives_up_when_too_many_batches_are_bad(train: Any) -> None:
-    with pytest.raises(ValueError, match=r"step 3: .*faults.most=2 batches were skipped before, or choose a lower"):
+    says = r"step 3: .*2 batches were skipped before; increase faults.most .*, or choose a lower"
+    with pytest.raises(ValueError, match=says):
         train("bad", dict.fromkeys(range(2, 99), float("nan")), action="skip")
 
 
 def test_an_order_leaves_batches_out_and_begins_anywhere() -> None:
     order = BatchOrder(6)
     assert list(order) == list(range(6))
-    order.left_out = {1, 4}
+    order.skipped = {1, 4}
     assert list(order) == [0, 2, 3, 5, 6, 7]
     order.first = 4
     assert list(order) == [6, 7]

@@ -98,18 +98,18 @@ def test_auto_finds_the_parts_that_fit_and_computes_the_same(
     assert whole.validation["val/loss"] == pytest.approx(cut.validation["val/loss"], abs=1e-4)
     told = [record.getMessage() for record in caplog.records if "rows at once" in record.getMessage()]
     assert len(told) == 1
-    assert f"computed in {parts} parts of at most {8 // parts}, with as many tokens a step" in told[0]
+    assert f"computed in {parts} microbatches of at most {8 // parts} rows, with the same tokens per step" in told[0]
 
 
 @pytest.mark.parametrize("when", ["forward", "backward"])
 def test_fixed_stops_and_says_what_would_fit(fit: Make, gpt_config: Make, tmp_path: Path, when: str) -> None:
-    with pytest.raises(ValueError, match=r"the batch's 8 rows at once, but it holds 2: set runtime\.batch"):
+    with pytest.raises(ValueError, match=r"the batch's 8 rows at once, but 2 rows fit: set runtime\.batch"):
         trained(fit, gpt_config, tmp_path, 3, when, batch="fixed")
 
 
 @pytest.mark.parametrize("when", ["forward", "backward"])
 def test_where_no_row_fits_the_fix_is_another_model(fit: Make, gpt_config: Make, tmp_path: Path, when: str) -> None:
-    with pytest.raises(ValueError, match=r"a single row of the batch's 8 \(16 tokens\); choose a smaller"):
+    with pytest.raises(ValueError, match=r"a single one of the batch's 8 rows \(16 tokens\); choose a smaller"):
         trained(fit, gpt_config, tmp_path, 0, when)
 
 
@@ -193,7 +193,7 @@ def test_a_data_worker_that_dies_is_one_line(fit: Make, gpt_config: Make, tmp_pa
     data = LanguageData(Tokens(), 16, 8, 4000, 1, workers=2)  # type: ignore[arg-type]
     optimizer = partial(adamw, lr=1e-2, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.0)
     module = LanguageModule(GPT(gpt_config("micro", vocab_size=10, context=16)), optimizer, SCHEDULE, 40)
-    with pytest.raises(ValueError, match=r"a process that prepares batches died .*runtime\.workers=0") as told:
+    with pytest.raises(ValueError, match=r"a data worker died .*runtime\.workers=0") as told:
         fit(module, data, tmp_path, KillAWorker(), validate_every=4000)
     assert "\n" not in str(told.value)
     del told

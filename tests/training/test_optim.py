@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from foundling.model.gpt import GPT
-from foundling.training.optim import adamw, cosine, inverse_sqrt, muon, orthogonalise, trapezoid
+from foundling.training.optim import adamw, cosine, inverse_sqrt, muon, orthogonalize, trapezoid
 
 SETTINGS = {
     "lr": 0.02,
@@ -20,7 +20,7 @@ SETTINGS = {
 
 @pytest.mark.parametrize("shape", [(3, 16, 16), (2, 8, 32), (2, 32, 8)])
 def test_orthogonalising_brings_all_singular_values_near_one(shape: tuple[int, int, int]) -> None:
-    updates = orthogonalise(torch.randn(shape, generator=torch.Generator().manual_seed(0)))
+    updates = orthogonalize(torch.randn(shape, generator=torch.Generator().manual_seed(0)))
     values = torch.linalg.svdvals(updates)
     assert 0.5 < values.min()
     assert values.max() < 1.3

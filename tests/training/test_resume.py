@@ -128,7 +128,7 @@ def train(fit: Callable[..., Any], gpt_config: Callable[..., Any], tmp_path: Pat
             if isinstance(callback, KeepBest):
                 callback.restore()
         torch.save(module.network.state_dict(), folder / "weights.pt")
-        (folder / "left_out").write_text(str(recorder.left_out))
+        (folder / "skipped").write_text(str(recorder.skipped))
         return folder
 
     return train
@@ -140,7 +140,7 @@ def results(folder: Path) -> dict[str, str]:
     found = {name: str(hash(tensor.numpy().tobytes())) for name, tensor in state.items()}
     files = [file for file in folder.rglob("*") if file.is_file() and "fault" not in file.parts]
     kept = {str(f.relative_to(folder)): sha256(f) for f in files if f.suffix in (".csv", ".json") or "snap" in str(f)}
-    return found | kept | {"left_out": (folder / "left_out").read_text()}
+    return found | kept | {"skipped": (folder / "skipped").read_text()}
 
 
 @pytest.fixture(autouse=True)
@@ -300,7 +300,7 @@ def test_a_checkpoint_that_is_not_whole_has_no_name(
     assert results(train("broken")) == whole
 
 
-def test_a_full_disk_is_told_of_and_the_checkpoint_before_is_gone_on_with(
+def test_a_full_disk_is_reported_and_the_previous_checkpoint_resumed(
     train: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, real, saved = results(train("whole")), checkpoint.save_file, []
@@ -314,7 +314,7 @@ def test_a_full_disk_is_told_of_and_the_checkpoint_before_is_gone_on_with(
 
     with (
         monkeypatch.context() as patched,
-        pytest.raises(OSError, match=r"of step 6 can be written.*No space.*free some space"),
+        pytest.raises(OSError, match=r"cannot write .* step 6 .*No space.*free some disk space"),
     ):
         patched.setattr(checkpoint, "save_file", full)
         train("broken")
@@ -353,7 +353,7 @@ def test_rows_that_are_lost_are_told_of(train: Any, tmp_path: Path) -> None:
     with pytest.raises(Killed):
         train("broken", Kill("on_train_batch_end", 9))
     (tmp_path / "broken/train.csv").write_text("step\n")
-    with pytest.raises(ValueError, match=r"train.csv has 5 bytes, and the checkpoint in its .* remove the folder"):
+    with pytest.raises(ValueError, match=r"train.csv has 5 bytes, but the checkpoint in its .* remove the folder"):
         train("broken")
 
 

@@ -119,13 +119,13 @@ def test_a_settings_file_that_wandb_cannot_read_counts_as_none(text: str) -> Non
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"project": "a/b"}, r"runtime\.logger\.project='a/b' holds /, which W&B refuses; name the team in"),
-        ({"project": "50%"}, r"project='50%' holds %, which W&B refuses; choose another"),
-        ({"project": "x" * 129}, "129 characters; W&B takes 1 to 128 printable ones"),
-        ({"entity": "a/b"}, r"runtime\.logger\.entity='a/b' holds /"),
+        ({"project": "a/b"}, r"runtime\.logger\.project='a/b' contains /, which W&B does not accept; name the team in"),
+        ({"project": "50%"}, r"project='50%' contains %, which W&B does not accept; choose another"),
+        ({"project": "x" * 129}, "129 characters; W&B accepts 1 to 128 printable characters"),
+        ({"entity": "a/b"}, r"runtime\.logger\.entity='a/b' contains /"),
         ({"group": "x" * 129}, r"runtime\.logger\.group='x+': 129 characters"),
-        ({"name": "a\nb"}, r"runtime\.logger\.name='a\\nb': 3 characters; W&B takes 1 to 128 printable ones"),
-        ({"tags": ("x" * 65,)}, "65 characters; W&B takes 1 to 64 printable ones"),
+        ({"name": "a\nb"}, r"runtime\.logger\.name='a\\nb': 3 characters; W&B accepts 1 to 128 printable characters"),
+        ({"tags": ("x" * 65,)}, "65 characters; W&B accepts 1 to 64 printable characters"),
     ],
 )
 def test_a_name_that_wandb_refuses_is_one_line(changes: dict[str, Any], message: str) -> None:
@@ -136,13 +136,13 @@ def test_a_name_that_wandb_refuses_is_one_line(changes: dict[str, Any], message:
 @pytest.mark.parametrize(
     ("variable", "value", "message"),
     [
-        ("WANDB_PROJECT", "a/b", r"^WANDB_PROJECT='a/b' holds /, which W&B refuses"),
+        ("WANDB_PROJECT", "a/b", r"^WANDB_PROJECT='a/b' contains /, which W&B does not accept"),
         ("WANDB_RUN_GROUP", "x" * 200, r"^WANDB_RUN_GROUP='x+': 200 characters"),
         ("WANDB_TAGS", "a,,b", r"^WANDB_TAGS='': 0 characters"),
         (
             "WANDB_MODE",
             "of",
-            r"^WANDB_MODE='of' is unknown; choose one of online, run, offline, dryrun, disabled",
+            r"^WANDB_MODE='of': must be one of online, run, offline, dryrun, disabled",
         ),
     ],
 )
@@ -165,7 +165,7 @@ def test_a_training_refuses_a_name_before_torch_is_loaded(command: str, bare_pro
     )
     assert time.process_time() - began < 10
     assert done.returncode == 1
-    assert "\nfoundling: WANDB_PROJECT='a/b' holds /" in done.stderr
+    assert "\nfoundling: WANDB_PROJECT='a/b' contains /" in done.stderr
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     assert "foundling.training.wandb_settings" in imported
     assert not imported & {"torch", "lightning", "wandb"}

@@ -42,7 +42,7 @@ def run(job: Job) -> None:
     if hardware.peak is None:
         hardware, speed = _measured(job.settings, shape, precision)
     else:
-        speed = f"{_si(costs.speed(hardware, precision))}FLOP/s, {hardware.utilisation:.0%} of the peak"
+        speed = f"{_si(costs.speed(hardware, precision))}FLOP/s, {hardware.utilization:.0%} of the peak"
     total = costs.bill(work.all, hardware, precision)
     state = costs.state_bytes(shape, _optimizer(settings), precision)
     activations = [costs.activation_bytes(shape, work.windows * shape.context, precision, c) for c in (False, True)]
@@ -161,7 +161,7 @@ def _measured(all_settings: Settings, shape: GPTConfig, precision: str) -> tuple
         "the whole model" if whole else f"{layers} of {shape.n_layer} layers, {windows} × {shape.context:,} tokens"
     )
     seconds = f"{speed.seconds:.3g} s per step (median of {speed.steps})"
-    peak = {costs.PRECISIONS[precision][2]: flops / hardware.utilisation}
+    peak = {costs.PRECISIONS[precision][2]: flops / hardware.utilization}
     return dataclasses.replace(hardware, peak=peak), f"{_si(flops)}FLOP/s, measured on {part_name}, {seconds}"
 
 
@@ -226,7 +226,7 @@ def _too_large(shape: GPTConfig, precision: str, state: float, memory: float, wo
             f"plan: weights, gradients and optimizer state do not fit into one device of {hardware.name}; "
             f"sharded, they need at least {math.ceil(state / memory):,} devices"
         )
-    parts = costs.parts_that_fit(shape, work.windows, precision, memory - state)
+    parts = costs.microbatches_that_fit(shape, work.windows, precision, memory - state)
     if parts is None:
         return "plan: the activations of one window do not fit; use a smaller model or a shorter model.context"
     return f"plan: this does not fit into memory; it does with pretrain.accumulate multiplied by {parts}"

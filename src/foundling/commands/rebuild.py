@@ -58,7 +58,7 @@ def run(job: Job) -> None:
         log.warning("rebuild: the run had uncommitted changes, so the commit alone may not recreate this model")
     for parent in parents if stage == "pretrain" else ():
         if parent != FETCHED:
-            log.warning(f"rebuild: it was initialised from {parent}, which must exist relative to the clone")
+            log.warning(f"rebuild: it was initialized from {parent}, which must exist relative to the clone")
     if job.settings.rebuild.run:
         _check_versions(versions)
         shutil.rmtree(clone, ignore_errors=True)

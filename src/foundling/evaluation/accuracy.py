@@ -11,7 +11,7 @@ A = TypeVar("A", bound=Accuracy)
 
 
 def accuracy(outcomes: Sequence[bool]) -> Accuracy:
-    """The fraction of correct outcomes with Wilson's 95 % interval, which holds for few outcomes, too."""
+    """The fraction of correct outcomes with Wilson's 95 % interval, which suits few outcomes too."""
     from scipy.stats import binomtest
 
     interval = binomtest(sum(outcomes), len(outcomes)).proportion_ci(0.95, method="wilson")
@@ -24,9 +24,9 @@ def accuracy(outcomes: Sequence[bool]) -> Accuracy:
 
 
 def by_kind(kinds: Sequence[str | None], measure: Callable[[list[int]], A]) -> dict[str, A]:
-    """Measure all items, given by index, then those of each kind in order of appearance, then the mean of the kinds.
+    """Measure all items (given as indices), each kind in order of appearance, and the mean of the kinds.
 
-    An item of kind "binding/where" counts as one of "binding", too; the mean is over whole kinds, not their subkinds.
+    An item of kind "binding/where" also counts as one of "binding"; the mean is over kinds, not subkinds.
     """
     groups: dict[str, list[int]] = {}
     for index, kind in enumerate(kinds):
@@ -42,7 +42,7 @@ def by_kind(kinds: Sequence[str | None], measure: Callable[[list[int]], A]) -> d
 
 
 def mean_of_kinds(kinds: Sequence[A]) -> A:
-    """The mean of each field over kinds, which weigh the same however many items they have.
+    """The mean of each field over kinds, all weighted equally, however many items they have.
 
     The interval is the normal one for independent strata: the variance of the mean of k accuracies p is
     sum p(1-p)/n / k².

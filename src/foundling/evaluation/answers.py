@@ -1,4 +1,4 @@
-"""How well a model answers: let it answer prompts whose answers are known, and score what it says."""
+"""Let a model answer prompts whose correct answers are known, and score its answers."""
 
 import logging
 from collections.abc import Sequence
@@ -27,14 +27,14 @@ RESAMPLES = 1000  # of the bootstrap
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model answers to the prompt of an example."""
+    """A model's answer to the prompt of an example."""
 
     kind: str | None
     prompt: str
     expected: str
     answer: str
     right: bool  # by the checks of the settings
-    exact: bool  # equal to the expected answer, white space aside
+    exact: bool  # equal to the expected answer up to white space
     stopped: bool  # ended by the end-of-text token
 
 
@@ -97,7 +97,7 @@ def score_by_kind(answers: Sequence[Answer]) -> dict[str, AnswerScores]:
 def rouge_l(answers: Sequence[Answer]) -> list[float]:
     """ROUGE-L (Lin 2004) of each answer, 0 to 1: the F1 of the longest common subsequence of words.
 
-    Words are those of `rouge_tokenizer`. Equal texts without any word score 1.
+    Texts are split into words as `rouge_tokenizer` decides. Equal texts without any word score 1.
     """
     from rouge_score.rouge_scorer import RougeScorer
 
@@ -109,9 +109,10 @@ def rouge_l(answers: Sequence[Answer]) -> list[float]:
 
 
 def rouge_tokenizer(answers: Sequence[Answer]) -> str:
-    """How ROUGE-L splits texts into words: "rouge-score", which published results use, or "unicode".
+    """How ROUGE-L splits texts into words: "rouge-score", as in published results, or "unicode".
 
-    The former drops all characters but a to z and digits, so it is used for expected answers in Latin script only.
+    The former drops all characters but a to z and digits, so it is used only if the expected answers are in
+    Latin script.
     """
     return "rouge-score" if is_latin(answer.expected for answer in answers) else "unicode"
 
@@ -160,8 +161,8 @@ def summary(metrics: Instruct) -> Table:
     notes = [f"answer loss {base.answer_loss:.3f} -> {tuned.answer_loss:.3f} nats per token"]
     if tuned.second_turn:
         notes.insert(0, f"as a second turn {tuned.second_turn.accuracy:.1%}")
-    for name, before in base.knows.benchmarks.items():
-        notes.append(f"{name} {before.accuracy:.1%} -> {tuned.knows.benchmarks[name].accuracy:.1%}")
+    for name, before in base.forgetting.benchmarks.items():
+        notes.append(f"{name} {before.accuracy:.1%} -> {tuned.forgetting.benchmarks[name].accuracy:.1%}")
     table = Table("kind", "n", "right", "95 %", "base", "exact", "ends", "ROUGE-L", "chrF", caption="; ".join(notes))
     for column in table.columns[1:]:
         column.justify = "right"

@@ -16,12 +16,14 @@ NEEDED = {"word_tfidf_logistic": "a word of two letters or digits", "char_tfidf_
 def predict_baselines(
     train: Sequence[str], train_ids: np.ndarray, test: Sequence[str], seed: int, names: Sequence[Baseline]
 ) -> tuple[dict[str, Predictions], dict[str, str]]:
-    """Fit each baseline on the training texts and their label ids (N,), and predict the labels of the test texts.
+    """Fit each baseline on the training texts and their label ids (N,), and predict the test texts' labels.
 
-    Returns their predictions, and why one has none: texts like "7" or "3 5" may have no features.
+    Returns the predictions, and the reasons why baselines have none: texts like "7" or "3 5" may have no
+    features.
 
-    majority: the most frequent label. word_tfidf_logistic: logistic regression on TF-IDF of words. char_tfidf_svm: a
-    linear support vector machine on TF-IDF of character 3- to 5-grams, which see endings, digits and misspellings.
+    majority: the most frequent label. word_tfidf_logistic: logistic regression on TF-IDF of words.
+    char_tfidf_svm: a linear support vector machine on TF-IDF of character 3- to 5-grams, which capture
+    endings, digits and misspellings.
     """
     models = _models(seed)
     predictions: dict[str, Predictions] = {}

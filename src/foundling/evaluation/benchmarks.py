@@ -1,4 +1,4 @@
-"""A benchmark: read its records once, score any number of models on them."""
+"""Read a benchmark's records once, to score any number of models on them."""
 
 import random
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ Items: TypeAlias = MultipleChoice | MinimalPairs
 
 
 def read_benchmark(records: Iterable[dict[str, Any]], settings: Benchmark, limit: int | None, seed: int) -> Items:
-    """The benchmark's questions or pairs, or `limit` of them drawn by the seed; no record at all raises ValueError."""
+    """The benchmark's questions or pairs, or a random sample of `limit`; ValueError if there are none."""
     read = read_pair if settings.scoring == "minimal_pairs" else lambda record: read_question(record, settings.fields)
     items: list[Any] = []
     for number, record in enumerate(records, 1):
@@ -26,4 +26,4 @@ def read_benchmark(records: Iterable[dict[str, Any]], settings: Benchmark, limit
         items = random.Random(seed).sample(items, limit)
     if settings.scoring == "minimal_pairs":
         return MinimalPairs(items)
-    return MultipleChoice(items, settings.template, settings.normalised)
+    return MultipleChoice(items, settings.template, settings.normalized)

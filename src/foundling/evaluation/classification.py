@@ -1,4 +1,4 @@
-"""Predicted and true labels in, scores with intervals out.
+"""Score predicted labels against the true ones, with intervals.
 
 N texts, K labels. With two labels, the second is the positive one (spam, positive).
 """
@@ -19,7 +19,7 @@ from foundling.model.classifier import Classifier
 class Predictions:
     """Predicted label ids (N,) and, with two labels, scores (N,) that increase with the second.
 
-    `indices` (N,) says which of the test texts were classified; None is all of them.
+    `indices` (N,) are the test texts that were classified; None means all of them.
     """
 
     labels: np.ndarray
@@ -33,7 +33,7 @@ class Predictions:
 
 @torch.inference_mode()
 def probabilities(network: Classifier, rows: Sequence[Sequence[int]], batch_tokens: int) -> np.ndarray:
-    """p(label | text), (N, K), of encoded texts, in batches of like length of `batch_tokens` tokens with padding."""
+    """p(label | text), (N, K), of encoded texts, in batches of at most `batch_tokens` padded tokens."""
     device = next(network.parameters()).device
     predicted = np.zeros((len(rows), len(network.config.labels)), dtype=np.float32)
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]), reverse=True)
@@ -72,9 +72,9 @@ def score(golds: np.ndarray, predictions: Predictions, labels: Sequence[str]) ->
 
 
 def difference(golds: np.ndarray, ours: Predictions, theirs: Predictions) -> Difference:
-    """By how much our accuracy is higher on the texts that both classified; ours are all of them.
+    """The difference in accuracy, ours minus theirs, on the texts that they classified; we classified all.
 
-    The 95 % interval is the normal one of the paired difference.
+    The 95 % interval is a normal approximation of the paired difference.
     """
     golds, labels = theirs.select(golds), theirs.select(ours.labels)
     gaps = (labels == golds).astype(float) - (theirs.labels == golds)
@@ -84,7 +84,7 @@ def difference(golds: np.ndarray, ours: Predictions, theirs: Predictions) -> Dif
 
 
 def roc_points(golds: np.ndarray, predictions: Predictions) -> list[tuple[float, float]]:
-    """(false positive rate, true positive rate) along the ROC curve; none without two labels and scores."""
+    """(false positive rate, true positive rate) along the ROC curve; empty without two labels and scores."""
     from sklearn.metrics import roc_curve
 
     golds = predictions.select(golds)

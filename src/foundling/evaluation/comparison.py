@@ -19,7 +19,7 @@ ROC_COLUMNS = ("model", "false_positive_rate", "true_positive_rate")
 
 
 def compare(golds: np.ndarray, labels: Sequence[str], predictions: Mapping[str, Predictions]) -> dict[str, ModelScores]:
-    """Each model's scores against the true label ids (N,); the others have the classifier's lead over them."""
+    """Each model's scores against the true label ids (N,), and the classifier's lead over the others."""
     scores = {}
     for name, model in predictions.items():
         lead = difference(golds, predictions[OURS], model) if name != OURS else None
@@ -35,7 +35,7 @@ def write_tables(
     probabilities: np.ndarray,
     predictions: Mapping[str, Predictions],
 ) -> None:
-    """classify_answers.csv, with a row for each test text, and classify_roc.csv, with each model's curve."""
+    """Write classify_answers.csv, a row for each test text, and classify_roc.csv, a curve for each model."""
     answers = [
         (labels[gold], labels[row.argmax()], f"{row.max():.4f}", text)
         for text, gold, row in zip(texts, golds, probabilities, strict=True)
@@ -48,7 +48,7 @@ def write_tables(
 
 
 def summary(metrics: Classify) -> Table:
-    """The comparison for the terminal; with two labels, F1 is that of the second."""
+    """A table of the comparison for the terminal; with two labels, F1 is that of the second."""
     labels = list(metrics.models[OURS].labels)
     two = len(labels) == 2
     notes = [f"{name} is left out: {reason}" for name, reason in metrics.left_out.items()]
@@ -82,7 +82,7 @@ def summary(metrics: Classify) -> Table:
 
 
 def format_forgetting(forgetting: BeforeAndAfter) -> str:
-    """What the trunk lost of the base's held-out text and benchmarks, in a sentence."""
+    """How fine-tuning changed the held-out loss and the benchmark accuracies, in a sentence."""
     before, after = forgetting.before, forgetting.after
     changes = [f"held-out loss {before.val_loss:.4f} → {after.val_loss:.4f}"]
     for name, scores in before.benchmarks.items():
@@ -91,7 +91,7 @@ def format_forgetting(forgetting: BeforeAndAfter) -> str:
 
 
 def format_lead(ahead: Difference) -> str:
-    """A paired difference with its interval, in percentage points; if that contains 0, it is not significant."""
+    """A paired difference with its interval in percentage points, not significant if that contains 0."""
     low, mean, high = (100 * value for value in (ahead.low, ahead.difference, ahead.high))
     return f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]" + ("; not significant" if low <= 0 <= high else "")
 

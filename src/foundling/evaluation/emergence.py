@@ -14,15 +14,15 @@ COLUMNS = ("step", "tokens", "val/loss", "benchmark", "kind", *SCORES)
 
 def curve_rows(step: int, tokens: int, loss: float, benchmark: str, scores: BenchmarkScores) -> list[dict[str, Any]]:
     """A row for each kind of question, for the snapshot at this step."""
-    place = {"step": step, "tokens": tokens, "val/loss": loss, "benchmark": benchmark}
+    snapshot = {"step": step, "tokens": tokens, "val/loss": loss, "benchmark": benchmark}
     return [
-        place | {"kind": kind} | {name: getattr(accuracy, name) for name in SCORES}
+        snapshot | {"kind": kind} | {name: getattr(accuracy, name) for name in SCORES}
         for kind, accuracy in scores.kinds.items()
     ]
 
 
 def write_curve(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Write the rows as CSV, in this order."""
+    """Write the rows as CSV."""
     with atomic_file(path) as file:
         table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         table.writeheader()

@@ -1,4 +1,4 @@
-"""What fine-tuning costs the base's own tasks: held-out loss and benchmark accuracy, measured before and after."""
+"""How much fine-tuning forgets: held-out loss and benchmark accuracy of the base, before and after."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class ForgettingProbe:
     def read(
         cls, tokens: Path, raw: Path, tokenizer: Tokenizer, settings: Forgetting, evaluate: Evaluate
     ) -> "ForgettingProbe":
-        """Take the first `settings.tokens` held-out ids, and draw `settings.questions` items of each benchmark."""
+        """Take the first `settings.tokens` held-out ids and a random sample of each benchmark."""
         benchmarks = {}
         for name, benchmark in evaluate.benchmarks.items() if settings.questions != 0 else ():
             rows = (record for _, record in records(raw / name, benchmark))

@@ -1,6 +1,6 @@
 """Let a language model score answers from 0 to 100, through any endpoint with OpenAI's chat API.
 
-Scores differ from judge to judge and version to version: compare only those of one judge.
+Scores differ between judges and between their versions: compare only those of the same judge.
 """
 
 import json
@@ -30,7 +30,7 @@ def check_judge(settings: Judge) -> None:
 
 
 def judge(answers: Sequence[Answer], settings: Judge, seed: int) -> JudgeScores | None:
-    """Scores of `questions` answers drawn by the seed; None without a judge, ValueError if no reply holds a score."""
+    """Score a random sample of the answers; None without a judge, ValueError if no reply has a score."""
     if not settings.url:
         return None
     count = min(len(answers), settings.questions)
@@ -44,20 +44,20 @@ def judge(answers: Sequence[Answer], settings: Judge, seed: int) -> JudgeScores 
             scores.append(float(score[0]))
     if not scores:
         raise ValueError(
-            f"none of {count} replies of the judge {settings.model} holds a score from 0 to 100; "
+            f"none of {count} replies of the judge {settings.model} contains a score from 0 to 100; "
             "try another instruct.judge.model"
         )
     return JudgeScores(
         model=settings.model,
         versions=tuple(sorted(versions)),
         n=len(scores),
-        without_mark=count - len(scores),
+        without_score=count - len(scores),
         **asdict(interval(scores)),
     )
 
 
 def _request(prompt: str, settings: Judge) -> tuple[str, str]:
-    """The judge's reply to a prompt, and the model and version that the endpoint reports."""
+    """Send a prompt; returns the judge's reply, and the model and version that the endpoint reports."""
     body = {"model": settings.model, "temperature": 0, "messages": [{"role": "user", "content": prompt}]}
     headers = {"Content-Type": "application/json"}
     if os.environ.get(settings.key):

@@ -1,7 +1,7 @@
-"""How likely a model finds a continuation: the sum of the conditional log-probabilities of its tokens.
+"""The log-likelihood of a continuation: the sum of the conditional log-probabilities of its tokens.
 
-A causal model gives log p(continuation | context) = sum over i of log p(token i | context, tokens before i) in one
-forward pass. B rows, T tokens, C width, V vocabulary, N predicted tokens.
+A causal model computes log p(continuation | context) = sum over i of log p(token i | context, tokens before
+i) in one forward pass. Shapes: B rows, T tokens, C width, V vocabulary, N predicted tokens.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ class LanguageModel(Protocol):
 
 @dataclass(frozen=True)
 class Request:
-    """A question for log p(continuation | context); neither may be empty, so that a text follows end-of-text."""
+    """A request for log p(continuation | context). Neither may be empty: start a text with end-of-text."""
 
     context: tuple[int, ...]
     continuation: tuple[int, ...]
@@ -43,7 +43,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Likelihoods:
-    """Nats per request, in order, and how many requests were truncated to the model's context."""
+    """The log-likelihood of each request in nats, and how many were truncated to the model's context."""
 
     values: list[float]
     truncated: int
@@ -51,7 +51,7 @@ class Likelihoods:
 
 @dataclass(frozen=True)
 class Window:
-    """The ids that a model reads for a request, and the tokens that the last of them predict."""
+    """Input ids for a request, and the target tokens at the last of their positions."""
 
     ids: tuple[int, ...]
     targets: tuple[int, ...]
@@ -60,16 +60,16 @@ class Window:
 
 @dataclass(frozen=True)
 class Row:
-    """A sequence that a model reads, and its predictions: (position, target token, index of the request)."""
+    """Input ids, and the predictions at their positions: (position, target token, index of the request)."""
 
     ids: tuple[int, ...]
     predictions: list[tuple[int, int, int]]
 
 
 def log_likelihoods(model: LanguageModel, requests: Sequence[Request], batch_tokens: int) -> Likelihoods:
-    """Score every request; a batch holds at most `batch_tokens` tokens, padding included, or a single row.
+    """Score every request, in batches of at most `batch_tokens` tokens, padding included, or of a single row.
 
-    Requests longer than the model's context lose their beginning.
+    Requests longer than the model's context are truncated at the beginning.
     """
     context = model.config.context
     windows = [window for i, request in enumerate(requests) for window in _windows(request, i, context)]
@@ -92,15 +92,15 @@ def log_likelihoods(model: LanguageModel, requests: Sequence[Request], batch_tok
 def log_probabilities(model: LanguageModel, ids: Tensor, positions: Tensor, targets: Tensor) -> Tensor:
     """Log-probability (N,) of each target (N,) at its position (N,), which is row * T + column of ids (B, T).
 
-    The head is the most expensive layer of a small model. A model that offers `hidden` and `head` applies it at these
-    positions only.
+    The head is the most expensive layer of a small model, so it is applied at these positions only if the
+    model has the methods `hidden` and `head`.
     """
     device = next((p.device for p in model.parameters()), ids.device)
     ids, positions, targets = ids.to(device), positions.to(device), targets.to(device)
     network: Any = model
     has_head = hasattr(network, "hidden") and hasattr(network, "head")
     states = (network.hidden(ids) if has_head else network(ids)).flatten(0, 1)  # (B*T, C) or (B*T, V)
-    # Choices of one token are predicted at the same position, which goes through the head once.
+    # Single-token choices are predicted at the same position: apply the head to it once.
     positions, position_of = torch.unique(positions, return_inverse=True)  # (P,), (N,)
     scores = torch.empty(len(targets), dtype=torch.float64, device=device)
     step = max(1, LOGITS_AT_ONCE // model.config.vocab_size)
@@ -114,9 +114,10 @@ def log_probabilities(model: LanguageModel, ids: Tensor, positions: Tensor, targ
 
 
 def _windows(request: Request, index: int, context: int) -> Iterator[Window]:
-    """Truncate a request from the left; the last token is not read, since it predicts nothing.
+    """Truncate a request from the left; its last token is not an input, since it predicts nothing.
 
-    A continuation longer than the context is split, so that each of its tokens has at least half a context.
+    A continuation longer than the context is split so that each of its tokens is predicted from at least half
+    a context.
     """
     ids = request.context + request.continuation
     size = len(request.continuation) if len(request.continuation) <= context else max(1, context // 2)
@@ -126,22 +127,23 @@ def _windows(request: Request, index: int, context: int) -> Iterator[Window]:
 
 
 def _rows(windows: Sequence[Window]) -> list[Row]:
-    """Let windows share a row where the ids of one start with all ids of the other.
+    """Merge windows into one row if the ids of one are a prefix of the ids of the other.
 
-    So four choices of one token after the same context cost one row, not four. In the sorted order a sequence comes
-    right before those that start with it, so in reverse only the newest row can hold the next sequence.
+    For example, four single-token choices after the same context need one row, not four. Sorted order puts a
+    sequence directly before those that start with it, so in reverse order only the newest row can contain the
+    next sequence.
     """
     rows: list[Row] = []
     for window in sorted(windows, key=lambda window: window.ids, reverse=True):
         if not rows or rows[-1].ids[: len(window.ids)] != window.ids:
             rows.append(Row(window.ids, []))
-        first = len(window.ids) - len(window.targets)  # the last token of the context predicts the first target
+        first = len(window.ids) - len(window.targets)  # the context's last token predicts the first target
         rows[-1].predictions.extend((first + i, target, window.request) for i, target in enumerate(window.targets))
     return rows
 
 
 def _batches(rows: list[Row], batch_tokens: int) -> Iterator[list[Row]]:
-    """Group rows of similar length, the longest first: little padding, and a batch that is too large fails at once."""
+    """Group rows of similar length, longest first, for little padding and so that memory runs out early."""
     batch: list[Row] = []
     for row in sorted(rows, key=lambda row: len(row.ids), reverse=True):
         if batch and (len(batch) + 1) * len(batch[0].ids) > batch_tokens:

@@ -1,4 +1,4 @@
-"""Minimal pairs (BLiMP; Warstadt et al. 2020): how often a model prefers the grammatical one of two sentences."""
+"""Minimal pairs (BLiMP; Warstadt et al. 2020): how often a model prefers the grammatical sentence of two."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from foundling.text.tokenizer import Tokenizer
 
 @dataclass(frozen=True)
 class Pair:
-    """Two sentences that differ in one point of grammar; `kind` names the point."""
+    """A grammatical and an ungrammatical sentence; `kind` names the point of grammar in which they differ."""
 
     good: str
     bad: str
@@ -30,7 +30,7 @@ class MinimalPairs:
     def score(
         self, model: LanguageModel, tokenizer: Tokenizer, *, batch_tokens: int, seed: int, control: bool = False
     ) -> BenchmarkScores:
-        """Accuracy over all pairs and by kind, by the log-probability of the whole sentence; there is no control."""
+        """Accuracy over all pairs and by kind, by log-likelihood of the sentence; `control` has no effect."""
         sentences = [sentence for pair in self.pairs for sentence in (pair.good, pair.bad)]
         requests = [Request((tokenizer.end_of_text,), tuple(tokenizer.encode(sentence))) for sentence in sentences]
         likelihoods = log_likelihoods(model, requests, batch_tokens)
@@ -41,11 +41,11 @@ class MinimalPairs:
             return BenchmarkAccuracy(**vars(accuracy([right[i] for i in indices])), chance=0.5)
 
         kinds = by_kind([pair.kind for pair in self.pairs], measure)
-        return BenchmarkScores(measure="likelihood of the sentence", cut=likelihoods.truncated, kinds=kinds)
+        return BenchmarkScores(measure="likelihood of the sentence", truncated=likelihoods.truncated, kinds=kinds)
 
 
 def read_pair(record: Mapping[str, Any]) -> Pair:
-    """The pair in a record of BLiMP; ValueError says what is wrong with the record."""
+    """The pair in a record of BLiMP; an invalid record raises ValueError."""
     for field in ("sentence_good", "sentence_bad"):
         if field not in record:
             raise ValueError(f"{field} is missing; the record has {', '.join(map(str, record))}; fix the record")

@@ -1,6 +1,6 @@
 """Multiple choice by likelihood, as HellaSwag and ARC are scored: the likeliest continuation is the answer.
 
-The model sees one choice at a time, never the choices side by side.
+Each choice is scored separately; the model never sees a list of choices.
 """
 
 import random
@@ -16,16 +16,15 @@ from foundling.metrics.evaluate import BenchmarkScores
 from foundling.settings.datasets import QuestionFields
 from foundling.text.tokenizer import Tokenizer
 
-# Padding and batch order change a float32 sum by less than this, so such a difference is a tie.
-TIE = 1e-5
+TIE = 1e-5  # nats; padding and batch order change a float32 sum by less, so smaller differences are ties
 
 
 @dataclass(frozen=True)
 class Question:
     """A query and its choices; `gold` is the index of the right one.
 
-    `first` and `last` are the choices that the query mentions first and last, if any; `control` is the query without
-    the part that holds the answer.
+    `first` and `last` are the choices that the query mentions first and last, if any; `control` is the query
+    without the part that contains the answer.
     """
 
     query: str
@@ -39,55 +38,56 @@ class Question:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Which questions were answered rightly: by raw likelihood, and by likelihood per character."""
+    """Which questions were answered correctly: by raw likelihood, and by likelihood per character."""
 
     raw: list[bool]
     per_character: list[bool]
     truncated: int
 
-    def right(self, normalised: bool) -> list[bool]:
-        return self.per_character if normalised else self.raw
+    def right(self, normalized: bool) -> list[bool]:
+        return self.per_character if normalized else self.raw
 
 
 @dataclass(frozen=True)
 class MultipleChoice:
     """Questions to score models on.
 
-    `template` turns a query into a prompt, such as "Question: {query}\\nAnswer:". `normalised` selects the likelihood
-    per character, as HellaSwag and ARC are reported, rather than the raw one.
+    `template` turns a query into a prompt, for example "Question: {query}\\nAnswer:". `normalized` selects
+    the likelihood per character, as reported for HellaSwag and ARC, instead of the raw likelihood.
     """
 
     questions: Sequence[Question]
     template: str
-    normalised: bool
+    normalized: bool
 
     def score(
         self, model: LanguageModel, tokenizer: Tokenizer, *, batch_tokens: int, seed: int, control: bool = False
     ) -> BenchmarkScores:
-        """Accuracy over all questions and by kind; with `control`, also the accuracy on the control queries."""
+        """Accuracy over all questions and by kind; with `control`, also that on the control queries."""
         outcomes = answer(model, tokenizer, self.questions, self.template, batch_tokens, seed)
-        blind = None
+        control_outcomes = None
         if control and all(question.control for question in self.questions):
             controls = [replace(question, query=question.control or "") for question in self.questions]
-            blind = answer(model, tokenizer, controls, self.template, batch_tokens, seed)
+            control_outcomes = answer(model, tokenizer, controls, self.template, batch_tokens, seed)
         has_mentions = any(question.first is not None for question in self.questions)
 
         def measure(indices: list[int]) -> BenchmarkAccuracy:
             chosen, n = [self.questions[i] for i in indices], len(indices)
-            right = outcomes.right(self.normalised)
-            other = outcomes.right(not self.normalised)
+            right = outcomes.right(self.normalized)
+            other = outcomes.right(not self.normalized)
+            without_story = control_outcomes.right(self.normalized) if control_outcomes else None
             return BenchmarkAccuracy(
                 **vars(accuracy([right[i] for i in indices])),
                 chance=sum(1 / len(question.choices) for question in chosen) / n,
                 other_accuracy=sum(other[i] for i in indices) / n,
                 first_mentioned=sum(_by_mention(q, q.first) for q in chosen) / n if has_mentions else None,
                 last_mentioned=sum(_by_mention(q, q.last) for q in chosen) / n if has_mentions else None,
-                control=sum(blind.right(self.normalised)[i] for i in indices) / n if blind else None,
+                control=sum(without_story[i] for i in indices) / n if without_story else None,
             )
 
         return BenchmarkScores(
-            measure="likelihood per character" if self.normalised else "likelihood",
-            cut=outcomes.truncated,
+            measure="likelihood per character" if self.normalized else "likelihood",
+            truncated=outcomes.truncated,
             kinds=by_kind([question.kind for question in self.questions], measure),
         )
 
@@ -100,7 +100,7 @@ def answer(
     batch_tokens: int,
     seed: int,
 ) -> Outcomes:
-    """Let the model answer each question by both measures."""
+    """Let the model answer each question, by raw likelihood and by likelihood per character."""
     requests = [
         continuation(tokenizer, template.format(query=question.query), choice)
         for question in questions
@@ -123,8 +123,8 @@ def answer(
 def continuation(tokenizer: Tokenizer, query: str, choice: str) -> Request:
     """The request for log p(" " + choice | end-of-text token + query).
 
-    Query and choice are encoded together and split where the query ends, as in lm-eval: in byte-pair encodings the
-    space belongs to the word that follows it.
+    Query and choice are encoded together and then split at the end of the query, as in lm-eval: in byte-pair
+    encodings a space is part of the token that follows it.
     """
     start = tokenizer.encode(query.rstrip())
     whole = tokenizer.encode(f"{query.rstrip()} {choice.strip()}")
@@ -138,16 +138,16 @@ def choose(scores: Sequence[Sequence[float]], seed: int) -> list[int]:
 
 
 def _by_mention(question: Question, mentioned: int | None) -> float:
-    """The expected score of choosing the mentioned choice; without one, of guessing."""
+    """The expected score of choosing the mentioned choice, or of guessing if none is mentioned."""
     return 1 / len(question.choices) if mentioned is None else float(mentioned == question.gold)
 
 
 def read_question(record: Mapping[str, Any], fields: QuestionFields) -> Question:
-    """The question in a record; ValueError says what is wrong with the record.
+    """The question in a record; an invalid record raises ValueError.
 
-    The choices are a list of texts or, as in ARC, texts with their labels: {text: […], label: […]} or a list of
-    {text, label}. Gold is one of those labels, or else the index of a choice (from 0, as a number or a string) or its
-    letter.
+    The choices are a list of texts or, as in ARC, texts with labels: {text: […], label: […]} or a list of
+    {text, label}. The gold answer is one of those labels; without labels, it is the index of a choice (from
+    0, as a number or a string) or its letter.
     """
     missing = [field for field in (fields.query, fields.choices, fields.gold) if field not in record]
     if missing:
@@ -169,7 +169,7 @@ def read_question(record: Mapping[str, Any], fields: QuestionFields) -> Question
 
 
 def excerpt(value: Any) -> str:
-    """A value as error messages show it."""
+    """The beginning of a value, for error messages."""
     return repr(value)[:60]
 
 

@@ -1,4 +1,4 @@
-"""How well a model predicts held-out text: loss, perplexity and bits per byte of a stream of token ids."""
+"""Loss, perplexity and bits per byte of a stream of held-out token ids."""
 
 import math
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from foundling.metrics.evaluate import HeldOut, TextLoss
 
 @dataclass(frozen=True)
 class TextNats:
-    """A text's negative log-likelihood `nats` over `tokens` predicted tokens, which are `bytes` bytes of UTF-8."""
+    """A text's negative log-likelihood in nats, its number of predicted tokens, and its size in bytes."""
 
     nats: float
     tokens: int
@@ -35,14 +35,14 @@ class TextNats:
 
 
 def text_nats(model: LanguageModel, ids: np.ndarray, text_bytes: int, batch_tokens: int) -> TextNats:
-    """Score `ids` (N,), which may be a memory map, in adjacent windows of the model's context: N-1 targets, each once.
+    """Score `ids` (N,), which may be a memory map, in adjacent windows of the context, each target once.
 
-    The first token of a window is predicted from one token only, so the loss is slightly higher than that of a sliding
-    window; training measures it the same way. Fewer than two tokens raise ValueError.
+    The first prediction in a window has a context of only one token, so the loss is slightly higher than with
+    a sliding window; validation during training does the same. Fewer than two tokens raise ValueError.
     """
     if len(ids) < 2:
         raise ValueError(
-            f"a held-out text of {len(ids)} tokens: must have at least 2; raise corpus.split.validation or add text"
+            f"a held-out text of {len(ids)} tokens: must have at least 2; increase corpus.split.validation or add text"
         )
     context, targets = model.config.context, len(ids) - 1
     step = max(1, batch_tokens // context) * context
@@ -50,7 +50,7 @@ def text_nats(model: LanguageModel, ids: np.ndarray, text_bytes: int, batch_toke
     for start in range(0, targets, step):
         chunk = torch.from_numpy(np.asarray(ids[start : start + step + 1]).astype(np.int64))
         full = (len(chunk) - 1) // context * context
-        # The full windows of the chunk are one batch; a shorter one at its end follows alone.
+        # The full windows of the chunk are one batch; a shorter window at its end is another.
         for first, last, width in ((0, full, context), (full, len(chunk) - 1, len(chunk) - 1 - full)):
             if last > first:
                 windows = chunk[first:last].view(-1, width)  # (B, T)
@@ -60,9 +60,10 @@ def text_nats(model: LanguageModel, ids: np.ndarray, text_bytes: int, batch_toke
 
 
 def held_out_metrics(model: LanguageModel, texts: Mapping[str, tuple[np.ndarray, int]], batch_tokens: int) -> HeldOut:
-    """Metrics of texts (name to ids and bytes of UTF-8) as a whole and, if there are several, of each.
+    """Metrics over all texts {name: (ids, size in bytes)} and, if there are several, of each.
 
-    A text of fewer than two tokens has nothing to predict and is left out; if that leaves none, ValueError.
+    Texts of fewer than two tokens have nothing to predict and are left out; ValueError if no other text
+    remains.
     """
     readable = {name: text for name, text in texts.items() if len(text[0]) > 1} or texts
     nats = {name: text_nats(model, ids, size, batch_tokens) for name, (ids, size) in readable.items()}

@@ -1,4 +1,4 @@
-"""Texts that a model writes after prompts, each drawn with a seed of its own."""
+"""Continuations of prompts, each sampled with its own seed."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from foundling.text.tokenizer import Tokenizer
 
 
 def samples(model: LanguageModel, tokenizer: Tokenizer, settings: Samples, seed: int) -> list[dict[str, Any]]:
-    """`settings.count` texts for each prompt, as {"prompt", "text", "seed"}; the text does not repeat the prompt."""
+    """`settings.count` continuations of each prompt, as {"prompt", "text", "seed"}."""
     rows = []
     for prompt in settings.prompts:
         for number in range(settings.count):

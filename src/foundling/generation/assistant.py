@@ -1,4 +1,4 @@
-"""A conversation with a chat model: a user's message in, the response out as a stream of text."""
+"""A conversation with a chat model, which streams its response to each user message."""
 
 from collections.abc import Generator, Iterable, Iterator
 
@@ -12,7 +12,7 @@ REPLACEMENT = "\ufffd"  # decoded in place of an incomplete character
 
 
 def decode_stream(tokenizer: Tokenizer, ids: Iterable[int]) -> Iterator[str]:
-    """Decode ids as they come, into pieces of whole characters."""
+    """Decode a stream of ids into a stream of texts, each of complete characters."""
     pending: list[int] = []
     for token in ids:
         pending.append(token)
@@ -27,8 +27,9 @@ def decode_stream(tokenizer: Tokenizer, ids: Iterable[int]) -> Iterator[str]:
 class Assistant:
     """A chat model and its conversation.
 
-    When the conversation leaves too little of the context for a response, its oldest turns are dropped from the
-    prompt, then the beginning of the newest message. `dropped` counts the messages that the last prompt left out.
+    If the conversation leaves too little of the context for a response, its oldest turns are dropped from the
+    prompt, then the beginning of the newest message. `dropped` is the number of messages missing from the
+    last prompt.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Assistant:
         self.dropped = 0
 
     def reply(self, text: str) -> Generator[str]:
-        """Stream the response to a user's message; both become part of the conversation, however far it was read."""
+        """Stream the response to a user message; both join the conversation, even if reading stops early."""
         self.messages.append(Message(USER, text))
         response = ""
         try:
@@ -70,7 +71,7 @@ class Assistant:
             self.messages.append(Message(ASSISTANT, response.strip()))
 
     def _prompt(self) -> list[int]:
-        """The ids of the latest turns that leave room for a response."""
+        """The ids of as many of the latest turns as leave enough of the context for a response."""
         system = [Message(SYSTEM, self.system)] if self.system else []
         for first in range(0, len(self.messages), 2):  # a turn is a user's message and the response
             ids = render_prompt([*system, *self.messages[first:]], self.template, self.tokenizer)

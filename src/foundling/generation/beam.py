@@ -1,4 +1,4 @@
-"""Sentences in, their translations out: beam search with a length penalty; a beam of 1 decodes greedily.
+"""Translate sentences by beam search with a length penalty; a beam of 1 is greedy decoding.
 
 Shapes: B sentences, K beams, N = B·K rows, S source tokens, T tokens written so far, V vocabulary.
 """
@@ -18,7 +18,7 @@ from foundling.text.tokenizer import Tokenizer
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A translation without its end token, its normalised score, and whether it reached the end token."""
+    """A translation without its end token, its normalized score, and whether it reached the end token."""
 
     ids: list[int]
     score: float
@@ -28,10 +28,10 @@ class Hypothesis:
 def translate(
     model: Translator, tokenizer: Tokenizer, texts: Sequence[str], search: BeamSearch
 ) -> tuple[list[str], int]:
-    """The translation of each text, and how many texts were truncated to the model's context.
+    """Translate texts; returns the translations, and how many texts were truncated to the model's context.
 
-    Texts of similar length share a batch of at most `search.batch_tokens` source tokens, counting padding and
-    beams. The translation of a blank text is empty.
+    Texts of similar length share a batch of at most `search.batch_tokens` source tokens, including padding
+    and all beams. The translation of a blank text is empty.
     """
     end, longest = tokenizer.end_of_text, model.config.context - 1
     encoded = [tokenizer.encode(" ".join(text.split())) for text in texts]
@@ -52,11 +52,11 @@ def translate(
 def beam_search(
     model: Translator, rows: Sequence[Sequence[int]], end: int, search: BeamSearch, cached: bool = True
 ) -> list[Hypothesis]:
-    """The hypothesis with the best normalised score for each row of source ids.
+    """The hypothesis with the best normalized score for each row of source ids.
 
-    Extends the K most likely partial translations of each sentence until K hypotheses have ended; sentences that
-    are finished leave the batch. `cached=False` recomputes the whole translation for every token: the reference
-    for the cached path.
+    Extends the K most likely partial translations of each sentence until K hypotheses have ended; finished
+    sentences are removed from the batch. `cached=False` recomputes the whole translation for every token, as
+    a reference to test the cache against.
     """
     k, device = search.beam, next(model.parameters()).device
     lengths = torch.tensor([len(row) for row in rows], device=device)
@@ -81,7 +81,8 @@ def beam_search(
             ids = [*written[parents[row, rank], 1:].tolist(), int(tokens[row, rank])]
             hypotheses[active[row]].append(_hypothesis(ids, float(scores[row, rank]), end, search))
         stay = [row for row, i in enumerate(active) if len(hypotheses[i]) < k and not at_limit[row]]
-        # Each beam has one extension that ends, so of 2K extensions at least K do not: keep the best of these.
+        # Each beam has only one extension by the end token, so at least K of 2K do not end: keep the best of
+        # those.
         kept = is_end[stay].int().argsort(dim=1, stable=True)[:, :k]  # (B, K)
         scores, parents, tokens = (values[stay].gather(1, kept) for values in (scores, parents, tokens))
         active, selected = [active[row] for row in stay], parents.flatten()  # (N,)
@@ -103,9 +104,10 @@ def _next_log_probabilities(
 
 
 def _best_extensions(scores: Tensor, log_p: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The best `count` extensions of each sentence's beams by a token, from scores (B, K) and log_p (N, V).
+    """The best `count` one-token extensions of each sentence's beams, from scores (B, K) and log_p (N, V).
 
-    Returns their log-probabilities, the rows (of N) that they extend, and their tokens, (B, count) each.
+    Returns their log-probabilities, the rows (0 to N - 1) that they extend, and their tokens, each (B,
+    count).
     """
     b, k = scores.shape
     totals = (scores.view(-1, 1) + log_p).view(b, -1)  # (B, K·V)

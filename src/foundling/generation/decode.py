@@ -1,4 +1,4 @@
-"""Continuing text: token by token as a stream, or many prompts at once by greedy decoding."""
+"""Continue text: one prompt as a stream of tokens, or a batch of prompts by greedy decoding."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -41,10 +41,11 @@ def _next_tokens(
     generator: torch.Generator | None = None,
     cached: bool = True,
 ) -> Iterator[Tensor]:
-    """Yield the next token (B,) of each row of window (B, T), over and over.
+    """Yield the next token (B,) of each row of window (B, T), endlessly.
 
-    A text that outgrows the context is continued from its last half, which is read again. `cached=False`
-    recomputes the whole window for every token, as a model without a cache does: the reference for the cached path.
+    When the window exceeds the context, only its last half is kept and encoded again. `cached=False`
+    recomputes the whole window for every token, as for a model without a cache: the reference to test the
+    cache against.
     """
     context = model.config.context
     window = window[:, -context:]
@@ -90,7 +91,7 @@ def complete(
 
 @torch.inference_mode()
 def _greedy(model: LanguageModel, window: Tensor, max_new_tokens: int, end_of_text: int) -> list[list[int]]:
-    """Continue window (B, T) until every row has ended or is full; rows may have tokens after the end token."""
+    """Continue window (B, T) until each row has ended, or to the limit; tokens may follow an end token."""
     window = window.to(next(model.parameters()).device)
     ended = torch.zeros(len(window), dtype=torch.bool, device=window.device)
     written = window[:, :0]
@@ -105,6 +106,6 @@ def _greedy(model: LanguageModel, window: Tensor, max_new_tokens: int, end_of_te
 def continue_text(
     model: LanguageModel, tokenizer: Tokenizer, prompt: str, max_new_tokens: int, sampling: Sampling, seed: int
 ) -> str:
-    """The text with which the model continues a prompt; after an empty one it starts a new document."""
+    """The model's continuation of a prompt; an empty prompt starts a new document."""
     ids = tokenizer.encode(prompt) if prompt else [tokenizer.end_of_text]
     return tokenizer.decode(list(generate(model, ids, max_new_tokens, sampling, tokenizer.end_of_text, seed)))

@@ -16,10 +16,10 @@ def sample(logits: Tensor, sampling: Sampling, generator: torch.Generator | None
 
 
 def distribution(logits: Tensor, sampling: Sampling) -> Tensor:
-    """The probabilities (B, V) that tokens are sampled with, after temperature, top-k and top-p.
+    """The probabilities (B, V) to sample from: logits after temperature, top-k and top-p.
 
-    top_k keeps the k most likely tokens (Fan et al. 2018), top_p the fewest whose probabilities sum to at
-    least p (Holtzman et al. 2020).
+    top_k keeps the k most likely tokens (Fan et al. 2018); top_p keeps the smallest set of most likely tokens
+    whose probabilities sum to at least p (Holtzman et al. 2020).
     """
     logits = logits.float() / sampling.temperature
     if sampling.top_k is not None and sampling.top_k < logits.size(-1):

@@ -1,4 +1,4 @@
-"""What the stages measured: one schema for each metrics/*.json, shared by the stage that writes it and its readers.
+"""The schemas of metrics/*.json, each shared by the stage that writes the file and the code that reads it.
 
 A schema is a frozen dataclass whose fields are the keys of the file, in order:
 
@@ -6,7 +6,7 @@ A schema is a frozen dataclass whose fields are the keys of the file, in order:
     class Pretrain:
         val_loss: float            # the key "val/loss"
         tokens: int
-        sources: Mapping[str, Text] | None = None   # a field that has its default is left out of the file
+        sources: Mapping[str, Text] | None = None   # a field with its default value is omitted from the file
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 def _key(field: str) -> str:
-    """The metric's name, as in W&B and the progress bar: val_loss -> val/loss."""
+    """The metric's name in the file, in W&B and in the progress bar: val_loss -> val/loss."""
     return field.replace("val_", "val/", 1) if field.startswith("val_") else field
 
 
@@ -34,7 +34,7 @@ def write_metrics(path: Path | str, metrics: Any) -> None:
 
 
 def read_metrics(path: Path | str, schema: type[T]) -> T:
-    """Read what `write_metrics` wrote; a missing or invalid file raises ValueError that names it."""
+    """Read a file of `write_metrics`; a missing or invalid file raises ValueError that names it."""
     return from_plain(read_json(path), schema, path)
 
 
@@ -44,7 +44,7 @@ def to_plain(metrics: Any) -> Any:
 
 
 def from_plain(values: Any, schema: type[T], path: Path | str) -> T:
-    """JSON values, which `path` holds, as an instance of a schema."""
+    """JSON values read from `path` as an instance of a schema."""
     try:
         return build(schema, values, "")
     except ValueError as error:

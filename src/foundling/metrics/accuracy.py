@@ -1,4 +1,4 @@
-"""Accuracies with their intervals, as several metrics files have them."""
+"""Accuracies with intervals, which several metrics files contain."""
 
 from pydantic.dataclasses import dataclass
 
@@ -17,20 +17,20 @@ class Accuracy:
 
 @dataclass(frozen=True, config=SCHEMA, kw_only=True)
 class BenchmarkAccuracy(Accuracy):
-    """Accuracy on benchmark items, and what models that do not understand them reach."""
+    """Accuracy on benchmark items, and the accuracies of simple baselines."""
 
     chance: float
     other_accuracy: float | None = None  # by the other likelihood: raw, or per character
-    first_mentioned: float | None = None  # of the choice that the query mentions first
+    first_mentioned: float | None = None  # of always choosing what the query mentions first
     last_mentioned: float | None = None
     control: float | None = None  # of the same model without the story
 
 
 @dataclass(frozen=True, config=SCHEMA, kw_only=True)
 class AnswerScores(Accuracy):
-    """Answers to instructions: correct ones, and how they compare with the expected answers."""
+    """Answers to instructions: how many are correct, and how similar they are to the expected answers."""
 
-    exact: float  # fraction that equals the expected answer, white space aside
+    exact: float  # fraction that equals the expected answer up to white space
     stopped: float  # fraction that ends with the end-of-text token
     rouge_l: float  # mean, 0 to 1
     chrf: float  # 0 to 100

@@ -11,7 +11,7 @@ from foundling.metrics.forgetting import Forgetting
 
 @dataclass(frozen=True, config=SCHEMA, kw_only=True)
 class Texts:
-    """Counts of texts: read, dropped, and left in each split."""
+    """Counts of texts: read, dropped, and kept in each split."""
 
     read: int
     missing: int  # rows without a text or a label
@@ -21,12 +21,12 @@ class Texts:
     train: int
     validation: int
     test: int
-    cut: int  # longer than the context
+    truncated: int  # longer than the context
 
 
 @dataclass(frozen=True, config=SCHEMA, kw_only=True)
 class Best:
-    """The validation with the lowest loss, whose weights are kept."""
+    """The validation with the lowest loss; the weights at that step are kept."""
 
     step: int
     val_loss: float
@@ -35,7 +35,7 @@ class Best:
 
 @dataclass(frozen=True, config=SCHEMA, kw_only=True)
 class Training:
-    """What was trained, and for how long."""
+    """Which weights were trained, and for how long."""
 
     train: str  # head, last, all or lora
     parameters: int  # trained ones
@@ -50,7 +50,7 @@ class LabelScores:
     precision: float
     recall: float
     f1: float
-    support: int  # texts that have it
+    support: int  # texts with this label
 
 
 @dataclass(frozen=True, config=SCHEMA, kw_only=True)
@@ -67,7 +67,7 @@ class ModelScores(Accuracy):
     """One model on the test texts."""
 
     macro_f1: float
-    roc_auc: float | None = None  # with two labels, of a model that gives scores
+    roc_auc: float | None = None  # with two labels, if the model returns scores
     labels: Mapping[str, LabelScores]
     ahead: Difference | None = None  # of the classifier over this model
 

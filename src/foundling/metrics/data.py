@@ -41,7 +41,7 @@ class LeftOutFiles:
 
 @dataclass(frozen=True, config=SCHEMA, kw_only=True)
 class Data:
-    """The vocabulary, the shards, and what was changed on the way."""
+    """The vocabulary, the shards, and what of the corpus was left out or changed."""
 
     vocab_size: int
     rows: tuple[Shard, ...]

@@ -10,7 +10,7 @@ from foundling.metrics.accuracy import BenchmarkAccuracy
 
 @dataclass(frozen=True, config=SCHEMA, kw_only=True)
 class TextLoss:
-    """How well a text is predicted."""
+    """How well a model predicts a text."""
 
     val_loss: float  # nats per token
     val_perplexity: float
@@ -30,7 +30,7 @@ class BenchmarkScores:
     """A model's result on a benchmark."""
 
     measure: str
-    cut: int  # texts longer than the context, truncated at the beginning
+    truncated: int  # texts longer than the context, truncated at the beginning
     kinds: Mapping[str, BenchmarkAccuracy]  # `all` first
 
 

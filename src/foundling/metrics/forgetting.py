@@ -1,4 +1,4 @@
-"""What a model still does of its base's tasks, as metrics/classify.json and metrics/instruct.json have it."""
+"""How well a model still does its base's tasks, in metrics/classify.json and metrics/instruct.json."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""metrics/instruct.json: the answers of the base model and of the tuned model to the same held-out prompts."""
+"""metrics/instruct.json: the base model's and the tuned model's answers to the same held-out prompts."""
 
 from collections.abc import Mapping
 
@@ -20,12 +20,12 @@ class Interval:
 
 @dataclass(frozen=True, config=SCHEMA, kw_only=True)
 class JudgeScores:
-    """The scores of a judge, 0 to 100, with their 95 % bootstrap interval."""
+    """A judge's mean score, 0 to 100, with its 95 % bootstrap interval."""
 
     model: str | None
     versions: tuple[str, ...]
     n: int
-    without_mark: int  # replies that hold no score
+    without_score: int  # replies without a score
     mean: float
     low: float
     high: float
@@ -36,12 +36,12 @@ class ModelScores:
     """One model."""
 
     rouge_l: Interval
-    signatures: Mapping[str, str]  # how a score is computed
+    signatures: Mapping[str, str]  # how each score is computed
     kinds: Mapping[str, AnswerScores]  # `all` first
     answer_loss: float  # nats per token of the expected answers
-    knows: Forgetting
+    forgetting: Forgetting
     judge: JudgeScores | None
-    second_turn: AnswerScores | None = None  # with each prompt as the second turn of a conversation: tuned model only
+    second_turn: AnswerScores | None = None  # tuned model only: each prompt as a conversation's second turn
 
 
 @dataclass(frozen=True, config=SCHEMA, kw_only=True)
@@ -50,7 +50,7 @@ class Instruct:
 
     dataset: str
     examples: Mapping[str, int]  # by split
-    changes: Mapping[str, int]  # what of the data was left out or changed, by reason
+    changes: Mapping[str, int]  # records that were left out or changed, by reason
     checks: str
     base: ModelScores
     tuned: ModelScores

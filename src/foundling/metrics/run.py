@@ -1,4 +1,4 @@
-"""metrics/*_run.json: the run that made a model; it differs from run to run, as the model does not."""
+"""metrics/*_run.json: the run that trained a model. Unlike the model, it differs from run to run."""
 
 from collections.abc import Mapping
 
@@ -14,12 +14,12 @@ class Run:
     weights_sha256: str
     commit: str | None  # None outside of a git repository
     dirty: bool | None  # whether tracked files had uncommitted changes
-    overrides: tuple[str, ...]  # of the command line and the selection
+    overrides: tuple[str, ...]  # of the command line and of params.yaml
     python: str
     machine: str
     device: str
     seconds: Mapping[str, float]
     tokens_per_second: int
-    wandb: str | None  # address of the W&B run
+    wandb: str | None  # URL of the W&B run
     deterministic: bool | None = None
-    parts: int | None = None  # microbatches that each batch was split into
+    microbatches: int | None = None  # per batch

@@ -1,4 +1,4 @@
-"""metrics/train_translator.json: a translator, and how well it translates the test split."""
+"""metrics/train_translator.json: a translator's training, and its scores on the test split."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -28,7 +28,7 @@ class Pairs:
 
 @dataclass(frozen=True, config=SCHEMA, kw_only=True)
 class Training:
-    """The translator after its last step, on the validation split: losses in nats per token, and greedy BLEU."""
+    """The translator after its last step, on the validation split: nats per token, and greedy BLEU."""
 
     val_loss: float
     val_perplexity: float

@@ -117,7 +117,7 @@ def origin(material: Material) -> list[tuple[str, str]]:
     rows = [
         ("corpus", describe_corpus(settings.corpus)),
         ("model", describe_model(settings.model)),
-        ("training", f"{pretrain.max_steps:,} steps of {per_step:,} tokens, initialised from {pretrain.init_from}"),
+        ("training", f"{pretrain.max_steps:,} steps of {per_step:,} tokens, initialized from {pretrain.init_from}"),
         ("seed", str(settings.seed)),
         ("commit", f"{run.commit or 'unknown (not a git repository)'}{dirty}"),
         ("weights", f"sha256 {run.weights_sha256}"),
@@ -135,7 +135,9 @@ def describe_arithmetic(run: Run) -> str:
         True: "deterministic: the same settings give the same bytes on this kind of machine",
         False: "not deterministic (runtime.deterministic=false): sums may differ in their last bits from run to run",
     }[run.deterministic]
-    return text + (f"; each batch in {run.parts} parts, to fit into memory" if (run.parts or 1) > 1 else "")
+    return text + (
+        f"; each batch in {run.microbatches} microbatches, to fit into memory" if (run.microbatches or 1) > 1 else ""
+    )
 
 
 def describe_corpus(corpus: Corpus) -> str:

@@ -306,7 +306,7 @@ class Benchmark(Dataset):
     scoring: Literal["multiple_choice", "minimal_pairs"]
     fields: QuestionFields = QuestionFields(query="query", choices="choices", gold="gold")
     template: str = "{query}"  # how a query becomes a prompt
-    normalised: bool = False  # whether a choice's log-likelihood is divided by its number of characters
+    normalized: bool = False  # whether a choice's log-likelihood is divided by its number of characters
 
 
 def _check_names(benchmarks: Mapping[str, Benchmark]) -> Mapping[str, Benchmark]:

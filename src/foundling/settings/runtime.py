@@ -167,7 +167,7 @@ class Hardware:
     devices: Positive
     precision: str  # what pretrain.precision=auto means here
     peak: Mapping[NumberFormat, Annotated[float, Gt(0)]] | None  # FLOP/s of one device
-    utilisation: Annotated[float, Gt(0), Le(1)]  # the share of the peak that training reaches
+    utilization: Annotated[float, Gt(0), Le(1)]  # the share of the peak that training reaches
     memory: PositiveNumber | None  # bytes per device
     power: NonNegative | None  # watts per device
     price: NonNegative | None  # dollars per device and hour

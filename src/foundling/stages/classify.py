@@ -36,7 +36,7 @@ TOKENS, BENCHMARKS = Path("data/tokens"), Path("data/raw/benchmarks")
 
 
 def run(job: Job) -> float:
-    """Train, compare, publish; returns the validation loss, which a sweeper may minimise."""
+    """Train, compare, publish; returns the validation loss, which a sweeper may minimize."""
     settings = job.settings.classify
     stage = TrainingRun(job, "classify", sections=(*SHAPED_BY, "classify"), inputs=[TEXTS / META], parent=BASE)
     require_base(BASE, job.recipe)
@@ -59,7 +59,7 @@ def run(job: Job) -> float:
     sizes = {split: len(examples) for split, examples in texts.splits.items()}
     metrics = Classify(
         dataset=settings.dataset.name,
-        texts=Texts(**texts.counts, **sizes, cut=truncated),
+        texts=Texts(**texts.counts, **sizes, truncated=truncated),
         changes=dict(changes),
         training=Training(
             train=settings.train,

@@ -46,7 +46,7 @@ TOKENS, BENCHMARKS = Path("data/tokens"), Path("data/raw/benchmarks")
 
 
 def run(job: Job) -> float:
-    """Train, save and evaluate; returns the accuracy of the tuned model, which a sweeper may maximise."""
+    """Train, save and evaluate; returns the accuracy of the tuned model, which a sweeper may maximize."""
     settings = job.settings.instruct
     sections = (*SHAPED_BY, "instruct")
     training = TrainingRun(job, "instruct", sections=sections, inputs=[RAW / "meta.json"], parent=BASE)
@@ -124,7 +124,7 @@ def _score(
         signatures={"rouge_l": rouge_signature(answers)},
         kinds=score_by_kind(answers),
         answer_loss=answer_loss(model, tokenizer, template, examples, batch_tokens),
-        knows=probe.measure(model, batch_tokens),
+        forgetting=probe.measure(model, batch_tokens),
         judge=judge(answers, settings.judge, settings.seed),
     )
     return answers, scores

@@ -22,7 +22,7 @@ SAMPLES = "training_samples.jsonl"
 
 
 def run(job: Job) -> float:
-    """Train, save, record; returns the validation loss, which a sweeper may minimise."""
+    """Train, save, record; returns the validation loss, which a sweeper may minimize."""
     settings, runtime = job.settings.pretrain, job.settings.runtime
     parent = None if settings.init_from == SCRATCH else Path(settings.init_from)
     inputs = [TOKENS / "meta.json", TOKENIZER]

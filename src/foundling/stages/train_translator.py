@@ -28,7 +28,7 @@ PAIRS = Path("data/raw/train_translator")
 
 
 def run(job: Job) -> float:
-    """Train, translate the test split, and publish; returns the BLEU of beam search, which a sweep may maximise."""
+    """Train, translate the test split, and publish; returns the BLEU of beam search, which a sweep may maximize."""
     settings, source = job.settings.train_translator, PAIRS / "meta.json"
     training = TrainingRun(job, "train_translator", sections=["train_translator"], inputs=[source])
     changes: Counter[str] = Counter()

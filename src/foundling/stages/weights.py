@@ -6,7 +6,7 @@ from foundling.artifacts import atomic_folder, write_json
 from foundling.data.pretrained import fetch_weights
 from foundling.settings import Job
 
-WEIGHTS, NOTE = Path("data/raw/weights"), "asked.json"
+WEIGHTS, NOTE = Path("data/raw/weights"), "settings.json"
 
 
 def run(job: Job) -> None:

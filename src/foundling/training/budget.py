@@ -1,4 +1,4 @@
-"""Before a training starts: a warning if it will not fit into this machine's memory, or will take too long."""
+"""Warn before a training that will not fit into this machine's memory, or will take too long."""
 
 import copy
 import logging
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-from foundling.costs import HOUR, activation_bytes, free_memory, parts_that_fit, precision_of, state_bytes
+from foundling.costs import HOUR, activation_bytes, free_memory, microbatches_that_fit, precision_of, state_bytes
 from foundling.device import automatic_precision
 from foundling.model.gpt import GPT
 from foundling.model.interface import LanguageModel
@@ -28,27 +28,28 @@ def warn(
     runtime: Runtime,
     device: torch.device,
 ) -> None:
-    """Warn in one line of what will not fit, else of what will take longer than runtime.budget_hours.
+    """Log a one-line warning if the training exceeds the memory, or else if it exceeds runtime.budget_hours.
 
-    The time is that of three steps on a copy of the network; validation and compilation are not counted.
+    The time is extrapolated from three steps on a copy of the network; validation and compilation are not
+    included.
     """
     if not settings.max_steps:
         return
     precision = precision_of(settings.precision, automatic_precision(device))
     shape, accumulate = network.config, settings.accumulate
     windows = math.ceil(settings.batch_size / accumulate / _device_count(runtime.trainer, device))
-    state = needed = 0.0  # unknown for an architecture of the user's own
+    state = needed = 0.0  # bytes; unknown for a custom architecture
     if isinstance(network, GPT):
         state = sum(state_bytes(shape, settings.optimizer.target.rpartition(".")[2], precision).values())
         needed = state + activation_bytes(shape, windows * shape.context, precision, checkpointed=False)
     free = float(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else free_memory()
     if needed > free:
-        parts = parts_that_fit(shape, windows, precision, free - state)
+        count = microbatches_that_fit(shape, windows, precision, free - state)
         fix = "choose a smaller model, a shorter model.context or a larger machine"
-        if parts is not None:
-            fix = f"try pretrain.accumulate={parts * accumulate}, which computes the same in smaller parts"
+        if count is not None:
+            fix = f"try pretrain.accumulate={count * accumulate}, which computes the same in smaller microbatches"
         log.warning(
-            f"pretrain: about {needed / GIB:,.1f} GiB of memory are needed and {free / GIB:,.1f} are free; {fix}"
+            f"pretrain: needs about {needed / GIB:,.1f} GiB of memory, but only {free / GIB:,.1f} GiB are free; {fix}"
         )
     elif runtime.budget_hours is not None:
         speed = measure(
@@ -70,7 +71,7 @@ def warn(
 
 
 def _device_count(trainer: Trainer, device: torch.device) -> int:
-    """How many devices share a batch."""
+    """The number of devices that a batch is divided among."""
     if device.type != "cuda":
         return 1
     if isinstance(trainer.devices, tuple):

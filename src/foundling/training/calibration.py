@@ -35,10 +35,11 @@ def measure(
     seconds: float,
     min_steps: int,
 ) -> Speed:
-    """Train `network`, in place and on its device, for so many seconds, but at least `min_steps` timed steps.
+    """Train `network`, in place and on its device, for `seconds`, but for at least `min_steps` timed steps.
 
-    A step is what training does: `accumulate` microbatches of `batch_size` windows in all, gradients clipped, the
-    optimizer. The state of the random number generators does not change.
+    A step does what a training step does: forward and backward passes of `accumulate` microbatches,
+    `batch_size` windows in total, then gradient clipping and the optimizer's update. The random number
+    generators keep their state.
     """
     config: Any = network.config
     device = next(network.parameters()).device

@@ -1,4 +1,4 @@
-"""A training's whole state as one file: tensors by safetensors, the rest as JSON in its header, never a pickle.
+"""A training's whole state as one file: tensors by safetensors, the rest as JSON in its header; no pickle.
 
 The file's name holds the step and the sha256 of its bytes, so that a damaged file is recognized.
 """
@@ -18,14 +18,14 @@ from foundling.artifacts import fsync_folder, sha256, staging_path
 from foundling.scratch import list_checkpoints
 
 log = logging.getLogger(__name__)
-KEPT = 2  # the newest, and the one before in case the newest is damaged
-TENSOR = "tensor:"  # marks in the JSON where a tensor stands, and which
+KEPT = 2  # files: the newest checkpoint, and the one before in case the newest is damaged
+TENSOR = "tensor:"  # prefix of the name that replaces a tensor in the JSON
 
 
 def save(folder: Path, step: int, state: Mapping[str, Any]) -> Path:
-    """Write the state of a step atomically and remove all but the newest files; a full disk raises OSError."""
+    """Write the state after a step atomically and remove older files but one; a full disk raises OSError."""
     tensors: dict[str, Tensor] = {}
-    plain = _take_out(state, "", tensors)
+    plain = _extract_tensors(state, "", tensors)
     part = staging_path(folder / "checkpoint")
     try:
         save_file(tensors, part, metadata={"state": json.dumps(plain)})
@@ -35,8 +35,8 @@ def save(folder: Path, step: int, state: Mapping[str, Any]) -> Path:
         os.replace(part, path)
     except SafetensorError as error:
         raise OSError(
-            f"no checkpoint of step {step:,} can be written into {folder} ({error}); free some space, and the same "
-            "command resumes from the one before"
+            f"cannot write the checkpoint of step {step:,} to {folder} ({error}); free some disk space and run the "
+            "same command again: it resumes from the previous checkpoint"
         ) from None
     finally:
         part.unlink(missing_ok=True)
@@ -51,30 +51,30 @@ def load(folder: Path) -> dict[str, Any] | None:
     for path in list_checkpoints(folder):
         if path.stem.endswith(sha256(path)):
             with safe_open(path, framework="pt") as file:
-                return _put_back(json.loads(file.metadata()["state"]), file)
+                return _restore_tensors(json.loads(file.metadata()["state"]), file)
         log.warning(f"{path} is damaged (its sha256 is not the one in its name); using the checkpoint before it")
         path.unlink()
     return None
 
 
-def _take_out(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
-    """The value as JSON has it; each tensor goes into `tensors` and leaves its name."""
+def _extract_tensors(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+    """The value as JSON: each tensor is moved to `tensors` and replaced by its name."""
     if isinstance(value, Tensor):
         tensors[name] = value.detach().cpu().contiguous()
         return TENSOR + name
     if isinstance(value, Mapping):
-        return {str(key): _take_out(inner, f"{name}/{key}", tensors) for key, inner in value.items()}
+        return {str(key): _extract_tensors(inner, f"{name}/{key}", tensors) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_take_out(inner, f"{name}/{i}", tensors) for i, inner in enumerate(value)]
+        return [_extract_tensors(inner, f"{name}/{i}", tensors) for i, inner in enumerate(value)]
     return value
 
 
-def _put_back(value: Any, file: Any) -> Any:
-    """The value with its tensors, on the CPU."""
+def _restore_tensors(value: Any, file: Any) -> Any:
+    """The value with the tensors in place of their names, on the CPU."""
     if isinstance(value, str) and value.startswith(TENSOR):
         return file.get_tensor(value.removeprefix(TENSOR))
     if isinstance(value, dict):
-        return {key: _put_back(inner, file) for key, inner in value.items()}
+        return {key: _restore_tensors(inner, file) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_put_back(inner, file) for inner in value]
+        return [_restore_tensors(inner, file) for inner in value]
     return value

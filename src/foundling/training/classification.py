@@ -1,7 +1,7 @@
 """Classification as a LightningModule: batches (ids, lengths, labels), cross-entropy over the labels.
 
-An optional auxiliary loss, next-token prediction on the same texts, keeps the trunk a language model and adapts it to
-these texts (Radford et al. 2018, 3.2).
+An optional auxiliary loss, next-token prediction on the same texts, preserves the trunk as a language model
+and adapts it to these texts (Radford et al. 2018, 3.2).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,9 +23,9 @@ from foundling.training.optim import Schedule
 class ClassificationModule(TrainingModule):
     """Train `network` on (ids, lengths, labels); validate over the whole split.
 
-    `head_rate` multiplies the learning rate of the head, which starts at zero; `language_loss` is the weight of the
-    auxiliary loss; `label_smoothing` spreads that fraction of the target over all labels (Szegedy et al. 2016, 7);
-    `class_weights` (K,) weighs the labels, None all alike.
+    `head_rate` multiplies the learning rate of the head, which starts at zero; `language_loss` is the weight
+    of the auxiliary loss; `label_smoothing` spreads that fraction of the target over all labels (Szegedy et
+    al. 2016, 7); `class_weights` (K,) are the labels' weights in the loss; None weights all labels equally.
     """
 
     measures = ("val/loss", "val/accuracy")
@@ -52,7 +52,7 @@ class ClassificationModule(TrainingModule):
         self.register_buffer("class_weights", class_weights, persistent=False)
 
     def loss(self, microbatch: Batch, batch: Batch) -> Tensor:
-        """The mean over the texts; the auxiliary loss is a mean over their tokens."""
+        """The mean over texts, plus the weighted auxiliary loss, which is a mean over tokens."""
         ids, lengths, labels = microbatch
         hidden = self.network.trunk.hidden(ids)  # (B, T, C)
         logits = self.network.classify(hidden, lengths).float()  # (B, K)
@@ -65,12 +65,12 @@ class ClassificationModule(TrainingModule):
             loss = loss / (len(batch[2]) if self.class_weights is None else self.class_weights[batch[2]].sum())
         if self.language_loss:
             logits = self.network.trunk.head(hidden[:, :-1])  # (B, T - 1, V)
-            token_loss = next_token_loss(logits, following(ids, lengths), reduction)
+            token_loss = next_token_loss(logits, next_tokens(ids, lengths), reduction)
             loss = loss + self.language_loss * token_loss / (1 if is_whole else (batch[1] - 1).sum())
         return loss
 
     def validation_sums(self, batch: Batch) -> Tensor:
-        """Nats, correct predictions and texts."""
+        """The sum of the losses in nats, and the numbers of correct predictions and of texts."""
         ids, lengths, labels = batch
         logits = self.network(ids, lengths).float()
         nats = F.cross_entropy(logits, labels, reduction="sum")
@@ -82,14 +82,14 @@ class ClassificationModule(TrainingModule):
         return {"val/loss": nats / texts, "val/accuracy": correct / texts}
 
 
-def following(ids: Tensor, lengths: Tensor) -> Tensor:
-    """Targets (B, T - 1) of next-token prediction: the next token, and IGNORE_INDEX after a text's end."""
+def next_tokens(ids: Tensor, lengths: Tensor) -> Tensor:
+    """Targets (B, T - 1) of next-token prediction, with IGNORE_INDEX after the end of a text."""
     positions = torch.arange(1, ids.size(1), device=ids.device)  # (T - 1,)
     return ids[:, 1:].masked_fill(positions >= lengths[:, None], IGNORE_INDEX)
 
 
 def scale_rate(optimizer: Optimizer, parameters: Iterable[nn.Parameter], factor: float) -> None:
-    """Move parameters to groups of their own, with `factor` times the learning rate and otherwise the same settings."""
+    """Move parameters to groups of their own, whose learning rate is `factor` times as high."""
     scaled = {id(p) for p in parameters}
     for group in list(optimizer.param_groups):
         moved = [p for p in group["params"] if id(p) in scaled]
@@ -101,9 +101,10 @@ def scale_rate(optimizer: Optimizer, parameters: Iterable[nn.Parameter], factor:
 def class_weights(
     setting: Literal["balanced"] | Mapping[str, float] | None, labels: Sequence[str], ids: np.ndarray
 ) -> Tensor | None:
-    """Weights (K,) of the labels, or None: all alike. `ids` (N,) are the training texts' labels.
+    """Weights (K,) of the labels, or None for equal weights. `ids` (N,) are the labels of the training texts.
 
-    balanced: N / (K · n_k), so that all labels weigh the same, as in scikit-learn; {label: weight}: 1 for the others.
+    "balanced" gives label k the weight N / (K · n_k), as scikit-learn does, so that each label contributes
+    equally. A mapping {label: weight} gives the labels that it does not name the weight 1.
     """
     if setting is None:
         return None

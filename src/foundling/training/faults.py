@@ -1,7 +1,7 @@
-"""Bad steps: a loss that is not finite, or far above those before it, is detected before the weights change.
+"""Detect a loss or gradient that is not finite, or a sudden rise of the loss, before the weights change.
 
-The batch is saved for inspection. Then training stops, or continues from its last checkpoint without that batch
-(Chowdhery et al. 2022, 5.1).
+The batch is saved for inspection. Then training stops, or resumes from its last checkpoint and skips that
+batch (Chowdhery et al. 2022, 5.1).
 """
 
 import math
@@ -28,14 +28,14 @@ class Fault(ValueError):
 
 
 class FaultDetector:
-    """Checks each step's loss and gradient before the weights change; a bad step raises Fault or ValueError."""
+    """Checks each step's loss and gradient norm; raises Fault to skip a batch, ValueError to stop."""
 
     def __init__(self, folder: Path, order: BatchOrder, faults: settings.Faults) -> None:
         self.folder, self.order, self.settings = folder / FOLDER, order, faults
         self.losses: deque[float] = deque(maxlen=faults.window)
 
     def check(self, trainer: Trainer, network: nn.Module, batch: Sequence[Tensor], loss: Tensor, norm: Tensor) -> None:
-        """Check a step by its mean loss and its whole gradient's norm."""
+        """Check a step's mean loss over the batch and the norm of its gradient before clipping."""
         if self.settings.action == "off":
             return
         loss_value, norm_value = self._values(trainer, loss, norm)
@@ -46,9 +46,9 @@ class FaultDetector:
         path = self._save(step, network, batch, loss_value, norm_value)
         self._raise(step, path, loss_value, norm_value)
 
-    def leave_out(self, step: int) -> None:
-        """Remove the batch of a bad step from the order."""
-        self.order.left_out.add(self.order.batch(step))
+    def skip_batch(self, step: int) -> None:
+        """Skip, from now on, the batch that a bad step took."""
+        self.order.skipped.add(self.order.batch(step))
 
     def state_dict(self) -> dict[str, Any]:
         return {"losses": list(self.losses)}
@@ -65,7 +65,7 @@ class FaultDetector:
     def _values(self, trainer: Trainer, loss: Tensor, norm: Tensor) -> tuple[float, float]:
         """Loss and norm as numbers, in one transfer from the device."""
         if getattr(trainer.precision_plugin, "scaler", None) is not None:
-            norm = torch.zeros_like(loss)  # float16 gradients overflow now and then: the scaler skips those steps
+            norm = torch.zeros_like(loss)  # float16 gradients may overflow: the scaler skips those steps
         values = torch.stack([loss, norm.to(loss)])
         if trainer.world_size > 1:
             values = trainer.strategy.reduce(values, reduce_op="mean")
@@ -94,16 +94,16 @@ class FaultDetector:
         if self.losses:
             what += f" (the loss before was {self.losses[-1]:.4g})"
         skip, most = self.settings.action == "skip", self.settings.most
-        if skip and len(self.order.left_out) < most:
+        if skip and len(self.order.skipped) < most:
             raise Fault(f"{what}; returning to the last checkpoint to skip this batch, saved in {path}")
         fix = "set faults.action=skip in this stage's section to skip the batch"
         if skip:
-            fix = f"faults.most={most} batches were skipped before"
+            fix = f"{most} batches were skipped before; increase faults.most in this stage's section"
         raise ValueError(f"{what}; {fix}, or choose a lower learning rate; the batch is saved in {path}")
 
 
 def _strict(value: Any) -> Any:
-    """The values with nan and inf, which JSON does not have, as strings."""
+    """The values with nan and inf, which strict JSON does not allow, as strings."""
     if isinstance(value, Mapping):
         return {key: _strict(inner) for key, inner in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Fit a module: the Trainer, its callbacks in order, and training from the newest checkpoint to the last step."""
+"""Fit a module: build Trainer and callbacks, and train from the newest checkpoint to the last step."""
 
 import logging
 import sys
@@ -36,21 +36,21 @@ def fit(
     callbacks: Sequence[Callback] = (),
     logger: Logger | None = None,
 ) -> Recorder:
-    """Train for `loop.max_steps` steps, or until a callback stops it, and validate the last one.
+    """Train for `loop.max_steps` steps, or until a callback stops the training, then validate.
 
-    Curves and checkpoints are written to `scratch`; if it holds a checkpoint, training resumes from there. The state of
-    `callbacks` is part of a checkpoint. Returns the recorder, which has the speed.
+    Curves and checkpoints are written to `scratch`; if it contains a checkpoint, training resumes from there.
+    A checkpoint includes the state of `callbacks`. Returns the recorder, which has measured the throughput.
     """
     _silence_lightning()
     device = set_up(runtime)
-    devices: Any = runtime.trainer.devices  # Lightning takes a tuple, too
+    devices: Any = runtime.trainer.devices  # Lightning accepts a tuple, which its annotations do not allow
     precision: Any = automatic_precision(device) if loop.precision == "auto" else loop.precision
     flops, peak = module.network.flops_per_token(), _peak_flops(precision, device)
     recorder = Recorder(scratch, runtime.log_every, data.tokens_per_step, module.measures, flops, peak)
     faults = FaultDetector(scratch, data.order, loop.faults)
     module.prepare(loop, recorder, faults, split_when_full=runtime.batch == "auto")
     checkpoints = Checkpoints(scratch, module, data.order, [recorder, faults, *callbacks], runtime)
-    # checkpoints come after the others: one after a validation must hold what those made of it
+    # checkpoints come last: one saved after a validation must include the other callbacks' state after it
     ordered: list[Callback] = [recorder, *callbacks, checkpoints]
     show = sys.stderr.isatty() if runtime.progress == "auto" else runtime.progress
     if show:
@@ -83,14 +83,14 @@ def fit(
         default_root_dir=str(scratch),
     )
     _train(module, data, checkpoints, new_trainer)
-    recorder.left_out = sorted(data.order.left_out)
+    recorder.skipped = sorted(data.order.skipped)
     return recorder
 
 
 def _train(
     module: TrainingModule, data: TrainingData, checkpoints: Checkpoints, new_trainer: Callable[[], Trainer]
 ) -> None:
-    """Train from the newest checkpoint to the last step, and validate that. After a fault, return to the checkpoint."""
+    """Train from the newest checkpoint to the last step, and validate; restart after a fault."""
     while True:
         trainer = new_trainer()
         checkpoints.resume(trainer)
@@ -98,12 +98,12 @@ def _train(
             trainer.validate(module, data, verbose=False)
         if not checkpoints.finished and not trainer.should_stop and checkpoints.step < trainer.max_steps:
             try:
-                with _dead_worker_in_one_line():
+                with _one_line_error_for_dead_workers():
                     trainer.fit(module, data)
                 checkpoints.exit_if_signalled()
             except Fault as fault:
                 log.warning(str(fault))
-                module.faults.leave_out(trainer.global_step)
+                module.faults.skip_batch(trainer.global_step)
                 continue
         if module.validation.get("step") != checkpoints.step:
             trainer.validate(module, data, verbose=False)
@@ -111,22 +111,22 @@ def _train(
 
 
 @contextmanager
-def _dead_worker_in_one_line() -> Iterator[None]:
-    """Raise a one-line ValueError when a data worker dies, not the traceback of the process that waited for it."""
+def _one_line_error_for_dead_workers() -> Iterator[None]:
+    """Raise a one-line ValueError when a data worker dies, instead of a traceback."""
     try:
         yield
-    except (RuntimeError, ConnectionError, EOFError) as error:  # the latter two if it died while sending
+    except (RuntimeError, ConnectionError, EOFError) as error:  # the last two: it died while sending
         if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
             raise
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ValueError(
-            f"a process that prepares batches died ({reason}), perhaps because memory was full; run the command "
-            "again, with runtime.workers=0 if it happens again"
+            f"a data worker died ({reason}), perhaps because memory ran out; run the command again, with "
+            "runtime.workers=0 if it happens again"
         ) from None
 
 
 def _peak_flops(precision: Any, device: torch.device) -> float | None:
-    """The GPU's published peak, for model FLOPs utilisation; None if Lightning does not know it."""
+    """The GPU's published peak FLOP/s, for model FLOPs utilization; None if Lightning does not list it."""
     if device.type != "cuda":
         return None
     dtype = torch.bfloat16 if "bf16" in str(precision) else torch.float32
@@ -135,12 +135,12 @@ def _peak_flops(precision: Any, device: torch.device) -> float | None:
 
 
 def _silence_lightning() -> None:
-    """Hide Lightning's tips and its notes on devices."""
+    """Suppress Lightning's tips, its messages about devices, and warnings that do not apply here."""
     for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # windows are cut in microseconds: more worker processes would only cost memory
+    # reading a batch takes microseconds: more worker processes would only cost memory
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    # Lightning 2.6 calls what the newest torch renames
+    # Lightning 2.6 calls a function that the newest torch deprecates
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
-    # our samplers go by index, so a distributed one is not needed
+    # our batch samplers divide the indices among processes, so Lightning's distributed sampler is not needed
     warnings.filterwarnings("ignore", message=".*use_distributed_sampler.*")

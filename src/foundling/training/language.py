@@ -13,10 +13,11 @@ from foundling.training.optim import Schedule
 
 
 class LanguageModule(TrainingModule):
-    """Train `network` on (ids, targets[, segments]), each (B, T); segments separate the texts that share a row.
+    """Train `network` on (ids, targets[, segments]), each (B, T); segments separate texts that share a row.
 
-    `validation_bytes` is the size of the validation text in bytes, for bits per byte. `masked` says that many targets
-    are IGNORE_INDEX, so that logits are computed only where a target counts.
+    `validation_bytes` is the size of the validation text in bytes, for bits per byte. With `masked`, logits
+    are computed only at positions whose target is not IGNORE_INDEX, which is cheaper if many targets are
+    masked.
     """
 
     measures = ("val/loss", "val/perplexity", "val/bits_per_byte")
@@ -38,7 +39,7 @@ class LanguageModule(TrainingModule):
         return self._token_loss(microbatch, "sum") / (batch[1] != IGNORE_INDEX).sum()
 
     def validation_sums(self, batch: Batch) -> Tensor:
-        """Nats and targets."""
+        """The sum of the losses in nats, and the number of targets."""
         return torch.stack((self._token_loss(batch, "sum"), (batch[1] != IGNORE_INDEX).sum()))
 
     def summarize(self, sums: Sequence[float]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Weights & Biases next to our own CSV: online with a key and a network, else offline, without a prompt."""
+"""Weights & Biases, in addition to our CSV files: online with a key and a connection, else offline."""
 
 import logging
 import netrc
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 PROBE = 2.0  # seconds for the host to accept a connection
-INIT = "20"  # seconds for W&B to start a run online, unless WANDB_INIT_TIMEOUT says otherwise
-OWN_HOST = "api.wandb.ai"  # W&B's own server, whatever name a version of wandb has for it
+INIT = "20"  # seconds for W&B to start a run online, unless WANDB_INIT_TIMEOUT is set
+OWN_HOST = "api.wandb.ai"  # W&B's own server in .netrc, even if a version of wandb uses another name for it
 RUN = "wandb.json"
 
 
@@ -45,10 +45,10 @@ def make_wandb(logger: Logger, recipe: dict[str, Any], stage: str, scratch: Path
         return _start(settings, mode, recipe, stage, read_json(note)["id"])
     except wandb.Error as error:
         if mode == "offline":
-            raise ValueError(f"W&B cannot log: {error}; switch it off with logger=none") from error
+            raise ValueError(f"W&B cannot log: {error}; disable it with logger=none") from error
         reason = " ".join(str(error).split())[:200]
         log.warning(f"W&B: the server refused the run ({reason}); logging offline")
-        wandb.teardown()  # the run that failed holds the id
+        wandb.teardown()  # the failed run still has the id
         return _start(settings, "offline", recipe, stage, read_json(note)["id"])
 
 
@@ -56,7 +56,7 @@ def _start(settings: WandbSettings, mode: str, recipe: dict[str, Any], stage: st
     import wandb
     from lightning.pytorch.loggers import WandbLogger
 
-    wandb.setup()  # silent from here on: it would warn of an argument that Lightning still passes
+    wandb.setup()  # silences W&B, which would warn about a deprecated argument that Lightning passes
     settings.folder.mkdir(parents=True, exist_ok=True)
     logger = WandbLogger(
         project=settings.project,
@@ -76,7 +76,7 @@ def _start(settings: WandbSettings, mode: str, recipe: dict[str, Any], stage: st
 
 
 def _reachable_mode(settings: WandbSettings) -> str:
-    """online, offline or disabled: online needs a key, and a host that answers within two seconds."""
+    """online, offline or disabled: online needs a key and a host that answers within two seconds."""
     if settings.mode in ("offline", "disabled"):
         return settings.mode
     import wandb
@@ -84,7 +84,7 @@ def _reachable_mode(settings: WandbSettings) -> str:
     host = settings.host or wandb.Settings().base_url
     if not _has_key(host, *([] if settings.host else [OWN_HOST])):
         reason = "there is no key (WANDB_API_KEY or `wandb login`)"
-    elif not _answers(host):
+    elif not _is_reachable(host):
         reason = f"{host} does not answer"
     else:
         return "online"
@@ -105,8 +105,8 @@ def _has_key(*hosts: str) -> bool:
     return any(login and login[2] for login in logins)
 
 
-def _answers(host: str) -> bool:
-    """Whether the host, or the proxy in front of it, accepts a connection in time; looking up its name counts."""
+def _is_reachable(host: str) -> bool:
+    """Whether the host, or the proxy in front of it, accepts a connection in time, DNS look-up included."""
     url = urlparse(host)
     proxy = None if proxy_bypass(url.hostname or "") else getproxies().get(url.scheme)
     if proxy:
@@ -126,10 +126,10 @@ def _answers(host: str) -> bool:
 
 
 def log_lineage(logger: "WandbLogger", model: Path, source: Path, kind: str) -> None:
-    """Log the folder `model` as an artifact made from `source`: a model folder, or the meta.json of a `kind` of data.
+    """Log the folder `model` as an artifact made from `source`, a model folder or the meta.json of a dataset.
 
-    W&B recognizes by its content what another run has logged, which joins the two runs. Offline no artifact can be
-    looked up, so the run's config has the source's sha256 as well.
+    W&B identifies artifacts by their content, so this links the run to the one that logged `source`.
+    Artifacts cannot be looked up offline, so the source's sha256 is also stored in the run's config.
     """
     import wandb
 
@@ -149,7 +149,7 @@ def log_lineage(logger: "WandbLogger", model: Path, source: Path, kind: str) -> 
 
 
 def finish(logger: "WandbLogger | None") -> str | None:
-    """Close the run, so that the next job of a sweep has its own; returns its address, or its id offline."""
+    """Finish the run, so that the next job of a sweep starts its own; returns its URL, or its id offline."""
     if logger is None:
         return None
     run = logger.experiment

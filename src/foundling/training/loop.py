@@ -1,4 +1,4 @@
-"""What a stage decides about its training loop, resolved from its section."""
+"""The settings of a training loop, resolved from a stage's section."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from foundling.settings.training import Faults, Training
 
 @dataclass(frozen=True)
 class Loop:
-    """How long a training runs and how its steps are computed: all of it shapes the result."""
+    """How long a training runs and how its steps are computed; every field affects the result."""
 
     max_steps: int
     validate_every: int  # steps
@@ -20,7 +20,7 @@ class Loop:
 
     @classmethod
     def of(cls, settings: Training, *, max_steps: int, validate_every: int, accumulate: int = 1) -> "Loop":
-        """A stage's section, with what each stage works out by itself."""
+        """The loop of a stage's section, with the values that each stage computes itself."""
         return cls(
             max_steps=max_steps,
             validate_every=validate_every,

@@ -1,11 +1,11 @@
 """The training step, in order: seed, loss, backward, check, clip, optimizer, schedule, record.
 
-`TrainingModule.training_step` is the only place where weights change. Lightning drives the loop around it (devices,
-precision, validation), and training/resume.py saves a checkpoint between two steps.
+`TrainingModule.training_step` is the only place where weights change. Lightning drives the loop around it
+(devices, precision, validation), and training/resume.py saves a checkpoint between two steps.
 
-A batch is computed in microbatches: as many as `accumulate` says, or twice as many each time that memory runs out. The
-loss of a microbatch is its share of the whole batch's mean, so the tokens of a step and its result stay what they are,
-equal to rounding.
+A batch is computed in `accumulate` microbatches, and in twice as many each time memory runs out. The loss of
+a microbatch is its share of the mean over the whole batch, so the number of microbatches changes neither the
+tokens per step nor, up to rounding, the result.
 """
 
 import logging
@@ -27,15 +27,16 @@ from foundling.training.recorder import Recorder
 
 log = logging.getLogger(__name__)
 Batch = tuple[Tensor, ...]  # each (B, …)
-SEED_STRIDE = 1_000_003  # a prime between the seeds of two runs, so that their steps do not share seeds
+SEED_STRIDE = 1_000_003  # distance between runs with adjacent seeds, so that their steps share no seed
 CPU_OUT_OF_MEMORY = "can't allocate memory"  # torch's CPU allocator raises a plain RuntimeError
 
 
 class TrainingModule(LightningModule):
-    """A network, its optimizer and its schedule, and how a batch of them is learned and a split is validated.
+    """A network with its optimizer and schedule: trains it on batches and validates it over a split.
 
-    A subclass defines `loss`, `validation_sums` and `summarize`, and names in `measures` what `summarize` returns.
-    `optimizer` makes the optimizer of a network; `schedule` gives the factor of its learning rates at a step.
+    A subclass defines `loss`, `validation_sums` and `summarize`; `measures` lists the keys that `summarize`
+    returns. `optimizer` makes the optimizer of a network; `schedule` maps a step to the factor of the
+    learning rates.
     """
 
     measures: tuple[str, ...]
@@ -45,7 +46,7 @@ class TrainingModule(LightningModule):
         self.automatic_optimization = False
         self.network: Any = network
         self.make_optimizer, self.schedule = optimizer, schedule
-        self.validation: dict[str, float] = {}  # the newest whole validation, with its step
+        self.validation: dict[str, float] = {}  # measures of the newest complete validation, and its step
 
     def prepare(self, loop: Loop, recorder: Recorder, faults: FaultDetector, *, split_when_full: bool) -> None:
         """Set how steps are computed, recorded and checked; `fit` calls this before the first one."""
@@ -58,11 +59,11 @@ class TrainingModule(LightningModule):
         raise NotImplementedError
 
     def validation_sums(self, batch: Batch) -> Tensor:
-        """What a validation batch adds to the sums over the split, (K,)."""
+        """The validation batch's contribution to sums over the split, (K,)."""
         raise NotImplementedError
 
     def summarize(self, sums: Sequence[float]) -> dict[str, float]:
-        """The measures of the whole split, from its sums."""
+        """Measures of the whole split from the sums over it."""
         raise NotImplementedError
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
@@ -76,7 +77,7 @@ class TrainingModule(LightningModule):
         self.recorder.record(self.trainer, self._loss, self._norm)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Check the step and clip its gradient, which is whole and, in float16, no longer scaled."""
+        """Check the step and clip its gradient, which is complete and, in float16, unscaled by now."""
         parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         self._norm = nn.utils.get_total_norm([p.grad for p in parameters])  # type: ignore[misc]
         self.faults.check(self.trainer, self.network, self._batch, self._loss, self._norm)
@@ -84,7 +85,7 @@ class TrainingModule(LightningModule):
             nn.utils.clip_grads_with_norm_(parameters, self.gradient_clip, self._norm)
 
     def _backpropagate(self, batch: Batch) -> Tensor:
-        """Leave the batch's gradient in the parameters and return its mean loss."""
+        """Accumulate the batch's gradient in the parameters' `grad` and return its mean loss."""
         count = self.microbatches
         while True:
             self.zero_grad()
@@ -104,7 +105,7 @@ class TrainingModule(LightningModule):
         microbatches = self._split(batch)
         total = torch.zeros((), device=self.device)
         for number, microbatch in enumerate(microbatches):
-            # dropout is a function of (seed, step, microbatch), so that a resumed run draws the same
+            # dropout is a function of (seed, step, microbatch), so that a resumed run draws the same masks
             torch.manual_seed(self.seed * SEED_STRIDE + self.global_step * len(microbatches) + number)
             loss = self.loss(microbatch, batch)
             with self._without_autocast(), self._gradient_exchange(last=number == len(microbatches) - 1):
@@ -119,7 +120,7 @@ class TrainingModule(LightningModule):
         return list(zip(*(torch.tensor_split(tensor, count) for tensor in batch), strict=True))
 
     def _without_autocast(self) -> AbstractContextManager[Any]:
-        """Lightning runs the whole step under autocast; only the forward pass is meant to be."""
+        """Lightning runs the whole step under autocast; only the forward pass should be."""
         return torch.autocast(self.device.type, enabled=False)
 
     def _gradient_exchange(self, last: bool) -> AbstractContextManager[Any]:
@@ -130,35 +131,35 @@ class TrainingModule(LightningModule):
         return strategy.block_backward_sync()
 
     def _double_microbatches(self, batch: Batch) -> None:
-        """Take twice as many microbatches, or say why that is impossible."""
+        """Double the number of microbatches; if that is impossible, ValueError says why."""
         rows, columns = batch[0].shape[:2]
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         if self.microbatches >= rows:
             raise ValueError(
-                f"memory does not hold a single row of the batch's {rows} ({columns:,} tokens); choose a smaller "
+                f"out of memory with a single one of the batch's {rows} rows ({columns:,} tokens); choose a smaller "
                 "model, a shorter model.context or a larger machine"
             )
         if self.trainer.world_size > 1:
             raise ValueError(
-                f"memory does not hold {-(-rows // self.microbatches)} rows at once; on several devices set "
-                f"accumulate={2 * self.microbatches} (pretrain.accumulate), which computes the same in smaller parts"
+                f"out of memory with {-(-rows // self.microbatches)} rows at once; on several devices set "
+                f"pretrain.accumulate={2 * self.microbatches}, which computes the same in smaller microbatches"
             )
         self.microbatches = min(rows, 2 * self.microbatches)
 
     def _report_microbatches(self, batch: Batch) -> None:
-        """Say once which microbatches fit: in a warning if they may be chosen, else in an error."""
+        """Report once the microbatch size that fits: in a warning if it may be used, else in a ValueError."""
         rows, count = len(batch[0]), self.microbatches
         size = -(-rows // count)
         if not self.split_when_full:
             raise ValueError(
-                f"memory does not hold the batch's {rows} rows at once, but it holds {size}: set runtime.batch=auto, "
-                "which computes it in such parts (as many tokens a step, equal to rounding), or "
-                f"pretrain.accumulate={count}, which does the same"
+                f"out of memory with the batch's {rows} rows at once, but {size} rows fit: set runtime.batch=auto or "
+                f"pretrain.accumulate={count}, which compute a batch in microbatches of this size (the same tokens "
+                "per step and, up to rounding, the same result)"
             )
         log.warning(
-            f"memory does not hold {rows} rows at once: each batch is computed in {count} parts of at most {size}, "
-            "with as many tokens a step as before"
+            f"out of memory with {rows} rows at once: each batch is now computed in {count} microbatches of at most "
+            f"{size} rows, with the same tokens per step"
         )
 
     def on_validation_epoch_start(self) -> None:

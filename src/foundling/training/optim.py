@@ -1,4 +1,8 @@
-"""Optimizers and learning-rate schedules, as conf/optimizer and conf/schedule name them."""
+"""Optimizers and learning-rate schedules: the targets of conf/optimizer and conf/schedule.
+
+An optimizer is a function from the network and the settings to a torch.optim.Optimizer; a schedule is a
+function from the settings to the factor of the peak learning rate at each step.
+"""
 
 import math
 from collections.abc import Callable
@@ -12,12 +16,13 @@ from torch.optim.adamw import adamw as adamw_update
 
 Schedule = Callable[[int], float]
 
-# Newton–Schulz iteration: an odd polynomial that drives all singular values of a matrix towards 1 (Jordan et al. 2024)
-QUINTIC = (3.4445, -4.7750, 2.0315)
+# coefficients of the Newton–Schulz iteration: an odd polynomial that drives a matrix's singular values
+# towards 1
+QUINTIC = (3.4445, -4.7750, 2.0315)  # Jordan et al. 2024
 
 
 def adamw(network: nn.Module, lr: float, betas: tuple[float, float], eps: float, weight_decay: float) -> Optimizer:
-    """AdamW in two groups: matrices and embeddings decay; norms, biases and short convolutions do not."""
+    """AdamW with weight decay for matrices and embeddings, not for norms, biases and short convolutions."""
     decayed = {id(m.weight) for m in network.modules() if isinstance(m, (nn.Linear, nn.Embedding))}
     parameters = [p for p in network.parameters() if p.requires_grad]
     groups = [
@@ -37,19 +42,19 @@ def muon(
     adamw_eps: float,
     adamw_weight_decay: float,
 ) -> Optimizer:
-    """Muon for the matrices inside the blocks, AdamW for embeddings, head, norms, biases and short convolutions."""
+    """Muon for the blocks' matrices, AdamW for embeddings, head, norms, biases and short convolutions."""
     blocks: Any = network.blocks
     inner = {id(m.weight) for block in blocks for m in block.modules() if isinstance(m, nn.Linear)}
     parameters = [p for p in network.parameters() if p.requires_grad]
     matrices = sorted((p for p in parameters if id(p) in inner), key=lambda p: tuple(p.shape))
     groups: list[dict[str, Any]] = [
-        {"params": list(alike), "kind": "muon", "lr": lr, "momentum": momentum, "weight_decay": weight_decay}
-        for _, alike in groupby(matrices, key=lambda p: tuple(p.shape))
+        {"params": list(same_shape), "kind": "muon", "lr": lr, "momentum": momentum, "weight_decay": weight_decay}
+        for _, same_shape in groupby(matrices, key=lambda p: tuple(p.shape))
     ]
-    rest = [p for p in parameters if id(p) not in inner]
+    others = [p for p in parameters if id(p) not in inner]
     groups.append(
         {
-            "params": rest,
+            "params": others,
             "kind": "adamw",
             "lr": adamw_lr,
             "betas": tuple(adamw_betas),
@@ -61,10 +66,11 @@ def muon(
 
 
 class Muon(Optimizer):
-    """Momentum, then each matrix's update made orthogonal: every direction moves alike (Jordan et al. 2024).
+    """Muon (Jordan et al. 2024): momentum whose update is orthogonalized, matrix by matrix.
 
-    torch.optim.Muon does the same one matrix at a time in bfloat16, which most CPUs only emulate; here matrices of one
-    shape go through as one batch in float32. Groups of kind "adamw" are updated by torch's own AdamW.
+    An orthogonal update has the same size in all directions. torch.optim.Muon computes it one matrix at a
+    time in bfloat16, which most CPUs only emulate; here the matrices of each shape are one batch, in float32.
+    Groups of kind "adamw" are updated by torch's AdamW.
     """
 
     def __init__(self, groups: list[dict[str, Any]]) -> None:
@@ -90,7 +96,7 @@ class Muon(Optimizer):
         buffers = [self.state[p]["momentum"] for p in parameters]
         torch._foreach_lerp_(buffers, gradients, 1 - group["momentum"])
         nesterov = torch._foreach_lerp(gradients, buffers, group["momentum"])
-        updates = orthogonalise(torch.stack(nesterov))
+        updates = orthogonalize(torch.stack(nesterov))
         rows, columns = parameters[0].shape
         torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
         torch._foreach_add_(parameters, list(updates.unbind()), alpha=-group["lr"] * max(1, rows / columns) ** 0.5)
@@ -118,8 +124,8 @@ class Muon(Optimizer):
         )
 
 
-def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
-    """Bring all singular values of each of the (N, rows, columns) matrices near 1, keeping their directions."""
+def orthogonalize(matrices: Tensor, steps: int = 5) -> Tensor:
+    """Matrices (N, rows, columns) with the same singular vectors, and all singular values close to 1."""
     wide = matrices.size(-2) <= matrices.size(-1)
     x = matrices if wide else matrices.mT
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
@@ -131,7 +137,7 @@ def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
 
 
 def cosine(max_steps: int, warmup: int, final: float) -> Schedule:
-    """Factor of the peak rate at a step: linear up over `warmup` steps, then half a cosine down to `final`."""
+    """Factor of the peak learning rate: linear warm-up for `warmup` steps, then half a cosine to `final`."""
 
     def factor(step: int) -> float:
         if step < warmup:
@@ -143,26 +149,30 @@ def cosine(max_steps: int, warmup: int, final: float) -> Schedule:
 
 
 def inverse_sqrt(max_steps: int, warmup: int) -> Schedule:
-    """Factor of the peak rate: linear up over `warmup` steps, then as 1/√step (Vaswani et al. 2017, eq. 3).
+    """Factor of the peak learning rate: linear warm-up, then 1/√step (Vaswani et al. 2017, eq. 3).
 
-    The paper's own peak rate, at the end of the warm-up, is 1/√(width · warmup): 7e-4 for its base model.
+    The peak rate in the paper, reached at the end of the warm-up, is 1/√(width · warmup): 7e-4 for its base
+    model.
     """
 
-    rising = max(1, warmup)
+    warmup_steps = max(1, warmup)
 
     def factor(step: int) -> float:
-        return min((step + 1) / rising, math.sqrt(rising / (step + 1)))
+        return min((step + 1) / warmup_steps, math.sqrt(warmup_steps / (step + 1)))
 
     return factor
 
 
 def trapezoid(max_steps: int, warmup: int, decay: float, final: float) -> Schedule:
-    """Factor of the peak rate: linear up, flat, linear down to `final` over the last `decay` (WSD, Hu et al. 2024)."""
-    falling = max(1, round(decay * max_steps))
+    """Factor of the peak learning rate: linear warm-up, constant, then linear decay (WSD; Hu et al. 2024).
+
+    The decay to `final` takes the last fraction `decay` of all steps.
+    """
+    decay_steps = max(1, round(decay * max_steps))
 
     def factor(step: int) -> float:
-        rising = min(1.0, (step + 1) / max(1, warmup))
-        left = min(1.0, max(0, max_steps - step) / falling)
-        return min(rising, final + (1 - final) * left)
+        warmed_up = min(1.0, (step + 1) / max(1, warmup))
+        not_decayed = min(1.0, max(0, max_steps - step) / decay_steps)
+        return min(warmed_up, final + (1 - final) * not_decayed)
 
     return factor

@@ -10,7 +10,7 @@ from foundling.training.recorder import Recorder
 
 
 class ProgressBar(TQDMProgressBar):
-    """A bar over all steps; a resumed training shows those before the checkpoint as done."""
+    """A progress bar over all steps; a resumed training starts it at the checkpoint's step."""
 
     def __init__(self, recorder: Recorder, order: BatchOrder) -> None:
         self.order, self.recorder = order, recorder

@@ -1,4 +1,4 @@
-"""The record of a training: a row of metrics every few steps and one for each validation, and the speed."""
+"""Record a training: a row of metrics every few steps, one for each validation, and the throughput."""
 
 import time
 from collections.abc import Mapping
@@ -16,10 +16,10 @@ TRAIN_COLUMNS = ("step", "tokens", "train/loss", "lr", "grad_norm")
 
 
 class Recorder(Callback):
-    """Rows for CSV files, logger and progress bar: of training every `every` steps, of validation after each.
+    """Writes metrics to CSV files, logger and progress bar: a row every `every` steps and per validation.
 
-    Losses stay on the device between two rows, so that a GPU never waits for them. The clock counts steps alone, not
-    validation or snapshots.
+    Losses stay on the device between two rows, so that recording does not block a GPU. The clock measures
+    training steps only, neither validation nor snapshots.
     """
 
     def __init__(
@@ -36,14 +36,14 @@ class Recorder(Callback):
         self.every, self.tokens_per_step = every, tokens_per_step
         self.flops_per_token, self.peak_flops = flops_per_token, peak_flops
         self.latest: dict[str, float] = {}
-        self.left_out: list[int] = []  # batches that were skipped as faults
+        self.skipped: list[int] = []  # batches that were skipped after a fault
         self.steps, self.seconds = 0, 0.0
         self._losses: list[Tensor] = []
         self._since, self._step = time.perf_counter(), 0
 
     @property
     def tokens_per_second(self) -> float:
-        """Throughput of all steps so far."""
+        """Throughput over all steps so far."""
         return self.steps * self.tokens_per_step / self.seconds if self.seconds else 0.0
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -51,7 +51,7 @@ class Recorder(Callback):
         self.validation.create()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._losses = [loss.to(pl_module.device) for loss in self._losses]  # a checkpoint's are on the CPU
+        self._losses = [loss.to(pl_module.device) for loss in self._losses]  # restored on the CPU
         self.start_clock()
 
     def record(self, trainer: Trainer, loss: Tensor, norm: Tensor) -> None:
@@ -67,7 +67,7 @@ class Recorder(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         row = {"tokens": trainer.global_step * self.tokens_per_step, **pl_module.validation}  # type: ignore[dict-item]
         self.validation.add_row(row)
-        self._publish(trainer, row)
+        self._log(trainer, row)
         self.start_clock()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -85,18 +85,18 @@ class Recorder(Callback):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.train.cut(state_dict["train"])
-        self.validation.cut(state_dict["validation"])
+        self.train.truncate(state_dict["train"])
+        self.validation.truncate(state_dict["validation"])
         self.latest, self.seconds = state_dict["latest"], state_dict["seconds"]
         self.steps = self._step = state_dict["steps"]
         self._losses = state_dict["losses"]
 
     def start_clock(self) -> None:
-        """Count the time from now on."""
+        """Measure time from now on; time since the clock was last stopped is not counted."""
         self._since = time.perf_counter()
 
     def _write_row(self, trainer: Trainer, norm: Tensor) -> None:
-        loss = torch.stack(self._losses).mean().item()  # waits for the device, so that the clock is honest
+        loss = torch.stack(self._losses).mean().item()  # waits for the device before the clock is read
         self._losses.clear()
         self._stop_clock()
         row = {
@@ -110,16 +110,16 @@ class Recorder(Callback):
         speed = {"tokens_per_second": self.tokens_per_second}
         if self.peak_flops:
             speed["mfu"] = self.tokens_per_second * self.flops_per_token / self.peak_flops
-        self._publish(trainer, row | speed)
+        self._log(trainer, row | speed)
         self.start_clock()
 
-    def _publish(self, trainer: Trainer, row: Mapping[str, float]) -> None:
+    def _log(self, trainer: Trainer, row: Mapping[str, float]) -> None:
         self.latest |= row
         for logger in trainer.loggers:
             logger.log_metrics({k: v for k, v in row.items() if k != "step"}, step=int(row["step"]))
 
     def _stop_clock(self) -> None:
-        if self._step > self.steps:  # time without a step in it is start-up, validation or a snapshot
+        if self._step > self.steps:  # an interval without a step is start-up, validation or a snapshot
             self.seconds += time.perf_counter() - self._since
             self.steps = self._step
         self.start_clock()

@@ -1,8 +1,9 @@
-"""Exact resume: checkpoints of a training's whole state between two steps, and resuming from the newest.
+"""Exact resume: save a training's whole state between two steps, and resume from the newest checkpoint.
 
-The checkpoint of step s is taken before the first batch of step s + 1, when everything that step s causes (rows,
-snapshots, validation) is done: nothing is done twice. Lightning's own restart, which replays or skips parts of a
-validation depending on where a file was saved, is not used: its counters are set before it starts.
+The checkpoint of step s is saved before the batch of step s + 1 is computed, when everything that follows
+step s (rows, snapshots, validation) is done, so that nothing is repeated. Lightning's own restart is not
+used, because it repeats or skips parts of a validation depending on when the file was saved; instead, its
+counters are set before it starts.
 """
 
 import logging
@@ -27,13 +28,13 @@ from foundling.training import checkpoint
 from foundling.training.module import TrainingModule
 
 log = logging.getLogger(__name__)
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)  # SLURM sends the last one before a job's time is over
-OVERHEAD = 0.02  # share of the time that checkpoints may take
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)  # SLURM sends the last before a time limit
+OVERHEAD = 0.02  # largest fraction of the time that may be spent on checkpoints
 PACKAGE = Path(__file__).parents[1]
 
 
 class Stateful(Protocol):
-    """A part of the training whose state belongs into a checkpoint."""
+    """An object whose state is part of a checkpoint."""
 
     def state_dict(self) -> dict[str, Any]: ...
 
@@ -41,11 +42,11 @@ class Stateful(Protocol):
 
 
 class Checkpoints(Callback):
-    """Saves the state of `module` and of the parts `stateful` in `folder`, and restores it.
+    """Saves the state of `module` and of the objects `stateful` in `folder`, and restores it.
 
     A checkpoint is saved every `runtime.checkpoint_every` steps and after each validation, but not within
-    `runtime.checkpoint_seconds` of the one before; at the end; when a signal asks to stop; and before the first step
-    if that may have to be repeated without its batch.
+    `runtime.checkpoint_seconds` of the previous one; at the end; when a signal asks the training to stop; and
+    before the first step if faults are skipped, since its batch may turn out to be bad.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Checkpoints(Callback):
         self._saved_at, self._saved_step, self._seconds_per_save = time.monotonic(), 0, 0.0
 
     def resume(self, trainer: Trainer) -> None:
-        """Restore the newest valid checkpoint, if there is one: weights, parts and a new trainer's counters."""
+        """Restore the newest valid checkpoint, if any: weights, stateful objects, trainer's counters."""
         state = self._loaded = checkpoint.load(self.folder)
         if state is None:
             return
@@ -71,7 +72,7 @@ class Checkpoints(Callback):
                 parameters[name].copy_(weight)
         self.module.validation = state["validation"]
         self.order.first = self.step
-        self.order.left_out |= set(state["left_out"])
+        self.order.skipped |= set(state["skipped"])
         for name, part in state["stateful"].items():
             self.stateful[name].load_state_dict(part)
         loop = trainer.fit_loop.epoch_loop
@@ -84,7 +85,7 @@ class Checkpoints(Callback):
             log.warning(f"the result may differ from an uninterrupted run in the last bits: {', '.join(changed)}")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Restore what exists from now on (optimizer, schedule, precision), and listen to signals."""
+        """Restore what exists only from now on (optimizer, schedule, precision); install signal handlers."""
         if self._loaded is not None:
             optimizer, state = trainer.optimizers[0], self._loaded["optimizer"]
             optimizer.load_state_dict({**state, "state": {int(k): v for k, v in state["state"].items()}})
@@ -97,7 +98,7 @@ class Checkpoints(Callback):
         self._saved_at, self._saved_step = time.monotonic(), self.step
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Between two steps: save if it is time, exit if a signal came."""
+        """Between two steps: save a checkpoint if one is due, and exit if a signal was received."""
         self.step = trainer.global_step
         signalled = self._signalled(trainer)
         if signalled or self._due():
@@ -108,19 +109,19 @@ class Checkpoints(Callback):
     def on_validation_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        """A validation may be long: exit within it, and repeat it when the training is resumed."""
+        """Exit during a validation, which may be long; the resumed training repeats it."""
         if self._signalled(trainer):
             self.step = trainer.global_step
             self._save(trainer, unvalidated=True)
             self.exit_if_signalled()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save the last step, so that a kill while results are measured and written repeats no step."""
+        """Save the last step, so that a kill during the evaluation that follows repeats no step."""
         self.step, self.finished = trainer.global_step, True
         self._save(trainer)
 
     def exit_if_signalled(self) -> None:
-        """Exit as the signal would have, with a line that says how to continue."""
+        """Exit with the signal's exit code, after a line that says how to continue."""
         if self.signal is None:
             return
         if self.signal == signal.SIGUSR1 and "SLURM_JOB_ID" in os.environ:
@@ -134,7 +135,7 @@ class Checkpoints(Callback):
         self.signal = signal.Signals(number)
 
     def _signalled(self, trainer: Trainer) -> bool:
-        """Whether any process of the training got a signal."""
+        """Whether any process of the training received a signal."""
         signalled = self.signal is not None
         return trainer.strategy.reduce_boolean_decision(signalled, all=False) if trainer.world_size > 1 else signalled
 
@@ -152,7 +153,7 @@ class Checkpoints(Callback):
             "finished": self.finished,
             "unvalidated": unvalidated,
             "validation": self.module.validation,
-            "left_out": sorted(self.order.left_out),
+            "skipped": sorted(self.order.skipped),
             "weights": {n: p for n, p in self.module.network.named_parameters() if p.requires_grad},
             "optimizer": trainer.optimizers[0].state_dict(),
             "schedule": trainer.lr_scheduler_configs[0].scheduler.state_dict(),
@@ -169,7 +170,7 @@ class Checkpoints(Callback):
 
 
 def made_on(device: torch.device) -> dict[str, Any]:
-    """What the bits depend on besides recipe and packages: device, threads, and the program itself."""
+    """What the exact result depends on besides recipe and packages: device, threads, and this program."""
     return {"device": name_of(device), "threads": torch.get_num_threads(), "program": _program()}
 
 

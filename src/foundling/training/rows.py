@@ -1,4 +1,4 @@
-"""Text files that a training appends to, line by line, and that a resumed one cuts back to its checkpoint's size."""
+"""Files that a training appends lines to, and that a resumed training truncates to the checkpoint's size."""
 
 import csv
 import io
@@ -29,18 +29,18 @@ class Rows:
                 file.write(line + "\n")
 
     def size(self) -> int:
-        """The file's size in bytes, all of them on the disk: what `cut` needs."""
+        """Flush the file to disk and return its size in bytes, the argument of `truncate`."""
         with open(self.path, "rb") as file:
             os.fsync(file.fileno())
             return os.fstat(file.fileno()).st_size
 
-    def cut(self, size: int) -> None:
-        """Remove what was written after the checkpoint; ValueError if the file is shorter than it was then."""
+    def truncate(self, size: int) -> None:
+        """Remove what was written after the checkpoint; if the file is shorter than it was, ValueError."""
         current = self.path.stat().st_size if self.path.is_file() else 0
         if current < size:
             raise ValueError(
-                f"{self.path} has {current:,} bytes, and the checkpoint in its folder needs {size:,}; remove the "
-                "folder, and the training starts again"
+                f"{self.path} has {current:,} bytes, but the checkpoint in its folder needs {size:,}; remove the "
+                "folder to start the training again"
             )
         if is_first_process():
             os.truncate(self.path, size)

@@ -1,4 +1,4 @@
-"""What the four training stages share: device, scratch folder, W&B, record, and results that are published at once."""
+"""What the four training stages share: device, scratch folder, W&B, run record, publishing of results."""
 
 import json
 import time
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 class TrainingRun:
     """One run of a training stage.
 
-    Everything that the stage writes goes below `results`, a folder in scratch; `publish` gives it all its final names
-    at once. A failure before that leaves the old results as they are, and the same command resumes.
+    Everything that the stage writes goes below `results`, a folder in scratch; `publish` moves all of it to
+    its final place at once. A failure before that leaves the old results unchanged, and the same command
+    resumes.
     """
 
     recorder: Recorder
@@ -42,12 +43,13 @@ class TrainingRun:
     def __init__(
         self, job: Job, stage: str, *, sections: Sequence[str], inputs: Sequence[Path], parent: Path | None = None
     ) -> None:
-        """Start the clock and choose the device; the scratch folder is taken, and W&B started, at first use.
+        """Start the clock and choose the device; the scratch folder is locked, and W&B started, at first use.
 
         Args:
             job: its settings, and the folder below which results are published.
-            stage: the stage's name, which is also that of its metrics and curves.
-            sections: of the recipe, all that determine the model; they and the next two make up its provenance.
+            stage: the stage's name, also used for its metrics and curves.
+            sections: the recipe's sections that determine the model; the model's provenance consists of them, `inputs`
+                and `parent`.
             inputs: files and folders that the model is made from.
             parent: the model that is trained further.
         """
@@ -59,7 +61,7 @@ class TrainingRun:
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
-        """All that determines the model, as its provenance.json records it."""
+        """Everything that determines the model, as its provenance.json records it."""
         config = {name: self.job.recipe[name] for name in self.sections}
         return provenance(config, list(self.inputs), self.parent)
 
@@ -69,12 +71,12 @@ class TrainingRun:
 
     @property
     def scratch(self) -> Path:
-        """The folder of what grows with the training; locked for this process."""
+        """The folder for files that grow during the training; locked by this process."""
         return self._scratch.path
 
     @property
     def results(self) -> Path:
-        """The folder of what is published, with the paths that it will have: models/…, metrics/…, plots/…."""
+        """The folder of results before they are published, laid out as models/…, metrics/…, plots/…."""
         return self.scratch / "results"
 
     @cached_property
@@ -85,7 +87,7 @@ class TrainingRun:
     def fit(
         self, module: TrainingModule, data: TrainingData, loop: Loop, callbacks: Sequence[Callback] = ()
     ) -> dict[str, float]:
-        """Train, and return the last validation's measures. Of several processes only the first one returns."""
+        """Train, and return the last validation's measures; only the first of several processes returns."""
         self.recorder = fit(module, data, loop, self.runtime, self.scratch, callbacks, self.logger)
         if not is_first_process():
             raise SystemExit(0)
@@ -105,16 +107,16 @@ class TrainingRun:
         files: Mapping[str, Any] | None = None,
     ) -> None:
         """Write models/<name> with its provenance, the measures of its validation, and further JSON files."""
-        left_out = {"left_out": self.recorder.left_out} if self.recorder.left_out else {}
+        skipped = {"skipped": self.recorder.skipped} if self.recorder.skipped else {}
         self.model = self.results / "models" / name
-        folder.save(self.model, network, tokenizer, {**self.provenance, "metrics": dict(measures), **left_out}, files)
+        folder.save(self.model, network, tokenizer, {**self.provenance, "metrics": dict(measures), **skipped}, files)
 
     def write_metrics(self, metrics: Any) -> None:
         """Write an instance of the stage's schema as metrics/<stage>.json."""
         write_metrics(self.results / f"metrics/{self.stage}.json", metrics)
 
     def write_lines(self, path: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Write a result of JSON lines."""
+        """Write rows as JSON lines."""
         with atomic_file(self.results / path) as file:
             file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
@@ -129,7 +131,7 @@ class TrainingRun:
         Args:
             source: what the model was made from, for W&B's lineage: a model folder, or the meta.json of a dataset.
             kind: W&B's type of the source: model, tokens, pairs.
-            places: further files and folders of `scratch`, and what they are published as.
+            places: further files and folders of `scratch`, each with the path that it is published as.
         """
         if self.logger is not None:
             log_lineage(self.logger, self.model, source, kind)

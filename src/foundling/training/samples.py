@@ -1,4 +1,4 @@
-"""Samples: a text that the model writes after each validation."""
+"""Samples: a text that the model generates after each validation."""
 
 import json
 import logging
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Samples(Callback):
-    """Continues the prompt of `sample` after each validation, logs the text and appends it to the JSON lines `path`."""
+    """Continues the prompt of `sample` after each validation, logs the text and appends it to `path`."""
 
     def __init__(
         self, path: Path, network: LanguageModel, tokenizer: Tokenizer, sample: Sample, seed: int, tokens_per_step: int
@@ -33,7 +33,7 @@ class Samples(Callback):
         self.rows.create()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write a text; Lightning has set the model to evaluation for the validation, and resets it after this."""
+        """Generate a text; during this hook Lightning keeps the model in evaluation mode."""
         assert isinstance(pl_module, TrainingModule)
         text = continue_text(self.network, self.tokenizer, self.prompt, self.length, self.sampling, self.seed)
         step = trainer.global_step
@@ -46,4 +46,4 @@ class Samples(Callback):
         return {"rows": self.rows.size()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.rows.cut(state_dict["rows"])
+        self.rows.truncate(state_dict["rows"])

@@ -13,7 +13,7 @@ from foundling.weights import folder
 
 
 class Snapshots(Callback):
-    """Saves the model after each of `steps` as `path`/step-…, with an index.json of steps and tokens trained on."""
+    """Saves the model after each of `steps` as `path`/step-…, and an index.json of steps and tokens."""
 
     def __init__(self, path: Path, network: LanguageModel, steps: list[int], tokens_per_step: int) -> None:
         self.path, self.network, self.tokens_per_step = path, network, tokens_per_step
@@ -24,7 +24,7 @@ class Snapshots(Callback):
         write_json(self.path / "index.json", self.index)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._save(trainer.global_step)  # the untrained model, if step 0 is asked for
+        self._save(trainer.global_step)  # the untrained model, if `steps` includes 0
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -41,7 +41,7 @@ class Snapshots(Callback):
         write_json(self.path / "index.json", self.index)
 
     def state_dict(self) -> dict[str, Any]:
-        """What has been saved; a resumed run saves later ones again."""
+        """The index of the snapshots so far; a resumed training saves later ones again."""
         return {"index": list(self.index)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Early stopping: keep the weights of the best validation, and stop when it no longer improves."""
+"""Early stopping: keep the weights with the best validation loss, and stop when it no longer improves."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ MEASURE = "val/loss"
 
 
 class KeepBest(Callback):
-    """Keeps the trained weights of the lowest validation loss; stops after `patience` validations without a lower one.
+    """Keeps the weights with the lowest validation loss; stops after `patience` validations without a lower.
 
-    patience None never stops. Only trained weights are copied: the others do not change.
+    With patience=None it never stops. Only trained weights are copied, since the others do not change.
     """
 
     def __init__(self, network: nn.Module, patience: int | None) -> None:
@@ -37,7 +37,7 @@ class KeepBest(Callback):
 
     @torch.no_grad()
     def restore(self) -> dict[str, float]:
-        """Put the best weights back; returns their validation with its step."""
+        """Restore the best weights; returns the measures of their validation, and its step."""
         parameters = dict(self.network.named_parameters())
         for name, weight in self.weights.items():
             parameters[name].copy_(weight)

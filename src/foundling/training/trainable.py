@@ -1,4 +1,4 @@
-"""Which weights of a classifier are trained: its head, the last blocks too, all of them, or low-rank differences."""
+"""Choose which weights of a classifier are trained: head, last blocks, all, or LoRA."""
 
 from typing import Literal
 
@@ -10,10 +10,11 @@ from foundling.settings.training import Lora
 def choose_trainable(
     network: Classifier, train: Literal["head", "last", "all", "lora"], last: int, settings: Lora, seed: int
 ) -> int:
-    """Freeze what is not trained, in place; returns the number of trained parameters. The label head always is.
+    """Freeze the weights that are not trained, in place; returns the number of trained parameters.
 
-    head: nothing else. last: the last `last` blocks and the final norm too. all: the whole trunk. lora: low-rank
-    differences to the trunk's linear layers, by `settings`.
+    The classification head is always trained. head: nothing else. last: also the last `last` blocks and the
+    final norm. all: also the whole trunk. lora: also low-rank differences to the trunk's linear layers, by
+    `settings`.
     """
     trunk = network.trunk
     if train == "last" and last > len(trunk.blocks):

@@ -1,4 +1,4 @@
-"""Translation as a LightningModule: batches (source, lengths, inputs, targets), cross-entropy with label smoothing."""
+"""Translation as a LightningModule: batches (source, lengths, inputs, targets), smoothed cross-entropy."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ Bleu = Callable[[Translator], float]
 
 
 class TranslationModule(TrainingModule):
-    """Train `network` on (source, lengths, inputs, targets); validate over the whole split, without smoothing.
+    """Train `network` on (source, lengths, inputs, targets); validate on the whole split, unsmoothed.
 
     `bleu` scores the network's translations of some validation sentences.
     """
@@ -43,7 +43,7 @@ class TranslationModule(TrainingModule):
         return next_token_loss(logits, targets, "sum", self.label_smoothing) / (batch[3] != IGNORE_INDEX).sum()
 
     def validation_sums(self, batch: Batch) -> Tensor:
-        """Nats and targets."""
+        """The sum of the losses in nats, and the number of targets."""
         source, lengths, inputs, targets = batch
         nats = next_token_loss(self.network(source, lengths, inputs), targets, reduction="sum")
         return torch.stack((nats, (targets != IGNORE_INDEX).sum()))

@@ -1,8 +1,8 @@
 """Which W&B run a training logs to, from the config, W&B's environment variables and W&B's settings files.
 
 A value of the config other than null (for the mode: other than auto) wins, then the environment, then
-wandb/settings in the project, then the user's own settings file. Imports neither wandb nor torch, so a mistake is
-reported at once.
+wandb/settings in the project, then the user's own settings file. Imports neither wandb nor torch, so a
+mistake is reported at once.
 """
 
 import configparser
@@ -33,7 +33,7 @@ MODES = {
     "disabled": "disabled",
 }
 YES = ("1", "true", "yes", "on")
-RESERVED = "/\\#?%:"  # what W&B refuses in the name of a project
+RESERVED = "/\\#?%:"  # characters that W&B does not accept in the name of a project
 LONGEST, LONGEST_TAG = 128, 64  # characters
 
 
@@ -52,7 +52,7 @@ class WandbSettings:
 
 
 def resolve(logger: Logger) -> WandbSettings:
-    """The settings that `runtime.logger` leads to; ValueError for a mode or a name that W&B refuses."""
+    """Resolve `runtime.logger`; a mode or a name that W&B does not accept raises ValueError."""
     folder = Path(os.environ.get("WANDB_DIR") or ".").expanduser()
     files = _settings_files(folder)
     return WandbSettings(
@@ -78,7 +78,7 @@ def _mode(setting: Literal["auto", "online", "offline", False], files: Mapping[s
     if mode is None:
         return "auto"
     if mode not in MODES:
-        raise ValueError(f"{place}={mode!r} is unknown; choose one of {', '.join(MODES)}")
+        raise ValueError(f"{place}={mode!r}: must be one of {', '.join(MODES)}")
     return MODES[mode]
 
 
@@ -90,7 +90,7 @@ def _name(setting: str, configured: str | None, files: Mapping[str, str]) -> str
     reserved = [character for character in RESERVED if character in value]
     if reserved and setting in ("project", "entity"):
         hint = "name the team in runtime.logger.entity or WANDB_ENTITY" if "/" in value else "choose another"
-        raise ValueError(f"{place}={value!r} holds {' '.join(reserved)}, which W&B refuses; {hint}")
+        raise ValueError(f"{place}={value!r} contains {' '.join(reserved)}, which W&B does not accept; {hint}")
     return value
 
 
@@ -121,11 +121,11 @@ def _first(setting: str, configured: str | None, files: Mapping[str, str]) -> tu
 def _require_length(name: str, longest: int, place: str) -> None:
     if not 1 <= len(name) <= longest or not name.isprintable():
         found = f"{place}={name[:60]!r}: {len(name)} characters"
-        raise ValueError(f"{found}; W&B takes 1 to {longest} printable ones")
+        raise ValueError(f"{found}; W&B accepts 1 to {longest} printable characters")
 
 
 def _settings_files(folder: Path) -> dict[str, str]:
-    """What `wandb disabled`, `wandb offline`, `wandb init`, … wrote: the user's settings, then the project's."""
+    """The settings that `wandb disabled`, `wandb init`, … wrote; the project's override the user's."""
     user = Path(os.environ.get("WANDB_CONFIG_DIR") or "~/.config/wandb").expanduser()
     project = folder / (".wandb" if (folder / ".wandb").exists() else "wandb")
     settings: dict[str, str] = {}
@@ -135,5 +135,5 @@ def _settings_files(folder: Path) -> dict[str, str]:
             parser.read(file, encoding="utf-8")
             settings.update(parser.items("default") if parser.has_section("default") else ())
         except (OSError, UnicodeDecodeError, configparser.Error):
-            continue  # W&B itself says so in its own words, and goes on without the file
+            continue  # W&B reports the problem itself, and ignores the file
     return settings

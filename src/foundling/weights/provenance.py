@@ -68,7 +68,7 @@ def run_record(
         tokens_per_second=round(tokens_per_second),
         wandb=wandb,
         deterministic=deterministic,
-        parts=microbatches,
+        microbatches=microbatches,
     )
 
 
