@@ -20,7 +20,7 @@ from foundling.device import automatic_precision, check_accelerator, choose_devi
 from foundling.model.classifier import Classifier, ClassifierConfig
 from foundling.model.gpt import GPT
 from foundling.model.translator import Translator, TranslatorConfig
-from foundling.text.tokenizer import characters
+from foundling.text.tiktoken_tokenizer import characters
 from foundling.weights import folder
 from foundling.weights.chat import chat_files
 

@@ -18,11 +18,12 @@ from foundling.generation.sampling import GREEDY
 from foundling.model.gpt import GPT
 from foundling.settings import Job
 from foundling.text.prompts import TEMPLATES
-from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer
+from foundling.text.tiktoken_tokenizer import GPT2_PATTERN, TiktokenTokenizer
+from foundling.text.tokenizer import END_OF_TEXT
 from foundling.weights import folder
 from foundling.weights.chat import chat_files, read_chat
 
-TOKENIZER = Tokenizer({bytes([i]): i for i in range(256)}, GPT2_PATTERN)
+TOKENIZER = TiktokenTokenizer({bytes([i]): i for i in range(256)}, GPT2_PATTERN)
 
 
 @pytest.fixture(scope="module")

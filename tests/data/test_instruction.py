@@ -33,9 +33,10 @@ from foundling.model.loss import IGNORE_INDEX, next_token_loss
 from foundling.settings import Job
 from foundling.settings.training import Instruct
 from foundling.text.prompts import ASSISTANT, SYSTEM, USER, Message
-from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer
+from foundling.text.tiktoken_tokenizer import GPT2_PATTERN, TiktokenTokenizer
+from foundling.text.tokenizer import END_OF_TEXT
 
-TOKENIZER = Tokenizer(
+TOKENIZER = TiktokenTokenizer(
     {bytes([i]): i for i in range(256)},
     GPT2_PATTERN,
     [END_OF_TEXT, "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"],

@@ -5,7 +5,8 @@ from collections import Counter
 import pytest
 
 from foundling.data.unknown import REPLACED, count_unknown
-from foundling.text.tokenizer import END_OF_TEXT, UNKNOWN, characters, train_bpe
+from foundling.text.tiktoken_tokenizer import characters, train_bpe
+from foundling.text.tokenizer import END_OF_TEXT, UNKNOWN
 
 
 def test_unknown_characters_are_counted_or_refused(caplog: pytest.LogCaptureFixture) -> None:

@@ -31,9 +31,9 @@ from foundling.model.gpt import GPT
 from foundling.model.loss import IGNORE_INDEX, next_token_loss
 from foundling.settings.training import InstructTest
 from foundling.text.prompts import ASSISTANT, TEMPLATES, USER, Message, render, render_prompt
-from foundling.text.tokenizer import GPT2_PATTERN, Tokenizer
+from foundling.text.tiktoken_tokenizer import GPT2_PATTERN, TiktokenTokenizer
 
-TOKENIZER = Tokenizer({bytes([i]): i for i in range(256)}, GPT2_PATTERN)
+TOKENIZER = TiktokenTokenizer({bytes([i]): i for i in range(256)}, GPT2_PATTERN)
 PHI3 = TEMPLATES["phi3"]
 SETTINGS = InstructTest(limit=None, max_new_tokens=6, batch_size=2, checks="exact")
 

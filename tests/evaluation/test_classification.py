@@ -24,7 +24,7 @@ from foundling.evaluation.comparison import compare, format_lead, summary, write
 from foundling.evaluation.zero_shot import zero_shot
 from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig
-from foundling.text.tokenizer import characters
+from foundling.text.tiktoken_tokenizer import characters
 
 LABELS = ["ham", "spam", "news"]
 

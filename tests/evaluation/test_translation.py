@@ -14,7 +14,7 @@ from foundling.metrics import from_plain, to_plain
 from foundling.metrics.train_translator import TrainTranslator
 from foundling.model.config import TranslatorConfig
 from foundling.model.translator import Translator
-from foundling.text.tokenizer import characters
+from foundling.text.tiktoken_tokenizer import characters
 
 REFERENCES = ["Der Fuchs sieht den Hasen im Wald.", "Die Ente ist klein und alt.", "Wer nahm die rote Lampe?"] * 10
 WRITTEN = [text.replace("den Hasen", "die Ente") if i % 2 else text for i, text in enumerate(REFERENCES)]

@@ -12,10 +12,11 @@ from foundling.generation.decode import generate
 from foundling.generation.sampling import GREEDY
 from foundling.model.gpt import GPT
 from foundling.text.prompts import ASSISTANT, SYSTEM, TEMPLATES, USER, Message, render_prompt
-from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer
+from foundling.text.tiktoken_tokenizer import GPT2_PATTERN, TiktokenTokenizer
+from foundling.text.tokenizer import END_OF_TEXT
 
 MARKS = ["<|system|>", "<|user|>", "<|assistant|>", "<|end|>"]
-TOKENIZER = Tokenizer({bytes([i]): i for i in range(256)}, GPT2_PATTERN, [END_OF_TEXT, *MARKS])
+TOKENIZER = TiktokenTokenizer({bytes([i]): i for i in range(256)}, GPT2_PATTERN, [END_OF_TEXT, *MARKS])
 PHI3 = TEMPLATES["phi3"]
 
 

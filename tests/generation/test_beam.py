@@ -13,7 +13,8 @@ from foundling.generation.beam import Hypothesis, beam_search, translate
 from foundling.model.config import TranslatorConfig
 from foundling.model.translator import Translator
 from foundling.settings.training import BeamSearch
-from foundling.text.tokenizer import Tokenizer, characters
+from foundling.text.tiktoken_tokenizer import characters
+from foundling.text.tokenizer import Tokenizer
 
 CONF = Path(__file__).parents[2] / "conf/transformer/tiny.yaml"
 END = 0

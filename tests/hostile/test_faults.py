@@ -19,7 +19,8 @@ from foundling.data.fetching import fetch
 from foundling.data.shards import write
 from foundling.model.gpt import GPT
 from foundling.settings.datasets import Source
-from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer
+from foundling.text.tiktoken_tokenizer import GPT2_PATTERN, TiktokenTokenizer
+from foundling.text.tokenizer import END_OF_TEXT, Tokenizer
 from foundling.weights import folder as model_folder
 from foundling.weights import gguf, huggingface_export
 
@@ -69,7 +70,7 @@ def full(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Full]:
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
-    return Tokenizer({bytes([i]): i for i in range(256)}, GPT2_PATTERN, [END_OF_TEXT])
+    return TiktokenTokenizer({bytes([i]): i for i in range(256)}, GPT2_PATTERN, [END_OF_TEXT])
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +108,7 @@ WRITERS: dict[str, Callable[[Path, Path, GPT, Tokenizer], None]] = {
         "auto",
     ),
     "a model": lambda goal, _, model, tokenizer: model_folder.save(goal, model, tokenizer, {"config": {}}),
-    "a tokenizer": lambda goal, _, model, tokenizer: Tokenizer(
+    "a tokenizer": lambda goal, _, model, tokenizer: TiktokenTokenizer(
         {bytes([i]): i for i in range(256)} | {bytes([i, j]): 256 + 64 * i + j for i in range(64) for j in range(64)},
         GPT2_PATTERN,
         [END_OF_TEXT],

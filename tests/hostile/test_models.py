@@ -27,7 +27,8 @@ from foundling.model.config import ClassifierConfig, TranslatorConfig
 from foundling.model.gpt import GPT
 from foundling.settings.datasets import Source
 from foundling.text.published import read_published
-from foundling.text.tokenizer import CHARACTER_PATTERN, END_OF_TEXT, GPT2_PATTERN, Tokenizer
+from foundling.text.tiktoken_tokenizer import CHARACTER_PATTERN, GPT2_PATTERN, TiktokenTokenizer
+from foundling.text.tokenizer import END_OF_TEXT, Tokenizer
 from foundling.validation import build
 from foundling.weights import folder, huggingface, huggingface_config
 from foundling.weights.chain import links
@@ -41,7 +42,7 @@ OWN = {"dropout": 0.0, "init": "gpt2", "attention": "fused"}
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
-    return Tokenizer({bytes([i]): i for i in range(256)}, GPT2_PATTERN, [END_OF_TEXT])
+    return TiktokenTokenizer({bytes([i]): i for i in range(256)}, GPT2_PATTERN, [END_OF_TEXT])
 
 
 @pytest.fixture(scope="module")
@@ -361,7 +362,7 @@ PUBLISHED: dict[str, Any] = {
 @pytest.mark.parametrize("what", PUBLISHED)
 def test_a_published_tokenizer_that_is_none(tmp_path: Path, refuses, what: str) -> None:
     write_json(tmp_path / "tokenizer.json", PUBLISHED[what])
-    refuses(lambda: read_published(tmp_path / "tokenizer.json"), r"tokenizer\.json")
+    refuses(lambda: read_published(tmp_path), r"tokenizer\.json")
 
 
 @pytest.mark.parametrize("what", ["nothing", "a model that is a text", "a vocabulary that is a list"])

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from foundling.data.formats import read
 from foundling.settings.datasets import Source
-from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer
+from foundling.text.tiktoken_tokenizer import GPT2_PATTERN, TiktokenTokenizer
+from foundling.text.tokenizer import END_OF_TEXT
 
 SMALL = {"record_megabytes": 0.01}
 DEEP = 100_000
@@ -173,7 +174,9 @@ SPECIAL_TEXTS = [
 
 @pytest.mark.parametrize("text", SPECIAL_TEXTS)
 def test_a_text_is_never_a_special_token(text: str) -> None:
-    tokenizer = Tokenizer({bytes([i]): i for i in range(256)}, GPT2_PATTERN, [END_OF_TEXT, "<|user|>", "<|end|>"])
+    tokenizer = TiktokenTokenizer(
+        {bytes([i]): i for i in range(256)}, GPT2_PATTERN, [END_OF_TEXT, "<|user|>", "<|end|>"]
+    )
     ids = tokenizer.encode(text)
     assert not set(ids) & set(tokenizer.special_ids.values())
     assert tokenizer.decode(ids) == text

@@ -20,10 +20,10 @@ from foundling.model.config import ClassifierConfig
 from foundling.model.gpt import GPT
 from foundling.settings import Job
 from foundling.stages import classify
-from foundling.text.tokenizer import GPT2_PATTERN, Tokenizer
+from foundling.text.tiktoken_tokenizer import GPT2_PATTERN, TiktokenTokenizer
 from foundling.weights import folder
 
-TOKENIZER = Tokenizer({bytes([i]): i for i in range(256)}, GPT2_PATTERN)
+TOKENIZER = TiktokenTokenizer({bytes([i]): i for i in range(256)}, GPT2_PATTERN)
 SECTIONS = ("corpus", "tokenizer", "model", "pretrain")
 SMALL = [
     "classify=files",

@@ -17,12 +17,13 @@ from foundling.evaluation import forgetting
 from foundling.model.gpt import GPT
 from foundling.settings import Job
 from foundling.stages import instruct
-from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer
+from foundling.text.tiktoken_tokenizer import GPT2_PATTERN, TiktokenTokenizer
+from foundling.text.tokenizer import END_OF_TEXT
 from foundling.weights import folder
 from foundling.weights.chat import read_chat
 
 MARKS = ["<|system|>", "<|user|>", "<|assistant|>", "<|end|>"]
-TOKENIZER = Tokenizer({bytes([i]): i for i in range(256)}, GPT2_PATTERN, [END_OF_TEXT, *MARKS])
+TOKENIZER = TiktokenTokenizer({bytes([i]): i for i in range(256)}, GPT2_PATTERN, [END_OF_TEXT, *MARKS])
 SECTIONS = ("corpus", "tokenizer", "model", "pretrain")
 SMALL = [
     "instruct=files",

@@ -15,7 +15,8 @@ from foundling.text.prompts import (
     render,
     render_prompt,
 )
-from foundling.text.tokenizer import END_OF_TEXT, UNKNOWN, Tokenizer, characters, train_bpe
+from foundling.text.tiktoken_tokenizer import characters, train_bpe
+from foundling.text.tokenizer import END_OF_TEXT, UNKNOWN, Tokenizer
 
 MARKS = ["<|system|>", "<|user|>", "<|assistant|>", "<|end|>", "<|im_start|>", "<|im_end|>"]
 # merges across all that meets where the pieces of a conversation join

@@ -12,7 +12,8 @@ from foundling.data.batches import TrainingData
 from foundling.data.language import LanguageData
 from foundling.data.shards import Source
 from foundling.model.gpt import GPT
-from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer
+from foundling.text.tiktoken_tokenizer import GPT2_PATTERN, TiktokenTokenizer
+from foundling.text.tokenizer import END_OF_TEXT
 from foundling.training import run as run_module
 from foundling.training.language import LanguageModule
 from foundling.training.loop import Loop
@@ -20,7 +21,7 @@ from foundling.training.module import TrainingModule
 from foundling.training.run import TrainingRun
 
 STAGES = ("pretrain", "classify", "instruct", "train_translator")
-TOKENIZER = Tokenizer({bytes([i]): i for i in range(256)}, GPT2_PATTERN, [END_OF_TEXT])
+TOKENIZER = TiktokenTokenizer({bytes([i]): i for i in range(256)}, GPT2_PATTERN, [END_OF_TEXT])
 
 
 class Tokens:

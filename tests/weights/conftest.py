@@ -18,7 +18,8 @@ from foundling.generation.sampling import Sampling
 from foundling.model.gpt import GPT
 from foundling.model.loss import next_token_loss
 from foundling.settings.datasets import Dataset, Source
-from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer, train_bpe
+from foundling.text.tiktoken_tokenizer import GPT2_PATTERN, TiktokenTokenizer, train_bpe
+from foundling.text.tokenizer import END_OF_TEXT, Tokenizer
 from foundling.weights import folder
 from foundling.weights.chat import chat_files
 from foundling.weights.provenance import provenance
@@ -117,7 +118,7 @@ def chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpt_config: Callable[
     Path("fox.txt").write_text("The fox went home.\n")
     for name in ("corpus", "instruct"):
         fetch(Dataset(name=name, sources=(Source(name="fox", path="fox.txt"),)), Path("data/raw") / name, None)
-    tokenizer = Tokenizer({bytes([i]): i for i in range(256)}, GPT2_PATTERN, [END_OF_TEXT])
+    tokenizer = TiktokenTokenizer({bytes([i]): i for i in range(256)}, GPT2_PATTERN, [END_OF_TEXT])
     tokenizer.save(Path("data/tokenizer"))
     read = (Path("data/raw/corpus/meta.json"), Path("data/tokenizer"))
     text = [Document("fox", "train", "The fox went home.")]

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from foundling.artifacts import read_json, write_json
-from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer
+from foundling.text.tiktoken_tokenizer import GPT2_PATTERN, TiktokenTokenizer
+from foundling.text.tokenizer import END_OF_TEXT
 from foundling.weights import folder
 from foundling.weights.chain import links
 
@@ -87,7 +88,7 @@ def test_a_parent_without_a_record_is_compared_as_a_whole(chain: Path) -> None:
 def test_a_model_whose_tokenizer_does_not_match_is_refused_at_load(chain: Path) -> None:
     folder.load(CHAT)
     ranks = {bytes([255 - i]): i for i in range(256)}
-    Tokenizer(ranks, GPT2_PATTERN, [END_OF_TEXT]).save(CHAT / "tokenizer")
+    TiktokenTokenizer(ranks, GPT2_PATTERN, [END_OF_TEXT]).save(CHAT / "tokenizer")
     with pytest.raises(ValueError, match=r"tokens\.tiktoken is not the tokenizer that this model was trained with"):
         folder.load(CHAT)
     assert faults()["models/chat/tokenizer"] == "differs from the tokenizer models/base/tokenizer"

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from foundling.model.gpt import GPT
 from foundling.text.prompts import TEMPLATES, Message, render_prompt
-from foundling.text.tokenizer import Tokenizer, characters
+from foundling.text.tiktoken_tokenizer import characters
+from foundling.text.tokenizer import Tokenizer
 from foundling.weights import gguf
 
 llama_cpp = pytest.importorskip("xllamacpp")

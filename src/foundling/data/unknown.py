@@ -22,9 +22,10 @@ def count_unknown(tokenizer: Tokenizer, texts: Iterable[str], stage: str, change
         return
     first = ", ".join(repr(character) for character, _ in unknown.most_common(SHOWN))
     lacking = f"{unknown.total():,} characters, {len(unknown):,} different ones (as {first})"
-    if UNKNOWN not in tokenizer.special_ids:
+    size = tokenizer.vocab_size - len(tokenizer.specials)
+    if tokenizer.unknown_id is None:
         raise ValueError(
-            f"{stage}: the base's character vocabulary of {len(tokenizer.ranks)} lacks {lacking}; use tokenizer=bpe, "
+            f"{stage}: the base's character vocabulary of {size} lacks {lacking}; use tokenizer=bpe, "
             f"or add {UNKNOWN} to tokenizer.specials, and make the base again with `dvc repro pretrain`"
         )
     log.warning(f"{stage}: the base's character vocabulary lacks {lacking}; each becomes {UNKNOWN}")

@@ -51,7 +51,7 @@ def word_map(model: GPT, tokenizer: Tokenizer) -> WordMap:
     """The vectors of all words (a space followed by letters) that are a single token."""
     table = model.token_embedding.weight.detach().float().cpu().numpy()  # (V, C)
     rows = {}
-    for token, i in tokenizer.ranks.items():
+    for i, token in enumerate(tokenizer.token_bytes):
         text = token.decode(errors="replace")
         if text[:1] == " " and text[1:].isalpha():
             rows[text[1:]] = i

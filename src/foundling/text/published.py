@@ -1,70 +1,72 @@
-"""The tokenizer of published weights, from tokenizer.json: byte-level BPE, as GPT-2 and Qwen3 have it."""
+"""The tokenizer in a folder of published weights, as transformers finds it there."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from foundling.artifacts import read_json
-from foundling.text.tokenizer import GPT2_PATTERN, Form, Tokenizer, from_printable
+from foundling.text.library_tokenizer import LibraryTokenizer, read_json_text, read_template
 
-FORMS: dict[str, Form] = {"NFC": "NFC", "NFD": "NFD", "NFKC": "NFKC", "NFKD": "NFKD"}
-
-
-def read_published(path: Path) -> Tokenizer:
-    """A tokenizer that gives the ids of that file. What ours cannot do the same raises ValueError that names it."""
-    values = read_json(path)
-    try:
-        return _read(path, values)
-    except (KeyError, TypeError, AttributeError) as error:  # a field that is missing, or holds another thing
-        raise ValueError(
-            f"{path} is no tokenizer.json of a byte-level BPE ({type(error).__name__}: {error}); fetch it again"
-        ) from None
+TOKENIZER: Final = "tokenizer.json"
+SETTINGS: Final = "tokenizer_config.json"
+TEMPLATE: Final = "chat_template.jinja"
+ROLES: Final = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token")
 
 
-def _read(path: Path, values: dict[str, Any]) -> Tokenizer:
-    model, added = values["model"], {token["content"]: token["id"] for token in values.get("added_tokens") or []}
-    if model.get("type") != "BPE" or model.get("byte_fallback"):
-        kind = "SentencePiece's BPE" if model.get("byte_fallback") else model.get("type")
-        raise ValueError(f"{path} is {kind}; only byte-level BPE is supported, as GPT-2 and Qwen3 have it")
-    vocabulary = {token: number for token, number in model["vocab"].items() if token not in added}
-    _require_in_order(path, model["merges"], vocabulary)
-    specials = sorted(added, key=added.__getitem__)
-    if [added[name] for name in specials] != list(range(len(vocabulary), len(vocabulary) + len(added))):
-        raise ValueError(f"{path}: the ids of the added tokens do not follow on those of the vocabulary")
-    ranks = {from_printable(token): number for token, number in vocabulary.items()}
-    return Tokenizer(ranks, _pattern(path, values["pre_tokenizer"]), specials, _form(path, values.get("normalizer")))
+def read_published(folder: Path) -> LibraryTokenizer:
+    """The tokenizer of a folder with a tokenizer.json.
 
-
-def _require_in_order(path: Path, merges: list[Any], vocabulary: dict[str, int]) -> None:
-    """Our tokenizer merges by id, which is the same only where the merges stand in the order of their tokens' ids.
-
-    Several merges may make the same token, as in Llama 3's files, which list each pair that makes one.
+    The tokens with a role and the chat template are those of tokenizer_config.json, special_tokens_map.json and
+    chat_template.jinja; ids that config.json and generation_config.json name are second to them. A folder whose
+    tokenizer cannot be read raises ValueError.
     """
-    tokens = ["".join(pair if isinstance(pair, list) else pair.split(" ")) for pair in merges]
-    numbers = [vocabulary.get(token, -1) for token in tokens]
-    if -1 in numbers or numbers != sorted(numbers):
-        raise ValueError(f"{path}: the merges are not in the order of their tokens' ids, as tiktoken needs them")
+    path = folder / TOKENIZER
+    if not path.is_file():
+        raise ValueError(f"{folder} has no {TOKENIZER}; fetch it with the weights, or choose tokenizer=bpe")
+    text = read_json_text(path)
+    settings, roles = _optional(folder / SETTINGS), _optional(folder / "special_tokens_map.json")
+    names = {role: name for role in ROLES if (name := _name(settings.get(role)) or _name(roles.get(role)))}
+    template = read_template(folder / TEMPLATE) or _template(settings.get("chat_template"))
+    if "eos_token" not in names:
+        names |= _names_by_id(folder, read_json(path))
+    try:
+        return LibraryTokenizer(text, names, template)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}; fetch it again, or choose another tokenizer") from None
 
 
-def _pattern(path: Path, step: dict[str, Any]) -> str:
-    """How text is cut into words: one Split in front of ByteLevel, or ByteLevel with GPT-2's own pattern."""
-    steps = step["pretokenizers"] if step["type"] == "Sequence" else [step]
-    *splits, last = steps
-    if last["type"] == "ByteLevel" and not last.get("add_prefix_space"):
-        if not splits and last.get("use_regex", True):
-            return GPT2_PATTERN
-        if len(splits) == 1 and splits[0]["type"] == "Split" and not last.get("use_regex", True):
-            split = splits[0]
-            if split["behavior"] == "Isolated" and not split.get("invert") and "Regex" in split["pattern"]:
-                return str(split["pattern"]["Regex"])
-    raise ValueError(
-        f"{path} cuts text by {', '.join(one['type'] for one in steps)}; supported is one Split by a pattern in front "
-        "of ByteLevel, or ByteLevel alone"
-    )
+def _optional(path: Path) -> Mapping[str, Any]:
+    return read_json(path) if path.is_file() else {}
 
 
-def _form(path: Path, normalizer: dict[str, Any] | None) -> Form | None:
-    if normalizer is None:
-        return None
-    if normalizer["type"] not in FORMS:
-        raise ValueError(f"{path} changes texts by {normalizer['type']}; supported are {', '.join(FORMS)}")
-    return FORMS[normalizer["type"]]
+def _name(value: Any) -> str | None:
+    """A token's name, which files write as a string or as an object with `content`."""
+    if isinstance(value, Mapping):
+        value = value.get("content")
+    return value if isinstance(value, str) and value else None
+
+
+def _template(value: Any) -> str | None:
+    """The chat template; of several, the one called default."""
+    if isinstance(value, list):
+        named = {entry.get("name"): entry.get("template") for entry in value if isinstance(entry, Mapping)}
+        value = named.get("default")
+    return value if isinstance(value, str) else None
+
+
+def _names_by_id(folder: Path, tokenizer: Mapping[str, Any]) -> dict[str, str]:
+    """The tokens that the model's configs name by their ids alone."""
+    added = {token.get("id"): token.get("content") for token in _objects(tokenizer.get("added_tokens"))}
+    names = {}
+    for file in ("config.json", "generation_config.json"):
+        values = _optional(folder / file)
+        for role in ROLES[:4]:
+            number = values.get(f"{role}_id")
+            number = number[0] if isinstance(number, list) and number else number
+            if isinstance(number, int) and (name := _name(added.get(number))):
+                names[role] = name
+    return names
+
+
+def _objects(values: Any) -> list[Mapping[str, Any]]:
+    return [value for value in values if isinstance(value, Mapping)] if isinstance(values, list) else []

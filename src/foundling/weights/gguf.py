@@ -16,9 +16,11 @@ from torch import Tensor
 from foundling.artifacts import atomic_folder
 from foundling.model.config import GPTConfig
 from foundling.model.interface import LanguageModel
+from foundling.text.byte_alphabet import printable
 from foundling.text.merges import merges
 from foundling.text.prompts import ASSISTANT, ROLES, Template, jinja
-from foundling.text.tokenizer import END_OF_TEXT, GPT2_PATTERN, Tokenizer, printable
+from foundling.text.tiktoken_tokenizer import GPT2_PATTERN, TiktokenTokenizer
+from foundling.text.tokenizer import END_OF_TEXT, Tokenizer
 from foundling.weights.architectures import portable
 from foundling.weights.names import Entry, Table, export_tensors
 
@@ -130,7 +132,7 @@ def _write_shape(writer: "GGUFWriter", config: GPTConfig) -> None:
 
 def _write_tokenizer(writer: "GGUFWriter", tokenizer: Tokenizer, vocab_size: int, template: Template | None) -> None:
     gguf = _library()
-    if tokenizer.pattern not in PATTERNS:
+    if not isinstance(tokenizer, TiktokenTokenizer) or tokenizer.pattern not in PATTERNS:
         raise ValueError(
             "llama.cpp has no pre-tokenizer for this tokenizer (it supports the patterns of GPT-2 and Qwen, and no "
             "character vocabulary); export a model with tokenizer=bpe or gpt2, or use format=huggingface"

@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from foundling.artifacts import write_json
+from foundling.text.byte_alphabet import printable
+from foundling.text.library_tokenizer import LibraryTokenizer
 from foundling.text.merges import merges
-from foundling.text.tokenizer import CHARACTER_PATTERN, END_OF_TEXT, UNKNOWN, Tokenizer, printable
+from foundling.text.tiktoken_tokenizer import CHARACTER_PATTERN, TiktokenTokenizer
+from foundling.text.tokenizer import UNKNOWN, Tokenizer
 
 TOKENIZER, SETTINGS, TEMPLATE = "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"
 PADDING = "<|padding|>"
@@ -15,14 +18,15 @@ PADDING = "<|padding|>"
 def write_tokenizer(folder: Path, tokenizer: Tokenizer, context: int, template: str | None) -> None:
     """Write the files; `template` is a chat model's template in Jinja.
 
-    As in Foundling, text is never parsed for special tokens (`split_special_tokens`), unless there is a
-    template: it writes its special tokens as text, so transformers has to parse them, in the user's text too.
+    A published tokenizer is written as it was read. As in Foundling, text is never parsed for special tokens
+    (`split_special_tokens`), unless there is a template: it writes its special tokens as text, so transformers has to
+    parse them, in the user's text too.
     """
-    settings = _settings(context) | {"split_special_tokens": template is None}
+    settings = _settings(context, tokenizer) | {"split_special_tokens": template is None}
     if template is not None:
         settings["chat_template"] = template
         (folder / TEMPLATE).write_text(template, encoding="utf-8")
-    _write(folder, _library(tokenizer), settings)
+    _write(folder, to_library(tokenizer), settings)
 
 
 def write_classifier_tokenizer(folder: Path, tokenizer: Tokenizer, context: int, keep: str) -> None:
@@ -33,22 +37,29 @@ def write_classifier_tokenizer(folder: Path, tokenizer: Tokenizer, context: int,
     """
     from tokenizers import AddedToken, processors
 
-    library = _library(tokenizer)
+    library = to_library(tokenizer)
     library.add_special_tokens([AddedToken(PADDING, special=True, normalized=False)])
-    framed = f"{END_OF_TEXT} $A {END_OF_TEXT}"
-    library.post_processor = processors.TemplateProcessing(framed, None, [(END_OF_TEXT, tokenizer.end_of_text)])
+    end = _end_of_text(tokenizer)
+    framed = [f"{end}:0", "$A:0", f"{end}:0"]
+    library.post_processor = processors.TemplateProcessing(framed, None, [(end, tokenizer.end_of_text)])
     side = "right" if keep == "beginning" else "left"
-    _write(folder, library, _settings(context) | {"pad_token": PADDING, "truncation_side": side})
+    _write(folder, library, _settings(context, tokenizer) | {"pad_token": PADDING, "truncation_side": side})
 
 
-def _settings(context: int) -> dict[str, Any]:
+def _settings(context: int, tokenizer: Tokenizer) -> dict[str, Any]:
+    end = _end_of_text(tokenizer)
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": context,
         "clean_up_tokenization_spaces": False,
         "split_special_tokens": True,
-        **dict.fromkeys(("bos_token", "eos_token", "pad_token"), END_OF_TEXT),
+        **dict.fromkeys(("bos_token", "eos_token", "pad_token"), end),
+        **tokenizer.names,
     }
+
+
+def _end_of_text(tokenizer: Tokenizer) -> str:
+    return next(name for name, number in tokenizer.special_ids.items() if number == tokenizer.end_of_text)
 
 
 def _write(folder: Path, library: Any, settings: dict[str, Any]) -> None:
@@ -56,11 +67,14 @@ def _write(folder: Path, library: Any, settings: dict[str, Any]) -> None:
     write_json(folder / SETTINGS, settings)
 
 
-def _library(tokenizer: Tokenizer) -> Any:
-    """The equivalent tokenizer of the tokenizers library."""
+def to_library(tokenizer: Tokenizer) -> Any:
+    """The equivalent tokenizer of the tokenizers library; its `to_str` gives a tokenizer.json."""
     from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers
     from tokenizers import Tokenizer as Library
 
+    if isinstance(tokenizer, LibraryTokenizer):
+        return Library.from_str(tokenizer.json_text)
+    assert isinstance(tokenizer, TiktokenTokenizer)
     if tokenizer.pattern == CHARACTER_PATTERN:
         library = Library(_word_level(tokenizer))
         library.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
@@ -81,7 +95,7 @@ def _library(tokenizer: Tokenizer) -> Any:
     return library
 
 
-def _word_level(tokenizer: Tokenizer) -> Any:
+def _word_level(tokenizer: TiktokenTokenizer) -> Any:
     """The characters as words, with the token that stands for all others, if there is one."""
     from tokenizers import models
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from foundling.artifacts import read_json
-from foundling.text.tokenizer import Tokenizer, printable
+from foundling.text.tokenizer import Tokenizer
 
 
 def require_same(folder: Path, tokenizer: Tokenizer, vocab_size: int) -> None:
@@ -11,16 +11,16 @@ def require_same(folder: Path, tokenizer: Tokenizer, vocab_size: int) -> None:
     if tokenizer.vocab_size > vocab_size:
         raise ValueError(
             f"data/tokenizer has {tokenizer.vocab_size:,} tokens and the model in {folder} {vocab_size:,}; "
-            "tokenize with the model's own vocabulary (tokenizer=gpt2 for GPT-2)"
+            "tokenize with the model's own vocabulary (tokenizer=weights)"
         )
     theirs = _vocabulary(folder)
-    ours = {printable(token): rank for token, rank in tokenizer.ranks.items()} | tokenizer.special_ids
+    ours = tokenizer.vocabulary
     differing = [token for token in ours if token in theirs and theirs[token] != ours[token]]
     if differing:
         first = min(differing, key=ours.__getitem__)
         raise ValueError(
             f"{first!r} is token {ours[first]} of data/tokenizer and {theirs[first]} of the model in {folder}; "
-            f"{len(differing):,} tokens differ: tokenize with the model's own vocabulary (tokenizer=gpt2 for GPT-2)"
+            f"{len(differing):,} tokens differ: tokenize with the model's own vocabulary (tokenizer=weights)"
         )
 
 
@@ -34,7 +34,10 @@ def _vocabulary(folder: Path) -> dict[str, int]:
         values = read_json(folder / "tokenizer.json")
         try:
             added = {token["content"]: token["id"] for token in values.get("added_tokens", [])}
-            return {**values["model"]["vocab"], **added}
-        except (KeyError, TypeError, AttributeError) as error:
+            tokens = values["model"]["vocab"]
+            if values["model"].get("type") == "Unigram":
+                tokens = {token: number for number, (token, _) in enumerate(tokens)}
+            return {**tokens, **added}
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"{folder / 'tokenizer.json'} has no vocabulary ({error!r}); fetch it again") from None
     return {}

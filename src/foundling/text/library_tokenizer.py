@@ -1,0 +1,241 @@
+"""Published tokenizers of every kind, run by Hugging Face's tokenizers library from the text of a tokenizer.json."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic.dataclasses import dataclass
+
+from foundling.artifacts import atomic_folder, fingerprint, read_json, write_json
+from foundling.text.token_bytes import bytes_of
+from foundling.text.tokenizer import PUBLISHED, Tokenizer
+from foundling.validation import STRICT, build
+
+SETTINGS, TEMPLATE = "tokenizer.json", "chat_template.jinja"
+LARGEST_TEMPLATE = 1 << 20  # characters
+# the tokens that end documents in models whose chat versions have another `eos_token`, which ends an answer
+DOCUMENT_ENDS: Final = ("<|endoftext|>", "<|end_of_text|>")
+
+
+@dataclass(frozen=True, config=STRICT)
+class Settings:
+    """What a folder's tokenizer.json holds besides the published file."""
+
+    end_of_text: str
+    names: Mapping[str, str]
+    vocab_size: int
+
+
+class LibraryTokenizer(Tokenizer):
+    """A tokenizer that the tokenizers library loads: byte-level BPE, SentencePiece's kinds, WordPiece, ….
+
+    Ids and decoded texts equal those of transformers with `add_special_tokens=False, split_special_tokens=True`. Tokens
+    that a file adds without calling them special, such as runs of spaces, are found in texts as there; but those with
+    a role and those written <|…|> always count as special.
+
+    Args:
+        json_text: the content of a tokenizer.json.
+        names: the tokens with a role, by the names of tokenizer_config.json: {"eos_token": "</s>"}. Needed is one of
+            eos_token and sep_token.
+        chat_template: Jinja.
+    """
+
+    def __init__(self, json_text: str, names: Mapping[str, str], chat_template: str | None = None) -> None:
+        from tokenizers import AddedToken
+
+        self.json_text, self.names, self.chat_template = json_text, dict(names), chat_template
+        library = _parse(json_text)
+        library.no_truncation()
+        library.no_padding()
+        added = library.get_added_tokens_decoder()
+        by_name = {token.content: token for token in added.values()}
+        for name in {*self.names.values(), *filter(_is_marker, by_name)}:
+            if library.token_to_id(name) is not None and not (name in by_name and by_name[name].special):
+                token = by_name.get(name) or AddedToken(name, normalized=False)
+                token.special = True
+                library.add_special_tokens([token])
+        library.encode_special_tokens = True  # text that looks like a special token is encoded as text
+        self.library = library
+        special = {i: token for i, token in sorted(library.get_added_tokens_decoder().items()) if token.special}
+        self.special_ids = {token.content: i for i, token in special.items()}
+        self._stripping = {i: (token.lstrip, token.rstrip) for i, token in special.items()}
+        self.vocab_size = max(library.get_vocab(with_added_tokens=True).values(), default=-1) + 1
+        self.end_of_text = self._end_of_text()
+        self.unknown_id = self._unknown_id()
+        self._forbidden = {*special} - {self.unknown_id}
+        self.prefix = self._prefix()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return fingerprint({"published": json.loads(self.json_text), "end_of_text": self.end_of_text})
+
+    @cached_property
+    def token_bytes(self) -> list[bytes]:
+        added = {i: token.content for i, token in self.library.get_added_tokens_decoder().items()}
+        tokens = [self.library.id_to_token(i) or "" for i in range(self.vocab_size)]
+        return bytes_of(tokens, added, self.library.decoder)
+
+    @property
+    def vocabulary(self) -> dict[str, int]:
+        return self.library.get_vocab(with_added_tokens=True)
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text; no part of it becomes a special token."""
+        encoded = self.library.encode(_valid(text), add_special_tokens=False)
+        return encoded.ids if self._forbidden.isdisjoint(encoded.ids) else self._encode_in_parts(text)
+
+    def encode_batch(self, texts: list[str], threads: int) -> list[list[int]]:
+        """Ids of many texts; if `threads` is above one, by as many threads as the library starts."""
+        if threads == 1:
+            return [self.encode(text) for text in texts]
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")  # else the library warns once a process forks
+        encoded = self.library.encode_batch_fast([_valid(text) for text in texts], add_special_tokens=False)
+        rows = (encoding.ids for encoding in encoded)
+        return [
+            ids if self._forbidden.isdisjoint(ids) else self._encode_in_parts(text)
+            for ids, text in zip(rows, texts, strict=True)
+        ]
+
+    def _encode_in_parts(self, text: str) -> list[int]:
+        """Ids of a text that the model reads as a special token somewhere, as Unigram does where `</s>` is written.
+
+        The text is cut within each such place, as often as needed; a single character that is a special token is left
+        out.
+        """
+        text = _valid(text)
+        encoded = self.library.encode(text, add_special_tokens=False)
+        found = [at for token, at in zip(encoded.ids, encoded.offsets, strict=True) if token in self._forbidden]
+        if not found:
+            return encoded.ids
+        start, end = found[0]
+        if end - start < 2:
+            return self._encode_in_parts(text[:start]) + self._encode_in_parts(text[max(end, start + 1) :])
+        return self._encode_in_parts(text[: start + 1]) + self._encode_in_parts(text[start + 1 :])
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return self.library.decode(list(ids), skip_special_tokens=False)
+
+    def decode_bytes(self, ids: Sequence[int]) -> bytes:
+        """Bytes of ids; unlike `decode`, with the space that some kinds put in front of a text."""
+        return b"".join(self.token_bytes[i] for i in ids)
+
+    def unknown(self, texts: Iterable[str]) -> Counter[str]:
+        """The characters that become `unknown_id`, and how often they occur."""
+        counts: Counter[str] = Counter()
+        if self.unknown_id is None:
+            return counts
+        for text in texts:
+            encoded = self.library.encode(_valid(text), add_special_tokens=False)
+            for token, (start, end) in zip(encoded.ids, encoded.offsets, strict=True):
+                if token == self.unknown_id:
+                    counts.update(text[start:end])
+        return counts
+
+    def split_specials(self, text: str) -> list[str | int]:
+        """As in Tokenizer; tokens with `lstrip` or `rstrip`, as Phi-3's, include the white space next to them."""
+        parts = super().split_specials(text)
+        for i, part in enumerate(parts):
+            left, right = self._stripping[part] if isinstance(part, int) else (False, False)
+            if left and i and isinstance(before := parts[i - 1], str):
+                parts[i - 1] = before.rstrip()
+            if right and i + 1 < len(parts) and isinstance(after := parts[i + 1], str):
+                parts[i + 1] = after.lstrip()
+        return [part for part in parts if part != ""]
+
+    def save(self, folder: Path) -> None:
+        """Write the published file as it is, and beside it what else is known of the tokenizer."""
+        end_of_text = {i: name for name, i in self.special_ids.items()}[self.end_of_text]
+        with atomic_folder(folder) as temporary:
+            (temporary / PUBLISHED).write_text(self.json_text, encoding="utf-8", newline="\n")
+            settings = {"end_of_text": end_of_text, "names": self.names, "vocab_size": self.vocab_size}
+            write_json(temporary / SETTINGS, settings)
+            if self.chat_template is not None:
+                (temporary / TEMPLATE).write_text(self.chat_template, encoding="utf-8", newline="\n")
+
+    @staticmethod
+    def load(folder: Path) -> "LibraryTokenizer":
+        """Read what `save` wrote."""
+        try:
+            settings = build(Settings, read_json(folder / SETTINGS), SETTINGS)
+            tokenizer = LibraryTokenizer(
+                read_json_text(folder / PUBLISHED), settings.names, read_template(folder / TEMPLATE)
+            )
+            if settings.vocab_size != tokenizer.vocab_size:
+                raise ValueError(f"it says vocab_size={settings.vocab_size} and has {tokenizer.vocab_size} tokens")
+        except ValueError as error:
+            raise ValueError(
+                f"{folder} is not a tokenizer ({error}); make it again with `dvc repro train_tokenizer`"
+            ) from None
+        return tokenizer
+
+    def _end_of_text(self) -> int:
+        eos = self.names.get("eos_token") or self.names.get("sep_token")
+        candidates = [*DOCUMENT_ENDS, eos] if eos else DOCUMENT_ENDS
+        for name in candidates:
+            if name in self.special_ids:
+                return self.special_ids[name]
+        raise ValueError(f"its end-of-text token (eos_token={eos!r}) is not in its vocabulary")
+
+    def _unknown_id(self) -> int | None:
+        """The id that the model gives to unknown characters; byte-level BPE and byte fallback have no such id."""
+        from tokenizers.models import BPE, Unigram
+
+        model = self.library.model
+        if isinstance(model, Unigram):
+            values = json.loads(self.json_text)["model"]
+            return None if values.get("byte_fallback") else values["unk_id"]
+        if isinstance(model, BPE) and (model.byte_fallback or model.unk_token is None):
+            return None
+        return self.library.token_to_id(model.unk_token)
+
+    def _prefix(self) -> tuple[int, ...]:
+        """The special tokens that the file's post-processor puts in front of a text."""
+        encoded = self.library.encode("a", add_special_tokens=True)
+        length = encoded.special_tokens_mask.index(0) if 0 in encoded.special_tokens_mask else 0
+        return tuple(encoded.ids[:length])
+
+
+def read_json_text(path: Path) -> str:
+    """The text of a tokenizer.json, which must be JSON of a size that we read."""
+    read_json(path)
+    return path.read_text(encoding="utf-8")
+
+
+def read_template(path: Path) -> str | None:
+    """The text of a chat template, or None if there is no such file."""
+    if not path.is_file():
+        return None
+    if path.stat().st_size > LARGEST_TEMPLATE:
+        raise ValueError(f"{path} has more than {LARGEST_TEMPLATE:,} bytes; a chat template has a few thousand")
+    return path.read_text(encoding="utf-8")
+
+
+def _parse(json_text: str) -> Any:
+    """The library's tokenizer; what it refuses raises ValueError."""
+    from tokenizers import Tokenizer as Library
+
+    try:
+        return Library.from_str(json_text)
+    except (KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except BaseException as error:  # Exception, or from Rust a panic, which is none
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"the tokenizers library cannot load it: {reason}") from None
+
+
+def _is_marker(name: str) -> bool:
+    """Whether an added token is written as markers of chat templates are, which early files do not call special."""
+    return name.startswith("<|") and name.endswith("|>")
+
+
+def _valid(text: str) -> str:
+    """The text with U+FFFD for surrogates that have no partner, which UTF-8 does not encode."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
