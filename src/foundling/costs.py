@@ -87,13 +87,13 @@ def free_memory() -> float:
     return free
 
 
-def require_memory(count: float) -> None:
-    """Raise ValueError if `count` weights in float32 do not fit into this machine's free memory."""
+def require_memory(count: float, model: str = "this model") -> None:
+    """Raise ValueError if the `count` weights of a model in float32 do not fit into this machine's free memory."""
     needed, free = 4 * count, free_memory()
     if needed > free:
         raise ValueError(
-            f"this model's {count:,.0f} weights need {needed / 2**30:,.0f} GiB of memory, and {free / 2**30:,.1f} "
-            "GiB are free; choose a smaller one, as model=small, or a larger machine"
+            f"{model} has {count:,.0f} weights, which need {needed / 2**30:,.0f} GiB of memory, and "
+            f"{free / 2**30:,.1f} GiB are free; choose a smaller one, as model=small, or a larger machine"
         )
 
 
@@ -106,7 +106,9 @@ def parameters(config: GPTConfig) -> dict[str, int]:
     feed_forward = matrices * width * config.n_ffn
     norms = (2 * layers + 1) * width
     if config.bias:
-        attention += heads + width
+        attention += heads
+    if config.bias is True:
+        attention += width
         feed_forward += (matrices - 1) * config.n_ffn + width
         norms *= 2 if config.norm == "layernorm" else 1
     if config.qk_norm:
@@ -203,4 +205,6 @@ def _biases(config: GPTConfig) -> int:
         return 0
     matrices = 2 if config.mlp == "swiglu" else 1
     heads = (config.n_head + 2 * config.n_kv_head) * config.head_dim
+    if config.bias == "qkv":
+        return heads
     return heads + matrices * config.n_ffn + 2 * config.n_embd

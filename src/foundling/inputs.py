@@ -88,9 +88,10 @@ def require_model(name: str, kinds: tuple[str, ...]) -> None:
 
 
 def _require_start(init_from: str) -> None:
-    """Refuse initial weights from a folder that does not exist."""
-    if init_from != "scratch" and not Path(init_from).expanduser().is_dir():
+    """Refuse initial weights from a folder or GGUF file that does not exist."""
+    path = Path(init_from).expanduser()
+    if init_from != "scratch" and not (path.is_dir() or (path.is_file() and path.suffix == ".gguf")):
         raise ValueError(
-            f"pretrain.init_from={init_from}: must be a folder with a model; set "
+            f"pretrain.init_from={init_from}: must be a folder with a model, or a GGUF file; set "
             "pretrain.init_from=scratch, or fetch weights with `dvc repro weights`"
         )

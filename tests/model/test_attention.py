@@ -11,7 +11,7 @@ from foundling.model.attention import (
 )
 from foundling.model.initialisation import COPYING_GAIN, copy_attended
 from foundling.model.kv_cache import LayerCache
-from foundling.model.layers import rotary_tables
+from foundling.model.rotary import rotary_tables
 
 
 def qkv(groups: int, t: int = 7, s: int = 7) -> list[torch.Tensor]:

@@ -62,7 +62,7 @@ def test_reading_through_the_cache_equals_reading_at_once(model: GPT, pieces: li
 
 
 def test_rotary_scores_depend_on_distances_alone(gpt_config: Callable[..., Any]) -> None:
-    from foundling.model.layers import rotary_tables, rotate
+    from foundling.model.rotary import rotary_tables, rotate
 
     cos, sin = rotary_tables(32, 8, 10_000.0)
     q, k = torch.randn(1, 1, 1, 8), torch.randn(1, 1, 1, 8)

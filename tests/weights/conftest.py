@@ -31,6 +31,7 @@ SHAPES = {
     "gpt2_with_sinusoids": ("original", SIZES | {"n_head": 4}),
     "llama": ("llama", SIZES | {"n_head": 4, "n_kv_head": 2}),
     "llama_with_bias": ("llama", SIZES | {"n_head": 4, "n_kv_head": 1, "bias": True, "tied": True}),
+    "qwen2": ("llama", SIZES | {"n_head": 4, "n_kv_head": 2, "bias": "qkv"}),
     "qwen3": ("qwen3", SIZES | {"n_head": 4, "n_kv_head": 2, "head_dim": 32}),
 }
 
@@ -102,6 +103,56 @@ def any_model(request: pytest.FixtureRequest) -> Callable[[str], GPT]:
 def greedy() -> Callable[[GPT, list[int], int], list[int]]:
     """The likeliest tokens, end-of-text not heeded."""
     return lambda model, ids, count: list(generate(model, ids, count, Sampling(0.0, None, None)))
+
+
+class LlamaCpp:
+    """llama.cpp's server in this process, on one model."""
+
+    def __init__(self, file: Path) -> None:
+        llama_cpp = pytest.importorskip("xllamacpp")
+        params = llama_cpp.CommonParams()
+        params.model.path = str(file)
+        params.n_ctx, params.n_parallel, params.warmup, params.verbosity = 96, 1, False, 0
+        params.cpuparams.n_threads = 1
+        params.flash_attn_type = llama_cpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        params.cache_type_k = params.cache_type_v = llama_cpp.ggml_type.GGML_TYPE_F32
+        self.server = llama_cpp.Server(params)
+
+    def ask(self, place: str, **values: Any) -> Any:
+        requests = pytest.importorskip("requests")
+        answer = requests.post(f"{self.server.listening_address}/{place}", json=values, timeout=60)
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def greedy(self, ids: list[int], count: int) -> list[int]:
+        """The likeliest tokens."""
+        made = self.ask(
+            "completion", prompt=ids, n_predict=count, temperature=0.0, return_tokens=True, cache_prompt=False
+        )
+        tokens: list[int] = made["tokens"]
+        return tokens
+
+    def logprobs(self, ids: list[int], vocab_size: int) -> torch.Tensor:
+        """Log-probabilities (V,) of the next token, before any sampling.
+
+        The server keeps them back in the midst of a character, so it is made to draw a whole one.
+        """
+        whole = [[self.encode("a")[0], 10_000.0]]
+        made = self.ask("completion", prompt=ids, n_predict=1, n_probs=vocab_size, logit_bias=whole, cache_prompt=False)
+        row = torch.full((vocab_size,), float("nan"))
+        for candidate in made["completion_probabilities"][0]["top_logprobs"]:
+            row[candidate["id"]] = candidate["logprob"]
+        return row
+
+    def encode(self, text: str) -> list[int]:
+        tokens: list[int] = self.ask("tokenize", content=text, add_special=False, parse_special=False)["tokens"]
+        return tokens
+
+
+@pytest.fixture(scope="session")
+def llama_cpp() -> Callable[[Path], LlamaCpp]:
+    """llama.cpp on a GGUF file; without the package xllamacpp the test is skipped."""
+    return LlamaCpp
 
 
 RECIPE = {

@@ -1,5 +1,4 @@
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,8 @@ from foundling.text.tiktoken_tokenizer import characters
 from foundling.text.tokenizer import Tokenizer
 from foundling.weights import gguf
 
-llama_cpp = pytest.importorskip("xllamacpp")
-requests = pytest.importorskip("requests")
-SHAPES = ("gpt2", "gpt2_without_bias", "gpt2_with_sinusoids", "llama", "llama_with_bias", "qwen3")
+pytest.importorskip("xllamacpp")
+SHAPES = ("gpt2", "gpt2_without_bias", "gpt2_with_sinusoids", "llama", "llama_with_bias", "qwen2", "qwen3")
 PROMPT = "The fox and the "
 HARD = ["<|endoftext|>", "<|user|>", "👩\u200d👧", "🎉", "\r\n", "\n\n", "\t", "  ", "e\u0301"]
 HARD += [
@@ -38,69 +36,37 @@ HARD += [
 ]
 
 
-class LlamaCpp:
-    """llama.cpp's server in this process, on one model."""
+@pytest.fixture(scope="session")
+def opened(llama_cpp: Callable[[Path], Any]) -> Callable[..., Any]:
+    """An exported model, opened by llama.cpp."""
 
-    def __init__(self, file: Path) -> None:
-        params = llama_cpp.CommonParams()
-        params.model.path = str(file)
-        params.n_ctx, params.n_parallel, params.warmup, params.verbosity = 96, 1, False, 0
-        params.cpuparams.n_threads = 1
-        params.flash_attn_type = llama_cpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
-        params.cache_type_k = params.cache_type_v = llama_cpp.ggml_type.GGML_TYPE_F32
-        self.server = llama_cpp.Server(params)
+    def open_export(folder: Path, *arguments: Any, **named: Any) -> Any:
+        gguf.export(folder, *arguments, **named)
+        (file,) = folder.glob("*.gguf")
+        return llama_cpp(file)
 
-    def ask(self, place: str, **values: Any) -> Any:
-        answer = requests.post(f"{self.server.listening_address}/{place}", json=values, timeout=60)
-        assert answer.ok, answer.text
-        return answer.json()
-
-    def greedy(self, ids: list[int], count: int) -> list[int]:
-        """The likeliest tokens."""
-        made = self.ask(
-            "completion", prompt=ids, n_predict=count, temperature=0.0, return_tokens=True, cache_prompt=False
-        )
-        tokens: list[int] = made["tokens"]
-        return tokens
-
-    def logprobs(self, ids: list[int], vocab_size: int) -> torch.Tensor:
-        """Log-probabilities (V,) of the next token, before any sampling.
-
-        The server keeps them back in the midst of a character, so it is made to draw a whole one.
-        """
-        whole = [[self.encode("a")[0], 10_000.0]]
-        made = self.ask("completion", prompt=ids, n_predict=1, n_probs=vocab_size, logit_bias=whole, cache_prompt=False)
-        row = torch.full((vocab_size,), float("nan"))
-        for candidate in made["completion_probabilities"][0]["top_logprobs"]:
-            row[candidate["id"]] = candidate["logprob"]
-        return row
-
-    def encode(self, text: str) -> list[int]:
-        tokens: list[int] = self.ask("tokenize", content=text, add_special=False, parse_special=False)["tokens"]
-        return tokens
-
-
-@contextmanager
-def opened(folder: Path, *arguments: Any, **named: Any) -> Iterator[LlamaCpp]:
-    gguf.export(folder, *arguments, **named)
-    (file,) = folder.glob("*.gguf")
-    yield LlamaCpp(file)
+    return open_export
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_llama_cpp_computes_what_we_exported(
-    shape: str, any_model: Callable[[str], GPT], tokenizer: Tokenizer, tmp_path: Path, greedy: Callable[..., list[int]]
+    shape: str,
+    any_model: Callable[[str], GPT],
+    tokenizer: Tokenizer,
+    tmp_path: Path,
+    greedy: Callable[..., list[int]],
+    opened: Callable[..., Any],
 ) -> None:
     model = any_model(shape)
     ids = tokenizer.encode(PROMPT)
     ours = greedy(model, ids, 32)
     with torch.inference_mode():
         logits = model(torch.tensor([ids + ours]))[0, len(ids) - 1 : -1]  # (32, V)
-    with opened(tmp_path / "out", model, tokenizer) as peer:
-        assert peer.greedy(ids, 32) == ours
-        for at in range(0, 32, 3):
-            theirs = peer.logprobs(ids + ours[:at], model.config.vocab_size)
-            assert (logits[at].log_softmax(-1) - theirs).abs().max() < 1e-2
+    peer = opened(tmp_path / "out", model, tokenizer)
+    assert peer.greedy(ids, 32) == ours
+    for at in range(0, 32, 3):
+        theirs = peer.logprobs(ids + ours[:at], model.config.vocab_size)
+        assert (logits[at].log_softmax(-1) - theirs).abs().max() < 1e-2
 
 
 @pytest.mark.parametrize(("precision", "size", "error"), [("f16", 2.0, 0.02), ("q8_0", 34 / 32, 0.2)])
@@ -113,11 +79,11 @@ def test_smaller_files_stay_near(
     trained: Callable[[str], GPT],
     tokenizer: Tokenizer,
     tmp_path: Path,
+    opened: Callable[..., Any],
 ) -> None:
     model = trained(shape)
     ids = tokenizer.encode(PROMPT)
-    with opened(tmp_path / "out", model, tokenizer, precision=precision) as peer:
-        theirs = peer.logprobs(ids, model.config.vocab_size)
+    theirs = opened(tmp_path / "out", model, tokenizer, precision=precision).logprobs(ids, model.config.vocab_size)
     with torch.inference_mode():
         ours = model(torch.tensor([ids]))[0, -1].log_softmax(-1)
     assert (ours - theirs).abs().max() < error
@@ -128,19 +94,23 @@ def test_smaller_files_stay_near(
 
 
 @pytest.fixture(scope="module")
-def peer(make_model: Callable[[str], GPT], tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> LlamaCpp:
+def peer(
+    make_model: Callable[[str], GPT],
+    tokenizer: Tokenizer,
+    tmp_path_factory: pytest.TempPathFactory,
+    opened: Callable[..., Any],
+) -> Any:
     folder = tmp_path_factory.mktemp("gguf")
-    with opened(folder / "out", make_model("llama"), tokenizer, TEMPLATES["phi3"]) as peer:
-        return peer
+    return opened(folder / "out", make_model("llama"), tokenizer, TEMPLATES["phi3"])
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.one_of(st.sampled_from(HARD), st.text(max_size=6)), max_size=10).map("".join))
-def test_llama_cpp_cuts_text_into_the_same_tokens(peer: LlamaCpp, tokenizer: Tokenizer, text: str) -> None:
+def test_llama_cpp_cuts_text_into_the_same_tokens(peer: Any, tokenizer: Tokenizer, text: str) -> None:
     assert peer.encode(text) == tokenizer.encode(text)
 
 
-def test_the_chat_template_goes_along(peer: LlamaCpp, tokenizer: Tokenizer) -> None:
+def test_the_chat_template_goes_along(peer: Any, tokenizer: Tokenizer) -> None:
     said = [{"role": "user", "content": "Who sleeps?"}, {"role": "assistant", "content": "The lion."}]
     said += [{"role": "user", "content": "Why?"}]
     text = peer.ask("apply-template", messages=said)["prompt"]

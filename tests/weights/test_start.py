@@ -105,5 +105,5 @@ def test_a_place_without_a_model_is_refused_with_the_choices(
     tmp_path: Path, tokenizer: Tokenizer, shape: Callable[..., GPTConfig]
 ) -> None:
     for place in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(ValueError, match=r"must be 'scratch' or a folder with a model .* weights=openai_124m"):
+        with pytest.raises(ValueError, match=r"must be 'scratch', a GGUF file or a folder .* weights=openai_124m"):
             start(str(place), shape("qwen3"), tokenizer, seed=1)

@@ -101,6 +101,8 @@ def _start(init_from: str) -> Iterator[tuple[str, Callable[[], Files]]]:
 
 
 def _all_files(folder: Path) -> Files:
+    if folder.is_file():
+        return [(folder, Path(folder.name))]
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     if not files:
         raise ValueError(f"pretrain.init_from={folder}: the folder has no files; name a folder with a model")

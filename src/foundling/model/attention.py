@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from foundling.model.config import AttentionKernel
+from foundling.model.config import AttentionKernel, Bias
 from foundling.model.kv_cache import ConvolutionState, LayerCache
-from foundling.model.layers import rotate
 from foundling.model.lookup_heads import LookupBlend
+from foundling.model.rotary import rotate
 
 
 def causal_mask(t: int, s: int, device: torch.device) -> Tensor:
@@ -66,7 +66,7 @@ class Attention(nn.Module):
         n_kv_head: int,
         head_dim: int,
         *,
-        bias: bool,
+        bias: Bias,
         qk_norm: bool,
         norm_eps: float,
         dropout: float,
@@ -79,8 +79,8 @@ class Attention(nn.Module):
         self.head_dim = head_dim
         self.dropout = dropout
         self.attend = fused_attention if kernel == "fused" else reference_attention
-        self.qkv = nn.Linear(n_embd, sum(self.head_counts) * head_dim, bias=bias)
-        self.out = nn.Linear(n_head * head_dim, n_embd, bias=bias)
+        self.qkv = nn.Linear(n_embd, sum(self.head_counts) * head_dim, bias=bool(bias))
+        self.out = nn.Linear(n_head * head_dim, n_embd, bias=bias is True)
         self.blend = LookupBlend(lookup_heads, head_dim, reach) if lookup_heads else None
         # QK-norm bounds the scores, which keeps large learning rates stable (Henry et al. 2020; Qwen3)
         self.q_norm = nn.RMSNorm(head_dim, eps=norm_eps) if qk_norm else nn.Identity()

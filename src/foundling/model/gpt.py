@@ -12,8 +12,9 @@ from foundling.model.config import GPTConfig
 from foundling.model.initialisation import initialise_gpt
 from foundling.model.interface import LanguageModel
 from foundling.model.kv_cache import KVCache, LayerCache
-from foundling.model.layers import MLP, ShortConvolution, make_norm, rotary_tables, sinusoids
+from foundling.model.layers import MLP, ShortConvolution, make_norm, sinusoids
 from foundling.model.packing import packed_positions_and_mask
+from foundling.model.rotary import rotary_tables
 
 
 class Block(nn.Module):
@@ -21,7 +22,7 @@ class Block(nn.Module):
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
-        width, bias = config.n_embd, config.bias
+        width, bias = config.n_embd, config.bias is True
         self.convolution = ShortConvolution(width, config.convolution) if config.convolution else None
         self.attention_norm = make_norm(config.norm, width, config.norm_eps, bias)
         self.attention = Attention(
@@ -29,7 +30,7 @@ class Block(nn.Module):
             config.n_head,
             config.n_kv_head,
             config.head_dim,
-            bias=bias,
+            bias=config.bias,
             qk_norm=config.qk_norm,
             norm_eps=config.norm_eps,
             dropout=config.dropout,
@@ -73,7 +74,7 @@ class GPT(LanguageModel):
         self.make_tables()
         self.dropout = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))
-        self.norm = make_norm(config.norm, config.n_embd, config.norm_eps, config.bias)
+        self.norm = make_norm(config.norm, config.n_embd, config.norm_eps, config.bias is True)
         self.output = None if config.tied else nn.Linear(config.n_embd, config.vocab_size, bias=False)
         initialise_gpt(self)
 
@@ -103,7 +104,8 @@ class GPT(LanguageModel):
             positions, mask = packed_positions_and_mask(segments)
         x, rotary = self._embed(ids, positions)
         for i, block in enumerate(self.blocks):
-            x = block(x, rotary, cache.layers[i] if cache is not None else None, mask, segments)
+            positioned = rotary if self._is_rotated(i) else None
+            x = block(x, positioned, cache.layers[i] if cache is not None else None, mask, segments)
         return self.norm(x)
 
     def head(self, hidden: Tensor) -> Tensor:
@@ -121,7 +123,7 @@ class GPT(LanguageModel):
         if config.position == "sinusoidal":
             self.register_buffer("sinusoids", sinusoids(config.context, config.n_embd), persistent=False)
         elif config.position == "rotary":
-            cos, sin = rotary_tables(config.context, config.head_dim, config.rope_theta)
+            cos, sin = rotary_tables(config.context, config.head_dim, config.rope_theta, config.rope_scaling)
             self.register_buffer("rotary_cos", cos, persistent=False)
             self.register_buffer("rotary_sin", sin, persistent=False)
 
@@ -141,6 +143,10 @@ class GPT(LanguageModel):
         embedded += 0 if config.tied else self.token_embedding.weight.numel()  # looked up, not multiplied
         attention = 12 * config.n_layer * config.n_head * config.head_dim * config.context
         return 6 * (self.parameter_count() - embedded) + attention
+
+    def _is_rotated(self, layer: int) -> bool:
+        """Whether a block's attention sees positions; with `rope_skip`, every n-th does not (Yang et al. 2025)."""
+        return self.config.rope_skip == 0 or (layer + 1) % self.config.rope_skip > 0
 
     def _embed(self, ids: Tensor, positions: slice | Tensor) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
         """Embeddings (B, T, C) of ids (B, T), and the cosines and sines of rotary positions."""

@@ -1,6 +1,6 @@
-"""The layers of a block besides attention: norms, feed-forward networks, positions, the short convolution.
+"""The layers of a block besides attention: norms, feed-forward networks, sinusoids, the short convolution.
 
-Shapes: B batch, T time, C width, H heads, D head size.
+Shapes: B batch, T time, C width.
 """
 
 import torch
@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from foundling.model.config import Mlp, Norm
 from foundling.model.kv_cache import ConvolutionState
+from foundling.model.rotary import angles, frequencies
 
 
 def make_norm(kind: Norm, width: int, eps: float, bias: bool) -> nn.Module:
@@ -78,23 +79,5 @@ class ShortConvolution(nn.Module):
 
 def sinusoids(context: int, width: int) -> Tensor:
     """Fixed position vectors (context, C): sines in even, cosines in odd channels (Vaswani et al. 2017, 3.5)."""
-    angles = _angles(context, width, theta=10_000.0)  # (context, C/2)
-    return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(1)  # (context, C)
-
-
-def rotary_tables(context: int, head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
-    """Cosines and sines (context, D) of rotary positions (Su et al. 2021), with Llama's layout of the halves."""
-    angles = _angles(context, head_dim, theta).repeat(1, 2)  # (context, D)
-    return angles.cos(), angles.sin()
-
-
-def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotate x (B, H, T, D) by the angles of its positions, (T, D) or (B, 1, T, D); scores see distances only."""
-    left, right = x.chunk(2, dim=-1)
-    return x * cos + torch.cat((-right, left), dim=-1) * sin
-
-
-def _angles(context: int, width: int, theta: float) -> Tensor:
-    """position · theta^(-2i/width), (context, width/2), computed in float64 so that far positions stay exact."""
-    frequencies = theta ** (-torch.arange(0, width, 2, dtype=torch.float64) / width)
-    return torch.outer(torch.arange(context, dtype=torch.float64), frequencies).float()
+    table = angles(context, frequencies(width, theta=10_000.0))  # (context, C/2)
+    return torch.stack((table.sin(), table.cos()), dim=-1).flatten(1)  # (context, C)

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from foundling.model.kv_cache import ConvolutionState
-from foundling.model.layers import ShortConvolution, rotate
+from foundling.model.layers import ShortConvolution
+from foundling.model.rotary import rotate
 
 
 class LookupBlend(ShortConvolution):

@@ -20,6 +20,50 @@ Dropout = Annotated[float, Ge(0), Lt(1)]
 Norm = Literal["layernorm", "rmsnorm"]
 Mlp = Literal["relu", "gelu", "relu2", "swiglu"]
 AttentionKernel = Literal["fused", "reference"]
+Bias: TypeAlias = bool | Literal["qkv"]  # of all linear layers, of none, or of queries, keys and values only
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class LinearScaling:
+    """Positions divided by a factor (Chen et al. 2023)."""
+
+    kind: Literal["linear"]
+    factor: Annotated[float, Ge(1)]
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Llama3Scaling:
+    """Low frequencies divided by a factor, high ones kept, a ramp between the two (Llama 3.1)."""
+
+    kind: Literal["llama3"]
+    factor: Annotated[float, Ge(1)]
+    original_context: Size  # tokens that the model was trained with before
+    low_freq_factor: Positive  # rotations within that context up to which a frequency is divided
+    high_freq_factor: Positive  # and from which it is kept
+
+    @model_validator(mode="after")
+    def _ramp_ascends(self) -> Self:
+        if self.low_freq_factor >= self.high_freq_factor:
+            raise ValueError(
+                f"low_freq_factor={self.low_freq_factor}: must be below high_freq_factor={self.high_freq_factor}"
+            )
+        return self
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class YarnScaling:
+    """YaRN (Peng et al. 2023): as llama3, with a ramp over channels, and sharper attention."""
+
+    kind: Literal["yarn"]
+    factor: Annotated[float, Ge(1)]
+    original_context: Size
+    beta_fast: Positive = 32.0
+    beta_slow: Positive = 1.0
+    attention_factor: Positive | None = None  # null: 0.1 · ln(factor) + 1
+    truncate: bool = True  # the ramp's ends to whole channels
+
+
+RopeScaling: TypeAlias = LinearScaling | Llama3Scaling | YarnScaling
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -35,10 +79,12 @@ class GPTSettings:
     n_ffn: Size  # hidden width of the feed-forward network; null: 4 · n_embd
     position: Literal["learned", "sinusoidal", "rotary"]
     rope_theta: Positive
+    rope_scaling: Annotated[RopeScaling, Discriminator("kind")] | None = None  # of a context extended after training
+    rope_skip: Count = 0  # every n-th block attends without positions, as in SmolLM3; 0: none
     norm: Norm
     norm_eps: Positive
     mlp: Mlp
-    bias: bool
+    bias: Bias
     qk_norm: bool
     tied: bool  # the output head shares the token embedding's matrix
     convolution: Count  # how many previous tokens the short convolution before each block reads; 0: none
@@ -77,6 +123,12 @@ class GPTSettings:
             raise ValueError(f"head_dim={self.head_dim}: must be even for rotary positions, which rotate pairs")
         if self.position == "sinusoidal" and self.n_embd % 2:
             raise ValueError(f"n_embd={self.n_embd}: must be even for sinusoidal positions")
+        return self
+
+    @model_validator(mode="after")
+    def _rope_settings_have_rotary_positions(self) -> Self:
+        if self.position != "rotary" and (self.rope_scaling or self.rope_skip):
+            raise ValueError(f"position={self.position!r}: must be rotary with rope_scaling or rope_skip")
         return self
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Which of our models other programs can run, and as which architecture: GPT-2, Llama or Qwen3.
+"""Which of our models other programs can run, and as which architecture: GPT-2, Llama, Qwen2 or Qwen3.
 
 An architecture is defined by the fields of GPTConfig that it fixes; the others (widths, layers, context …)
 are free.
@@ -24,12 +24,15 @@ class Architecture:
     fixed: dict[str, Any]  # the fields of GPTConfig with the only value that the family has
 
 
-MODERN = {"position": "rotary", "norm": "rmsnorm", "mlp": "swiglu", "convolution": 0, "lookup_heads": 0}
-CLASSIC = {"position": "learned", "norm": "layernorm", "mlp": "gelu", "convolution": 0, "lookup_heads": 0}
+OURS_ALONE = {"convolution": 0, "lookup_heads": 0}
+STRETCHED = {"rope_scaling": None, "rope_skip": 0}
+MODERN = {"position": "rotary", "norm": "rmsnorm", "mlp": "swiglu", **OURS_ALONE, **STRETCHED}
+CLASSIC = {"position": "learned", "norm": "layernorm", "mlp": "gelu", **OURS_ALONE, **STRETCHED}
 GPT2 = Architecture("gpt2", {**CLASSIC, "bias": True, "qk_norm": False})
 LLAMA = Architecture("llama", {**MODERN, "qk_norm": False})
 QWEN3 = Architecture("qwen3", {**MODERN, "qk_norm": True, "bias": False})
-ARCHITECTURES = {architecture.name: architecture for architecture in (GPT2, LLAMA, QWEN3)}
+QWEN2 = Architecture("qwen2", {**MODERN, "qk_norm": False, "bias": "qkv"})
+ARCHITECTURES = {architecture.name: architecture for architecture in (GPT2, LLAMA, QWEN3, QWEN2)}
 FREE_FIELDS = ("dropout", "init", "attention")  # not fixed by a checkpoint: how the model is computed and trained
 
 
@@ -86,6 +89,8 @@ def _unsupported(architecture: Architecture, config: GPTConfig) -> list[str]:
     for field, value in architecture.fixed.items():
         if getattr(config, field) != value:
             reasons.append(f"model.{field}={getattr(config, field)!r} ({name} has {value!r})")
+    if architecture is LLAMA and config.bias == "qkv":
+        reasons.append("model.bias='qkv' (llama has true or false)")
     if architecture is GPT2 and config.n_kv_head != config.n_head:
         reasons.append(f"model.n_kv_head={config.n_kv_head} (gpt2 has n_head={config.n_head})")
     if architecture is GPT2 and config.head_dim * config.n_head != config.n_embd:

@@ -66,7 +66,10 @@ _SEPARATE = ("blk.{i}.attn_q", "blk.{i}.attn_k", "blk.{i}.attn_v")
 TABLES = {
     "gpt2": _table("blk.{i}.attn_qkv", interleaved=False),
     "llama": _table(*_SEPARATE, interleaved=True),  # llama.cpp rotates neighbouring channels in Llama, halves in Qwen3
+    "smollm3": _table(*_SEPARATE, interleaved=True),
+    "qwen2": _table(*_SEPARATE, interleaved=False),
     "qwen3": _table(*_SEPARATE, interleaved=False),
+    "phi3": _table("blk.{i}.attn_qkv", interleaved=False),
 }
 
 

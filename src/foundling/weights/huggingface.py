@@ -1,4 +1,4 @@
-"""Hugging Face checkpoints of GPT-2, Llama and Qwen3: the names of their tensors, and loading them as our GPT."""
+"""Hugging Face checkpoints: the names of their tensors in each family, and loading them as our GPT."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +11,7 @@ from foundling.artifacts import read_json
 from foundling.model.config import GPTConfig
 from foundling.model.gpt import GPT
 from foundling.weights.huggingface_config import CONFIG
-from foundling.weights.names import Entry, Table, load_tensors
+from foundling.weights.names import Entry, Rows, Table, load_tensors, unpack
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
@@ -40,26 +40,36 @@ _GPT2: Table = (
     *_layer("blocks.{i}.mlp.out", "h.{i}.mlp.c_proj", transposed=True),
     *_layer("output", "lm_head", bias=False),
 )
-_LLAMA: Table = (
-    *_layer("token_embedding", "embed_tokens", bias=False),
-    *_layer("norm", "norm", bias=False),
-    *_layer("blocks.{i}.attention_norm", "layers.{i}.input_layernorm", bias=False),
-    *_layer("blocks.{i}.attention.qkv", "layers.{i}.self_attn.*_proj"),
-    *_layer("blocks.{i}.attention.q_norm", "layers.{i}.self_attn.q_norm", bias=False),
-    *_layer("blocks.{i}.attention.k_norm", "layers.{i}.self_attn.k_norm", bias=False),
-    *_layer("blocks.{i}.attention.out", "layers.{i}.self_attn.o_proj"),
-    *_layer("blocks.{i}.mlp_norm", "layers.{i}.post_attention_layernorm", bias=False),
-    *_layer("blocks.{i}.mlp.gate", "layers.{i}.mlp.gate_proj"),
-    *_layer("blocks.{i}.mlp.up", "layers.{i}.mlp.up_proj"),
-    *_layer("blocks.{i}.mlp.out", "layers.{i}.mlp.down_proj"),
-    *_layer("output", "lm_head", bias=False),
-)
-TABLES = {"gpt2": _GPT2, "llama": _LLAMA, "qwen3": _LLAMA}
+
+
+def _llama(qkv: str = "layers.{i}.self_attn.*_proj") -> Table:
+    return (
+        *_layer("token_embedding", "embed_tokens", bias=False),
+        *_layer("norm", "norm", bias=False),
+        *_layer("blocks.{i}.attention_norm", "layers.{i}.input_layernorm", bias=False),
+        *_layer("blocks.{i}.attention.qkv", qkv),
+        *_layer("blocks.{i}.attention.q_norm", "layers.{i}.self_attn.q_norm", bias=False),
+        *_layer("blocks.{i}.attention.k_norm", "layers.{i}.self_attn.k_norm", bias=False),
+        *_layer("blocks.{i}.attention.out", "layers.{i}.self_attn.o_proj"),
+        *_layer("blocks.{i}.mlp_norm", "layers.{i}.post_attention_layernorm", bias=False),
+        *_layer("blocks.{i}.mlp.gate", "layers.{i}.mlp.gate_proj"),
+        *_layer("blocks.{i}.mlp.up", "layers.{i}.mlp.up_proj"),
+        *_layer("blocks.{i}.mlp.out", "layers.{i}.mlp.down_proj"),
+        *_layer("output", "lm_head", bias=False),
+    )
+
+
+TABLES = {
+    "gpt2": _GPT2,
+    **dict.fromkeys(("llama", "mistral", "qwen2", "qwen3", "smollm3"), _llama()),
+    "phi3": _llama("layers.{i}.self_attn.qkv_proj"),
+}
+PACKED = {".gate_up_proj.weight": (".gate_proj.weight", ".up_proj.weight")}  # Phi-3's
 COMPILED = "_orig_mod."  # in front of each name in the state_dict of a model that torch.compile has wrapped
-PREFIXES = {"gpt2": "transformer.", "llama": "model.", "qwen3": "model."}
+PREFIXES = {name: "transformer." if name == "gpt2" else "model." for name in TABLES}
 HEAD = "lm_head.weight"
 # tensors that follow from the config: masks and tables, which old versions stored
-DERIVED = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq")
+DERIVED = (".attn.bias", ".attn.masked_bias", "rotary_emb.inv_freq")
 
 
 def is_checkpoint(folder: Path) -> bool:
@@ -77,24 +87,31 @@ def load_model(folder: Path, name: str, config: GPTConfig) -> GPT:
     """
     files = _files(folder)
     prefix = PREFIXES[name]
-    shapes, locations = {}, {}
+    parts: dict[str, Rows] = {}
+    locations: dict[str, tuple[Path, str]] = {}
     for tensor, path, shape in _tensors(files):
         short = tensor.removeprefix(COMPILED).removeprefix(prefix)
         if not short.endswith(DERIVED):
-            shapes[short], locations[short] = shape, (path, tensor)
-    if config.tied and HEAD in shapes:
+            locations[short] = path, tensor
+            parts |= unpack(short, shape, PACKED)
+    if config.tied and HEAD in parts:
         _require_tied(locations, TABLES[name][0].theirs[0], folder)
-        del shapes[HEAD]
+        del parts[HEAD]
 
     opened: dict[Path, Any] = {path: safe_open(path, framework="pt") for path in files}
 
     def read(short: str) -> Tensor:
-        path, tensor = locations[short]
-        if len(shapes[short]) == 1:
+        part = parts[short]
+        path, tensor = locations[part.stored]
+        if len(part.shape) == 1:
             return opened[path].get_tensor(tensor)
         with safe_open(path, framework="pt") as file:
-            return file.get_tensor(tensor)
+            if short == part.stored:
+                return file.get_tensor(tensor)
+            half: Tensor = file.get_slice(tensor)[part.start : part.start + part.shape[0]]
+            return half
 
+    shapes = {short: part.shape for short, part in parts.items()}
     return load_tensors(TABLES[name], config, shapes, read, str(folder))
 
 

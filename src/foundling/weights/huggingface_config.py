@@ -1,44 +1,91 @@
-"""config.json of GPT-2, Llama and Qwen3 to our GPTConfig and back; unsupported fields raise ValueError."""
+"""config.json of transformers to our GPTConfig and back, for the families that our GPT computes alike.
 
-import re
-from collections.abc import Mapping
-from dataclasses import fields
+A field that changes the computation is supported, or raises ValueError by its name. One that transformers' own
+code for the family never reads cannot change it, so it is let through, and a log line says so.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from foundling.artifacts import read_json
 from foundling.model.config import GPTConfig
 from foundling.validation import build
-from foundling.weights.architectures import ARCHITECTURES
+from foundling.weights.architectures import GPT2, MODERN
+from foundling.weights.rope_config import RopeReader, write_rope
 
+log = logging.getLogger(__name__)
 CONFIG = "config.json"
-_GPT2 = {"context": "n_positions", "n_embd": "n_embd", "n_head": "n_head", "n_layer": "n_layer", "n_ffn": "n_inner"}
-_GPT2 |= {"norm_eps": "layer_norm_epsilon"}
-_LLAMA = {"context": "max_position_embeddings", "n_embd": "hidden_size", "n_head": "num_attention_heads"}
-_LLAMA |= {"n_layer": "num_hidden_layers", "n_ffn": "intermediate_size", "norm_eps": "rms_norm_eps"}
-_LLAMA |= {"n_kv_head": "num_key_value_heads", "head_dim": "head_dim", "rope_theta": "rope_theta"}
-_LLAMA |= {"bias": "attention_bias"}
-SHARED = {"vocab_size": "vocab_size", "tied": "tie_word_embeddings"}
-# our field -> theirs
-FIELDS = {"gpt2": SHARED | _GPT2, "llama": SHARED | _LLAMA, "qwen3": SHARED | _LLAMA}
-# transformers' defaults, for fields that config.json omits
-DEFAULTS: dict[str, dict[str, Any]] = {
-    "gpt2": {"tie_word_embeddings": True, "n_inner": None, "layer_norm_epsilon": 1e-5},
-    "llama": {"tie_word_embeddings": False, "num_key_value_heads": None, "head_dim": None, "attention_bias": False},
-    "qwen3": {"tie_word_embeddings": False, "num_key_value_heads": None, "head_dim": 128, "attention_bias": False},
-}
-for _modern in ("llama", "qwen3"):
-    DEFAULTS[_modern] |= {"rope_theta": 10_000.0, "rms_norm_eps": 1e-6}
-# fields that change the computation, with the values that match ours; the first is written
-ALLOWED: dict[str, dict[str, tuple[Any, ...]]] = {
-    "gpt2": {
+
+
+@dataclass(frozen=True)
+class Family:
+    """What the config.json of a model_type says in our terms."""
+
+    fixed: Mapping[str, Any]  # our fields that it does not mention, since the family has one value for them
+    fields: Mapping[str, str]  # our field -> theirs
+    defaults: Mapping[str, Any]  # transformers' values of fields that are omitted
+    allowed: Mapping[str, tuple[Any, ...]]  # fields with the values that match our computation; the first is written
+
+
+_SHARED = {"vocab_size": "vocab_size", "tied": "tie_word_embeddings"}
+_GPT2 = Family(
+    GPT2.fixed,
+    {
+        **_SHARED,
+        **{"context": "n_positions", "n_embd": "n_embd", "n_head": "n_head", "n_layer": "n_layer"},
+        **{"n_ffn": "n_inner", "norm_eps": "layer_norm_epsilon"},
+    },
+    {"tie_word_embeddings": True, "n_inner": None, "layer_norm_epsilon": 1e-5},
+    {
         "activation_function": ("gelu_new", "gelu_pytorch_tanh", "gelu_fast"),
         "scale_attn_weights": (True,),
         "scale_attn_by_inverse_layer_idx": (False,),
         "add_cross_attention": (False,),
     },
-    "llama": {"hidden_act": ("silu", "swish"), "pretraining_tp": (1,)},
-    "qwen3": {"hidden_act": ("silu", "swish"), "use_sliding_window": (False,)},
+)
+
+
+def _modern(
+    fixed: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    allowed: Mapping[str, tuple[Any, ...]] | None = None,
+    fields: Mapping[str, str] | None = None,
+) -> Family:
+    """A family of Llama's kind."""
+    theirs = {
+        **_SHARED,
+        **{"context": "max_position_embeddings", "n_embd": "hidden_size", "n_head": "num_attention_heads"},
+        **{"n_layer": "num_hidden_layers", "n_ffn": "intermediate_size", "norm_eps": "rms_norm_eps"},
+        **{"n_kv_head": "num_key_value_heads", "head_dim": "head_dim", **(fields or {})},
+    }
+    common = {"tie_word_embeddings": False, "num_key_value_heads": None, "head_dim": None, "rms_norm_eps": 1e-6}
+    silu = {"hidden_act": ("silu", "swish")}
+    return Family({**MODERN, "qk_norm": False, **fixed}, theirs, {**common, **defaults}, {**silu, **(allowed or {})})
+
+
+FAMILIES = {
+    "gpt2": _GPT2,
+    "llama": _modern({}, {"attention_bias": False}, {"pretraining_tp": (1, None)}, {"bias": "attention_bias"}),
+    "mistral": _modern({"bias": False}, {"num_key_value_heads": 8, "sliding_window": 4096}),
+    "qwen2": _modern({"bias": "qkv"}, {"num_key_value_heads": 32, "sliding_window": 4096}),
+    "qwen3": _modern(
+        {"bias": False, "qk_norm": True}, {"head_dim": 128, "sliding_window": 4096}, {"attention_bias": (False,)}
+    ),
+    "smollm3": _modern(
+        {"bias": False},
+        {"tie_word_embeddings": True, "num_key_value_heads": 4, "rope_theta": 2_000_000.0},
+        {"attention_bias": (False,), "mlp_bias": (False,)},
+    ),
+    "phi3": _modern({"bias": False}, {"rms_norm_eps": 1e-5}),
+}
+WHY_NOT = {  # families that are near, and what our model lacks for them
+    "olmo2": "it norms the outputs of attention and MLP, and queries over all heads",
+    "gemma": "it scales embeddings, and its norms add 1 to their weights",
+    "gemma2": "it scales embeddings and caps logits",
+    "mixtral": "it is a mixture of experts",
 }
 # fields that do not change the computation: names, training, generation, output formats
 IGNORED = {
@@ -47,13 +94,20 @@ IGNORED = {
     *("resid_pdrop", "embd_pdrop", "attn_pdrop", "attention_dropout", "initializer_range", "use_cache", "n_ctx"),
     *("summary_type", "summary_use_proj", "summary_activation", "summary_first_dropout", "summary_proj_to_labels"),
     *("task_specific_params", "id2label", "label2id", "problem_type", "return_dict", "reorder_and_upcast_attn"),
-    *("chunk_size_feed_forward", "gradient_checkpointing", "max_window_layers", "output_past", "sliding_window"),
-    *("predict_special_tokens", "architectures", "layer_types", "rope_parameters", "rope_scaling", "mlp_bias"),
+    *("chunk_size_feed_forward", "gradient_checkpointing", "output_past", "predict_special_tokens"),
+    *("output_attentions", "output_hidden_states", "is_encoder_decoder"),
 }
+# fields that are read below, each with what it depends on
+READ = {
+    *("rope_theta", "rope_parameters", "rope_scaling", "original_max_position_embeddings", "partial_rotary_factor"),
+    *("sliding_window", "use_sliding_window", "max_window_layers", "layer_types", "no_rope_layers"),
+    *("no_rope_layer_interval", "mlp_bias"),
+}
+QUANTIZED = ("quantization_config", "compression_config")
 
 
 def read_config(folder: Path, free: Mapping[str, Any]) -> tuple[str, GPTConfig]:
-    """The architecture's name and the model's shape, with `free`: the fields that a checkpoint does not fix.
+    """The family's name and the model's shape, with `free`: the fields that a checkpoint does not fix.
 
     ValueError names each field that our model does not support.
     """
@@ -61,24 +115,32 @@ def read_config(folder: Path, free: Mapping[str, Any]) -> tuple[str, GPTConfig]:
     values = read_json(path)
     try:
         return _read(path, values, free)
-    except (KeyError, TypeError, AttributeError) as error:  # a field of the wrong type
+    except (KeyError, TypeError, AttributeError, ZeroDivisionError) as error:  # a field of the wrong type
         raise ValueError(
-            f"{path} is not a valid config of GPT-2, Llama or Qwen3 ({type(error).__name__}: {error}); use the "
+            f"{path} is not a valid config of {', '.join(FAMILIES)} ({type(error).__name__}: {error}); use the "
             "config.json that belongs to the weights"
         ) from None
 
 
 def _read(path: Path, values: dict[str, Any], free: Mapping[str, Any]) -> tuple[str, GPTConfig]:
     name = values.get("model_type")
-    if name not in ARCHITECTURES:
-        raise ValueError(f"{path}: model_type={name!r}: must be one of {', '.join(ARCHITECTURES)}")
-    architecture, values = ARCHITECTURES[name], DEFAULTS[name] | values | _rope(values)
-    if reasons := _unsupported(name, values):
+    if name not in FAMILIES:
+        reason = f" ({WHY_NOT[name]})" if name in WHY_NOT else ""
+        raise ValueError(f"{path}: model_type={name!r}{reason}: must be one of {', '.join(FAMILIES)}")
+    family = FAMILIES[name]
+    let_through = sorted(field for field in _unread(family, values) if values[field] not in (None, False, {}, []))
+    values = {**family.defaults, **values}
+    rope = RopeReader(values)
+    if reasons := [*_unsupported(name, values), *rope.reasons]:
         raise ValueError(f"{path} is not supported by Foundling's {name}: {'; '.join(reasons)}")
-    if missing := [theirs for theirs in FIELDS[name].values() if theirs not in values]:
+    if missing := [theirs for theirs in family.fields.values() if theirs not in values]:
         raise ValueError(f"{path} lacks {', '.join(missing)}; use the config.json that belongs to the weights")
-    shape = {f.name: None for f in fields(GPTConfig)} | {"rope_theta": 10_000.0} | architecture.fixed
-    shape |= {ours: values[theirs] for ours, theirs in FIELDS[name].items()}
+    if let_through:
+        log.info(f"{path}: ignored, since {name} does not compute with them: {', '.join(let_through)}")
+    shape = {field.name: None for field in fields(GPTConfig)} | dict(family.fixed)
+    shape |= {ours: values[theirs] for ours, theirs in family.fields.items()}
+    shape |= {"rope_theta": rope.theta, "rope_scaling": rope.scaling, "rope_skip": _rope_skip(name, values)}
+    shape["context"] = _within_window(path, name, values, shape["context"])
     try:
         return name, build(GPTConfig, {**shape, **free}, "model")
     except ValueError as error:
@@ -86,43 +148,66 @@ def _read(path: Path, values: dict[str, Any], free: Mapping[str, Any]) -> tuple[
 
 
 def write_config(name: str, config: GPTConfig, dtype: str) -> dict[str, Any]:
-    """The contents of config.json for a model of architecture `name`."""
-    values = {theirs: getattr(config, ours) for ours, theirs in FIELDS[name].items()}
-    values |= {theirs: allowed[0] for theirs, allowed in ALLOWED[name].items()}
+    """The contents of config.json for a model of family `name`."""
+    family = FAMILIES[name]
+    values = {theirs: getattr(config, ours) for ours, theirs in family.fields.items()}
+    values |= {theirs: allowed[0] for theirs, allowed in family.allowed.items()}
     if name == "gpt2":
         values |= dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), config.dropout)
     else:
-        # rope_theta is read by transformers 4, rope_parameters by transformers 5
-        values |= {"rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta}}
+        values |= write_rope(config)
     if name == "llama":
         values["mlp_bias"] = config.bias
+    if name.startswith("qwen"):
+        values["use_sliding_window"] = False
     return {"model_type": name, "dtype": dtype, **values}
 
 
-def _rope(values: dict[str, Any]) -> dict[str, Any]:
-    """The base of rotary positions, if it is within rope_parameters (transformers 5)."""
-    theta = (values.get("rope_parameters") or {}).get("rope_theta")
-    return {"rope_theta": theta} if theta is not None else {}
+def _unread(family: Family, values: Mapping[str, Any]) -> Iterator[str]:
+    """The fields that transformers' code for the family does not have."""
+    known = {*family.fields.values(), *family.allowed, *IGNORED, *READ, *QUANTIZED}
+    for field in values.keys() - known:
+        if not field.startswith("_"):  # notes about a model, such as its origin
+            yield field
 
 
-def _unsupported(name: str, values: dict[str, Any]) -> list[str]:
-    reasons = []
-    for field, allowed in ALLOWED[name].items():
+def _unsupported(name: str, values: Mapping[str, Any]) -> Iterator[str]:
+    """The fields that ask for another computation than ours."""
+    for field, allowed in FAMILIES[name].allowed.items():
         if values.get(field, allowed[0]) not in allowed:
-            reasons.append(f"{field}={values[field]!r} (must be {' or '.join(map(repr, allowed))})")
-    for field in ("rope_parameters", "rope_scaling"):
-        scaling = values.get(field) or {}
-        kind = scaling.get("rope_type", scaling.get("type", "default"))
-        if kind != "default" or scaling.get("partial_rotary_factor", 1) != 1:
-            reasons.append(f"{field}={scaling} (must be plain rotary positions)")
-    if set(values.get("layer_types") or ()) - {"full_attention"}:
-        reasons.append(f"layer_types={sorted(set(values['layer_types']))} (must be full_attention)")
-    if name == "llama" and values.get("mlp_bias", False) != values["attention_bias"]:
-        reasons.append(f"mlp_bias={values.get('mlp_bias', False)} with attention_bias={values['attention_bias']}")
-    if name == "qwen3" and values["attention_bias"]:
-        reasons.append("attention_bias=True (must be False)")
-    known = {*FIELDS[name].values(), *ALLOWED[name], *IGNORED}
-    # transformers stores notes about a model, such as its origin, under names that start with one underscore
-    notes = {field for field in values if re.fullmatch(r"_[^_].*[^_]", field)}
-    unknown = sorted(field for field in values.keys() - known - notes if values[field])
-    return reasons + [f"{field}={values[field]!r} (unknown field)" for field in unknown]
+            yield f"{field}={values[field]!r} (must be {' or '.join(map(repr, allowed))})"
+    for field in QUANTIZED:
+        if values.get(field):
+            yield f"{field}={str(values[field])[:80]} (use the checkpoint that is not quantized)"
+    if others := {*(values.get("layer_types") or ())} - {"full_attention", "sliding_attention"}:
+        yield f"layer_types={sorted(others)} (must be full_attention or sliding_attention)"
+    if name == "llama" and bool(values.get("mlp_bias")) != values["attention_bias"]:
+        yield f"mlp_bias={values.get('mlp_bias', False)} with attention_bias={values['attention_bias']}"
+    if name == "smollm3" and _rope_skip(name, values) is None:
+        yield f"no_rope_layers={values['no_rope_layers']} (must leave out every n-th layer)"
+
+
+def _rope_skip(name: str, values: Mapping[str, Any]) -> int | None:
+    """n if every n-th layer has no rotary positions, 0 if all have; None if the layers follow another pattern."""
+    if name != "smollm3":
+        return 0
+    layers, interval = values.get("no_rope_layers"), int(values.get("no_rope_layer_interval", 4))
+    if layers is None:
+        return interval
+    if all(layers):
+        return 0
+    n = list(layers).index(0) + 1  # a 0 stands for a layer without them
+    is_regular = all(bool(uses) == ((layer + 1) % n > 0) for layer, uses in enumerate(layers))
+    return n if is_regular and len(layers) == values["num_hidden_layers"] else None
+
+
+def _within_window(path: Path, name: str, values: Mapping[str, Any], context: Any) -> Any:
+    """The context, or a sliding window that is shorter: within it, each token attends to all that precede it."""
+    window = values.get("sliding_window")
+    slides = values.get("use_sliding_window") or "sliding_attention" in (values.get("layer_types") or ())
+    if name not in ("mistral", "phi3") and not slides:
+        window = None
+    if not isinstance(window, int) or not isinstance(context, int) or window >= context:
+        return context
+    log.info(f"{path}: the context is {window:,} of {context:,} tokens, since attention has a window of that size")
+    return window

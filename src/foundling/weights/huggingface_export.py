@@ -20,8 +20,8 @@ from foundling.weights.huggingface_config import CONFIG, write_config
 from foundling.weights.huggingface_tokenizer import write_classifier_tokenizer, write_tokenizer
 from foundling.weights.names import export_tensors
 
-CLASSES = {"gpt2": "GPT2", "llama": "Llama", "qwen3": "Qwen3"}
-HEADS = {"gpt2": "LMHeadModel", "llama": "ForCausalLM", "qwen3": "ForCausalLM"}
+CLASSES = {"gpt2": "GPT2", "llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3"}
+HEADS = {"gpt2": "LMHeadModel", "llama": "ForCausalLM", "qwen2": "ForCausalLM", "qwen3": "ForCausalLM"}
 PRECISIONS = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 GENERATION = "generation_config.json"
 SCORE = "score.weight"

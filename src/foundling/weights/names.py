@@ -57,6 +57,24 @@ class Entry:
 Table = tuple[Entry, ...]
 
 
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a stored tensor: all of them, or a half of one that holds two of a table's."""
+
+    stored: str
+    shape: tuple[int, ...]
+    start: int = 0
+
+
+def unpack(name: str, shape: tuple[int, ...], packed: Mapping[str, tuple[str, str]]) -> dict[str, Rows]:
+    """A stored tensor by its name, or one that ends in a key of `packed` as two, by the names of its halves."""
+    for ending, halves in packed.items():
+        if name.endswith(ending) and shape[0] % 2 == 0:
+            rows, stem = shape[0] // 2, name.removesuffix(ending)
+            return {f"{stem}{half}": Rows(name, (rows, *shape[1:]), at * rows) for at, half in enumerate(halves)}
+    return {name: Rows(name, shape)}
+
+
 def entries(table: Table, config: GPTConfig, state: Mapping[str, Tensor]) -> Iterator[tuple[Entry, int, str]]:
     """(entry, layer, our name) of each tensor in `state` that the table has; a tied output head is in neither."""
     for entry in table:

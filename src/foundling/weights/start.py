@@ -1,7 +1,6 @@
-"""The initial weights of a base model: random, from a model folder, or published by OpenAI or on Hugging Face."""
+"""The initial weights of a base model: random, from a model folder, or published by others."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,13 @@ from foundling.model.gpt import GPT
 from foundling.model.interface import LanguageModel
 from foundling.model.meta import meta_model
 from foundling.text.tokenizer import Tokenizer
-from foundling.weights import folder, huggingface, huggingface_config, openai
+from foundling.weights import folder, huggingface
 from foundling.weights.architectures import FREE_FIELDS, differences
+from foundling.weights.checkpoints import Checkpoint, open_checkpoint
 from foundling.weights.vocabulary import require_same
 
 SCRATCH = "scratch"
+DEFAULTS = {"dropout": 0.0, "init": "gpt2", "attention": "fused"}  # of FREE_FIELDS
 
 
 def start(
@@ -34,17 +35,19 @@ def start(
         torch.manual_seed(seed)
         return make(config)
     path = Path(init_from)
-    if openai.is_checkpoint(path) or huggingface.is_checkpoint(path):
+    free = {name: getattr(config, name, None) for name in FREE_FIELDS}
+    if checkpoint := open_checkpoint(path, free if isinstance(config, GPTConfig) else DEFAULTS):
         if not isinstance(config, GPTConfig):
             raise ValueError(
                 f"pretrain.init_from={init_from}: holds a GPT, and the model is not; choose weights={SCRATCH}"
             )
-        return _load_published(path, config, tokenizer).train()
+        return _load_published(checkpoint, config, tokenizer).train()
     huggingface.refuse_pickles(path)
     if not (path / folder.CONFIG).is_file():
         raise ValueError(
-            f"pretrain.init_from={init_from}: must be {SCRATCH!r} or a folder with a model (no {folder.CONFIG} there); "
-            "to fetch a model, choose weights=openai_124m or weights=huggingface and run `dvc repro`"
+            f"pretrain.init_from={init_from}: must be {SCRATCH!r}, a GGUF file or a folder with a model (no "
+            f"{folder.CONFIG} there); to fetch a model, choose weights=openai_124m or weights=huggingface and run "
+            "`dvc repro`"
         )
     model, model_tokenizer = folder.load(path)
     if model_tokenizer.fingerprint != tokenizer.fingerprint:
@@ -55,34 +58,12 @@ def start(
     return model.train()
 
 
-def _load_published(path: Path, config: GPTConfig, tokenizer: Tokenizer) -> GPT:
+def _load_published(checkpoint: Checkpoint, config: GPTConfig, tokenizer: Tokenizer) -> GPT:
     """Load another project's weights, after comparing shape and vocabulary with the composed ones."""
-    free = {name: getattr(config, name) for name in FREE_FIELDS}
-    if openai.is_checkpoint(path):
-        name, checkpoint = "openai", openai.read_config(path, free)
-    else:
-        name, checkpoint = huggingface_config.read_config(path, free)
-    if differing := differences(config, checkpoint):
+    if differing := differences(config, checkpoint.config):
         raise ValueError(
-            f"{path} has another shape than the model section: {folder.join_first(differing, ', ')}; choose the model "
-            "that it is (model=gpt2_124m …, docs/models.md) or set these values"
+            f"{checkpoint.path} has another shape than the model section: {folder.join_first(differing, ', ')}; choose "
+            "the model that it is (model=gpt2_124m …, docs/models.md) or set these values"
         )
-    require_same(path, tokenizer, checkpoint.vocab_size)
-    if checkpoint.position == "rotary":
-        checkpoint = replace(checkpoint, context=config.context)
-    if name == "openai":
-        return _without_spare_ids(openai.load_model(path, checkpoint), tokenizer.vocab_size)
-    return _without_spare_ids(huggingface.load_model(path, name, checkpoint), tokenizer.vocab_size)
-
-
-def _without_spare_ids(model: GPT, vocab_size: int) -> GPT:
-    """The same model without the unused ids with which some checkpoints pad their vocabulary."""
-    if vocab_size == model.config.vocab_size:
-        return model
-    state = model.state_dict()
-    for name in {"token_embedding.weight", "output.weight"} & {*state}:
-        state[name] = state[name][:vocab_size].clone()  # (V, C)
-    smaller = meta_model(GPT, replace(model.config, vocab_size=vocab_size))
-    smaller.load_state_dict(state, assign=True)
-    smaller.make_tables()
-    return smaller
+    require_same(checkpoint.path, tokenizer, checkpoint.config.vocab_size)
+    return checkpoint.load(config.context, tokenizer.vocab_size)

@@ -1,0 +1,61 @@
+"""Checkpoints that other projects published, whatever their format: OpenAI's, Hugging Face's or GGUF."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from foundling.costs import parameters, require_memory
+from foundling.model.config import GPTConfig
+from foundling.model.gpt import GPT
+from foundling.model.meta import meta_model
+from foundling.weights import gguf_import, huggingface, huggingface_config, openai
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint whose shape has been read."""
+
+    path: Path
+    family: str  # gpt2, llama, qwen3 …
+    config: GPTConfig
+    load_as: Callable[[GPTConfig], GPT]
+
+    def load(self, context: int, vocab_size: int) -> GPT:
+        """The model, in evaluation mode, for a context that is not longer than the checkpoint's.
+
+        Ids from `vocab_size` on, with which some checkpoints pad their vocabulary, are removed.
+        """
+        require_memory(sum(parameters(self.config).values()), f"the model in {self.path}")
+        config = replace(self.config, context=context) if self.config.position == "rotary" else self.config
+        return _without_spare_ids(self.load_as(config), vocab_size)
+
+
+def open_checkpoint(path: Path, free: Mapping[str, Any]) -> Checkpoint | None:
+    """The checkpoint at a path, with `free`: the fields that it does not fix; None if there is none.
+
+    ValueError says what our model does not support of it. No tensor is read.
+    """
+    if openai.is_checkpoint(path):
+        shape = openai.read_config(path, free)
+        return Checkpoint(path, "gpt2", shape, lambda config: openai.load_model(path, config))
+    if huggingface.is_checkpoint(path):
+        name, shape = huggingface_config.read_config(path, free)
+        return Checkpoint(path, name, shape, lambda config: huggingface.load_model(path, name, config))
+    if file := gguf_import.open_file(path):
+        name, shape = gguf_import.read_config(file, free)
+        return Checkpoint(path, name, shape, lambda config: gguf_import.load_model(file, name, config))
+    return None
+
+
+def _without_spare_ids(model: GPT, vocab_size: int) -> GPT:
+    """The same model without the ids from `vocab_size` on."""
+    if vocab_size == model.config.vocab_size:
+        return model
+    state = model.state_dict()
+    for name in {"token_embedding.weight", "output.weight"} & {*state}:
+        state[name] = state[name][:vocab_size].clone()  # (V, C)
+    smaller = meta_model(GPT, replace(model.config, vocab_size=vocab_size))
+    smaller.load_state_dict(state, assign=True)
+    smaller.make_tables()
+    return smaller

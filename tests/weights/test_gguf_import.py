@@ -1,0 +1,230 @@
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from foundling.model.gpt import GPT
+from foundling.settings.models import Llama3Scaling
+from foundling.text.tokenizer import Tokenizer
+from foundling.weights import gguf as gguf_export
+from foundling.weights.checkpoints import open_checkpoint
+from foundling.weights.gguf_file import read_gguf
+
+gguf = pytest.importorskip("gguf")
+FREE = {"dropout": 0.0, "init": "gpt2", "attention": "fused"}
+SHAPES = ("gpt2", "gpt2_without_bias", "llama", "llama_with_bias", "qwen2", "qwen3")
+KINDS = ("F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0")  # those that gguf can write, too
+LLAMA = {"context_length": 64, "block_count": 1, "embedding_length": 64, "feed_forward_length": 96}
+LLAMA |= {"attention.head_count": 4, "attention.head_count_kv": 2, "attention.layer_norm_rms_epsilon": 1e-5}
+TENSORS = {
+    "token_embd.weight": (50, 64),
+    "output_norm.weight": (64,),
+    "output.weight": (50, 64),
+    "blk.0.attn_norm.weight": (64,),
+    "blk.0.attn_q.weight": (64, 64),
+    "blk.0.attn_k.weight": (32, 64),
+    "blk.0.attn_v.weight": (32, 64),
+    "blk.0.attn_output.weight": (64, 64),
+    "blk.0.ffn_norm.weight": (64,),
+    "blk.0.ffn_gate.weight": (96, 64),
+    "blk.0.ffn_up.weight": (96, 64),
+    "blk.0.ffn_down.weight": (64, 96),
+}
+
+
+def load(path: Path) -> GPT:
+    checkpoint = open_checkpoint(path, FREE)
+    assert checkpoint is not None
+    return checkpoint.load(checkpoint.config.context, checkpoint.config.vocab_size)
+
+
+def write(
+    path: Path,
+    changes: dict[str, Any] | None = None,
+    kind: str = "F32",
+    more: dict[str, np.ndarray] | None = None,
+    architecture: str = "llama",
+) -> dict[str, np.ndarray]:
+    """A small Llama in a file; returns its tensors as they are after quantization."""
+    writer = gguf.GGUFWriter(path, architecture)
+    for key, value in {**LLAMA, **(changes or {})}.items():
+        add = {int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}[type(value)]
+        add(f"{architecture}.{key}", value)
+    random = np.random.default_rng(0)
+    arrays = {name: random.normal(0, 0.2, shape).astype(np.float32) for name, shape in TENSORS.items()}
+    stored = {}
+    for name, values in {**arrays, **(more or {})}.items():
+        chosen = gguf.GGMLQuantizationType[kind if values.ndim > 1 else "F32"]
+        data = gguf.quants.quantize(values, chosen)
+        writer.add_tensor(name, data, raw_dtype=chosen)
+        stored[name] = gguf.quants.dequantize(data, chosen)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return stored
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_we_exported_comes_back(
+    shape: str, any_model: Callable[[str], GPT], tokenizer: Tokenizer, tmp_path: Path
+) -> None:
+    model = any_model(shape)
+    gguf_export.export(tmp_path / "out", model, tokenizer)
+    back = load(tmp_path / "out")
+    ids = torch.randint(500, (2, 80), generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(back(ids), model(ids), atol=1e-5, rtol=1e-5)
+    if shape != "gpt2_without_bias":
+        assert back.config == model.config
+        assert all(torch.equal(a, b) for a, b in zip(back.parameters(), model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("precision", ["f32", "f16"])
+@pytest.mark.parametrize("shape", ["gpt2", "llama", "qwen2", "qwen3"])
+def test_an_imported_file_writes_the_tokens_that_llama_cpp_writes(
+    shape: str,
+    precision: str,
+    trained: Callable[[str], GPT],
+    tokenizer: Tokenizer,
+    tmp_path: Path,
+    greedy: Callable[..., list[int]],
+    llama_cpp: Callable[[Path], Any],
+) -> None:
+    gguf_export.export(tmp_path / "out", trained(shape), tokenizer, precision=precision)
+    (file,) = (tmp_path / "out").glob("*.gguf")
+    ids = tokenizer.encode("The fox and the ")
+    assert greedy(load(file), ids, 32) == llama_cpp(file).greedy(ids, 32)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_quantized_tensors_become_what_the_package_gguf_makes_of_them(kind: str, tmp_path: Path) -> None:
+    stored = write(tmp_path / "a.gguf", kind=kind)
+    model = load(tmp_path / "a.gguf")
+    block = model.blocks[0]
+    assert torch.equal(model.token_embedding.weight, torch.from_numpy(stored["token_embd.weight"]))
+    assert torch.equal(block.mlp.up.weight, torch.from_numpy(stored["blk.0.ffn_up.weight"]))
+    value = block.attention.qkv.weight[-32:]
+    assert torch.equal(value, torch.from_numpy(stored["blk.0.attn_v.weight"]))
+    # llama.cpp stores the two halves of a rotary pair next to each other
+    first_head = torch.from_numpy(stored["blk.0.attn_q.weight"])[:16]
+    assert torch.equal(block.attention.qkv.weight[:16], torch.cat((first_head[0::2], first_head[1::2])))
+
+
+def test_phi3s_packed_tensors_are_taken_apart(tmp_path: Path) -> None:
+    stored = write(tmp_path / "llama.gguf")
+    theirs = {name: values for name, values in stored.items() if "attn_q" not in name}
+    qkv = np.concatenate([stored[f"blk.0.attn_{part}.weight"] for part in "qkv"])
+    gate_up = np.concatenate([stored["blk.0.ffn_gate.weight"], stored["blk.0.ffn_up.weight"]])
+    for name in ("attn_k", "attn_v", "ffn_gate", "ffn_up"):
+        del theirs[f"blk.0.{name}.weight"]
+    writer = gguf.GGUFWriter(tmp_path / "phi3.gguf", "phi3")
+    for key, value in LLAMA.items():
+        (writer.add_uint32 if isinstance(value, int) else writer.add_float32)(f"phi3.{key}", value)
+    for name, values in {**theirs, "blk.0.attn_qkv.weight": qkv, "blk.0.ffn_up.weight": gate_up}.items():
+        writer.add_tensor(name, values)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    model = load(tmp_path / "phi3.gguf")
+    assert torch.equal(model.blocks[0].attention.qkv.weight, torch.from_numpy(qkv))
+    assert torch.equal(model.blocks[0].mlp.gate.weight, torch.from_numpy(stored["blk.0.ffn_gate.weight"]))
+    assert torch.equal(model.blocks[0].mlp.up.weight, torch.from_numpy(stored["blk.0.ffn_up.weight"]))
+
+
+def test_llama3s_scaled_positions_are_found_from_their_factors(tmp_path: Path) -> None:
+    from foundling.model.rotary import frequencies, scaled_frequencies
+
+    expected = Llama3Scaling(
+        kind="llama3", factor=32.0, original_context=8192, low_freq_factor=1.0, high_freq_factor=4.0
+    )
+    factors = (frequencies(16, 500_000.0) / scaled_frequencies(16, 500_000.0, expected)).float().numpy()
+    write(tmp_path / "a.gguf", {"rope.freq_base": 500_000.0}, more={"rope_freqs.weight": factors})
+    assert load(tmp_path / "a.gguf").config.rope_scaling == expected
+    write(tmp_path / "b.gguf", {"rope.freq_base": 500_000.0}, more={"rope_freqs.weight": factors[::-1].copy()})
+    with pytest.raises(ValueError, match=r"rope_freqs\.weight is not what Llama 3 has"):
+        load(tmp_path / "b.gguf")
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"expert_count": 8}, r"not supported by Foundling's llama: llama\.expert_count=8"),
+        ({"rope.dimension_count": 8}, r"llama\.rope\.dimension_count=8: must be the head size, 16"),
+        ({"rope.scaling.type": "longrope", "rope.scaling.factor": 2.0}, "rope.scaling.type='longrope': must be none"),
+        ({"attention.head_count": 5}, r"n_embd=64 to be divisible by n_head=5"),
+        ({"block_count": 200}, "has 200 layers for 12 tensors"),
+        ({"feed_forward_length": 2**30}, r"weights, which need [\d,]+ GiB of memory"),
+        ({"embedding_length": 32}, r"has shape \(50, 64\), expected \(50, 32\)"),
+    ],
+)
+def test_a_shape_that_our_model_cannot_have_is_refused(changes: dict[str, Any], says: str, tmp_path: Path) -> None:
+    write(tmp_path / "a.gguf", changes)
+    with pytest.raises(ValueError, match=says):
+        load(tmp_path / "a.gguf")
+
+
+def test_a_window_shortens_the_context(tmp_path: Path) -> None:
+    write(tmp_path / "a.gguf", {"attention.sliding_window": 48})
+    assert load(tmp_path / "a.gguf").config.context == 48
+
+
+def test_a_file_that_is_cut_anywhere_is_one_line(tmp_path: Path) -> None:
+    write(tmp_path / "a.gguf")
+    whole = (tmp_path / "a.gguf").read_bytes()
+    cut = tmp_path / "cut.gguf"
+    for length in [*range(0, 1200, 7), len(whole) - 1]:
+        cut.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=r"cut\.gguf is not a valid GGUF file \(.*\); fetch it again") as error:
+            read_gguf(cut)
+        assert "\n" not in str(error.value)
+
+
+def test_a_file_that_lies_is_one_line(tmp_path: Path) -> None:
+    write(tmp_path / "a.gguf")
+    whole = (tmp_path / "a.gguf").read_bytes()
+
+    def refused(says: str, data: bytes) -> None:
+        (tmp_path / "b.gguf").write_bytes(data)
+        with pytest.raises(ValueError, match=says):
+            read_gguf(tmp_path / "b.gguf")
+
+    at = whole.index(b"token_embd.weight") + len(b"token_embd.weight") + 4  # shape (64, 50), type, offset
+    refused("has type number 250", whole[: at + 16] + struct.pack("<I", 250) + whole[at + 20 :])
+    refused(r"takes [\d,]+ bytes at", whole[:at] + struct.pack("<Q", 2**50) + whole[at + 8 :])
+    refused(r"has shape \(50, 0\)", whole[:at] + struct.pack("<Q", 0) + whole[at + 8 :])
+    refused(r"it is incomplete", whole[: at + 20] + struct.pack("<Q", 2**40) + whole[at + 28 :])
+    refused("a count or length of 1,099,511,627,776", whole[:8] + struct.pack("<Q", 2**40) + whole[16:])
+    refused("a count or length of", whole[:24] + struct.pack("<Q", 2**63) + whole[32:])
+    refused("version 50,331,648; must be 2 or 3, or the file is big", whole[:4] + struct.pack(">I", 3) + whole[8:])
+    refused("it does not begin with GGUF", b"PK" + whole[2:])
+    for byte in range(32, 900, 5):  # whatever a flipped byte makes of it, it is read or refused
+        (tmp_path / "b.gguf").write_bytes(whole[:byte] + bytes([whole[byte] ^ 0x81]) + whole[byte + 1 :])
+        try:
+            load(tmp_path / "b.gguf")
+        except ValueError as error:
+            assert "b.gguf" in str(error)  # noqa: PT017
+            assert "\n" not in str(error)  # noqa: PT017
+
+
+def test_integers_are_no_weights(tmp_path: Path) -> None:
+    write(tmp_path / "a.gguf")
+    data = (tmp_path / "a.gguf").read_bytes()
+    at = data.index(b"output_norm.weight") + len(b"output_norm.weight") + 4 + 8
+    (tmp_path / "a.gguf").write_bytes(
+        data[:at] + struct.pack("<I", int(gguf.GGMLQuantizationType.I32)) + data[at + 4 :]
+    )
+    with pytest.raises(ValueError, match=r"output_norm\.weight is of type I32, which the package gguf cannot"):
+        load(tmp_path / "a.gguf")
+
+
+def test_of_several_files_in_a_folder_one_must_be_named(tmp_path: Path) -> None:
+    for name in "ab":
+        write(tmp_path / f"{name}.gguf")
+    with pytest.raises(ValueError, match=r"has 2 GGUF files \(a\.gguf, b\.gguf\); name one of them"):
+        load(tmp_path)
+    assert load(tmp_path / "b.gguf").config.n_embd == 64
