@@ -4,8 +4,9 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
@@ -53,6 +54,12 @@ def write_json(path: Path | str, value: Any) -> None:
     with atomic_file(path) as file:
         json.dump(value, file, indent=2, ensure_ascii=False)
         file.write("\n")
+
+
+def write_lines(path: Path | str, rows: Iterable[Any]) -> None:
+    """Write dataclasses as JSON, one a line."""
+    with atomic_file(path) as file:
+        file.writelines(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows)
 
 
 def read_json(path: Path | str, kind: type = dict) -> Any:

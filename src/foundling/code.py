@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue
+
 CODE = "code.yaml"
 STAGES = "stages"
 COMPOSE = "compose"  # writes these hashes, and depends on all of src/foundling instead
@@ -34,12 +36,12 @@ class Module:
     imports: frozenset[str]
 
 
-def stage_hashes(package: Path, recipe: Mapping[str, Any]) -> dict[str, str]:
+def stage_hashes(package: Path, recipe: Mapping[str, JsonValue]) -> dict[str, str]:
     """{stage: hash} of the stages of the package in this folder; the same on each version of Python."""
     return {stage: _hash(modules) for stage, modules in stage_modules(package, recipe).items()}
 
 
-def stage_modules(package: Path, recipe: Mapping[str, Any]) -> dict[str, dict[str, Module]]:
+def stage_modules(package: Path, recipe: Mapping[str, JsonValue]) -> dict[str, dict[str, Module]]:
     """{stage: {dotted name: module}} for a stage's own module, the modules of the `_target_`s in its section of
     `recipe`, and all that these import, directly or not."""
 

@@ -99,9 +99,9 @@ def lock_folder(folder: Path) -> int | None:
     return lock
 
 
-def read_holder(folder: Path) -> dict[str, Any]:
+def read_holder(folder: Path) -> dict[str, str | int]:
     """The process that locked a folder last: process, machine, since, command."""
-    unknown = dict.fromkeys(("process", "machine", "since", "command"), "unknown")
+    unknown: dict[str, str | int] = dict.fromkeys(("process", "machine", "since", "command"), "unknown")
     try:
         return unknown | json.loads((folder / LOCK).read_text())
     except (OSError, ValueError):

@@ -55,7 +55,7 @@ _NAMES = {
 T = TypeVar("T")
 
 
-def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
+def build(cls: type[T], values: object, where: str) -> T:
     """Validate plain values, as read from YAML or JSON, and return them as an instance of `cls`.
 
     Nothing is coerced: a string is never a number, and neither is a boolean. An integer is accepted where a

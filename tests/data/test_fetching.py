@@ -15,7 +15,7 @@ import pytest
 from foundling.artifacts import read_json
 from foundling.data import download
 from foundling.data.fetching import fetch
-from foundling.data.sources import left_out, records
+from foundling.data.sources import read_fetched, records
 from foundling.metrics.data import LeftOutFiles
 from foundling.settings.datasets import Dataset
 from foundling.validation import build
@@ -201,7 +201,7 @@ def test_files_that_are_left_out_are_counted_and_named(tmp_path: Path, caplog: p
     for name in ("a.TXT", "b.ndjson", "photo.png", "scan.pdf", ".hidden.txt", ".git/c.txt"):
         (own / name).write_text('{"text": "x"}')
     assert own_files(tmp_path / "raw", own) == ["a.TXT", "b.ndjson"]
-    assert left_out(tmp_path / "raw") == {
+    assert read_fetched(tmp_path / "raw").left_out == {
         "one": {
             "hidden": LeftOutFiles(files=2, names=(".git", ".hidden.txt")),
             "of no known format": LeftOutFiles(files=2, names=("photo.png", "scan.pdf")),

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +165,7 @@ def test_fetch_records_the_files_that_it_read(texts: Path) -> None:
     fetch(dataset(path="texts"), Path("raw"), None)
     ((source, path, there),) = own_digests(dataset(path="texts"))
     assert (source, path) == ("files", texts)
-    assert read_json("raw/meta.json")["own"] == {"files": there}
+    assert read_json("raw/meta.json")["own"] == {"files": asdict(there)}
 
 
 def test_a_temporary_copy_reads_the_projects_files(

@@ -1,10 +1,12 @@
-"""Models and a tokenizer small enough to check by hand; evaluation must take any module with a `config.context`."""
+"""Models and a tokenizer small enough to check by hand: networks of a user's own, which are no GPTs."""
 
 from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor, nn
+
+from foundling.model.interface import CustomModel
 
 
 class TinyCausal(nn.Module):
@@ -68,16 +70,20 @@ class Words:
         return [self.ids.setdefault(word, len(self.ids) + 1) for word in text.split()]
 
 
-@pytest.fixture
-def model() -> TinyCausal:
-    torch.manual_seed(0)
-    return TinyCausal().eval()
+def model_of(network: TinyCausal | Uniform) -> CustomModel:
+    return CustomModel(network, network.config, "mine").eval()
 
 
 @pytest.fixture
-def apart() -> TinyApart:
+def model() -> CustomModel:
     torch.manual_seed(0)
-    return TinyApart().eval()
+    return model_of(TinyCausal())
+
+
+@pytest.fixture
+def apart() -> CustomModel:
+    torch.manual_seed(0)
+    return model_of(TinyApart())
 
 
 @pytest.fixture
@@ -86,10 +92,10 @@ def words() -> Words:
 
 
 @pytest.fixture
-def uniform() -> Uniform:
-    return Uniform()
+def uniform() -> CustomModel:
+    return model_of(Uniform())
 
 
 @pytest.fixture
-def parrot() -> Parrot:
-    return Parrot()
+def parrot() -> CustomModel:
+    return model_of(Parrot())

@@ -12,6 +12,7 @@ from sacrebleu import corpus_chrf
 from foundling.data.conversations import Example
 from foundling.evaluation.answers import (
     Answer,
+    TwoAnswers,
     answer_examples,
     answer_loss,
     interval,
@@ -147,16 +148,7 @@ def test_the_bootstrap_interval_covers_its_mean_as_often_as_it_says() -> None:
 
 def test_both_models_answers_stand_in_one_row() -> None:
     (row,) = side_by_side([answered("Um.", "Ben.", "a")], [answered("Ben.", "Ben.", "a", right=True)])
-    assert row == {
-        "kind": "a",
-        "prompt": "?",
-        "expected": "Ben.",
-        "answer": "Ben.",
-        "right": True,
-        "stopped": True,
-        "base": "Um.",
-        "base_right": False,
-    }
+    assert row == TwoAnswers("a", "?", "Ben.", "Ben.", True, True, True, base="Um.", base_right=False)
 
 
 def test_the_summary_has_a_row_for_each_kind_and_what_was_forgotten() -> None:

@@ -11,11 +11,11 @@ from rich.console import Console
 from torch import nn
 
 from foundling.evaluation.benchmarks import read_benchmark
-from foundling.evaluation.emergence import COLUMNS, curve_rows, write_curve
+from foundling.evaluation.emergence import COLUMNS, curve_points, write_curve
 from foundling.evaluation.minimal_pairs import MinimalPairs, Pair
 from foundling.evaluation.multiple_choice import MultipleChoice, Question
 from foundling.evaluation.summary import summary
-from foundling.metrics.evaluate import Evaluate, HeldOut
+from foundling.metrics.evaluate import Evaluate, HeldOut, Snapshot
 from foundling.settings.datasets import Benchmark, Source
 from foundling.validation import build
 
@@ -70,8 +70,8 @@ def test_a_faulty_record_is_named_by_its_number() -> None:
 def test_a_result_becomes_curve_rows_and_a_table(uniform: nn.Module, words: Any, tmp_path: Path) -> None:
     items = read_benchmark(RECORDS, MINE, limit=None, seed=0)
     scores = items.score(uniform, words, control=True, batch_tokens=512, seed=0)
-    rows = curve_rows(3, 96, 4.5, "mine", scores)
-    write_curve(tmp_path / "emergence.csv", rows)
+    points = curve_points(Snapshot(step=3, tokens=96, folder="x"), 4.5, "mine", scores)
+    write_curve(tmp_path / "emergence.csv", points)
     with open(tmp_path / "emergence.csv", newline="") as file:
         read = list(csv.DictReader(file))
     assert tuple(read[0]) == COLUMNS

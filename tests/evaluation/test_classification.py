@@ -24,6 +24,7 @@ from foundling.evaluation.comparison import compare, format_lead, summary, write
 from foundling.evaluation.zero_shot import zero_shot
 from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig
+from foundling.model.interface import CustomModel
 from foundling.text.tiktoken_tokenizer import characters
 
 LABELS = ["ham", "spam", "news"]
@@ -130,7 +131,8 @@ class Echo(torch.nn.Module):
 
 def test_the_base_answers_by_what_the_text_adds() -> None:
     tokenizer = characters(["abcdefghijklmnopqrstuvwxyz :_"])
-    model = Echo(tokenizer.vocab_size, tokenizer.encode("q")[0])
+    network = Echo(tokenizer.vocab_size, tokenizer.encode("q")[0])
+    model = CustomModel(network, network.config, "echo")
     given = zero_shot(
         model, tokenizer, ["xxxx", "qqqq", "xx"], [0, 1], ["q", "x"], template="{text}:", batch_tokens=256
     )

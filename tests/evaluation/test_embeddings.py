@@ -33,12 +33,12 @@ def test_an_analogy_leaves_out_what_was_asked_with() -> None:
 
 def test_shares_of_a_relation_that_holds_and_of_one_that_does_not() -> None:
     held = analogies(EXACT, [*PAIRS, ("zebra", "steppe"), PAIRS[0]])  # an unknown pair, and one twice
-    assert (held["pairs"], held["questions"]) == (3, 6)
-    assert (held["top1"], held["top5"], held["among_answers"]) == (1, 1, 1)
-    assert (held["chance"], held["chance_among_answers"]) == (1 / 4, 1 / 2)
+    assert (held.pairs, held.questions) == (3, 6)
+    assert (held.top1, held.top5, held.among_answers) == (1, 1, 1)
+    assert (held.chance, held.chance_among_answers) == (1 / 4, 1 / 2)
     crossed = [(a, PAIRS[(i + i % 2 + 1) % 3][1]) for i, (a, _) in enumerate(PAIRS)]
-    assert analogies(EXACT, crossed)["top1"] < 1
-    assert analogies(EXACT, [("lion", "desert")])["questions"] == 0
+    assert analogies(EXACT, crossed).top1 < 1
+    assert analogies(EXACT, [("lion", "desert")]).questions == 0
 
 
 def test_shares_equal_a_count_by_hand() -> None:
@@ -53,8 +53,8 @@ def test_shares_equal_a_count_by_hand() -> None:
         cosines = {w: v @ point for w, v in zip(words.words, words.vectors, strict=True) if w not in (a, b, c)}
         hits.append(max(cosines, key=cosines.__getitem__) == d)
     found = analogies(words, pairs)
-    assert found["questions"] == len(hits) == 20
-    assert found["top1"] == pytest.approx(np.mean(hits))
+    assert found.questions == len(hits) == 20
+    assert found.top1 == pytest.approx(np.mean(hits))
 
 
 def test_the_map_of_a_model_holds_whole_words_with_its_rows(gpt_config) -> None:

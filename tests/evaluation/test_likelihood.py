@@ -55,7 +55,7 @@ def test_a_large_vocabulary_goes_through_the_head_in_parts(apart: nn.Module, mon
 def test_choices_of_one_token_share_one_row(apart: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
     fed: list[Tensor] = []
     hidden = apart.hidden
-    monkeypatch.setattr(apart, "hidden", lambda ids: fed.append(ids) or hidden(ids))
+    monkeypatch.setattr(apart, "hidden", lambda ids, *_, **__: fed.append(ids) or hidden(ids))
     asked = [Request((1, 2, 3), (choice,)) for choice in (4, 5, 6, 7)] + [Request((1, 2, 3), (4, 5))]
     found = log_likelihoods(apart, asked, 4096)
     assert [tuple(ids.shape) for ids in fed] == [(1, 4)]

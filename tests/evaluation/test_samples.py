@@ -31,6 +31,6 @@ def gpt(gpt_config: Callable[..., Any]) -> GPT:
 
 def test_each_prompt_is_continued_by_several_seeds(gpt: GPT) -> None:
     found = samples(gpt, Letters(), SETTINGS, seed=5)  # type: ignore[arg-type]
-    assert [(s["prompt"], s["seed"]) for s in found] == [("", 5), ("", 6), ("fox", 5), ("fox", 6)]
-    assert len({s["text"] for s in found}) > 1
+    assert [(sample.prompt, sample.seed) for sample in found] == [("", 5), ("", 6), ("fox", 5), ("fox", 6)]
+    assert len({sample.text for sample in found}) > 1
     assert found == samples(gpt, Letters(), SETTINGS, seed=5)  # type: ignore[arg-type]

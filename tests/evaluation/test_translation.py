@@ -110,8 +110,8 @@ def test_cross_attention_has_a_row_for_each_target_token() -> None:
     values = yaml.safe_load((Path(__file__).parents[2] / "conf/transformer/tiny.yaml").read_text())
     model = Translator(TranslatorConfig(vocab_size=letters.vocab_size, **values | {"n_decoder": 2})).eval()
     maps = cross_attention(model, letters, "abc", "hg")
-    assert (maps["source"], maps["translation"]) == (["a", "b", "c", "■"], ["h", "g", "■"])
-    weights = torch.tensor(maps["layers"])
+    assert (maps.source, maps.translation) == (["a", "b", "c", "■"], ["h", "g", "■"])
+    weights = torch.tensor(maps.layers)
     assert weights.shape == (2, 3, 4)
     torch.testing.assert_close(weights.sum(-1), torch.ones(2, 3), atol=1e-3, rtol=0)
 

@@ -66,6 +66,7 @@ def _meta(**values: Any) -> Callable[[Path], None]:
     return lambda path: write_json(path, read_json(path) | values)
 
 
+FILE = {"file": "a.txt", "bytes": len(TEXT), "sha256": SHA256}
 METAS: dict[str, tuple[Callable[[Path], None], str]] = {
     "no JSON": (lambda path: path.write_text("{"), "no valid JSON"),
     "a list": (lambda path: path.write_text("[]"), "no valid JSON .it holds a list"),
@@ -74,12 +75,12 @@ METAS: dict[str, tuple[Callable[[Path], None], str]] = {
     "brackets": (lambda path: path.write_text("[" * 100_000), "no valid JSON .maximum recursion"),
     "too much": (lambda path: os.truncate(path, 1 << 40), "no plain file of at most"),
     "other settings": (_meta(settings={}), "fetched with other sources"),
-    "no settings": (_meta(settings=None), "fetched with other sources"),
-    "no sources": (_meta(sources={}), "lists None for source one"),
-    "a source of text": (_meta(sources={"one": "a.txt"}), "lists None for source one"),
-    "a file above": (_meta(sources={"one": [{"file": "../../secret.txt"}]}), "lists '../../secret.txt'"),
-    "a file at the root": (_meta(sources={"one": [{"file": "/etc/passwd"}]}), "lists '/etc/passwd'"),
-    "a file of no name": (_meta(sources={"one": [{"name": "a.txt"}]}), "lists None"),
+    "no settings": (_meta(settings=None), "settings=null: must be a mapping"),
+    "no sources": (_meta(sources={}), "lists no files for source one"),
+    "a source of text": (_meta(sources={"one": "a.txt"}), "sources.one='a.txt': must be a list"),
+    "a file above": (_meta(sources={"one": [FILE | {"file": "../../secret.txt"}]}), "lists '../../secret.txt'"),
+    "a file at the root": (_meta(sources={"one": [FILE | {"file": "/etc/passwd"}]}), "lists '/etc/passwd'"),
+    "a file of no name": (_meta(sources={"one": [{"bytes": 9, "sha256": SHA256}]}), "sources.one.0.file is missing"),
 }
 
 

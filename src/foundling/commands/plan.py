@@ -8,7 +8,6 @@ import dataclasses
 import logging
 import math
 from pathlib import Path
-from typing import Any
 
 from rich.box import SIMPLE
 from rich.table import Table
@@ -19,7 +18,7 @@ from foundling.costs import HOUR, YEAR, Work
 from foundling.data.lineage import require
 from foundling.device import set_threads
 from foundling.model.config import GPTConfig
-from foundling.settings import Job, Settings
+from foundling.settings import Job, Recipe, Settings
 from foundling.settings.models import GPTSettings
 from foundling.settings.runtime import Hardware
 from foundling.settings.training import Pretrain
@@ -106,7 +105,7 @@ def _work(job: Job, shape: GPTConfig) -> Work:
     )
 
 
-def _corpus(recipe: dict[str, Any]) -> tuple[int | None, int]:
+def _corpus(recipe: Recipe) -> tuple[int | None, int]:
     """Training and validation tokens in data/tokens; (None, 0) if it was not made with this config."""
     if not (TOKENS / "meta.json").is_file():
         return None, 0

@@ -10,9 +10,9 @@ from pathlib import Path
 from rich.box import SIMPLE
 from rich.table import Table
 
-from foundling.artifacts import read_json, sha256
+from foundling.artifacts import sha256
 from foundling.data.inputs import datasets_of, own_digests
-from foundling.data.sources import META, fingerprints
+from foundling.data.sources import META, fingerprints, read_fetched
 from foundling.settings import Job, Settings
 from foundling.terminal import show
 from foundling.weights.chain import Link, links
@@ -42,10 +42,10 @@ def own_files(settings: Settings, records: set[Path]) -> Iterator[Link]:
     for name, datasets in datasets_of(settings).items():
         for place, dataset in datasets.items():
             record = RAW / name / place / META
-            meta = read_json(record) if record in records else {}
-            if meta.get("own") and meta.get("settings") == fingerprints(dataset):
+            fetched = read_fetched(record.parent) if record in records else None
+            if fetched and fetched.own and fetched.settings == fingerprints(dataset):
                 for source, path, digest in own_digests(dataset):
-                    changed = meta["own"].get(source) != digest
+                    changed = fetched.own.get(source) != digest
                     yield Link(path, record, "has changed since it was fetched" if changed else None)
 
 

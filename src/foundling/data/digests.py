@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from foundling.artifacts import atomic_file, fingerprint, sha256
+from foundling.metrics.data import Digest
 
 CACHE = Path("scratch/hashes.json")  # ignored by git: it holds absolute paths and times
 SETTLED = 2.0  # seconds; a file that changed later may change again without another time on a coarse clock
 
 
-def digest(files: Iterable[tuple[Path, Path]], cache: Path = CACHE) -> dict[str, Any]:
-    """{files, sha256} of (file, name) pairs: how many there are, and one hash over their names and contents."""
-    known = _read(cache)
+def digest(files: Iterable[tuple[Path, Path]]) -> Digest:
+    """The digest of (file, name) pairs."""
+    known = _read(CACHE)
     hashes, remembered = {}, {}
     for file, name in files:
         key, stat = str(file.absolute()), file.stat()
@@ -26,9 +27,9 @@ def digest(files: Iterable[tuple[Path, Path]], cache: Path = CACHE) -> dict[str,
             remembered[key] = entry
         hashes[name.as_posix()] = entry[-1]
     if not remembered.items() <= known.items():
-        with atomic_file(cache) as opened:
+        with atomic_file(CACHE) as opened:
             json.dump(known | remembered, opened)
-    return {"files": len(hashes), "sha256": fingerprint(hashes)}
+    return Digest(files=len(hashes), sha256=fingerprint(hashes))
 
 
 def _read(cache: Path) -> dict[str, Any]:

@@ -10,13 +10,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from foundling.artifacts import sha256, write_json
+from foundling.artifacts import sha256
 from foundling.data import hub
 from foundling.data.archives import extract, is_archive
 from foundling.data.digests import digest
 from foundling.data.formats import FORMATS, format_of
 from foundling.data.places import in_project, is_hidden, locate, on_disk
 from foundling.data.sources import META, fingerprints
+from foundling.metrics import write_metrics
+from foundling.metrics.data import Fetched, File, LeftOutFiles
 from foundling.settings.datasets import Dataset, Source
 
 log = logging.getLogger(__name__)
@@ -32,29 +34,28 @@ def fetch(dataset: Dataset, folder: Path, mirror: Path | None) -> None:
     """
     if mirror is not None and not mirror.is_dir():
         raise ValueError(f"there is no mirror folder {mirror}; set FOUNDLING_MIRROR or runtime.mirror, or unset them")
-    fetched: dict[str, list[dict[str, Any]]] = {}
-    left_out, own = {}, {}
+    fetched, left_out, own = {}, {}, {}
     for source in dataset.sources:
         target = folder / source.name
         target.mkdir(parents=True)
         selection = Selection(source)
         names = _bring(source, target, mirror, selection)
-        fetched[source.name] = [
-            {"file": name, "bytes": (target / name).stat().st_size, "sha256": sha256(target / name)} for name in names
-        ]
-        size = sum(file["bytes"] for file in fetched[source.name])
+        fetched[source.name] = tuple(
+            File(file=name, bytes=(target / name).stat().st_size, sha256=sha256(target / name)) for name in names
+        )
+        size = sum(file.bytes for file in fetched[source.name])
         log.info(f"fetch: {source.name}: {_files(len(names))}, {size / 1e6:.1f} MB")
         if selection.left_out:
             left_out[source.name] = {
-                reason: {"files": len(those), "names": sorted(those)[:NAMED]}
+                reason: LeftOutFiles(files=len(those), names=tuple(sorted(those)[:NAMED]))
                 for reason, those in selection.left_out.items()
             }
             log.warning(f"fetch: {source.name}: left out {selection}")
         if source.path:
             own[source.name] = digest(own_files(source))
-    meta = {"dataset": dataset.name, "settings": fingerprints(dataset), "sources": fetched}
-    optional = {"left_out": left_out, "own": own}
-    write_json(folder / META, meta | {key: value for key, value in optional.items() if value})
+    prints = fingerprints(dataset)
+    meta = Fetched(dataset=dataset.name, settings=prints, sources=fetched, left_out=left_out, own=own)
+    write_metrics(folder / META, meta)
 
 
 class Selection:

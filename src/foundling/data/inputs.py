@@ -6,13 +6,17 @@ starts from. Names in inputs.yaml are logical (dataset, source), so that it is e
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue
+
 from foundling.data.digests import digest
 from foundling.data.fetching import own_files
 from foundling.data.places import in_project, named_on_disk
+from foundling.metrics.data import Digest
 from foundling.settings import Settings
 from foundling.settings.datasets import Dataset, File
 
@@ -35,7 +39,7 @@ def datasets_of(settings: Settings) -> dict[str, Mapping[str, Dataset]]:
     }
 
 
-def inputs(settings: Settings, recorded: Mapping[str, Any]) -> dict[str, Any]:
+def inputs(settings: Settings, recorded: Mapping[str, Any]) -> dict[str, dict[str, JsonValue]]:
     """{dataset, weights or pretrain: {source: {files, sha256}}}; without own files, the inner dicts are empty.
 
     Files that are no longer there keep what is `recorded`: what was fetched from them stays in use.
@@ -47,12 +51,14 @@ def inputs(settings: Settings, recorded: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _digests(name, sources, recorded.get(name) or {}) for name, sources in listed.items()}
 
 
-def _digests(name: str, sources: Mapping[str, Callable[[], Files]], recorded: Mapping[str, Any]) -> dict[str, Any]:
+def _digests(
+    name: str, sources: Mapping[str, Callable[[], Files]], recorded: Mapping[str, JsonValue]
+) -> dict[str, JsonValue]:
     """{source: {files, sha256}}, with what is recorded for files that are not there now."""
-    digests: dict[str, Any] = {}
+    digests: dict[str, JsonValue] = {}
     for source, list_files in sources.items():
         try:
-            digests[source] = digest(list_files())
+            digests[source] = asdict(digest(list_files()))
         except (ValueError, OSError) as error:
             digests[source] = recorded.get(source)  # None: the stage that reads them says what is wrong
             if digests[source] is not None:
@@ -60,8 +66,8 @@ def _digests(name: str, sources: Mapping[str, Callable[[], Files]], recorded: Ma
     return digests
 
 
-def own_digests(dataset: Dataset) -> Iterator[tuple[str, Path, dict[str, Any]]]:
-    """(source, its path, {files, sha256} now) for each source with a `path` whose files are there."""
+def own_digests(dataset: Dataset) -> Iterator[tuple[str, Path, Digest]]:
+    """(source, its path, its digest now) for each source with a `path` whose files are there."""
     for source in dataset.sources:
         if source.path:
             try:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from foundling.data.sources import Row, left_out, rows
+from foundling.data.sources import Row, read_fetched, rows
 from foundling.data.splits import SPLITS, TEST, TRAIN, VALIDATION, split
 from foundling.settings.training import Classify
 
@@ -79,7 +79,7 @@ def read_labelled(folder: Path, settings: Classify, changes: Counter[str]) -> La
         "missing": len(missing),
         "duplicates": len(examples) - len(kept),
         "contradicting": contradicting,
-        "left_out_files": sum(r.files for reasons in left_out(folder).values() for r in reasons.values()),
+        "left_out_files": sum(r.files for reasons in read_fetched(folder).left_out.values() for r in reasons.values()),
     }
     log.info(
         f"classify: {counts['read']:,} texts with {len(labels)} labels; dropped {counts['missing']:,} without a text "

@@ -4,19 +4,22 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue
+
 from foundling.artifacts import read_json
+from foundling.settings import Recipe
 
 SHAPED_BY = ("corpus", "tokenizer", "model", "pretrain")  # the sections that a base model depends on
 
 
-def require(made_with: Mapping[str, Any], recipe: Mapping[str, Any], what: str, fix: str) -> None:
+def require(made_with: Mapping[str, JsonValue], recipe: Recipe, what: str, fix: str) -> None:
     """Compare the sections that an input was made with to this run's; the first difference raises ValueError."""
     for name, section in made_with.items():
         for key, old, new in _differences(section, recipe.get(name), name):
             raise ValueError(f"{what} was made with {key}={old!r}, and this run asks for {key}={new!r}; {fix}")
 
 
-def require_base(base: Path, recipe: Mapping[str, Any]) -> None:
+def require_base(base: Path, recipe: Recipe) -> None:
     """Refuse a base model that was made with other settings than this run's."""
     record = base / "provenance.json"
     made_with = read_json(record).get("config")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pydantic
@@ -51,7 +51,7 @@ class Meta:
     tokenizer: str  # its fingerprint
     shards: tuple[Shard, ...]
     inputs: Mapping[str, str]  # sha256 by path
-    made_with: Mapping[str, Any]  # the sections corpus and tokenizer of the recipe
+    made_with: Mapping[str, JsonValue]  # the sections corpus and tokenizer of the recipe
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from foundling.artifacts import fingerprint, read_json
+from foundling.artifacts import fingerprint
 from foundling.data.formats import read
-from foundling.metrics import from_plain
-from foundling.metrics.data import LeftOutFiles
+from foundling.metrics import read_metrics
+from foundling.metrics.data import Fetched
 from foundling.settings.datasets import ORIGINS, Dataset, Source
 
 META = "meta.json"
@@ -40,14 +40,14 @@ def rows(folder: Path, dataset: Dataset, tallies: Mapping[str, Counter[str]] | N
 
     A record without the text field that is set, and a folder that was fetched with other settings, raise ValueError.
     """
-    meta = read_json(folder / META)
-    if meta.get("settings") != fingerprints(dataset):
+    fetched = read_fetched(folder)
+    if fetched.settings != fingerprints(dataset):
         raise ValueError(
             f"{folder} was fetched with other sources than {dataset.name} has now; run `dvc repro fetch` first"
         )
     for source in dataset.sources:
         tally = Counter[str]() if tallies is None else tallies[source.name]
-        for path in _files(folder, meta, source.name):
+        for path in _files(folder, fetched, source.name):
             file = path.relative_to(folder / source.name).as_posix()
             for line, record in read(path, source, tally):
                 if source.text and not isinstance(record.get(source.text), str):
@@ -60,9 +60,9 @@ def rows(folder: Path, dataset: Dataset, tallies: Mapping[str, Counter[str]] | N
                 yield Row(source.name, f"{file}:{line} of source {source.name}", record)
 
 
-def left_out(folder: Path) -> dict[str, dict[str, LeftOutFiles]]:
-    """The files that fetching left out, by source and reason."""
-    return from_plain(read_json(folder / META).get("left_out", {}), dict[str, dict[str, LeftOutFiles]], folder / META)
+def read_fetched(folder: Path) -> Fetched:
+    """What fetching recorded in a dataset's folder."""
+    return read_metrics(folder / META, Fetched)
 
 
 def fingerprints(dataset: Dataset) -> dict[str, str]:
@@ -74,14 +74,13 @@ def fingerprints(dataset: Dataset) -> dict[str, str]:
     return prints
 
 
-def _files(folder: Path, meta: Mapping[str, Any], source: str) -> Iterator[Path]:
-    """The files that meta.json lists for a source; one that is not below the source's folder is refused."""
-    listed = (meta.get("sources") or {}).get(source)
-    for file in listed if isinstance(listed, list) else [None]:
-        name = file.get("file") if isinstance(file, dict) else None
-        if not isinstance(name, str) or Path(name).is_absolute() or ".." in Path(name).parts:
-            raise ValueError(
-                f"{folder / META} lists {name!r} for source {source}; it must list files below {folder / source}; "
-                "fetch it again with `dvc repro --force fetch`"
-            )
-        yield folder / source / name
+def _files(folder: Path, fetched: Fetched, source: str) -> Iterator[Path]:
+    """The files that meta.json lists for a source; one that is not below the source's folder raises ValueError."""
+    names = [file.file for file in fetched.sources.get(source, ())]
+    wrong = [name for name in names if Path(name).is_absolute() or ".." in Path(name).parts]
+    if wrong or not names:
+        raise ValueError(
+            f"{folder / META} lists {repr(wrong[0]) if wrong else 'no files'} for source {source}; it must list files "
+            f"below {folder / source}; fetch it again with `dvc repro --force fetch`"
+        )
+    yield from (folder / source / name for name in names)

@@ -2,9 +2,8 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 from rich.table import Table
@@ -36,6 +35,14 @@ class Answer:
     right: bool  # by the checks of the settings
     exact: bool  # equal to the expected answer up to white space
     stopped: bool  # ended by the end-of-text token
+
+
+@dataclass(frozen=True)
+class TwoAnswers(Answer):
+    """The tuned model's answer to a prompt, next to the base model's."""
+
+    base: str
+    base_right: bool
 
 
 def answer_examples(
@@ -145,14 +152,10 @@ def interval(values: Sequence[float]) -> Interval:
     return Interval(mean=mean, low=float(low), high=float(high))
 
 
-def side_by_side(base: Sequence[Answer], tuned: Sequence[Answer]) -> list[dict[str, Any]]:
-    """A row for each prompt, with the answers of both models."""
-    rows = []
-    for before, after in zip(base, tuned, strict=True):
-        row = asdict(after) | {"base": before.answer, "base_right": before.right}
-        del row["exact"]
-        rows.append(row)
-    return rows
+def side_by_side(base: Sequence[Answer], tuned: Sequence[Answer]) -> list[TwoAnswers]:
+    """The answers of both models to each prompt."""
+    both = zip(base, tuned, strict=True)
+    return [TwoAnswers(**vars(after), base=before.answer, base_right=before.right) for before, after in both]
 
 
 def summary(metrics: Instruct) -> Table:

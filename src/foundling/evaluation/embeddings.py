@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import permutations
-from typing import Any
 
 import numpy as np
 
@@ -59,15 +58,22 @@ def word_map(model: GPT, tokenizer: Tokenizer) -> WordMap:
     return WordMap(list(rows), vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-12))
 
 
-def analogies(words: WordMap, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """Answer a : b = c : ? for all pairs (a, b), (c, d) of a relation with four different words.
+@dataclass(frozen=True)
+class Analogies:
+    """How many analogies of a relation were answered correctly; without questions all accuracies are 0."""
 
-    Returns a dict with the number of `pairs` and of `questions`, and these accuracies (0 without questions):
+    pairs: int
+    questions: int
+    top1: float  # the accuracies: d is the answer, among all words
+    top5: float  # d is one of the first five
+    chance: float  # of top1, by guessing
+    among_answers: float  # only the relation's second words are allowed
+    nearest_to_c: float  # the same, without a and b
+    chance_among_answers: float
 
-    - `top1`, `top5`: d is the answer, or one of the first five, among all words; `chance` is that of `top1`.
-    - `among_answers`: d is the answer if only the relation's second words are allowed; `nearest_to_c`: so is the
-      word nearest to c, without a and b; `chance_among_answers` is the accuracy of guessing.
-    """
+
+def analogies(words: WordMap, pairs: Sequence[tuple[str, str]]) -> Analogies:
+    """Answer a : b = c : ? for all pairs (a, b), (c, d) of a relation with four different words."""
     known = [(a, b) for a, b in dict.fromkeys(pairs) if a in words.index and b in words.index and a != b]
     answers = words.known(list(dict.fromkeys(b for _, b in known)))
     hits = dict.fromkeys(("top1", "top5", "among_answers", "nearest_to_c", "chance_among_answers"), 0.0)
@@ -86,5 +92,4 @@ def analogies(words: WordMap, pairs: Sequence[tuple[str, str]]) -> dict[str, Any
         hits["nearest_to_c"] += others[int((rows @ vc).argmax())] == d
         hits["chance_among_answers"] += 1 / len(others)
     accuracies = {name: count / max(1, questions) for name, count in hits.items()}
-    chance = 1 / max(1, len(words.words) - 3)
-    return {"pairs": len(known), "questions": questions, **accuracies, "chance": chance}
+    return Analogies(len(known), questions, chance=1 / max(1, len(words.words) - 3), **accuracies)

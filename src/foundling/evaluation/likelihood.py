@@ -6,24 +6,13 @@ i) in one forward pass. Shapes: B rows, T tokens, C width, V vocabulary, N predi
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from foundling.model.interface import LanguageModel
 
 LOGITS_AT_ONCE = 2**25  # 128 MiB of float32
-
-
-class LanguageModel(Protocol):
-    """Any causal network in evaluation mode; its `config` has `context` and `vocab_size`."""
-
-    config: Any
-
-    def __call__(self, ids: Tensor) -> Tensor:
-        """Logits (B, T, V) for ids (B, T)."""
-
-    def parameters(self) -> Iterator[nn.Parameter]:
-        """Its weights, on whose device it computes."""
 
 
 @dataclass(frozen=True)
@@ -92,21 +81,17 @@ def log_likelihoods(model: LanguageModel, requests: Sequence[Request], batch_tok
 def log_probabilities(model: LanguageModel, ids: Tensor, positions: Tensor, targets: Tensor) -> Tensor:
     """Log-probability (N,) of each target (N,) at its position (N,), which is row * T + column of ids (B, T).
 
-    The head is the most expensive layer of a small model, so it is applied at these positions only if the
-    model has the methods `hidden` and `head`.
+    The head is the most expensive layer of a small model, so it is applied at these positions only.
     """
     device = next((p.device for p in model.parameters()), ids.device)
     ids, positions, targets = ids.to(device), positions.to(device), targets.to(device)
-    network: Any = model
-    has_head = hasattr(network, "hidden") and hasattr(network, "head")
-    states = (network.hidden(ids) if has_head else network(ids)).flatten(0, 1)  # (B*T, C) or (B*T, V)
+    states = model.hidden(ids).flatten(0, 1)  # (B*T, C)
     # Single-token choices are predicted at the same position: apply the head to it once.
     positions, position_of = torch.unique(positions, return_inverse=True)  # (P,), (N,)
     scores = torch.empty(len(targets), dtype=torch.float64, device=device)
     step = max(1, LOGITS_AT_ONCE // model.config.vocab_size)
     for start in range(0, len(positions), step):
-        chosen = states[positions[start : start + step]]  # (P, C) or (P, V)
-        logits = (network.head(chosen) if has_head else chosen).float()  # (P, V)
+        logits = model.head(states[positions[start : start + step]]).float()  # (P, V)
         mask = (position_of >= start) & (position_of < start + step)  # (N,)
         rows = position_of[mask] - start
         scores[mask] = (logits[rows, targets[mask]] - logits.logsumexp(-1)[rows]).double()

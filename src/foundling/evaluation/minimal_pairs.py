@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from foundling.evaluation.accuracy import accuracy, by_kind
-from foundling.evaluation.likelihood import LanguageModel, Request, log_likelihoods
+from foundling.evaluation.likelihood import Request, log_likelihoods
 from foundling.evaluation.multiple_choice import choose, excerpt
 from foundling.metrics.accuracy import BenchmarkAccuracy
 from foundling.metrics.evaluate import BenchmarkScores
+from foundling.model.interface import LanguageModel
 from foundling.text.tokenizer import Tokenizer
 
 

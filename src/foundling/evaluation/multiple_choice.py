@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from foundling.evaluation.accuracy import accuracy, by_kind
-from foundling.evaluation.likelihood import LanguageModel, Request, log_likelihoods
+from foundling.evaluation.likelihood import Request, log_likelihoods
 from foundling.metrics.accuracy import BenchmarkAccuracy
 from foundling.metrics.evaluate import BenchmarkScores
+from foundling.model.interface import LanguageModel
 from foundling.settings.datasets import QuestionFields
 from foundling.text.tokenizer import Tokenizer
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from foundling.evaluation.likelihood import LanguageModel, log_probabilities
+from foundling.evaluation.likelihood import log_probabilities
 from foundling.metrics.evaluate import HeldOut, TextLoss
+from foundling.model.interface import LanguageModel
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Continuations of prompts, each sampled with its own seed."""
 
-from typing import Any
+from dataclasses import dataclass
 
 from foundling.generation.decode import continue_text
 from foundling.model.interface import LanguageModel
@@ -8,11 +8,20 @@ from foundling.settings.runtime import Samples
 from foundling.text.tokenizer import Tokenizer
 
 
-def samples(model: LanguageModel, tokenizer: Tokenizer, settings: Samples, seed: int) -> list[dict[str, Any]]:
-    """`settings.count` continuations of each prompt, as {"prompt", "text", "seed"}."""
-    rows = []
+@dataclass(frozen=True)
+class Sample:
+    """A continuation of a prompt."""
+
+    prompt: str
+    text: str
+    seed: int
+
+
+def samples(model: LanguageModel, tokenizer: Tokenizer, settings: Samples, seed: int) -> list[Sample]:
+    """`settings.count` continuations of each prompt."""
+    written = []
     for prompt in settings.prompts:
         for number in range(settings.count):
             text = continue_text(model, tokenizer, prompt, settings.max_new_tokens, settings, seed + number)
-            rows.append({"prompt": prompt, "text": text, "seed": seed + number})
-    return rows
+            written.append(Sample(prompt, text, seed + number))
+    return written

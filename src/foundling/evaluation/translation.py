@@ -4,6 +4,7 @@ BLEU and chrF are computed by sacrebleu (Post 2018); its signatures record how.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
@@ -93,23 +94,40 @@ def nearest(train: Sequence[Pair], sources: Sequence[str]) -> list[str]:
     return [train[index].target for index in best]
 
 
-@torch.inference_mode()
-def cross_attention(model: Translator, tokenizer: Tokenizer, source: str, translation: str) -> dict[str, Any]:
-    """The decoder's cross-attention for a translation: a matrix for each layer, averaged over its heads.
+@dataclass(frozen=True)
+class Translation:
+    """A test sentence, its reference, and what each method makes of it."""
 
-    Rows are target tokens, columns are source tokens; each row sums to 1.
-    """
+    source: str
+    reference: str
+    beam: str
+    greedy: str
+    nearest: str
+
+
+@dataclass(frozen=True)
+class CrossAttention:
+    """A translation's weights, a matrix per layer: a row per target token, a column per source token, rows sum to 1."""
+
+    source: list[str]
+    translation: list[str]
+    layers: list[list[list[float]]]
+
+
+@torch.inference_mode()
+def cross_attention(model: Translator, tokenizer: Tokenizer, source: str, translation: str) -> CrossAttention:
+    """The decoder's cross-attention for a translation, averaged over the heads of each layer."""
     device, end, longest = next(model.parameters()).device, tokenizer.end_of_text, model.config.context - 1
     inputs, targets = tokenizer.encode(source)[:longest], tokenizer.encode(translation)[:longest]
     memory, mask = model.encode(
         torch.tensor([[*inputs, end]], device=device), torch.tensor([len(inputs) + 1], device=device)
     )
     maps = model.cross_attention_maps(torch.tensor([[end, *targets]], device=device), memory, mask)  # (L, 1, H, T, S)
-    return {
-        "source": [*(tokenizer.decode([token]) for token in inputs), "■"],
-        "translation": [*(tokenizer.decode([token]) for token in targets), "■"],
-        "layers": maps[:, 0].mean(dim=1).double().round(decimals=4).tolist(),
-    }
+    return CrossAttention(
+        source=[*(tokenizer.decode([token]) for token in inputs), "■"],
+        translation=[*(tokenizer.decode([token]) for token in targets), "■"],
+        layers=maps[:, 0].mean(dim=1).double().round(decimals=4).tolist(),
+    )
 
 
 def summary(metrics: TrainTranslator) -> Table:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from foundling.evaluation.classification import Predictions
-from foundling.evaluation.likelihood import LanguageModel, log_likelihoods
+from foundling.evaluation.likelihood import log_likelihoods
 from foundling.evaluation.multiple_choice import continuation
+from foundling.model.interface import LanguageModel
 from foundling.text.tokenizer import Tokenizer
 
 

@@ -10,7 +10,7 @@ A schema is a frozen dataclass whose fields are the keys of the file, in order:
 """
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 
 from pydantic import ConfigDict, TypeAdapter
 
@@ -34,8 +34,8 @@ def write_metrics(path: Path | str, metrics: Any) -> None:
 
 
 def read_metrics(path: Path | str, schema: type[T]) -> T:
-    """Read a file of `write_metrics`; a missing or invalid file raises ValueError that names it."""
-    return from_plain(read_json(path), schema, path)
+    """Read an instance of a schema, or a tuple of them; a missing or invalid file raises ValueError that names it."""
+    return from_plain(read_json(path, list if get_origin(schema) is tuple else dict), schema, path)
 
 
 def to_plain(metrics: Any) -> Any:

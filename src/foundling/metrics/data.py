@@ -1,10 +1,47 @@
-"""metrics/data.json: the tokenized corpus."""
+"""What is recorded of data: data/raw/*/meta.json of a fetched dataset, metrics/data.json of the tokenized corpus."""
 
 from collections.abc import Mapping
+from dataclasses import field
 
 from pydantic.dataclasses import dataclass
 
 from foundling.metrics import SCHEMA
+
+
+@dataclass(frozen=True, config=SCHEMA, kw_only=True)
+class File:
+    """A file below the source's folder."""
+
+    file: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, config=SCHEMA, kw_only=True)
+class LeftOutFiles:
+    """Files of a source that were left out for one reason when it was fetched."""
+
+    files: int
+    names: tuple[str, ...]  # of the first ones
+
+
+@dataclass(frozen=True, config=SCHEMA, kw_only=True)
+class Digest:
+    """A user's own files: how many, and one hash over their names and contents."""
+
+    files: int
+    sha256: str
+
+
+@dataclass(frozen=True, config=SCHEMA, kw_only=True)
+class Fetched:
+    """A fetched dataset, by source."""
+
+    dataset: str
+    settings: Mapping[str, str]  # fingerprints of what decides which bytes a source brings
+    sources: Mapping[str, tuple[File, ...]]
+    left_out: Mapping[str, Mapping[str, LeftOutFiles]] = field(default_factory=dict)  # by reason
+    own: Mapping[str, Digest] = field(default_factory=dict)  # of sources with a `path`
 
 
 @dataclass(frozen=True, config=SCHEMA, kw_only=True)
@@ -29,14 +66,6 @@ class Change:
     reason: str
     documents: int
     characters: int
-
-
-@dataclass(frozen=True, config=SCHEMA, kw_only=True)
-class LeftOutFiles:
-    """Files of a source that were left out for one reason when it was fetched."""
-
-    files: int
-    names: tuple[str, ...]  # of the first ones
 
 
 @dataclass(frozen=True, config=SCHEMA, kw_only=True)

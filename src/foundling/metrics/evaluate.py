@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pydantic.dataclasses import dataclass
 
 from foundling.metrics import SCHEMA
-from foundling.metrics.accuracy import BenchmarkAccuracy
+from foundling.metrics.accuracy import Accuracy, BenchmarkAccuracy
 
 
 @dataclass(frozen=True, config=SCHEMA, kw_only=True)
@@ -32,6 +32,27 @@ class BenchmarkScores:
     measure: str
     truncated: int  # texts longer than the context, truncated at the beginning
     kinds: Mapping[str, BenchmarkAccuracy]  # `all` first
+
+
+@dataclass(frozen=True, config=SCHEMA, kw_only=True)
+class EmergencePoint(Accuracy):
+    """A snapshot's accuracy on one kind of question: a row of plots/emergence.csv."""
+
+    step: int
+    tokens: int
+    val_loss: float
+    benchmark: str
+    kind: str
+    chance: float
+
+
+@dataclass(frozen=True, config=SCHEMA, kw_only=True)
+class Snapshot:
+    """A model saved during training: an entry of models/snapshots/index.json."""
+
+    step: int
+    tokens: int  # trained on
+    folder: str
 
 
 @dataclass(frozen=True, config=SCHEMA, kw_only=True)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from foundling.metrics.classify import Classify
-from foundling.reporting.figures import Row, as_svg, confusion, roc
+from foundling.reporting.figures import as_svg, confusion, roc
+from foundling.reporting.reading import Row
 
 TITLES = {
     "classifier": "fine-tuned GPT",

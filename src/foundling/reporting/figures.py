@@ -8,12 +8,11 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from foundling.reporting.kinds import ALL, MEAN, PART, in_order
+from foundling.reporting.reading import Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-Row = Mapping[str, Any]
 
 INK = "#24292f"  # on the PNG's white; in the SVG replaced by the page's text colour
 COLOURS = ("#1f86c7", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9", "#7f7f7f")  # after Okabe and Ito (2008)

@@ -1,13 +1,15 @@
 """The report's section on instruction tuning: which answers it shows."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
+
+from foundling.reporting.reading import Row
 
 SHOWN = 13  # prompts with both models' answers
 
 
-def choose_shown(answers: Sequence[Mapping[str, Any]], count: int = SHOWN) -> list[Mapping[str, Any]]:
+def choose_shown(answers: Sequence[Row], count: int = SHOWN) -> list[Row]:
     """Up to `count` answers: the first of each kind, then the second of each, and so on."""
     seen: Counter[Any] = Counter()
     order = []

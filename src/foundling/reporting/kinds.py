@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from foundling.metrics.accuracy import Accuracy
 
 ALL, MEAN = "all", "mean_of_kinds"
 PART = "/"  # "binding/where" is a part of "binding"
@@ -14,7 +15,7 @@ class Kind:
 
     name: str
     title: str
-    found: Any
+    found: Accuracy
     style: str  # the row's class: sum, part, or none
 
 
@@ -23,7 +24,7 @@ def in_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: (name != ALL, name == MEAN, name.split(PART)))
 
 
-def rows(kinds: Mapping[str, Any]) -> list[Kind]:
+def rows(kinds: Mapping[str, Accuracy]) -> list[Kind]:
     """A row for each kind; a part that follows its whole is titled by its own name alone."""
     made = []
     for name in in_order(kinds):

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from foundling.metrics.classify import Classify
 from foundling.metrics.data import Data
@@ -13,10 +12,11 @@ from foundling.metrics.run import Run
 from foundling.metrics.train_translator import TrainTranslator
 from foundling.reporting import kinds
 from foundling.reporting.classify import classify_part
-from foundling.reporting.figures import Row, as_svg, emergence, loss_curves
+from foundling.reporting.figures import as_svg, emergence, loss_curves
 from foundling.reporting.instruct import choose_shown
+from foundling.reporting.reading import Row
 from foundling.reporting.train_translator import translator_part
-from foundling.settings import Settings
+from foundling.settings import Recipe, Settings
 from foundling.settings.datasets import Corpus
 from foundling.settings.models import Model
 from foundling.settings.runtime import Samples
@@ -28,7 +28,7 @@ class Material:
     """Everything that the page shows; it leaves out what is empty."""
 
     settings: Settings
-    recipe: Mapping[str, Any]  # the same settings as plain values, without those that change no result
+    recipe: Recipe  # the same settings as plain values, without those that change no result
     data: Data
     pretrain: Pretrain
     run: Run  # of the pretraining
@@ -162,7 +162,7 @@ def describe_sampling(samples: Samples) -> str:
     return f"Not selected by quality; {', '.join(settings)}. The prompts are coloured."
 
 
-def sections_as_yaml(recipe: Mapping[str, Any]) -> dict[str, str]:
+def sections_as_yaml(recipe: Recipe) -> dict[str, str]:
     """Each section of the recipe as YAML."""
     import yaml
 

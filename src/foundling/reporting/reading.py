@@ -2,18 +2,21 @@
 
 import csv
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+Row = Mapping[str, Any]
 
-def read_csv(path: Path | str, numbers: tuple[str, ...] | None = None) -> list[dict[str, Any]]:
+
+def read_csv(path: Path | str, numbers: tuple[str, ...] | None = None) -> list[Row]:
     """Rows whose numbers are converted, in all columns or in `numbers`; a missing file raises ValueError."""
     with _open(path) as file:
         rows = csv.DictReader(file)
         return [{k: _number(v) if numbers is None or k in numbers else v for k, v in row.items()} for row in rows]
 
 
-def read_jsonl(path: Path | str) -> list[dict[str, Any]]:
+def read_jsonl(path: Path | str) -> list[Row]:
     """One row for each line; a missing file raises ValueError."""
     with _open(path) as file:
         return [json.loads(line) for line in file]

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from foundling.metrics.train_translator import TITLES, TrainTranslator
-from foundling.reporting.figures import Row, as_svg, heat_maps, translation_curves
+from foundling.reporting.figures import as_svg, heat_maps, translation_curves
+from foundling.reporting.reading import Row
 
 SHOWN = 8  # translations
 

@@ -2,7 +2,6 @@
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -11,7 +10,7 @@ from foundling.code import CODE, file_hash, stage_hashes
 from foundling.config import COMPOSED
 from foundling.data.inputs import INPUTS, inputs
 from foundling.plain import read_yaml
-from foundling.settings import Job
+from foundling.settings import Job, Recipe
 from foundling.settings.models import Model
 from foundling.settings.types import CustomComponent
 
@@ -31,7 +30,7 @@ def run(job: Job) -> None:
     _write(job.out / INPUTS, INPUTS_HEAD, own)
 
 
-def _code_hashes(recipe: dict[str, Any], model: Model) -> dict[str, str]:
+def _code_hashes(recipe: Recipe, model: Model) -> dict[str, str]:
     """The hashes of all stages; an architecture of the user's own counts for those that run the model."""
     hashes = stage_hashes(PACKAGE, recipe)
     if isinstance(model, CustomComponent):
@@ -47,7 +46,7 @@ def _code_hashes(recipe: dict[str, Any], model: Model) -> dict[str, str]:
     return hashes
 
 
-def _write(path: Path, head: str, values: dict[str, Any]) -> None:
+def _write(path: Path, head: str, values: object) -> None:
     with atomic_file(path) as file:
         file.write(f"# Made by `foundling compose` {head}. Do not edit.\n")
         yaml.safe_dump(values, file, sort_keys=False, allow_unicode=True, width=120)

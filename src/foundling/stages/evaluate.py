@@ -1,20 +1,19 @@
 """Measure models/base: held-out loss, accuracy on benchmarks along its training, and samples of its writing."""
 
-import json
 from pathlib import Path
 
-from foundling.artifacts import atomic_file, read_json
+from foundling.artifacts import write_lines
 from foundling.data.lineage import require_base
 from foundling.data.shards import open_tokens
 from foundling.data.sources import records
 from foundling.device import set_up
 from foundling.evaluation.benchmarks import read_benchmark
-from foundling.evaluation.emergence import curve_rows, write_curve
+from foundling.evaluation.emergence import curve_points, write_curve
 from foundling.evaluation.perplexity import held_out_metrics
 from foundling.evaluation.samples import samples
 from foundling.evaluation.summary import summary
-from foundling.metrics import write_metrics
-from foundling.metrics.evaluate import Evaluate
+from foundling.metrics import read_metrics, write_metrics
+from foundling.metrics.evaluate import Evaluate, Snapshot
 from foundling.settings import Job
 from foundling.terminal import show
 from foundling.weights import folder
@@ -44,15 +43,15 @@ def run(job: Job) -> None:
         },
     )
     curve = []
-    for entry in read_json(SNAPSHOTS / "index.json", list) if settings.snapshots and benchmarks else []:
-        snapshot = folder.load_model(SNAPSHOTS / entry["folder"]).to(device)
-        loss = held_out_metrics(snapshot, texts, batch_tokens).val_loss
+    index = SNAPSHOTS / "index.json"
+    for snapshot in read_metrics(index, tuple[Snapshot, ...]) if settings.snapshots and benchmarks else ():
+        earlier = folder.load_model(SNAPSHOTS / snapshot.folder).to(device)
+        loss = held_out_metrics(earlier, texts, batch_tokens).val_loss
         for name, items in benchmarks.items():
-            scores = items.score(snapshot, tokenizer, batch_tokens=batch_tokens, seed=seed)
-            curve += curve_rows(entry["step"], entry["tokens"], loss, name, scores)
+            scores = items.score(earlier, tokenizer, batch_tokens=batch_tokens, seed=seed)
+            curve += curve_points(snapshot, loss, name, scores)
     written = samples(model, tokenizer, settings.samples, seed)
     write_metrics(job.out / "metrics/evaluate.json", metrics)
     write_curve(job.out / "plots/emergence.csv", curve)
-    with atomic_file(job.out / "plots/samples.jsonl") as file:
-        file.writelines(json.dumps(sample, ensure_ascii=False) + "\n" for sample in written)
+    write_lines(job.out / "plots/samples.jsonl", written)
     show(summary(metrics))

@@ -11,7 +11,7 @@ from foundling.artifacts import sha256
 from foundling.data import shards
 from foundling.data.corpora import MARKED, Tally, documents
 from foundling.data.mixture import shares_of_all
-from foundling.data.sources import left_out
+from foundling.data.sources import read_fetched
 from foundling.metrics import to_plain, write_metrics
 from foundling.metrics.data import Data, Shard
 from foundling.settings import Job
@@ -37,7 +37,7 @@ def run(job: Job) -> None:
         vocab_size=tokenizer.vocab_size,
         rows=_rows(meta, corpus),
         changes=tally.changes(),
-        left_out_files=left_out(CORPUS),
+        left_out_files=read_fetched(CORPUS).left_out,
     )
     write_metrics(job.out / "metrics/data.json", data)
     tables = [_table(f"corpus {corpus.name}", COLUMNS, 2, (to_plain(row).values() for row in data.rows))]

@@ -11,7 +11,7 @@ from foundling.costs import require_memory
 from foundling.data.pairs import Pair, sentence_pairs
 from foundling.data.splits import TEST, TRAIN, VALIDATION, choose
 from foundling.data.translation import encode
-from foundling.evaluation.translation import Scorer, cross_attention, nearest, summary
+from foundling.evaluation.translation import Scorer, Translation, cross_attention, nearest, summary
 from foundling.generation.beam import translate
 from foundling.metrics import to_plain
 from foundling.metrics.train_translator import Method, Pairs, Search, Training, TrainTranslator
@@ -43,7 +43,8 @@ def run(job: Job) -> float:
     training.lap("trained")
 
     search, test = settings.test, choose(pairs[TEST], settings.test.limit, settings.seed)
-    sources, scorer = [pair.source for pair in test], Scorer([pair.target for pair in test])
+    sources, references = [pair.source for pair in test], [pair.target for pair in test]
+    scorer = Scorer(references)
     network.to(training.device)
     translations: dict[Method, list[str]] = {
         "beam": translate(network, tokenizer, sources, search)[0],
@@ -59,11 +60,8 @@ def run(job: Job) -> float:
         search=Search(beam=search.beam, length_penalty=search.length_penalty, extra=search.extra),
         signatures=scorer.signatures(),
     )
-    rows = [
-        {"source": pair.source, "reference": pair.target, "beam": beam, "greedy": greedy, "nearest": copied}
-        for pair, beam, greedy, copied in zip(test, *translations.values(), strict=True)
-    ]
-    maps = [cross_attention(network, tokenizer, row["source"], row["beam"]) for row in rows[: search.looks]]
+    rows = [Translation(*row) for row in zip(sources, references, *translations.values(), strict=True)]
+    maps = [cross_attention(network, tokenizer, row.source, row.beam) for row in rows[: search.looks]]
     training.save_model("translator", network.cpu(), tokenizer, to_plain(measures))
     training.write_metrics(metrics)
     training.write_lines("plots/translations.jsonl", rows)

@@ -7,11 +7,12 @@ import secrets
 import socket
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 from urllib.request import getproxies, proxy_bypass
 
 from foundling.artifacts import read_json, sha256, write_json
+from foundling.settings import Recipe
 from foundling.settings.runtime import Logger
 from foundling.training.wandb_settings import WandbSettings, resolve
 
@@ -25,7 +26,7 @@ OWN_HOST = "api.wandb.ai"  # W&B's own server in .netrc, even if a version of wa
 RUN = "wandb.json"
 
 
-def make_wandb(logger: Logger, recipe: dict[str, Any], stage: str, scratch: Path) -> "WandbLogger | None":
+def make_wandb(logger: Logger, recipe: Recipe, stage: str, scratch: Path) -> "WandbLogger | None":
     """A logger for one stage's run, with the whole recipe as its config; None if W&B is disabled.
 
     The run's id is stored in `scratch`, so that a resumed training logs to the same run.
@@ -52,7 +53,7 @@ def make_wandb(logger: Logger, recipe: dict[str, Any], stage: str, scratch: Path
         return _start(settings, "offline", recipe, stage, read_json(note)["id"])
 
 
-def _start(settings: WandbSettings, mode: str, recipe: dict[str, Any], stage: str, run: str) -> "WandbLogger":
+def _start(settings: WandbSettings, mode: str, recipe: Recipe, stage: str, run: str) -> "WandbLogger":
     import wandb
     from lightning.pytorch.loggers import WandbLogger
 

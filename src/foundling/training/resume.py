@@ -169,7 +169,7 @@ class Checkpoints(Callback):
         self.module.recorder.start_clock()
 
 
-def made_on(device: torch.device) -> dict[str, Any]:
+def made_on(device: torch.device) -> dict[str, str | int]:
     """What the exact result depends on besides recipe and packages: device, threads, and this program."""
     return {"device": name_of(device), "threads": torch.get_num_threads(), "program": _program()}
 

@@ -1,6 +1,5 @@
 """What the four training stages share: device, scratch folder, W&B, run record, publishing of results."""
 
-import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lightning import Callback
 from torch import nn
 
-from foundling.artifacts import atomic_file, publish
+from foundling.artifacts import publish, write_lines
 from foundling.data.batches import TrainingData
 from foundling.device import set_up
 from foundling.metrics import write_metrics
@@ -115,10 +114,9 @@ class TrainingRun:
         """Write an instance of the stage's schema as metrics/<stage>.json."""
         write_metrics(self.results / f"metrics/{self.stage}.json", metrics)
 
-    def write_lines(self, path: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Write rows as JSON lines."""
-        with atomic_file(self.results / path) as file:
-            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    def write_lines(self, path: str, rows: Iterable[Any]) -> None:
+        """Write dataclasses as JSON lines."""
+        write_lines(self.results / path, rows)
 
     def log(self, measures: Mapping[str, float]) -> None:
         """Log measures of the whole run to W&B."""

@@ -1,5 +1,6 @@
 """Snapshots: the model after some steps, for the emergence curve."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 from lightning import Callback, LightningModule, Trainer
 
 from foundling.artifacts import write_json
+from foundling.metrics.evaluate import Snapshot
 from foundling.model.interface import LanguageModel
 from foundling.scratch import is_first_process
 from foundling.weights import folder
@@ -18,10 +20,10 @@ class Snapshots(Callback):
     def __init__(self, path: Path, network: LanguageModel, steps: list[int], tokens_per_step: int) -> None:
         self.path, self.network, self.tokens_per_step = path, network, tokens_per_step
         self.steps = set(steps)
-        self.index: list[dict[str, Any]] = []
+        self.index: list[Snapshot] = []
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        write_json(self.path / "index.json", self.index)
+        self._write_index()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._save(trainer.global_step)  # the untrained model, if `steps` includes 0
@@ -37,16 +39,19 @@ class Snapshots(Callback):
         self.steps.remove(step)
         name = f"step-{step:08d}"
         folder.save(self.path / name, self.network)
-        self.index.append({"step": step, "tokens": step * self.tokens_per_step, "folder": name})
-        write_json(self.path / "index.json", self.index)
+        self.index.append(Snapshot(step=step, tokens=step * self.tokens_per_step, folder=name))
+        self._write_index()
+
+    def _write_index(self) -> None:
+        write_json(self.path / "index.json", list(map(asdict, self.index)))
 
     def state_dict(self) -> dict[str, Any]:
         """The index of the snapshots so far; a resumed training saves later ones again."""
-        return {"index": list(self.index)}
+        return {"index": list(map(asdict, self.index))}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.index = state_dict["index"]
-        self.steps -= {entry["step"] for entry in self.index}
+        self.index = [Snapshot(**entry) for entry in state_dict["index"]]
+        self.steps -= {snapshot.step for snapshot in self.index}
 
 
 def log_spaced(count: int, last: int) -> list[int]:
