@@ -73,7 +73,7 @@ def ours(steps: int) -> float:
     settings = Job.of(
         compose(["trainer=cpu", "runtime.progress=true", "runtime.logger.wandb=offline"]), Path()
     ).settings
-    loop = Loop.of(settings.pretrain, max_steps=steps, validate_every=steps)
+    loop = Loop(settings.pretrain, max_steps=steps, validate_every=steps)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["WANDB_DIR"] = folder
         logger = make_wandb(settings.runtime.logger, {}, "benchmark", Path(folder) / "scratch")

@@ -8,7 +8,8 @@ import yaml
 from omegaconf import DictConfig
 
 from foundling import config
-from foundling.overrides import prepare, selected
+from foundling.overrides import prepare
+from foundling.selection import selected
 from foundling.settings import Job
 
 

@@ -14,7 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from foundling import config
 from foundling.literals import WORDS, is_text, may_be_null, quoted
-from foundling.overrides import origin_of, prepare
+from foundling.overrides import prepare
+from foundling.selection import origin_of
 
 # what a terminal can pass on: no NUL, no half of a surrogate pair
 TEXTS = st.text(

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from foundling import config
-from foundling.overrides import Prepared, origin_of, prepare
+from foundling.overrides import Prepared, prepare
+from foundling.selection import origin_of
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -20,29 +21,12 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).parent
 # the pipeline's stages in the order of dvc.yaml, then what one does with its results
-COMMANDS = {
-    "compose": "stages",
-    "fetch": "stages",
-    "weights": "stages",
-    "train_tokenizer": "stages",
-    "tokenize": "stages",
-    "pretrain": "stages",
-    "classify": "stages",
-    "instruct": "stages",
-    "train_translator": "stages",
-    "evaluate": "stages",
-    "report": "stages",
-    "generate": "commands",
-    "predict": "commands",
-    "chat": "commands",
-    "translate": "commands",
-    "seeds": "commands",
-    "export": "commands",
-    "plan": "commands",
-    "verify": "commands",
-    "rebuild": "commands",
-    "clean": "commands",
-}
+STAGES = (
+    *("compose", "fetch", "weights", "train_tokenizer", "tokenize"),
+    *("pretrain", "classify", "instruct", "train_translator", "evaluate", "report"),
+)
+USES = ("generate", "predict", "chat", "translate", "seeds", "export", "plan", "verify", "rebuild", "clean")
+COMMANDS = {**dict.fromkeys(STAGES, "stages"), **dict.fromkeys(USES, "commands")}  # by name, the package
 
 # the commands that compute on the device of `runtime`
 TRAININGS = ("pretrain", "classify", "instruct", "train_translator")

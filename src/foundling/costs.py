@@ -11,6 +11,7 @@ from foundling.settings.runtime import Hardware, NumberFormat
 
 CHINCHILLA = 20  # compute-optimal tokens per parameter (Hoffmann et al. 2022)
 FORWARD = 1 / 3  # the forward pass's share of a training step's FLOPs
+GIB = 2.0**30
 HOUR = 3600.0
 YEAR = 365 * 24 * HOUR
 # Lightning's precisions: bytes per weight, bytes per element in matrix products, the format whose peak

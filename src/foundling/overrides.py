@@ -1,4 +1,4 @@
-"""What a user wrote, on the command line and in params.yaml, as arguments for Hydra, with all texts quoted.
+"""What a user wrote on the command line, behind the selection of params.yaml, as arguments for Hydra.
 
 The command line's flags and grammar are Hydra's. Only texts are taken word for word (literals.py).
 """
@@ -6,7 +6,7 @@ The command line's flags and grammar are Hydra's. Only texts are taken word for 
 import argparse
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import yaml
 
 from foundling.config import CONF, compose, conf_folder, groups, loading, near, reason
-from foundling.literals import WORDS, is_section, is_text, literal, may_be_null, quoted
-from foundling.plain import read_yaml
+from foundling.literals import WORDS, is_text, may_be_null, quoted
+from foundling.selection import flat, key_of, selected
 
 if TYPE_CHECKING:
     from hydra.core.config_loader import ConfigLoader
     from hydra.core.override_parser.types import Override
     from omegaconf import DictConfig
 
-SELECTION = "params.yaml"
 # one value of a sweep over texts: in quotes, or up to the next comma that has no backslash before it
 ONE_OF_SEVERAL = re.compile(r"""\s*('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?:\\,|[^,])*)\s*(?:,|$)""", re.DOTALL)
 
@@ -59,7 +58,7 @@ def prepare(command: str | None, arguments: Sequence[str]) -> Prepared:
         return Prepared([*line.flags, *line.overrides], None)
     # Hydra cannot take a choice back; without this override, the null of conf/config.yaml holds
     typed = [argument for argument in line.overrides if argument != "experiment=null"]
-    overrides = [*_selection(line), *(_quoted(argument, line.multirun) for argument in typed)]
+    overrides = [*selected(line.overrides, line.config_dir), *(_quoted(argument, line.multirun) for argument in typed)]
     with loading(line.config_dir) as loader:
         jobs = _jobs(overrides, line.multirun, loader)
     configs = [_composed(job, line.config_dir) for job in jobs]
@@ -67,28 +66,6 @@ def prepare(command: str | None, arguments: Sequence[str]) -> Prepared:
         del configs[0]["hydra"]
     is_single = line.runs and not line.multirun
     return Prepared([*line.flags, *overrides], configs[0] if is_single else None)
-
-
-def origin_of(message: str, arguments: Sequence[str], path: Path = Path(SELECTION)) -> str:
-    """A remark for an error that names values of params.yaml, not of the command line; or nothing."""
-    try:
-        values = read_yaml(path) if path.is_file() else {}
-    except ValueError:
-        return ""
-    if not isinstance(values, dict) or str(path) in message:
-        return ""
-    single = values.pop("set", None)
-    typed = {_key(argument) for argument in arguments}
-    keys = {key for key, _ in _flat(single)} - typed if isinstance(single, dict) else set()
-    named = [key for key in sorted(keys) if re.search(rf"(?<![\w.]){re.escape(key)}(?![\w.]*\w)", message)]
-    choices = [f"{group}={choice}" for group, choice in values.items() if group not in typed]
-    named += [choice for choice in choices if re.search(rf"(?<![\w.]){re.escape(choice)}(?!\w)", message)]
-    return f" ({', '.join(named)}: from {path})" if named else ""
-
-
-def selected(arguments: Sequence[str] = (), path: Path = Path(SELECTION)) -> list[str]:
-    """The selection as overrides, without what weighs more: the command line's keys, and the experiment's groups."""
-    return _selection(parse_arguments(None, arguments), path)
 
 
 def parse_arguments(command: str | None, arguments: Sequence[str]) -> CommandLine:
@@ -106,7 +83,7 @@ def parse_arguments(command: str | None, arguments: Sequence[str]) -> CommandLin
     return CommandLine(
         flags=flags,
         overrides=addressed(command, options.overrides) if command else options.overrides,
-        multirun=options.multirun or any(_key(override) == "hydra.mode" for override in options.overrides),
+        multirun=options.multirun or any(key_of(override) == "hydra.mode" for override in options.overrides),
         config_dir=config_dir,
         runs=not (options.cfg or options.info or options.hydra_help or options.shell_completion),
         foreign=bool(options.config_name or options.config_path or options.experimental_rerun),
@@ -135,65 +112,6 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise ValueError(f"{message}; `foundling --hydra-help` lists the flags")
-
-
-def _selection(line: CommandLine, path: Path = Path(SELECTION)) -> list[str]:
-    """The choices of params.yaml and the values under its `set` as overrides.
-
-    A line of the selection names a group's choice (none where it is null), `set` holds single values. An experiment is
-    a set of choices of its own, so it replaces the selection's lines for the groups that it names; `set` comes on top.
-    """
-    values = read_yaml(path) if path.is_file() else {}
-    if not isinstance(values, dict):
-        raise ValueError(f"{path} holds {type(values).__name__}; it must be lines of `group: choice`, and `set: {{…}}`")
-    for group, choice in values.items():
-        if not isinstance(choice, str | int | float | None) and group != "set":
-            raise ValueError(f"{path}: {group} holds {str(choice)[:60]}; it must be a choice of conf/{group}")
-    single = values.pop("set", None) or {}
-    if not isinstance(single, dict):
-        raise ValueError(
-            f"{path}: `set` holds {single!r}; it must be nested values, as set: {{pretrain: {{max_steps: 9}}}}"
-        )
-    typed = {_key(override) for override in line.overrides}
-    experiments = [override.partition("=")[2] for override in line.overrides if _key(override) == "experiment"]
-    experiments = experiments or [str(values.get("experiment") or "")]
-    names = [name for experiment in experiments for name in experiment.split(",")]
-    replaced = typed.union(*(_groups_of_experiment(name, line.config_dir) for name in names))
-    chosen = {group: choice for group, choice in values.items() if group not in replaced and choice is not None}
-    overrides = [f"{group}={literal(choice)}" for group, choice in chosen.items()]
-    for key, value in _leaves(single):
-        if key not in typed:
-            as_text = isinstance(value, str) and is_text(key)
-            try:
-                overrides.append(f"{key}={quoted(value) if as_text else literal(value)}")
-            except ValueError as error:
-                raise ValueError(f"`set` in {path}: {key}: {error}") from None
-    return overrides
-
-
-def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted keys and their values; a mapping that is the value of a single setting stays whole."""
-    for key, value in values.items():
-        if isinstance(value, dict) and value and is_section(f"{prefix}{key}"):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-def _groups_of_experiment(name: str, config_dir: Path | None) -> set[str]:
-    """The groups that experiment/<name>.yaml chooses itself (`- override /model: small` in its defaults).
-
-    Those of an experiment that it builds on (`- books`) count as well.
-    """
-    folders = (conf_folder(), *([config_dir] if config_dir else []))
-    file = next((f for folder in folders if (f := folder / "experiment" / f"{name}.yaml").is_file()), None)
-    if not name or file is None:
-        return set()
-    defaults = (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).get("defaults", [])
-    bases = [line for line in defaults if isinstance(line, str) and line != "_self_"]
-    own = [key for line in defaults if isinstance(line, dict) for key in line]
-    chosen = {key.removeprefix("override").strip().lstrip("/") for key in own}
-    return chosen.union(*(_groups_of_experiment(base, config_dir) for base in bases))
 
 
 def _jobs(overrides: Sequence[str], multirun: bool, loader: "ConfigLoader") -> list[list[str]]:
@@ -239,7 +157,7 @@ def _composed(overrides: list[str], config_dir: Path | None) -> "DictConfig":
         cause = error.__cause__
         if isinstance(cause, MissingConfigException) and cause.options is not None:
             raise ValueError(_unknown_choice(str(cause.missing_cfg_file), cause.options)) from None
-        raise ValueError(_unknown_key(overrides, config_dir) or str(error)) from error
+        raise ValueError(_unknownkey_of(overrides, config_dir) or str(error)) from error
 
 
 def _unknown_choice(file: str, options: Sequence[str]) -> str:
@@ -252,7 +170,7 @@ def _unknown_choice(file: str, options: Sequence[str]) -> str:
     return f"{group}={choice} is not installed; installed are {', '.join(options)}{hint}"
 
 
-def _unknown_key(overrides: Sequence[str], config_dir: Path | None) -> str:
+def _unknownkey_of(overrides: Sequence[str], config_dir: Path | None) -> str:
     """What to say of the first override whose key the config with these choices does not have; or nothing."""
     from omegaconf import OmegaConf
 
@@ -265,7 +183,7 @@ def _unknown_key(overrides: Sequence[str], config_dir: Path | None) -> str:
     except ValueError:
         return ""
     assert isinstance(values, dict)
-    names = [*(key for key, _ in _flat({str(key): value for key, value in values.items()})), *groups(config_dir)]
+    names = [*(key for key, _ in flat({str(key): value for key, value in values.items()})), *groups(config_dir)]
     for override in parsed:
         key = override.key_or_group
         if not (override.is_add() or override.is_force_add() or override in chosen or _has(values, key)):
@@ -323,15 +241,3 @@ def _parse(arguments: Sequence[str], loader: "ConfigLoader") -> list["Override"]
             fix = f"quote a text: {shlex.quote(f'{key}={quoted(value)}')}" if equals else "write key=value"
             raise ValueError(f"{argument!r} cannot be read ({reason(error)}); {fix}") from None
     return parsed
-
-
-def _key(override: str) -> str:
-    return override.partition("=")[0].lstrip("+~")
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, dict) and value:
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

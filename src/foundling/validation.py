@@ -109,8 +109,9 @@ def _describe(details: ErrorDetails, values: Any, where: str) -> tuple[str, str]
     if absent:
         return f"{key}: ", "unknown key; remove it"
     limits = {name: _whole(limit) for name, limit in details.get("ctx", {}).items()}
-    if kind == "value_error" and isinstance(value, Mapping):  # from a model validator, which names its field
-        return f"{key}." if key else "", str(limits["error"])
+    if kind == "value_error" and isinstance(value, Mapping):  # of a mapping's key, or of a model, which names its field
+        separator = ": " if location[-1:] == ("[key]",) else "."
+        return f"{key}{separator}" if key else "", str(limits["error"])
     if kind in _TYPES:
         requirement = f"{_TYPES[kind]}, not {_NAMES.get(type(value), 'a mapping')}"
     elif kind in _REQUIREMENTS:

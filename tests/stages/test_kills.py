@@ -15,8 +15,8 @@ from omegaconf import OmegaConf
 
 from foundling import config
 from foundling.artifacts import sha256
-from foundling.overrides import selected
 from foundling.scratch import read_holder
+from foundling.selection import selected
 
 KILLS, SEED = 5, 20  # of each stage
 STAGES = {

@@ -22,7 +22,7 @@ def settings(bare_project: Path) -> Any:
 
 @pytest.fixture(scope="session")
 def fit(settings: Any) -> Fit:
-    """`fit` with the default settings and changes, which may be fields of Loop, Runtime and Faults."""
+    """`fit` with the default settings and changes, which may be fields of Faults, Loop, Pretrain and Runtime."""
     from foundling.training.fit import fit
     from foundling.training.loop import Loop
 
@@ -31,8 +31,8 @@ def fit(settings: Any) -> Fit:
 
     def run(module: Any, data: Any, folder: Path, *callbacks: Callback, **changes: Any) -> Any:
         faults = changed(settings.pretrain.faults, changes)
-        loop = Loop.of(settings.pretrain, max_steps=data.order.steps, validate_every=10)
-        loop = changed(replace(loop, faults=faults), changes)
+        loop = changed(Loop(settings.pretrain, data.order.steps, validate_every=10), changes)
+        loop = replace(loop, settings=changed(replace(settings.pretrain, faults=faults), changes))
         runtime = changed(settings.runtime, changes)
         assert not changes
         return fit(module, data, loop, runtime, folder, callbacks)

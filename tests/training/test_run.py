@@ -46,7 +46,7 @@ def train(
         data = LanguageData(Tokens(), 16, 4, 2, seed, workers=0)  # type: ignore[arg-type]
         schedule = settings.schedule.build(max_steps=2)
         module = LanguageModule(network, settings.optimizer.partial(), schedule, data.validation_bytes)
-        measures = training.fit(module, data, Loop.of(settings, max_steps=2, validate_every=2))
+        measures = training.fit(module, data, Loop(settings, max_steps=2, validate_every=2))
         training.save_model("base", network, TOKENIZER, measures)
         training.write_lines("plots/texts.jsonl", [{"seed": seed}])
         training.publish(Path("meta.json"), "tokens")

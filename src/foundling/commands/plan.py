@@ -14,7 +14,7 @@ from rich.table import Table
 
 from foundling import costs
 from foundling.artifacts import read_json
-from foundling.costs import HOUR, YEAR, Work
+from foundling.costs import GIB, HOUR, YEAR, Work
 from foundling.data.lineage import require
 from foundling.device import set_threads
 from foundling.model.config import GPTConfig
@@ -27,7 +27,6 @@ from foundling.terminal import show
 log = logging.getLogger(__name__)
 TOKENS, TOKENIZER = Path("data/tokens"), Path("data/tokenizer")
 WIDTH = 100
-GIB = 2.0**30
 LARGEST_STEP = 5e11  # FLOPs of the largest step with which this machine is measured
 PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -156,12 +155,12 @@ def _measured(all_settings: Settings, shape: GPTConfig, precision: str) -> tuple
     )
     weights, attention = costs.flops_per_token(part)
     flops = (weights + (attention if plan.attention else 0)) * windows * accumulate * shape.context / speed.seconds
-    part_name = (
+    measured = (
         "the whole model" if whole else f"{layers} of {shape.n_layer} layers, {windows} × {shape.context:,} tokens"
     )
     seconds = f"{speed.seconds:.3g} s per step (median of {speed.steps})"
     peak = {costs.PRECISIONS[precision][2]: flops / hardware.utilization}
-    return dataclasses.replace(hardware, peak=peak), f"{_si(flops)}FLOP/s, measured on {part_name}, {seconds}"
+    return dataclasses.replace(hardware, peak=peak), f"{_si(flops)}FLOP/s, measured on {measured}, {seconds}"
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -211,9 +210,10 @@ def _training(work: Work, shape: GPTConfig, total: costs.Bill, speed: str, devic
     table.add_row("time", _time(total.seconds) + share)
     if total.seconds * devices > YEAR / 12:
         table.add_row("device-years", f"{total.seconds * devices / YEAR:,.1f}")
-    energy = "unknown; set hardware.power" if total.kilowatt_hours is None else _kwh(total.kilowatt_hours)
+    energy = total.kilowatt_hours
+    digits = ",.0f" if energy is not None and energy >= 10 else ".3g"
+    table.add_row("energy", "unknown; set hardware.power" if energy is None else f"{energy:{digits}} kWh")
     price = "unknown; set hardware.price" if total.dollars is None else f"${total.dollars:,.2f}"
-    table.add_row("energy", energy)
     table.add_row("price", price)
     return table
 
@@ -248,7 +248,3 @@ def _time(seconds: float) -> str:
         if seconds >= 2 * size or unit == "minutes" and seconds >= size:
             return f"{seconds / size:,.1f} {unit}"
     return f"{seconds:.1f} seconds"
-
-
-def _kwh(hours: float) -> str:
-    return f"{hours:,.0f} kWh" if hours >= 10 else f"{hours:.3g} kWh"

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from foundling.artifacts import read_json, sha256
 from foundling.metrics import from_plain
 from foundling.metrics.run import Run
-from foundling.overrides import SELECTION, selected
+from foundling.selection import SELECTION, selected
 from foundling.settings import Job
 from foundling.weights.provenance import PROVENANCE
 
@@ -117,7 +117,7 @@ def _selection(commit: str) -> list[str]:
     with TemporaryDirectory() as folder:
         file = Path(folder) / SELECTION
         file.write_text(shown, encoding="utf-8")
-        return selected([], file)
+        return selected(path=file)
 
 
 def _git(*arguments: str) -> str:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
-from foundling.data.formats import open_bytes
 from foundling.data.limits import Meter
+from foundling.data.text_files import open_bytes
 from foundling.settings.datasets import Source
 
 log = logging.getLogger(__name__)

@@ -4,25 +4,19 @@ Compressed files (.gz, .zst) are unpacked while they are read. Memory holds one 
 limited (data/limits.py). settings/datasets.py, FileFormat, has the settings.
 """
 
-import codecs
-import io
 import json
-import logging
 import re
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO, get_args
+from typing import Any, TextIO, get_args
 
-from foundling.data.encodings import AUTO, detect
 from foundling.data.limits import Meter, too_long
-from foundling.data.lines import Lines
 from foundling.data.surrogates import without_surrogates
 from foundling.data.tables import SAMPLE, read_table
+from foundling.data.text_files import CHUNK, COMPRESSIONS, Lines, damaged, encoding_of, open_text
 from foundling.settings.datasets import Format, Source
 
-log = logging.getLogger(__name__)
 FORMATS: tuple[Format, ...] = get_args(Format)
 SUFFIXES: dict[str, Format] = {
     **{name: name for name in FORMATS},
@@ -30,8 +24,6 @@ SUFFIXES: dict[str, Format] = {
     **{"ndjson": "jsonl", "jsonlines": "jsonl", "tab": "tsv", "pq": "parquet"},
 }
 DELIMITERS = {"csv": ",", "tsv": "\t"}
-COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
-CHUNK = 1 << 20  # characters or bytes read at once
 BETWEEN_OBJECTS = re.compile(r"[\[\], \n\r\t]*")
 
 Records = Iterator[tuple[int, dict[str, Any]]]
@@ -52,7 +44,7 @@ def read(path: Path, source: Source, tally: Counter[str] | None = None) -> Recor
         yield from _parquet(path, source)
         return
     tally = Counter() if tally is None else tally
-    encoding = _encoding(path, source)
+    encoding = encoding_of(path, source)
     sample = ""
     if name not in ("txt", "md", "json"):
         with open_text(path, encoding, source) as text:
@@ -78,79 +70,6 @@ def format_of(path: Path) -> Format | None:
     if suffixes and suffixes[-1] in COMPRESSIONS:
         suffixes.pop()
     return SUFFIXES.get(suffixes[-1][1:]) if suffixes else None
-
-
-def open_bytes(path: Path) -> BinaryIO:
-    """A file's bytes, decompressed if its last suffix is one of COMPRESSIONS."""
-    compression = COMPRESSIONS.get(path.suffix.lower())
-    if compression is None:
-        return open(path, "rb")
-    import pyarrow  # unlike gzip and zstandard, it notices each truncated file
-
-    return pyarrow.CompressedInputStream(pyarrow.OSFile(str(path)), compression)
-
-
-@contextmanager
-def open_text(path: Path, encoding: str, source: Source, newline: str = "\n") -> Iterator[TextIO]:
-    """A file's characters, decompressed; line ends stay as they are. An error names the byte that cannot be decoded."""
-    if codecs.lookup(encoding).name == "utf-8":
-        encoding = "utf-8-sig"  # a byte order mark, as Windows writes it, is no text
-    with open_bytes(path) as packed:
-        stream = _Stream(path, packed, source)
-        try:
-            yield io.TextIOWrapper(stream, encoding, source.errors, newline=newline)  # type: ignore[type-var]
-        except UnicodeDecodeError as error:
-            position = stream.total - len(error.object) + error.start  # the decoder's input ends where reading stands
-            raise ValueError(
-                f"{path} has byte 0x{error.object[error.start]:02x} at byte {position}, which is not {error.encoding}; "
-                f"set {source.setting('encoding')} to the file's own (as latin-1), or "
-                f"{source.setting('errors', 'replace')}"
-            ) from None
-
-
-class _Stream(io.RawIOBase):
-    """The bytes of a file, decompressed, counted, and no more than the source allows."""
-
-    def __init__(self, path: Path, stream: BinaryIO, source: Source) -> None:
-        self.path, self.stream, self.total = path, stream, 0
-        self.meter = Meter(path, source) if path.suffix.lower() in COMPRESSIONS else None
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        try:
-            data = self.stream.read(len(buffer))
-        except OSError as error:
-            if self.meter is None or error.errno is not None:  # the system's, not pyarrow's
-                raise
-            raise _damaged(self.path, str(error)) from None
-        buffer[: len(data)] = data
-        self.total += len(data)
-        if self.meter is not None:
-            self.meter.add(len(data))
-        return len(data)
-
-
-def _encoding(path: Path, source: Source) -> str:
-    """The encoding that is set, or detected where it is auto."""
-    if source.encoding != AUTO:
-        return source.encoding
-    if source.errors == "replace":
-        return "utf-8"
-
-    def chunks() -> Iterator[bytes]:
-        with open_bytes(path) as packed:
-            stream = _Stream(path, packed, source)
-            while chunk := stream.read(CHUNK):
-                yield chunk
-
-    detected = detect(chunks)
-    if detected != "utf-8":
-        log.info(
-            f"{path.name} is not UTF-8 and is read as {detected}; if that is wrong, set {source.setting('encoding')}"
-        )
-    return detected
 
 
 def _numbered(path: Path, text: TextIO, source: Source) -> Iterator[tuple[int, str]]:
@@ -221,7 +140,7 @@ def _json(path: Path, text: TextIO, source: Source) -> Records:
             yield at, _object(path, at, record)
         rest = rest[start:]
     if depth:
-        raise _damaged(path, "its array does not end")
+        raise damaged(path, "its array does not end")
 
 
 def _object(path: Path, at: int, record: Any) -> dict[str, Any]:
@@ -249,7 +168,7 @@ def _parquet(path: Path, source: Source) -> Records:
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError, OverflowError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise _damaged(path, str(error)) from None
+        raise damaged(path, str(error)) from None
 
 
 def _decoded(value: Any) -> Any:
@@ -258,7 +177,3 @@ def _decoded(value: Any) -> Any:
         return value.decode() if isinstance(value, bytes) else value
     except UnicodeDecodeError:
         return value
-
-
-def _damaged(path: Path, reason: str) -> ValueError:
-    return ValueError(f"{path} is truncated or damaged ({' '.join(reason.split())}); fetch it again from its origin")

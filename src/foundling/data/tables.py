@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
-from foundling.data.lines import Lines
+from foundling.data.text_files import Lines
 from foundling.settings.datasets import Source
 
 log = logging.getLogger(__name__)

@@ -6,29 +6,17 @@ its split; in validation and test a third of the instructions have a phrasing th
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from random import Random
-from typing import NamedTuple
 
-from foundling.fables import clause_kinds as kinds
-from foundling.fables import lexicon, scenes
+from foundling.fables import lexicon, scenes, sentence_tasks
 from foundling.fables.clause_kinds import draw_two
-from foundling.fables.clauses import Clause, Phrase
-from foundling.fables.english import english, finite_forms, sentence, with_article
+from foundling.fables.english import with_article
 from foundling.fables.facts import ATTRIBUTES, FACTS
-from foundling.fables.french import french
 from foundling.fables.phrasing import check_split, split_of
+from foundling.fables.sentence_tasks import Task
 
 UNSEEN = 3  # in validation and test, one instruction in three has an unseen phrasing
 ORDERS = ((0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0), (0, 1, 2))
-
-
-class Task(NamedTuple):
-    """A task before its instruction is phrased; `key` decides its split."""
-
-    key: tuple[str, ...]
-    input: str
-    output: str
 
 
 def instructions(
@@ -142,132 +130,18 @@ def _ordering(rng: Random) -> Task:
     return Task(_key("".join(steps), cast), " ".join(listed), output)
 
 
-# --- sentences ------------------------------------------------------------------------------------
-
-
-def _past(rng: Random) -> Task:
-    drawn = (kinds.at_place, kinds.handles, kinds.has, kinds.eats, kinds.meets, kinds.acts, kinds.goes)
-    clause = _statement(rng, drawn)
-    return _rewriting(clause, replace(clause, past=True))
-
-
-def _plural(rng: Random) -> Task:
-    clause = _statement(rng, (kinds.at_place, kinds.handles, kinds.eats, kinds.acts, kinds.goes))
-    subject = replace(clause.subjects[0], determiner="the", plural=False)
-    if subject.noun in (kinds.HE, kinds.SHE):
-        return _plural(rng)
-    one = replace(clause, negated=False, subjects=(subject,))
-    many = replace(clause, negated=False, subjects=(replace(subject, plural=True),))
-    return _rewriting(one, many)
-
-
-def _opposite(rng: Random) -> Task:
-    words = rng.choice(lexicon.OPPOSITES)
-    shown, hidden = words if rng.randrange(2) else words[::-1]
-    of_things = not {"new", "heavy", "light"}.isdisjoint(words)
-    noun = rng.choice(lexicon.THING_NOUNS if of_things else lexicon.ANIMAL_NOUNS)
-    every = lexicon.SIZES + lexicon.NATURES + lexicon.LOOKS + lexicon.COLOURS
-    adjectives = {adjective.english[0]: adjective for adjective in every}
-    subject, where = Phrase(noun, "the"), kinds.at_place(rng).where
-    if rng.randrange(2):
-        first, second = (Clause((subject,), lexicon.BE, quality=adjectives[word]) for word in (shown, hidden))
-    else:
-        subjects = [replace(subject, adjective=adjectives[word]) for word in (shown, hidden)]
-        first, second = (Clause((one,), lexicon.BE, where=where) for one in subjects)
-    task = _rewriting(first, second)
-    return task._replace(key=(*task.key, *words))
-
-
-def _choices(rng: Random) -> Task:
-    clause = replace(kinds.at_place(rng), subjects=(Phrase(rng.choice(kinds.BEINGS + kinds.GOODS), "the"),))
-    assert clause.where
-    clause = replace(clause, where=replace(clause.where, adjective=None))
-    noun = clause.subjects[0].noun.english[0]
-    statement = english(clause)
-    place = statement.removeprefix(f"the {noun} is ")
-    wrong = Random(f"choices {place}")  # they depend on the place alone, so that they can be learned
-    options = [place]
-    while len(options) < 4:
-        other = english(replace(clause, where=kinds.at_place(wrong).where)).removeprefix(f"the {noun} is ")
-        if other not in options and len(other.split()) == 3:
-            options.append(other)
-    at = wrong.randrange(4)
-    options[0], options[at] = options[at], options[0]
-    listed = " ".join(f"{letter}) {option}" for letter, option in zip("ABCD", options, strict=True))
-    output = f"Where is the {noun}? {listed} Answer: {'ABCD'[at]}"
-    return Task(_combination(clause), sentence(statement), output)
-
-
-def _grammar(rng: Random) -> Task:
-    clause = replace(_statement(rng, (*SIMPLE, kinds.is_more)), past=rng.randrange(3) == 0)
-    mistakes = _mistakes(clause)
-    if not mistakes:
-        return _grammar(rng)
-    return Task(_combination(clause), sentence(rng.choice(mistakes)), sentence(english(clause)))
-
-
-def _mistakes(clause: Clause) -> list[str]:
-    """The sentence with one mistake that can be corrected in one way only."""
-    text = english(clause)
-    variants = []
-    if len(clause.subjects) > 1 or clause.subjects[0].determiner in ("a", *kinds.COUNTED, ""):
-        for forms in finite_forms(clause.verb):
-            variants.append(_swap(text, f"{forms[clause.many]} ", f"{forms[not clause.many]} "))
-    variants.append(_swap(text, "an ", "a "))
-    variants += [_swap(text, f"a {letter}", f"an {letter}") for letter in "bcdfghklmnoprstwyz"]
-    base, _, past = clause.verb.english
-    variants.append(_swap(text, f"did not {base} ", f"did not {past} "))
-    for part in (*clause.subjects, clause.direct):
-        if part and part.determiner in kinds.COUNTED:
-            one, many = part.noun.english
-            variants.append(_swap(text, f"{many} ", f"{one} "))
-    if clause.quality and not clause.quality.english[1].startswith("more "):
-        comparative = clause.quality.english[1]
-        variants.append(_swap(text, f"{comparative} than ", f"more {comparative} than "))
-    return [variant for variant in variants if variant != text]
-
-
-def _swap(text: str, right: str, wrong: str) -> str:
-    """Replace the first `right` that starts a word; a space at its end stands for the word's end."""
-    return f" {text} ".replace(f" {right}", f" {wrong}", 1).strip()
-
-
-def _french(rng: Random) -> Task:
-    clause = _statement(rng, SIMPLE)
-    return Task(_combination(clause), sentence(english(clause)), sentence(french(clause)))
-
-
-SIMPLE = (
-    kinds.at_place, kinds.is_so, kinds.handles, kinds.has, kinds.eats, kinds.meets, kinds.acts, kinds.goes,
-)  # fmt: skip
-
-
-def _statement(rng: Random, drawn: tuple[Callable[[Random], Clause], ...]) -> Clause:
-    """Draw a sentence in the present, sometimes negated."""
-    clause = rng.choice(drawn)(rng)
-    return replace(clause, negated=kinds.can_be_negated(clause) and rng.randrange(6) == 0)
-
-
-def _rewriting(clause: Clause, rewritten: Clause) -> Task:
-    return Task(_combination(clause), sentence(english(clause)), sentence(english(rewritten)))
-
-
-def _combination(clause: Clause) -> tuple[str, ...]:
-    return tuple(kinds.combination(clause))
-
-
 TASKS: dict[str, Callable[[Random], Task]] = {
     "fact": _fact,
     "list": _list,
     "comprehension": _comprehension,
     "sentiment": _sentiment,
     "summary": _summary,
-    "past": _past,
-    "plural": _plural,
-    "opposite": _opposite,
+    "past": sentence_tasks.past,
+    "plural": sentence_tasks.plural,
+    "opposite": sentence_tasks.opposite,
     "ordering": _ordering,
-    "choices": _choices,
-    "grammar": _grammar,
-    "french": _french,
+    "choices": sentence_tasks.choices,
+    "grammar": sentence_tasks.grammar,
+    "french": sentence_tasks.french,
     "continuation": _continuation,
 }

@@ -109,33 +109,26 @@ def _group(table: str, name: str) -> list[Row]:
     return [row for row in records(table) if row["group"] == name]
 
 
-def _nouns(group: str) -> list[Noun]:
-    return [_noun(row) for row in _group("nouns", group)]
-
-
-def _adjectives(group: str) -> list[Adjective]:
-    return [_adjective(row) for row in _group("adjectives", group)]
-
-
 def _verbs(group: str) -> list[Verb]:
     return [_verb(row) for row in _group("verbs", group)]
 
 
-def _openers(group: str) -> list[Opener]:
-    return [Opener(row["english"], row["german"], row["french"]) for row in _group("openers", group)]
-
-
 # --- words in three languages ---------------------------------------------------------------------
 
-ANIMAL_NOUNS, PERSON_NOUNS, CHILD_NOUNS = _nouns("animal"), _nouns("person"), _nouns("child")
-THING_NOUNS, FOOD_NOUNS = _nouns("thing"), _nouns("food")
+ANIMAL_NOUNS, PERSON_NOUNS, CHILD_NOUNS, THING_NOUNS, FOOD_NOUNS = (
+    list(map(_noun, _group("nouns", group))) for group in ("animal", "person", "child", "thing", "food")
+)
 PLACE_NOUNS = [_place(row) for row in records("places")]
-SIZES, NATURES = _adjectives("size"), _adjectives("nature")
-LOOKS, COLOURS = _adjectives("look"), _adjectives("colour")
+SIZES, NATURES, LOOKS, COLOURS = (
+    list(map(_adjective, _group("adjectives", group))) for group in ("size", "nature", "look", "colour")
+)
 (BE,), (HAVE,), (EAT,) = _verbs("be"), _verbs("have"), _verbs("eat")
 (GO,), (ENTER,), (COME,) = _verbs("go"), _verbs("enter"), _verbs("come")
 HANDLE, MEET, SERVE, GIVE, ACT = (_verbs(group) for group in ("handle", "meet", "serve", "give", "act"))
-NOW, THEN = _openers("now"), _openers("then")
+NOW, THEN = (
+    [Opener(row["english"], row["german"], row["french"]) for row in _group("openers", group)]
+    for group in ("now", "then")
+)
 
 # --- word lists of the stories and of the scenes of the instructions ------------------------------
 

@@ -4,15 +4,17 @@ import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from itertools import accumulate, cycle
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import EngFormatter, PercentFormatter
 
 from foundling.reporting.kinds import ALL, MEAN, PART, in_order
 from foundling.reporting.reading import Row
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 INK = "#24292f"  # on the PNG's white; in the SVG replaced by the page's text colour
 COLOURS = ("#1f86c7", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9", "#7f7f7f")  # after Okabe and Ito (2008)
@@ -37,7 +39,7 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def loss_curves(training: Sequence[Row], validation: Sequence[Row]) -> "Figure":
+def loss_curves(training: Sequence[Row], validation: Sequence[Row]) -> Figure:
     """Training and validation loss, in nats per token, against training tokens."""
     with _style():
         figure = _figure(7.2, 3.2)
@@ -46,7 +48,7 @@ def loss_curves(training: Sequence[Row], validation: Sequence[Row]) -> "Figure":
         return figure
 
 
-def emergence(rows: Sequence[Row], title: str) -> "Figure":
+def emergence(rows: Sequence[Row], title: str) -> Figure:
     """A benchmark's accuracy by kind with 95 % bands and chance, against training tokens and validation loss.
 
     The latter shows only snapshots with a lower loss than all before, since a curriculum may raise it for a while.
@@ -58,7 +60,7 @@ def emergence(rows: Sequence[Row], title: str) -> "Figure":
         shown = [kind for kind in kinds if kind not in (ALL, MEAN) and PART not in kind] or kinds
         if len(shown) > MOST_KINDS:
             shown = [kind for kind in kinds if kind in (ALL, MEAN)]
-        for kind, colour in zip(shown, _cycle(len(shown)), strict=True):
+        for kind, colour in zip(shown, cycle(COLOURS), strict=False):
             curve = sorted((row for row in rows if row["kind"] == kind), key=lambda row: row["tokens"])
             for axes, name, points in ((by_tokens, "tokens", curve), (by_loss, "val/loss", _falling(curve))):
                 x, low, high = (_column(points, column) for column in (name, "low", "high"))
@@ -74,7 +76,7 @@ def emergence(rows: Sequence[Row], title: str) -> "Figure":
             [0, *(10.0**e for e in range(1, 16) if smallest < 10**e <= max(row["tokens"] for row in rows))]
         )
         by_tokens.minorticks_off()
-        by_tokens.xaxis.set_major_formatter(_engineering())
+        by_tokens.xaxis.set_major_formatter(EngFormatter(sep=""))
         by_tokens.set(xlabel="training tokens (log)", ylabel="accuracy", ylim=(0, 1.02))
         by_tokens.yaxis.set_major_formatter(_percent())
         losses = _column(_falling(sorted(rows, key=lambda row: row["tokens"])), "val/loss")
@@ -95,21 +97,16 @@ def _falling(rows: Sequence[Row]) -> list[Row]:
     return [row for row, before in zip(rows, lowest, strict=False) if row["val/loss"] < before]
 
 
-def confusion(rows: Sequence[Row], labels: Sequence[str]) -> "Figure":
+def confusion(rows: Sequence[Row], labels: Sequence[str]) -> Figure:
     """Confusion matrix, actual labels by predicted ones: each row's shares as colour, counts where there is room."""
-    from matplotlib.patches import Rectangle
-
     place = {label: i for i, label in enumerate(labels)}
     counts = Counter((place[row["actual"]], place[row["predicted"]]) for row in rows)
     totals = Counter(place[row["actual"]] for row in rows)
     few = len(labels) <= FEW_LABELS
     longest = 0.05 * max(0, max(map(len, labels)) - LEVEL_CHARACTERS)  # inches that long names need
     with _style():
-        figure = (
-            _figure(2.6 + 0.75 * len(labels) + longest, 1.2 + 0.55 * len(labels) + longest)
-            if few
-            else _figure(6.4, 6.0)
-        )
+        size = (2.6 + 0.75 * len(labels) + longest, 1.2 + 0.55 * len(labels) + longest) if few else (6.4, 6.0)
+        figure = _figure(*size)
         axes = figure.subplots()
         for (actual, predicted), count in counts.items():
             share = count / totals[actual]
@@ -129,13 +126,13 @@ def confusion(rows: Sequence[Row], labels: Sequence[str]) -> "Figure":
         return figure
 
 
-def roc(rows: Sequence[Row], titles: Mapping[str, str]) -> "Figure":
+def roc(rows: Sequence[Row], titles: Mapping[str, str]) -> Figure:
     """Each model's true positive rate against its false positive rate, from the strictest threshold on."""
     with _style():
         figure = _figure(7.2, 3.4)
         axes = figure.subplots()
         models = list(dict.fromkeys(row["model"] for row in rows))
-        for model, colour in zip(models, _cycle(len(models)), strict=True):
+        for model, colour in zip(models, cycle(COLOURS), strict=False):
             curve = [row for row in rows if row["model"] == model]
             x, y = (_column(curve, f"{name}_positive_rate") for name in ("false", "true"))
             axes.plot(x, y, color=colour, lw=2.2 if model == models[0] else 1.2, label=titles.get(model, model))
@@ -149,7 +146,7 @@ def roc(rows: Sequence[Row], titles: Mapping[str, str]) -> "Figure":
         return figure
 
 
-def translation_curves(training: Sequence[Row], validation: Sequence[Row]) -> "Figure":
+def translation_curves(training: Sequence[Row], validation: Sequence[Row]) -> Figure:
     """Training and validation loss, and BLEU on validation sentences, against training tokens."""
     with _style():
         figure = _figure(7.6, 3.0)
@@ -159,28 +156,26 @@ def translation_curves(training: Sequence[Row], validation: Sequence[Row]) -> "F
         points = {"color": COLOURS[1], "marker": "o", "ms": 3}
         scores.plot(_column(validation, "tokens"), _column(validation, "val/bleu"), **points)
         scores.set(xlabel=tokens, ylabel="BLEU, greedy decoding", ylim=(0, 100))
-        scores.xaxis.set_major_formatter(_engineering())
+        scores.xaxis.set_major_formatter(EngFormatter(sep=""))
         return figure
 
 
-def _plot_losses(axes: "Axes", training: Sequence[Row], validation: Sequence[Row], x: str, label: str) -> None:
+def _plot_losses(axes: Axes, training: Sequence[Row], validation: Sequence[Row], x: str, label: str) -> None:
     axes.plot(_column(training, "tokens"), _column(training, "train/loss"), color=COLOURS[0], lw=0.9, label="training")
     losses = _column(validation, "val/loss")
     axes.plot(_column(validation, "tokens"), losses, color=COLOURS[1], marker="o", ms=3, label=label)
     axes.set(xlabel=x, ylabel="loss (nats per token)")
-    axes.xaxis.set_major_formatter(_engineering())
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.legend()
 
 
 def heat_maps(
     panels: Sequence[Sequence[Sequence[float]]], source: Sequence[str], target: Sequence[str], panel: str = "layer"
-) -> "Figure":
+) -> Figure:
     """Attention weights from each token (row) to the source's (columns), as colour: one panel per layer or head.
 
     The figure's width does not depend on the sentence's length, so that all words on a page have the same size.
     """
-    from matplotlib.patches import Rectangle
-
     columns, rows = ([token.strip().replace("$", r"\$") or "␣" for token in side] for side in (source, target))
     with _style():
         figure = _figure(max(7.6, 0.9 + 0.18 * len(panels) * len(columns)), 1.1 + 0.21 * len(rows))
@@ -198,7 +193,7 @@ def heat_maps(
         return figure
 
 
-def as_svg(figure: "Figure") -> str:
+def as_svg(figure: Figure) -> str:
     """The figure as an SVG element for a page: no prolog, no date, text in the page's colour."""
     file = io.StringIO()
     with _style():
@@ -207,7 +202,7 @@ def as_svg(figure: "Figure") -> str:
     return text[text.index("<svg") :].replace(INK, "currentColor").strip()
 
 
-def as_png(figure: "Figure") -> bytes:
+def as_png(figure: Figure) -> bytes:
     """The figure as a PNG on white, for a README."""
     file = io.BytesIO()
     with _style():
@@ -221,15 +216,11 @@ def _plain(name: str) -> str:
 
 
 def _style() -> AbstractContextManager[None]:
-    import matplotlib
-
     return matplotlib.rc_context(STYLE)
 
 
-def _figure(width: float, height: float) -> "Figure":
+def _figure(width: float, height: float) -> Figure:
     """A figure without pyplot, which would keep it and look for a display; sizes in inches."""
-    from matplotlib.figure import Figure
-
     return Figure(figsize=(width, height), layout="constrained")
 
 
@@ -237,17 +228,5 @@ def _column(rows: Sequence[Row], name: str) -> list[float]:
     return [row[name] for row in rows]
 
 
-def _cycle(count: int) -> list[str]:
-    return [COLOURS[i % len(COLOURS)] for i in range(count)]
-
-
-def _engineering() -> Any:
-    from matplotlib.ticker import EngFormatter
-
-    return EngFormatter(sep="")
-
-
-def _percent() -> Any:
-    from matplotlib.ticker import PercentFormatter
-
+def _percent() -> PercentFormatter:
     return PercentFormatter(1.0, decimals=0)

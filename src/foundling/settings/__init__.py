@@ -27,8 +27,6 @@ UNHASHED = (
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Settings:
-    """A composed config."""
-
     seed: Seed
     corpus: datasets.Corpus
     tokenizer: datasets.Tokenizer

@@ -1,97 +1,31 @@
 """Settings of datasets: where records come from, how their files are read, cleaned and split."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeAlias
 
 from annotated_types import Ge, Gt, Lt
-from pydantic import AfterValidator, JsonValue, model_validator
+from pydantic import JsonValue, model_validator
 from pydantic.dataclasses import dataclass
 
+from foundling.settings import texts
 from foundling.settings.types import Megabytes, Natural, Positive, PositiveNumber
 from foundling.validation import STRICT
 
 Format: TypeAlias = Literal["txt", "md", "lines", "jsonl", "json", "csv", "tsv", "parquet"]
 SplitShare = Annotated[float, Gt(0), Lt(1)]
 ORIGINS = ("files", "path", "hub", "generate")
-NAME = re.compile(r"\w[\w .+-]{0,99}")  # it becomes a folder's name
-HUB_ID = re.compile(r"(\w[\w.-]*/)?\w[\w.-]*")
-SHA256 = re.compile("[0-9a-f]{64}")
-
-
-def _check_name(name: str) -> str:
-    if not NAME.fullmatch(name):
-        raise ValueError("must be at most 100 letters, digits, spaces, _ . + and -, starting with a letter or digit")
-    return name
-
-
-def _check_title(name: str) -> str:
-    if not name.isprintable():
-        raise ValueError("must be printable text")
-    return name
-
-
-def _check_below(path: str) -> str:
-    if Path(path).is_absolute() or ".." in Path(path).parts:
-        raise ValueError("must be a path below the mirror folder")
-    return path
-
-
-def _check_sha256(digest: str) -> str:
-    if not SHA256.fullmatch(digest):
-        raise ValueError("must be 64 digits of 0 to f")
-    return digest
-
-
-def _check_hub_id(name: str) -> str:
-    if not HUB_ID.fullmatch(name):
-        raise ValueError("must be <owner>/<name>, as on the hub")
-    return name
-
-
-def _check_pattern(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"must be a regular expression ({error})") from None
-    return pattern
-
-
-def _check_encoding(name: str) -> str:
-    try:
-        "".encode("utf-8" if name == "auto" else name)
-    except (LookupError, ValueError):
-        raise ValueError("must be one of Python's encodings, as latin-1, or auto") from None
-    return name
-
-
-def _delimiter(text: str) -> str:
-    """A delimiter as a command line spells it."""
-    character = {"\\t": "\t", "tab": "\t"}.get(text, text)
-    if len(character) != 1:
-        raise ValueError("must be one character, or tab; try ';'")
-    return character
-
-
-def _unescape(text: str) -> str:
-    """Line ends and tabs as a command line spells them."""
-    return text.replace("\\n", "\n").replace("\\t", "\t")
-
-
-Name = Annotated[str, AfterValidator(_check_name)]
-HubId = Annotated[str, AfterValidator(_check_hub_id)]
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class File:
     """A file to download: looked for in the mirror, at `path` and at each URL."""
 
-    mirror: Annotated[str, AfterValidator(_check_below)] | None = None  # path below the mirror folder
+    mirror: texts.PathInMirror | None = None  # path below the mirror folder
     path: str | None = None
     url: str | tuple[str, ...] | None = None
     size: Natural | None = None  # bytes
-    sha256: Annotated[str, AfterValidator(_check_sha256)] | None = None
+    sha256: texts.Sha256 | None = None
     note: str | None = None  # printed where the file is in none of these places
 
     @property
@@ -120,7 +54,7 @@ class File:
 class Hub:
     """A dataset, or the files of a model, on the Hugging Face hub."""
 
-    id: HubId
+    id: texts.HubId
     revision: str | None = None  # a commit, branch or tag; a commit gives everybody the same rows
     config: str | None = None
     split: str | None = None
@@ -136,12 +70,12 @@ class FileFormat:
 
     format: Format | None = None  # None: as the suffix says (SUFFIXES in data/formats.py)
     text: str | None = None  # the field that holds the text
-    separator: Annotated[str, AfterValidator(_unescape)] | None = None  # txt, md: between documents; None: one a file
+    separator: texts.Escaped | None = None  # txt, md: between documents; None: one a file
     columns: tuple[str, ...] | None = None  # csv, tsv: names for the columns; needed without a header
     header: bool = True  # csv, tsv: the first row names the columns
-    delimiter: Annotated[str, AfterValidator(_delimiter)] | None = None  # csv, tsv; None: detected (data/tables.py)
+    delimiter: texts.Delimiter | None = None  # csv, tsv; None: detected (data/tables.py)
     quoting: bool = True  # csv, tsv: a field may be in double quotes
-    encoding: Annotated[str, AfterValidator(_check_encoding)] = "utf-8"  # auto: detected (data/encodings.py)
+    encoding: texts.Encoding = "utf-8"  # auto: detected (data/encodings.py)
     errors: Literal["strict", "replace"] = "strict"  # replace: undecodable bytes are read as U+FFFD
     members: str | None = None  # a glob of the file names to take from a folder or archive
     record_megabytes: PositiveNumber = 128  # million characters of a line, an object, a row, a txt or md file
@@ -153,14 +87,14 @@ class FileFormat:
 class Source(FileFormat):
     """One source of a dataset: exactly one of `files`, `path`, `hub` and `generate` says where it comes from."""
 
-    name: Name
+    name: texts.Name
     files: tuple[File, ...] | None = None
     path: str | None = None  # the user's own file, folder or glob
     hub: Hub | None = None
     generate: Mapping[str, JsonValue] | None = None  # a generator of fables/generators.py and its arguments
     weight: PositiveNumber = 1.0  # of this source in a mixture
     first: Annotated[float, Ge(0), Lt(1)] = 0.0  # share of the training steps that draw from this source before others
-    begins: Annotated[str, AfterValidator(_check_pattern)] | None = None  # of the records that begin a document
+    begins: texts.Pattern | None = None  # of the records that begin a document
     settings: str | None = None  # the section that repeats these settings, which messages name
 
     @model_validator(mode="after")
@@ -191,7 +125,7 @@ class Source(FileFormat):
 class Dataset:
     """Named sources."""
 
-    name: Annotated[str, AfterValidator(_check_title)]
+    name: texts.Title
     sources: tuple[Source, ...]
 
     @model_validator(mode="after")
@@ -309,14 +243,7 @@ class Benchmark(Dataset):
     normalized: bool = False  # whether a choice's log-likelihood is divided by its number of characters
 
 
-def _check_names(benchmarks: Mapping[str, Benchmark]) -> Mapping[str, Benchmark]:
-    for name in benchmarks:
-        if not NAME.fullmatch(name):
-            raise ValueError(f"{name}: must be named by letters, digits, spaces, _ . + and -")
-    return benchmarks
-
-
-Benchmarks = Annotated[Mapping[str, Benchmark], AfterValidator(_check_names)]
+Benchmarks = Mapping[texts.Name, Benchmark]
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)

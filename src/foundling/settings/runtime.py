@@ -28,8 +28,6 @@ class Trainer:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Logger:
-    """conf/logger."""
-
     wandb: Literal["auto", "online", "offline"] | Literal[False]
     project: str | None
     entity: str | None
@@ -40,8 +38,6 @@ class Logger:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Runtime:
-    """conf/runtime.yaml."""
-
     mirror: str | None
     workers: Annotated[int, Ge(0), Le(1024)]
     batch: Literal["fixed", "auto"]
@@ -71,8 +67,6 @@ class Samples(Continuation):
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Evaluate:
-    """conf/evaluate."""
-
     seed: Seed
     batch_tokens: Positive
     limit: Positive | None  # questions of each benchmark
@@ -84,15 +78,11 @@ class Evaluate:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Fetch:
-    """Which dataset is fetched."""
-
     dataset: str
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Generate(Continuation):
-    """foundling generate."""
-
     prompt: str
     model: str
     count: Positive
@@ -101,8 +91,6 @@ class Generate(Continuation):
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Predict:
-    """foundling predict."""
-
     text: str
     file: str
     column: str
@@ -113,8 +101,6 @@ class Predict:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Chat(Continuation):
-    """foundling chat."""
-
     model: str
     system: str | None
     seed: Seed
@@ -122,8 +108,6 @@ class Chat(Continuation):
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Translate(BeamSearch):
-    """foundling translate."""
-
     text: str
     file: str
     column: str
@@ -132,16 +116,12 @@ class Translate(BeamSearch):
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Seeds:
-    """foundling seeds."""
-
     sweep: str | None
     metrics: tuple[str, ...]
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Export:
-    """foundling export."""
-
     model: str
     format: Literal["huggingface", "gguf"]
     precision: str
@@ -151,8 +131,6 @@ class Export:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Plan:
-    """foundling plan."""
-
     tokens: PositiveNumber | None
     vocab_size: Positive | None
     attention: bool
@@ -175,21 +153,15 @@ class Hardware:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Verify:
-    """foundling verify."""
-
     model: str
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Rebuild:
-    """foundling rebuild."""
-
     model: str
     run: bool
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Clean:
-    """foundling clean."""
-
     delete: bool

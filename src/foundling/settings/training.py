@@ -1,18 +1,16 @@
 """Settings of the four trainings: what they share, and what each adds."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from annotated_types import Ge, Gt, Lt
-from pydantic import Discriminator, Field, Tag
 from pydantic.dataclasses import dataclass
 
 from foundling.settings.datasets import Dataset, FileFormat, Forgetting, RandomSplit, StratifiedSplit
 from foundling.settings.models import TranslatorSettings
+from foundling.settings.optim import Optimizer, Schedule
 from foundling.settings.types import (
-    Component,
     CustomComponent,
-    Fraction,
     Natural,
     NonNegative,
     Positive,
@@ -22,81 +20,7 @@ from foundling.settings.types import (
 )
 from foundling.validation import STRICT
 
-Betas: TypeAlias = tuple[Fraction, Fraction]
 Dropout: TypeAlias = Annotated[float, Ge(0), Lt(1)]
-
-
-@dataclass(frozen=True, config=STRICT, kw_only=True)
-class AdamW(Component):
-    """conf/optimizer/adamw.yaml."""
-
-    target: Literal["foundling.training.optim.adamw"] = Field(alias="_target_")
-    lr: NonNegative
-    betas: Betas
-    eps: NonNegative
-    weight_decay: NonNegative
-
-
-@dataclass(frozen=True, config=STRICT, kw_only=True)
-class Muon(Component):
-    """conf/optimizer/muon.yaml."""
-
-    target: Literal["foundling.training.optim.muon"] = Field(alias="_target_")
-    lr: NonNegative
-    momentum: Fraction
-    weight_decay: NonNegative
-    adamw_lr: NonNegative
-    adamw_betas: Betas
-    adamw_eps: NonNegative
-    adamw_weight_decay: NonNegative
-
-
-@dataclass(frozen=True, config=STRICT, kw_only=True)
-class Trapezoid(Component):
-    """conf/schedule/trapezoid.yaml and constant.yaml."""
-
-    target: Literal["foundling.training.optim.trapezoid"] = Field(alias="_target_")
-    warmup: Natural  # steps
-    decay: Fraction  # of all steps
-    final: Fraction  # of the peak learning rate
-
-
-@dataclass(frozen=True, config=STRICT, kw_only=True)
-class Cosine(Component):
-    """conf/schedule/cosine.yaml."""
-
-    target: Literal["foundling.training.optim.cosine"] = Field(alias="_target_")
-    warmup: Natural
-    final: Fraction
-
-
-@dataclass(frozen=True, config=STRICT, kw_only=True)
-class InverseSqrt(Component):
-    """conf/schedule/inverse_sqrt.yaml."""
-
-    target: Literal["foundling.training.optim.inverse_sqrt"] = Field(alias="_target_")
-    warmup: Natural
-
-
-def _ours(values: Any) -> str:
-    """The name of one of our own parts, or "custom"."""
-    target = values.get("_target_") if isinstance(values, Mapping) else getattr(values, "target", None)
-    module, _, name = str(target).rpartition(".")
-    ours = ("adamw", "muon", "trapezoid", "cosine", "inverse_sqrt")
-    return name if module == "foundling.training.optim" and name in ours else "custom"
-
-
-Optimizer: TypeAlias = Annotated[
-    Annotated[AdamW, Tag("adamw")] | Annotated[Muon, Tag("muon")] | Annotated[CustomComponent, Tag("custom")],
-    Discriminator(_ours),
-]
-Schedule: TypeAlias = Annotated[
-    Annotated[Trapezoid, Tag("trapezoid")]
-    | Annotated[Cosine, Tag("cosine")]
-    | Annotated[InverseSqrt, Tag("inverse_sqrt")]
-    | Annotated[CustomComponent, Tag("custom")],
-    Discriminator(_ours),
-]
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -159,8 +83,6 @@ class Sample(Continuation):
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Pretrain(Training):
-    """conf/pretrain."""
-
     init_from: str  # scratch, or a folder with weights
     max_steps: Natural
     batch_size: Positive
@@ -184,8 +106,6 @@ Baseline = Literal["majority", "word_tfidf_logistic", "char_tfidf_svm"]
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Classify(Training, FileFormat):
-    """conf/classify."""
-
     dataset: Dataset
     path: str | None = None
     text: str
@@ -230,8 +150,6 @@ class ConversationFields:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class InstructTest:
-    """How the test split is answered."""
-
     limit: Natural | None
     max_new_tokens: Positive
     batch_size: Positive
@@ -251,8 +169,6 @@ class Judge:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Instruct(Training):
-    """conf/instruct."""
-
     dataset: Dataset
     path: str | None = None
     fields: ConversationFields
@@ -297,16 +213,12 @@ class BeamSearch:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class TranslationTest(BeamSearch):
-    """How the test split is translated."""
-
     limit: Natural | None  # pairs, drawn by the seed; None: all
     looks: Natural  # sentences whose cross-attention is kept
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class TrainTranslator(Training):
-    """conf/train_translator."""
-
     dataset: Dataset
     path: str | None = None
     format: str | None = None

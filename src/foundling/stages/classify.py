@@ -106,7 +106,7 @@ def _train(network: Classifier, labels: list[str], rows: dict[str, Encoded], job
         class_weights=class_weights(settings.class_weights, labels, rows[TRAIN].labels),
     )
     best = KeepBest(network, settings.patience)
-    loop = Loop.of(settings, max_steps=steps, validate_every=settings.validate_every or -(-per_epoch // 2))
+    loop = Loop(settings, steps, settings.validate_every or -(-per_epoch // 2))
     stage.fit(module, data, loop, [best])
     return best
 

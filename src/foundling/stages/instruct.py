@@ -101,7 +101,7 @@ def _tune(
         f"instruct: {trained:,} of {network.parameter_count():,} parameters, {settings.max_steps:,} steps of about "
         f"{data.tokens_per_step:,} tokens, {settings.max_steps / data.batches_per_epoch:.1f} epochs"
     )
-    loop = Loop.of(settings, max_steps=settings.max_steps, validate_every=settings.validate_every)
+    loop = Loop(settings, settings.max_steps, settings.validate_every)
     measures = training.fit(module, data, loop)
     lora.merge(network)
     network.eval()

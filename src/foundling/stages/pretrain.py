@@ -51,12 +51,7 @@ def run(job: Job) -> float:
     steps = log_spaced(settings.snapshots, settings.max_steps)
     snapshots = Snapshots(training.scratch / "snapshots", network, steps, per_step)
     samples = Samples(training.scratch / SAMPLES, network, tokenizer, settings.sample, settings.seed, per_step)
-    loop = Loop.of(
-        settings,
-        max_steps=settings.max_steps,
-        validate_every=settings.validate_every,
-        accumulate=settings.accumulate,
-    )
+    loop = Loop(settings, settings.max_steps, settings.validate_every, settings.accumulate)
     measures = training.fit(module, data, loop, [snapshots, samples])
 
     training.save_model("base", network, tokenizer, measures)

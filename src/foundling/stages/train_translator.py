@@ -104,7 +104,7 @@ def _train(
         f"train_translator: {parameters:,} parameters, vocabulary of {tokenizer.vocab_size:,}, "
         f"{steps:,} steps of about {per_step:,} tokens, {epochs:.1f} epochs"
     )
-    measures = training.fit(module, data, Loop.of(settings, max_steps=steps, validate_every=settings.validate_every))
+    measures = training.fit(module, data, Loop(settings, steps, settings.validate_every))
     network.eval()
     return Training(
         val_loss=measures["val/loss"],

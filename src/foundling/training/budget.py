@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-from foundling.costs import HOUR, activation_bytes, free_memory, microbatches_that_fit, precision_of, state_bytes
+from foundling.costs import GIB, HOUR, activation_bytes, free_memory, microbatches_that_fit, precision_of, state_bytes
 from foundling.device import automatic_precision
 from foundling.model.gpt import GPT
 from foundling.model.interface import LanguageModel
@@ -18,7 +18,6 @@ from foundling.settings.training import Pretrain
 from foundling.training.calibration import measure
 
 log = logging.getLogger(__name__)
-GIB = 2.0**30
 
 
 def warn(

@@ -43,11 +43,11 @@ def fit(
     """
     _silence_lightning()
     device = set_up(runtime)
-    devices: Any = runtime.trainer.devices  # Lightning accepts a tuple, which its annotations do not allow
-    precision: Any = automatic_precision(device) if loop.precision == "auto" else loop.precision
+    step = loop.settings
+    precision: Any = automatic_precision(device) if step.precision == "auto" else step.precision
     flops, peak = module.network.flops_per_token(), _peak_flops(precision, device)
     recorder = Recorder(scratch, runtime.log_every, data.tokens_per_step, module.measures, flops, peak)
-    faults = FaultDetector(scratch, data.order, loop.faults)
+    faults = FaultDetector(scratch, data.order, step.faults)
     module.prepare(loop, recorder, faults, split_when_full=runtime.batch == "auto")
     checkpoints = Checkpoints(scratch, module, data.order, [recorder, faults, *callbacks], runtime)
     # checkpoints come last: one saved after a validation must include the other callbacks' state after it
@@ -55,19 +55,34 @@ def fit(
     show = sys.stderr.isatty() if runtime.progress == "auto" else runtime.progress
     if show:
         ordered.append(ProgressBar(recorder, data.order))
-    if loop.compile:
+    if step.compile:
         module.network.compile()
+    new_trainer = partial(
+        _new_trainer,
+        loop,
+        runtime,
+        accelerator=device.type,
+        precision=precision,
+        enable_progress_bar=show,
+        logger=logger or False,
+        callbacks=ordered,
+        default_root_dir=str(scratch),
+    )
+    _train(module, data, checkpoints, new_trainer)
+    recorder.skipped = sorted(data.order.skipped)
+    return recorder
+
+
+def _new_trainer(loop: Loop, runtime: Runtime, **options: Any) -> Trainer:
+    """Lightning's Trainer as we use it: `options`, and what is the same in each training."""
     # deterministic mode would also fill each new tensor with NaN; none is read before it is written
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    new_trainer = partial(
-        Trainer,
-        accelerator=device.type,
-        devices=devices,
+    return Trainer(
+        devices=runtime.trainer.devices,  # type: ignore[arg-type]  # it accepts a tuple, too
         strategy=runtime.trainer.strategy,
         num_nodes=runtime.trainer.num_nodes,
         max_steps=loop.max_steps,
         max_epochs=-1,
-        precision=precision,
         val_check_interval=max(1, min(loop.validate_every, loop.max_steps)),
         check_val_every_n_epoch=None,
         log_every_n_steps=runtime.log_every,
@@ -77,14 +92,8 @@ def fit(
         deterministic=runtime.deterministic,
         enable_checkpointing=False,
         enable_model_summary=False,
-        enable_progress_bar=show,
-        logger=logger or False,
-        callbacks=ordered,
-        default_root_dir=str(scratch),
+        **options,
     )
-    _train(module, data, checkpoints, new_trainer)
-    recorder.skipped = sorted(data.order.skipped)
-    return recorder
 
 
 def _train(

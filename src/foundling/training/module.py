@@ -50,8 +50,8 @@ class TrainingModule(LightningModule):
 
     def prepare(self, loop: Loop, recorder: Recorder, faults: FaultDetector, *, split_when_full: bool) -> None:
         """Set how steps are computed, recorded and checked; `fit` calls this before the first one."""
-        self.seed, self.microbatches, self.gradient_clip = loop.seed, loop.accumulate, loop.gradient_clip
-        self.split_when_full = split_when_full
+        self.seed, self.gradient_clip = loop.settings.seed, loop.settings.gradient_clip
+        self.microbatches, self.split_when_full = loop.accumulate, split_when_full
         self.recorder, self.faults = recorder, faults
 
     def loss(self, microbatch: Batch, batch: Batch) -> Tensor:

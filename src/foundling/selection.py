@@ -1,0 +1,97 @@
+"""The selection of params.yaml as overrides: the choices of groups, and single values under `set`."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from foundling.config import conf_folder
+from foundling.literals import is_section, is_text, literal, quoted
+from foundling.plain import read_yaml
+
+SELECTION = "params.yaml"
+
+
+def selected(typed: Sequence[str] = (), config_dir: Path | None = None, path: Path = Path(SELECTION)) -> list[str]:
+    """The choices of params.yaml and the values under its `set` as overrides, without the keys of those `typed`.
+
+    A line of the selection names a group's choice (none where it is null), `set` holds single values. An experiment is
+    a set of choices of its own, so it replaces the selection's lines for the groups that it names; `set` comes on top.
+    """
+    values = read_yaml(path) if path.is_file() else {}
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} holds {type(values).__name__}; it must be lines of `group: choice`, and `set: {{…}}`")
+    for group, choice in values.items():
+        if not isinstance(choice, str | int | float | None) and group != "set":
+            raise ValueError(f"{path}: {group} holds {str(choice)[:60]}; it must be a choice of conf/{group}")
+    single = values.pop("set", None) or {}
+    if not isinstance(single, dict):
+        raise ValueError(
+            f"{path}: `set` holds {single!r}; it must be nested values, as set: {{pretrain: {{max_steps: 9}}}}"
+        )
+    keys = {key_of(override) for override in typed}
+    experiments = [override.partition("=")[2] for override in typed if key_of(override) == "experiment"]
+    experiments = experiments or [str(values.get("experiment") or "")]
+    names = [name for experiment in experiments for name in experiment.split(",")]
+    replaced = keys.union(*(_groups_of_experiment(name, config_dir) for name in names))
+    chosen = {group: choice for group, choice in values.items() if group not in replaced and choice is not None}
+    overrides = [f"{group}={literal(choice)}" for group, choice in chosen.items()]
+    for key, value in flat(single, is_section):
+        if key not in keys:
+            as_text = isinstance(value, str) and is_text(key)
+            try:
+                overrides.append(f"{key}={quoted(value) if as_text else literal(value)}")
+            except ValueError as error:
+                raise ValueError(f"`set` in {path}: {key}: {error}") from None
+    return overrides
+
+
+def origin_of(message: str, arguments: Sequence[str], path: Path = Path(SELECTION)) -> str:
+    """A remark for an error that names values of params.yaml, not of the command line; or nothing."""
+    try:
+        values = read_yaml(path) if path.is_file() else {}
+    except ValueError:
+        return ""
+    if not isinstance(values, dict) or str(path) in message:
+        return ""
+    single = values.pop("set", None)
+    typed = {key_of(argument) for argument in arguments}
+    keys = {key for key, _ in flat(single)} - typed if isinstance(single, dict) else set()
+    named = [key for key in sorted(keys) if re.search(rf"(?<![\w.]){re.escape(key)}(?![\w.]*\w)", message)]
+    choices = [f"{group}={choice}" for group, choice in values.items() if group not in typed]
+    named += [choice for choice in choices if re.search(rf"(?<![\w.]){re.escape(choice)}(?!\w)", message)]
+    return f" ({', '.join(named)}: from {path})" if named else ""
+
+
+def key_of(override: str) -> str:
+    """The group or dotted key that an override names."""
+    return override.partition("=")[0].lstrip("+~")
+
+
+def flat(
+    values: Mapping[str, Any], opens: Callable[[str], bool] = lambda key: True, prefix: str = ""
+) -> Iterator[tuple[str, Any]]:
+    """Dotted keys and their values; a mapping whose key does not open stays whole, as the value of a single setting."""
+    for key, value in values.items():
+        if isinstance(value, dict) and value and opens(f"{prefix}{key}"):
+            yield from flat(value, opens, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _groups_of_experiment(name: str, config_dir: Path | None) -> set[str]:
+    """The groups that experiment/<name>.yaml chooses itself (`- override /model: small` in its defaults).
+
+    Those of an experiment that it builds on (`- books`) count as well.
+    """
+    folders = (conf_folder(), *([config_dir] if config_dir else []))
+    file = next((f for folder in folders if (f := folder / "experiment" / f"{name}.yaml").is_file()), None)
+    if not name or file is None:
+        return set()
+    defaults = (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).get("defaults", [])
+    bases = [line for line in defaults if isinstance(line, str) and line != "_self_"]
+    own = [key for line in defaults if isinstance(line, dict) for key in line]
+    chosen = {key.removeprefix("override").strip().lstrip("/") for key in own}
+    return chosen.union(*(_groups_of_experiment(base, config_dir) for base in bases))
