@@ -11,6 +11,7 @@ import torch
 from foundling.data.batches import TrainingData
 from foundling.data.language import LanguageData
 from foundling.data.shards import Source
+from foundling.evaluation.samples import Sample
 from foundling.model.gpt import GPT
 from foundling.text.tiktoken_tokenizer import GPT2_PATTERN, TiktokenTokenizer
 from foundling.text.tokenizer import END_OF_TEXT
@@ -48,7 +49,7 @@ def train(
         module = LanguageModule(network, settings.optimizer.partial(), schedule, data.validation_bytes)
         measures = training.fit(module, data, Loop(settings, max_steps=2, validate_every=2))
         training.save_model("base", network, TOKENIZER, measures)
-        training.write_lines("plots/texts.jsonl", [{"seed": seed}])
+        training.write_lines("plots/texts.jsonl", [Sample("", "", seed)])
         training.publish(Path("meta.json"), "tokens")
 
     return train
@@ -77,7 +78,7 @@ def test_a_failure_late_in_a_stage_leaves_all_old_results(
     after = published(tmp_path)
     assert set(after) == set(before)
     assert after["models/base/model.safetensors"] != before["models/base/model.safetensors"]
-    assert after["plots/texts.jsonl"] == b'{"seed": 2}\n'
+    assert after["plots/texts.jsonl"] == b'{"prompt": "", "text": "", "seed": 2}\n'
     assert not list(Path("scratch/pretrain").iterdir())
 
 
