@@ -32,14 +32,14 @@ def write(folder: Path, name: str) -> None:
     from foundling.artifacts import write_json
     from foundling.model.config import GPTConfig
     from foundling.model.gpt import GPT
-    from foundling.weights.architectures import portable
+    from foundling.weights.architectures import known
     from foundling.weights.huggingface import HEAD, PREFIXES, TABLES
     from foundling.weights.huggingface_config import write_config
     from foundling.weights.names import export_tensors
 
     shape = yaml.safe_load(Path(f"conf/model/{name}.yaml").read_text()) | ({} if name == "gpt2_124m" else LARGE)
     torch.manual_seed(0)
-    architecture, config, state = portable(GPT(GPTConfig(vocab_size=VOCABULARY[name], **shape)))
+    architecture, config, state = known(GPT(GPTConfig(vocab_size=VOCABULARY[name], **shape)))
     prefix = PREFIXES[architecture.name]
     found = {n if n == HEAD else prefix + n: t for n, t in export_tensors(TABLES[architecture.name], config, state)}
     folder.mkdir()

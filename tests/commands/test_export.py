@@ -35,11 +35,27 @@ def test_each_format_is_a_folder_and_the_user_is_told_how_it_is_loaded(
     assert "AutoModelForCausalLM.from_pretrained" in capsys.readouterr().out
     written = {file.name for file in (tmp_path / "exports/chat-huggingface").iterdir()}
     assert written == {
-        *("config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+        *("config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"),
+        "README.md",
     }
     ask(format="gguf", precision="q8_0", to="elsewhere")
     assert "ollama create chat" in capsys.readouterr().out
     assert {file.name for file in (tmp_path / "elsewhere").iterdir()} == {"chat-q8_0.gguf", "Modelfile"}
+
+
+def test_a_model_that_transformers_does_not_know_leaves_with_its_code(
+    ask: Callable[..., None], tmp_path: Path, gpt_config: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    tokenizer = train_bpe(["the fox and the lion"], 262, [END_OF_TEXT])
+    model = GPT(gpt_config("micro", tokenizer.vocab_size))
+    folder.save(tmp_path / "models/base", model, tokenizer, {"config": {"pretrain": {"max_steps": 7}}})
+    ask(model=str(tmp_path / "models/base"))
+    assert 'exports/base-huggingface", trust_remote_code=True)' in capsys.readouterr().out
+    exported = tmp_path / "exports/base-huggingface"
+    assert (exported / "modeling_foundling.py").is_file()
+    assert "| max_steps | 7 |" in (exported / "README.md").read_text()
+    with pytest.raises(ValueError, match=r"llama\.cpp cannot run .*lookup_heads=1 .*choose format=huggingface"):
+        ask(model=str(tmp_path / "models/base"), format="gguf")
 
 
 def test_the_chat_template_is_the_one_that_the_model_was_taught(ask: Callable[..., None], tmp_path: Path) -> None:

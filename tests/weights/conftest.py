@@ -1,6 +1,7 @@
 """Models of each shape that others know, random and trained; a chain of artifacts from a text to a chat model."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,18 @@ SHAPES = {
     "qwen2": ("llama", SIZES | {"n_head": 4, "n_kv_head": 2, "bias": "qkv"}),
     "qwen3": ("qwen3", SIZES | {"n_head": 4, "n_kv_head": 2, "head_dim": 32}),
 }
+
+
+@pytest.fixture(scope="session")
+def code_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """transformers copies a model's code into a folder of its own before it runs it: here one of the tests."""
+    import transformers
+
+    with pytest.MonkeyPatch.context() as patched:
+        folder = str(tmp_path_factory.mktemp("transformers_code"))
+        patched.setattr(transformers.dynamic_module_utils, "HF_MODULES_CACHE", folder)
+        patched.setattr(sys, "path", [*sys.path])
+        yield
 
 
 @pytest.fixture(scope="session")

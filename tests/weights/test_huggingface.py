@@ -202,19 +202,3 @@ def test_old_files_of_gpt2_with_masks_and_without_prefix_are_read(
     state = {name.removeprefix("transformer."): tensor for name, tensor in load_file(path).items()}
     save_file(state | {"h.0.attn.bias": torch.ones(1, 1, 96, 96, dtype=torch.uint8)}, path)
     assert all(torch.equal(a, b) for a, b in zip(read(tmp_path / "out").parameters(), model.parameters(), strict=True))
-
-
-@pytest.mark.parametrize("name", ["nano", "micro", "small"])
-def test_a_model_without_counterpart_is_refused_by_field_with_the_mend(
-    name: str, gpt_config: Callable[..., Any], tokenizer: Tokenizer, tmp_path: Path
-) -> None:
-    model = GPT(gpt_config(name, tokenizer.vocab_size, n_layer=1))
-    with pytest.raises(ValueError, match="cannot run this model") as error:
-        huggingface_export.export(tmp_path / "out", model, tokenizer)
-    for part in (
-        "model.mlp='relu2' (qwen3 has 'swiglu')",
-        f"model.convolution={model.config.convolution} (qwen3 has 0)",
-        "model=llama, model=qwen3",
-    ):
-        assert part in str(error.value)
-    assert not (tmp_path / "out").exists()

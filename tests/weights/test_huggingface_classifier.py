@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -75,9 +76,36 @@ def test_a_bias_that_two_opposite_rows_hold_is_kept(
         torch.testing.assert_close(peer(torch.tensor(rows)).logits, model(*padded(rows)), atol=1e-4, rtol=1e-4)
 
 
-def test_a_bias_that_rmsnorm_cannot_take_is_refused(
-    make_model: Callable[[str], GPT], tokenizer: Tokenizer, tmp_path: Path
+@pytest.mark.parametrize("keep", ["beginning", "end"])
+@pytest.mark.parametrize("shape", ["nano", "a bias that RMSNorm cannot take"])
+@pytest.mark.usefixtures("code_cache")
+def test_a_classifier_that_transformers_does_not_know_leaves_with_our_code(
+    shape: str,
+    keep: str,
+    make_model: Callable[[str], GPT],
+    gpt_config: Callable[..., Any],
+    tokenizer: Tokenizer,
+    tmp_path: Path,
 ) -> None:
-    with pytest.raises(ValueError, match="head has a bias, which transformers does not support"):
-        huggingface_export.export_classifier(tmp_path / "out", classifier(make_model("qwen3"), "end", 1.0), tokenizer)
-    assert not (tmp_path / "out").exists()
+    nano = GPT(gpt_config("nano", tokenizer.vocab_size, context=96, n_layer=2, n_embd=64)).eval()
+    model = classifier(nano if shape == "nano" else make_model("qwen3"), keep, 1.0)
+    assert huggingface_export.export_classifier(tmp_path / "out", model, tokenizer).name == "foundling"
+    pipeline = transformers.pipeline(
+        "text-classification", str(tmp_path / "out"), truncation=True, trust_remote_code=True
+    )
+    rows, _ = encode(tokenizer, TEXTS, model.config.trunk.context, keep)
+    with torch.inference_mode():
+        logits = model(*padded(rows))
+    likely = logits.softmax(-1).max(-1)
+    for batch_size in (1, len(TEXTS)):
+        found = pipeline(TEXTS, batch_size=batch_size)
+        assert [one["label"] for one in found] == [LABELS[i] for i in likely.indices]
+        assert [one["score"] for one in found] == pytest.approx(likely.values.tolist(), abs=1e-4)
+
+    batch = pipeline.tokenizer(TEXTS, padding=True, padding_side="left", truncation=True, return_tensors="pt")
+    labels = torch.tensor([0, 1, 2, 0, 1])
+    theirs = pipeline.model(**batch, labels=labels)
+    torch.testing.assert_close(theirs.logits, logits, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(theirs.loss, torch.nn.functional.cross_entropy(logits, labels), atol=1e-4, rtol=1e-4)
+    assert pipeline.model.config.id2label == dict(enumerate(LABELS))
+    assert pipeline.model.config.keep == keep

@@ -10,7 +10,9 @@ from foundling.settings import Job
 from foundling.settings.runtime import Export
 from foundling.text.prompts import TEMPLATES, Template
 from foundling.weights import folder, gguf, huggingface_export
+from foundling.weights.architectures import FOUNDLING, Architecture
 from foundling.weights.chat import CHAT, read_chat
+from foundling.weights.provenance import read_provenance
 
 EXPORT_FILES = ("Modelfile", "tokenizer_config.json")  # their presence marks the folder of an earlier export
 PRECISIONS = {"huggingface": tuple(huggingface_export.PRECISIONS), "gguf": gguf.PRECISIONS}
@@ -50,16 +52,24 @@ def _language_model(source: Path, target: Path, settings: Export) -> str:
         gguf.export(target, model, tokenizer, template, precision, source.name)
         llama = f"llama-cli -m {target}/{source.name}-{precision}.gguf"
         return f"{llama}, or ollama create {source.name} -f {target}/Modelfile"
-    huggingface_export.export(target, model, tokenizer, template, precision)
-    return f'transformers.AutoModelForCausalLM.from_pretrained("{target}") and AutoTokenizer'
+    provenance = read_provenance(source)
+    architecture = huggingface_export.export(target, model, tokenizer, template, precision, provenance)
+    arguments = f'"{target}"{_trust(architecture)}'
+    return f"transformers.AutoModelForCausalLM.from_pretrained({arguments}), and AutoTokenizer likewise"
 
 
 def _classifier(source: Path, target: Path, settings: Export) -> str:
     if settings.format == "gguf":
         raise ValueError(f"{source} is a classifier, which GGUF does not support; use export.format=huggingface")
     model, tokenizer = folder.load_as(source, Classifier, ClassifierConfig)
-    huggingface_export.export_classifier(target, model, tokenizer, settings.precision)
-    return f'transformers.pipeline("text-classification", "{target}", truncation=True)'
+    provenance = read_provenance(source)
+    architecture = huggingface_export.export_classifier(target, model, tokenizer, settings.precision, provenance)
+    return f'transformers.pipeline("text-classification", "{target}", truncation=True{_trust(architecture)})'
+
+
+def _trust(architecture: Architecture) -> str:
+    """The argument that transformers needs for an architecture that it does not know."""
+    return ", trust_remote_code=True" if architecture is FOUNDLING else ""
 
 
 def _template(source: Path, name: str) -> Template | None:

@@ -1,4 +1,4 @@
-"""Which of our models other programs can run, and as which architecture: GPT-2, Llama, Qwen2 or Qwen3.
+"""Which of our models other programs can run: as GPT-2, Llama, Qwen2 or Qwen3, or with code of ours.
 
 An architecture is defined by the fields of GPTConfig that it fixes; the others (widths, layers, context …)
 are free.
@@ -24,45 +24,49 @@ class Architecture:
     fixed: dict[str, Any]  # the fields of GPTConfig with the only value that the family has
 
 
-OURS_ALONE = {"convolution": 0, "lookup_heads": 0}
-STRETCHED = {"rope_scaling": None, "rope_skip": 0}
-MODERN = {"position": "rotary", "norm": "rmsnorm", "mlp": "swiglu", **OURS_ALONE, **STRETCHED}
-CLASSIC = {"position": "learned", "norm": "layernorm", "mlp": "gelu", **OURS_ALONE, **STRETCHED}
+OURS_ALONE = {"convolution": 0, "lookup_heads": 0, "rope_skip": 0}
+MODERN = {"position": "rotary", "norm": "rmsnorm", "mlp": "swiglu", **OURS_ALONE}
+CLASSIC = {"position": "learned", "norm": "layernorm", "mlp": "gelu", **OURS_ALONE}
 GPT2 = Architecture("gpt2", {**CLASSIC, "bias": True, "qk_norm": False})
 LLAMA = Architecture("llama", {**MODERN, "qk_norm": False})
 QWEN3 = Architecture("qwen3", {**MODERN, "qk_norm": True, "bias": False})
 QWEN2 = Architecture("qwen2", {**MODERN, "qk_norm": False, "bias": "qkv"})
 ARCHITECTURES = {architecture.name: architecture for architecture in (GPT2, LLAMA, QWEN3, QWEN2)}
+# every GPT, for transformers: exported with the file that computes it, weights/remote_code/modeling_foundling.py
+FOUNDLING = Architecture("foundling", {})
 FREE_FIELDS = ("dropout", "init", "attention")  # not fixed by a checkpoint: how the model is computed and trained
 
+Exported = tuple[Architecture, GPTConfig, dict[str, Tensor]]  # the config there, and tensors under our names
 
-def portable(model: LanguageModel) -> tuple[Architecture, GPTConfig, dict[str, Tensor]]:
-    """The model as one of the architectures: its config there, and its tensors under our names.
 
-    GPT-2 has biases and learned positions: absent biases become zeros, and sinusoids a table, which computes
-    the same function. ValueError names the fields that no architecture supports.
+def known(model: LanguageModel) -> Exported:
+    """The model as one of the ARCHITECTURES, for GGUF.
+
+    ValueError names the fields that none of them supports.
     """
-    if not isinstance(model, GPT):
+    gpt = _require_gpt(model)
+    architecture, config, unsupported = _nearest(gpt.config)
+    if config.rope_scaling is not None:
+        unsupported.append(f"model.rope_scaling={config.rope_scaling.kind} (must be null)")
+    if unsupported:
         raise ValueError(
-            f"other programs cannot run model {model.architecture}, an architecture of your own; only GPTs can be "
-            "exported, as model=llama"
+            f"llama.cpp cannot run this model: {'; '.join(unsupported)}; choose format=huggingface, which holds every "
+            "GPT, or train with model=llama, model=qwen3 or model=gpt2_124m"
         )
-    config, state = model.config, {name: t.detach() for name, t in model.state_dict().items()}
-    if config.norm == "layernorm" and config.position != "rotary":
-        config = replace(config, bias=True, position="learned")
-        if model.config.position == "sinusoidal":
-            state["position_embedding.weight"] = model.sinusoids
-    unsupported = {name: _unsupported(one, config) for name, one in ARCHITECTURES.items()}
-    nearest = min(unsupported, key=lambda name: len(unsupported[name]))
-    if unsupported[nearest]:
-        raise ValueError(
-            f"other programs cannot run this model: {'; '.join(unsupported[nearest])}; only GPT-2, Llama and Qwen3 can "
-            "be exported, so train with model=llama, model=qwen3 or model=gpt2_124m"
-        )
-    tensors = {}
-    for name, tensor in meta_model(GPT, config).state_dict().items():
-        tensors[name] = state[name] if name in state else torch.zeros(tensor.shape)
-    return ARCHITECTURES[nearest], config, tensors
+    return architecture, config, _tensors(gpt, config)
+
+
+def known_or_with_code(model: LanguageModel) -> Exported:
+    """The model as one of the ARCHITECTURES if one supports it, else as FOUNDLING."""
+    gpt = _require_gpt(model)
+    architecture, config, unsupported = _nearest(gpt.config)
+    return with_code(gpt) if unsupported else (architecture, config, _tensors(gpt, config))
+
+
+def with_code(model: LanguageModel) -> Exported:
+    """The model as FOUNDLING."""
+    gpt = _require_gpt(model)
+    return FOUNDLING, gpt.config, _tensors(gpt, gpt.config)
 
 
 def differences(config: GPTConfig, checkpoint: GPTConfig) -> list[str]:
@@ -82,6 +86,37 @@ def differences(config: GPTConfig, checkpoint: GPTConfig) -> list[str]:
         if composed != stored:
             differing.append(f"model.{name}={composed} (checkpoint: {stored})")
     return differing
+
+
+def _require_gpt(model: LanguageModel) -> GPT:
+    if isinstance(model, GPT):
+        return model
+    raise ValueError(
+        f"other programs cannot run model {model.architecture}, an architecture of your own; its weights are in its "
+        "model.safetensors: write a modelling file for transformers (docs/weights.md), or train with model=llama"
+    )
+
+
+def _nearest(config: GPTConfig) -> tuple[Architecture, GPTConfig, list[str]]:
+    """The architecture with the fewest fields that it does not support, the config there, and these fields.
+
+    GPT-2 has biases and learned positions: absent biases become zeros, and sinusoids a table, which computes
+    the same function.
+    """
+    if config.norm == "layernorm" and config.position != "rotary":
+        config = replace(config, bias=True, position="learned")
+    unsupported = {name: _unsupported(one, config) for name, one in ARCHITECTURES.items()}
+    nearest = min(unsupported, key=lambda name: len(unsupported[name]))
+    return ARCHITECTURES[nearest], config, unsupported[nearest]
+
+
+def _tensors(model: GPT, config: GPTConfig) -> dict[str, Tensor]:
+    """The tensors of a model of this config that computes what `model` does."""
+    state = {name: tensor.detach() for name, tensor in model.state_dict().items()}
+    if model.config.position == "sinusoidal" and config.position == "learned":
+        state["position_embedding.weight"] = model.sinusoids
+    shapes = {name: tensor.shape for name, tensor in meta_model(GPT, config).state_dict().items()}
+    return {name: state[name] if name in state else torch.zeros(shape) for name, shape in shapes.items()}
 
 
 def _unsupported(architecture: Architecture, config: GPTConfig) -> list[str]:

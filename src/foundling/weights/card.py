@@ -17,6 +17,10 @@ TRAINING_SETTINGS = (
     *("init_from", "method", "train", "template", "max_steps", "epochs"),
     *("batch_size", "batch_tokens", "precision", "seed"),
 )
+PIPELINES = {"AutoModelForCausalLM": "text-generation", "AutoModelForSequenceClassification": "text-classification"}
+CODE = """\
+transformers does not know this architecture. With `trust_remote_code=True` it runs {code} of this folder, so
+read that file first. transformers 5.24 or later is needed."""
 LIMITS = """\
 The model imitates the texts that it was trained on. Its output may be wrong, and it shares the gaps and errors of
 its training data. It was evaluated only on the metrics above; evaluate it on texts of your own before you rely on
@@ -25,25 +29,66 @@ it, and do not use it for decisions about anyone's money, health or rights."""
 
 def card(config: Mapping[str, Any], parameters: int, provenance: Mapping[str, Any]) -> str:
     """The card of a model, from its config.json, its number of parameters and its provenance.json."""
-    kind = kind_of(config, provenance)
-    title, section, command = KINDS[kind]
-    recipe = provenance.get("config", {})
-    inputs = {**(provenance.get("parent") or {}), **provenance.get("inputs", {})}
+    _, _, command = KINDS[kind_of(config, provenance)]
     parts = [
         "---\nlibrary_name: foundling\ntags: [gpt, safetensors]\n---",
-        f"# {title}, trained with Foundling",
-        _what(config, parameters),
+        *_introduction(config, parameters, provenance),
         f"```\nfoundling {command} model=THIS_FOLDER\nfoundling verify model=THIS_FOLDER\n```",
+        *_record(config, provenance),
+        _rows("Files", ("file", "sha256"), provenance.get("files", {}).items()),
+        "The full configuration is in provenance.json. This card is generated; do not edit it.",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def exported_card(
+    config: Mapping[str, Any], parameters: int, provenance: Mapping[str, Any], auto_class: str, code: str | None
+) -> str:
+    """The card of an exported model.
+
+    Args:
+        config: config.json of the model that was exported.
+        parameters: their number.
+        provenance: its provenance.json; without one, the card does not say how it was trained.
+        auto_class: the class of transformers that loads it.
+        code: the file of the folder that transformers has to run, if it does not know the architecture.
+    """
+    trust = ", trust_remote_code=True" if code else ""
+    parts = [
+        f"---\nlibrary_name: transformers\npipeline_tag: {PIPELINES[auto_class]}\ntags: [gpt, foundling]\n---",
+        *_introduction(config, parameters, provenance),
+        CODE.format(code=code) if code else "",
+        f"""```python
+from transformers import {auto_class}, AutoTokenizer, pipeline
+
+model = {auto_class}.from_pretrained("THIS_FOLDER"{trust})
+tokenizer = AutoTokenizer.from_pretrained("THIS_FOLDER"{trust})
+pipe = pipeline("{PIPELINES[auto_class]}", model=model, tokenizer=tokenizer)
+```""",
+        *_record(config, provenance),
+        "This card is generated; do not edit it.",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _introduction(config: Mapping[str, Any], parameters: int, provenance: Mapping[str, Any]) -> list[str]:
+    title, _, _ = KINDS[kind_of(config, provenance)]
+    return [f"# {title}, trained with Foundling", _what(config, parameters)]
+
+
+def _record(config: Mapping[str, Any], provenance: Mapping[str, Any]) -> list[str]:
+    """The sections on evaluation, training and limitations."""
+    _, section, _ = KINDS[kind_of(config, provenance)]
+    recipe = provenance.get("config", {})
+    inputs = {**(provenance.get("parent") or {}), **provenance.get("inputs", {})}
+    return [
         _rows("Evaluation", ("measure", "value"), _formatted(provenance.get("metrics") or {})),
         _rows("Training data", ("stage", "data", "sources"), _datasets(recipe, section)),
         _rows("Training", ("setting", "value"), _training(recipe.get(section, {}))),
         _rows("Inputs", ("input", "sha256"), inputs.items()),
         _rows("Software", ("package", "version"), provenance.get("versions", {}).items()),
         f"## Limitations\n\n{LIMITS}",
-        _rows("Files", ("file", "sha256"), provenance.get("files", {}).items()),
-        "The full configuration is in provenance.json. This card is generated; do not edit it.",
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def kind_of(config: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from foundling.text.merges import merges
 from foundling.text.prompts import ASSISTANT, ROLES, Template, jinja
 from foundling.text.tiktoken_tokenizer import GPT2_PATTERN, TiktokenTokenizer
 from foundling.text.tokenizer import END_OF_TEXT, Tokenizer
-from foundling.weights.architectures import portable
+from foundling.weights.architectures import known
 from foundling.weights.names import Entry, Table, export_tensors
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def export(
 ) -> None:
     """Write `name`-`precision`.gguf, and a Modelfile for `ollama create`."""
     gguf = _library()
-    architecture, config, state = portable(model)
+    architecture, config, state = known(model)
     with atomic_folder(folder) as temporary:
         file = f"{name}-{precision}.gguf"
         writer = gguf.GGUFWriter(temporary / file, architecture.name)

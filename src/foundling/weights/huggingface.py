@@ -27,6 +27,11 @@ def _layer(ours: str, theirs: str, bias: bool = True, transposed: bool = False) 
     return tuple(entries)
 
 
+# of a block of ours, whose tensors have our own names in remote_code/modeling_foundling.py
+_PARTS = (
+    *("convolution", "attention_norm", "attention.qkv", "attention.blend", "attention.q_norm", "attention.k_norm"),
+    *("attention.out", "mlp_norm", "mlp.up", "mlp.gate", "mlp.out"),
+)
 # names without the prefix that all tensors but the head have
 _GPT2: Table = (
     *_layer("token_embedding", "wte", bias=False),
@@ -59,10 +64,18 @@ def _llama(qkv: str = "layers.{i}.self_attn.*_proj") -> Table:
     )
 
 
+_FOUNDLING: Table = (
+    *_layer("token_embedding", "token_embedding", bias=False),
+    *_layer("position_embedding", "position_embedding", bias=False),
+    *_layer("norm", "norm"),
+    *_layer("output", "lm_head", bias=False),
+    *(entry for name in _PARTS for entry in _layer(f"blocks.{{i}}.{name}", f"blocks.{{i}}.{name}")),
+)
 TABLES = {
     "gpt2": _GPT2,
     **dict.fromkeys(("llama", "mistral", "qwen2", "qwen3", "smollm3"), _llama()),
     "phi3": _llama("layers.{i}.self_attn.qkv_proj"),
+    "foundling": _FOUNDLING,
 }
 PACKED = {".gate_up_proj.weight": (".gate_proj.weight", ".up_proj.weight")}  # Phi-3's
 COMPILED = "_orig_mod."  # in front of each name in the state_dict of a model that torch.compile has wrapped

@@ -13,7 +13,8 @@ from typing import Any
 from foundling.artifacts import read_json
 from foundling.model.config import GPTConfig
 from foundling.validation import build
-from foundling.weights.architectures import GPT2, MODERN
+from foundling.weights import huggingface_code
+from foundling.weights.architectures import FOUNDLING, GPT2, MODERN
 from foundling.weights.rope_config import RopeReader, write_rope
 
 log = logging.getLogger(__name__)
@@ -124,6 +125,8 @@ def read_config(folder: Path, free: Mapping[str, Any]) -> tuple[str, GPTConfig]:
 
 def _read(path: Path, values: dict[str, Any], free: Mapping[str, Any]) -> tuple[str, GPTConfig]:
     name = values.get("model_type")
+    if name == FOUNDLING.name:
+        return name, huggingface_code.read_config(path, values, IGNORED, free)
     if name not in FAMILIES:
         reason = f" ({WHY_NOT[name]})" if name in WHY_NOT else ""
         raise ValueError(f"{path}: model_type={name!r}{reason}: must be one of {', '.join(FAMILIES)}")

@@ -1,6 +1,7 @@
-"""Export of a GPT or a classifier as a folder that transformers loads by its Auto classes, without our code."""
+"""Export of a GPT or a classifier as a folder that transformers loads by its Auto classes, without our package."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from foundling.model.config import GPTConfig
 from foundling.model.interface import LanguageModel
 from foundling.text.prompts import Template, jinja
 from foundling.text.tokenizer import Tokenizer
-from foundling.weights.architectures import portable
+from foundling.weights import huggingface_code
+from foundling.weights.architectures import FOUNDLING, Architecture, known_or_with_code, with_code
+from foundling.weights.card import CARD, exported_card
 from foundling.weights.folder import save_tensors
 from foundling.weights.huggingface import HEAD, PREFIXES, TABLES, WEIGHTS
 from foundling.weights.huggingface_config import CONFIG, write_config
@@ -28,23 +31,62 @@ SCORE = "score.weight"
 MAX_LOGIT_ERROR = 1e-4  # by which the export may change a classifier's logits
 
 
+@dataclass(frozen=True)
+class _Export:
+    """What is written of a model: its config and tensors, and more fields of config.json."""
+
+    architecture: Architecture
+    auto_class: str  # of transformers
+    config: GPTConfig
+    state: dict[str, Tensor]  # under our names
+    values: dict[str, Any]
+    head: dict[str, Tensor]  # of a classifier, under their names
+
+
 def export(
-    folder: Path, model: LanguageModel, tokenizer: Tokenizer, template: Template | None = None, precision: str = "f32"
-) -> None:
-    """Write a language model with its tokenizer and, for a chat model, its chat template."""
-    architecture, config, state = portable(model)
-    name = architecture.name
+    folder: Path,
+    model: LanguageModel,
+    tokenizer: Tokenizer,
+    template: Template | None = None,
+    precision: str = "f32",
+    provenance: Mapping[str, Any] | None = None,
+) -> Architecture:
+    """Write a language model with its tokenizer, for a chat model its chat template, and its card.
+
+    Returns the architecture that it was exported as: one that transformers knows, or FOUNDLING.
+    """
+    architecture, config, state = known_or_with_code(model)
     end = dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"), tokenizer.end_of_text)
+    exported = _Export(architecture, "AutoModelForCausalLM", config, state, end, {})
     with atomic_folder(folder) as temporary:
-        _write(temporary, name, CLASSES[name] + HEADS[name], config, state, end, precision)
+        _write(temporary, exported, precision)
         write_tokenizer(temporary, tokenizer, config.context, jinja(template) if template else None)
-        write_json(temporary / GENERATION, {**end, "do_sample": True, "temperature": 0.8})
+        sampling = {"do_sample": True, "temperature": 0.8, "max_length": config.context}
+        write_json(temporary / GENERATION, {**end, **sampling})
+        _write_card(temporary, exported, asdict(model.config), model.parameter_count(), provenance or {})
+    return architecture
 
 
-def export_classifier(folder: Path, model: Classifier, tokenizer: Tokenizer, precision: str = "f32") -> None:
-    """Write a classifier for AutoModelForSequenceClassification, with the names of its labels."""
-    architecture, config, state = portable(model.trunk)
-    name = architecture.name
+def export_classifier(
+    folder: Path,
+    model: Classifier,
+    tokenizer: Tokenizer,
+    precision: str = "f32",
+    provenance: Mapping[str, Any] | None = None,
+) -> Architecture:
+    """Write a classifier for AutoModelForSequenceClassification, with the names of its labels and its card."""
+    exported = _known_classifier(model, tokenizer) or _classifier_with_code(model, tokenizer)
+    new_padding, config = exported.architecture is not FOUNDLING, exported.config
+    with atomic_folder(folder) as temporary:
+        _write(temporary, exported, precision)
+        write_classifier_tokenizer(temporary, tokenizer, config.context, model.config.keep, new_padding)
+        _write_card(temporary, exported, asdict(model.config), model.parameter_count(), provenance or {})
+    return exported.architecture
+
+
+def _known_classifier(model: Classifier, tokenizer: Tokenizer) -> _Export | None:
+    """The classifier as a class of transformers; None if there is none that computes the same."""
+    architecture, config, state = known_or_with_code(model.trunk)
     padding = tokenizer.vocab_size
     if padding == config.vocab_size:
         rows = state["token_embedding.weight"]
@@ -52,43 +94,65 @@ def export_classifier(folder: Path, model: Classifier, tokenizer: Tokenizer, pre
         config = replace(config, vocab_size=padding + 1)
     config = replace(config, tied=True)  # a classifier has no language-modelling head
     state.pop("output.weight", None)
-    _fold_bias(model, state)
+    if architecture is FOUNDLING or not _fold_bias(model, state):
+        return None
+    values = _labels(model, tokenizer) | {"pad_token_id": padding}
+    head = {SCORE: model.head.weight.detach()}
+    return _Export(architecture, "AutoModelForSequenceClassification", config, state, values, head)
+
+
+def _classifier_with_code(model: Classifier, tokenizer: Tokenizer) -> _Export:
+    """The classifier as FOUNDLING, whose head has a bias, and which knows padding by the attention mask."""
+    _, config, state = with_code(model.trunk)
+    state.pop("output.weight", None)
+    values = _labels(model, tokenizer) | {"pad_token_id": tokenizer.end_of_text, "keep": model.config.keep}
+    head = {SCORE: model.head.weight.detach(), "score.bias": model.head.bias.detach()}
+    return _Export(FOUNDLING, "AutoModelForSequenceClassification", config, state, values, head)
+
+
+def _labels(model: Classifier, tokenizer: Tokenizer) -> dict[str, Any]:
     labels = dict(enumerate(model.config.labels))
     values: dict[str, Any] = dict.fromkeys(("bos_token_id", "eos_token_id"), tokenizer.end_of_text)
-    values |= {"pad_token_id": padding, "problem_type": "single_label_classification"}
     values |= {"id2label": labels, "label2id": {label: number for number, label in labels.items()}}
-    with atomic_folder(folder) as temporary:
-        head = {SCORE: model.head.weight.detach()}
-        _write(temporary, name, CLASSES[name] + "ForSequenceClassification", config, state, values, precision, head)
-        write_classifier_tokenizer(temporary, tokenizer, config.context, model.config.keep)
+    return values | {"problem_type": "single_label_classification"}
 
 
-def _write(
-    folder: Path,
-    name: str,
-    kind: str,
-    config: GPTConfig,
-    state: dict[str, Tensor],
-    values: dict[str, Any],
-    precision: str,
-    head: dict[str, Tensor] | None = None,
-) -> None:
-    """Write config.json and model.safetensors for the class `kind` of transformers."""
-    dtype = PRECISIONS[precision]
-    shape = write_config(name, config, str(dtype).removeprefix("torch."))
-    write_json(folder / CONFIG, {"architectures": [kind], **shape, **values})
-    tensors = {name: tensor.to(dtype) for name, tensor in (head or {}).items()}
-    for short, tensor in export_tensors(TABLES[name], config, state):
+def _write(folder: Path, exported: _Export, precision: str) -> None:
+    """Write config.json, model.safetensors and, for FOUNDLING, the files that compute it."""
+    name, config, dtype = exported.architecture.name, exported.config, PRECISIONS[precision]
+    dtype_name = str(dtype).removeprefix("torch.")
+    if exported.architecture is FOUNDLING:
+        shape = huggingface_code.write_config(config, exported.auto_class, dtype_name)
+        huggingface_code.write_code(folder)
+    else:
+        kind = HEADS[name] if exported.auto_class == "AutoModelForCausalLM" else "ForSequenceClassification"
+        shape = {"architectures": [CLASSES[name] + kind], **write_config(name, config, dtype_name)}
+    write_json(folder / CONFIG, {**shape, **exported.values})
+    tensors = {name: tensor.to(dtype) for name, tensor in exported.head.items()}
+    for short, tensor in export_tensors(TABLES[name], config, exported.state):
         tensors[short if short == HEAD else PREFIXES[name] + short] = tensor.to(dtype)
     save_tensors(tensors, folder / WEIGHTS, {"format": "pt"})
 
 
-def _fold_bias(model: Classifier, state: dict[str, Tensor]) -> None:
+def _write_card(
+    folder: Path, exported: _Export, config: dict[str, Any], parameters: int, provenance: Mapping[str, Any]
+) -> None:
+    code = huggingface_code.MODELING if exported.architecture is FOUNDLING else None
+    try:
+        text = exported_card(config, parameters, provenance, exported.auto_class, code)
+    except (AttributeError, TypeError, KeyError, ValueError) as error:
+        raise ValueError(
+            f"the model's provenance.json is malformed ({error}); restore it with `dvc checkout`, or delete it"
+        ) from None
+    (folder / CARD).write_text(text, encoding="utf-8", newline="\n")
+
+
+def _fold_bias(model: Classifier, state: dict[str, Tensor]) -> bool:
     """Move the head's bias b, which transformers does not have, into the final norm's: W (h + v) = W h + b if
-    W v = b.
+    W v = b. Returns whether that changes no logit.
 
     A component of b that is equal for all labels changes no probability. RMSNorm has no bias to move b into,
-    so there b must be negligible; otherwise ValueError.
+    so there b must be negligible.
     """
     weight, bias = model.head.weight.detach().double(), model.head.bias.detach().double()  # (K, C), (K,)
     moved = torch.zeros(weight.size(1), dtype=torch.float64)
@@ -96,8 +160,4 @@ def _fold_bias(model: Classifier, state: dict[str, Tensor]) -> None:
         moved = torch.linalg.pinv(weight) @ bias  # (C,)
         state["norm.bias"] = state["norm.bias"] + moved.float()
     remainder = bias - weight @ moved
-    if (remainder - remainder.mean()).abs().max() > MAX_LOGIT_ERROR:
-        raise ValueError(
-            "the classifier's head has a bias, which transformers does not support; it can be moved into a final "
-            "LayerNorm but not into an RMSNorm (llama, qwen3): train the classifier on a base such as model=gpt2_124m"
-        )
+    return bool((remainder - remainder.mean()).abs().max() <= MAX_LOGIT_ERROR)

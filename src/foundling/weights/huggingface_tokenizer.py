@@ -29,21 +29,23 @@ def write_tokenizer(folder: Path, tokenizer: Tokenizer, context: int, template: 
     _write(folder, to_library(tokenizer), settings)
 
 
-def write_classifier_tokenizer(folder: Path, tokenizer: Tokenizer, context: int, keep: str) -> None:
+def write_classifier_tokenizer(folder: Path, tokenizer: Tokenizer, context: int, keep: str, new_padding: bool) -> None:
     """Write the files for a classifier, whose input is a text between two end-of-text tokens.
 
-    Padding gets an id of its own, the next one: transformers classifies at the last token that is not
-    padding.
+    `new_padding` gives padding an id of its own, the next one: the classes of transformers classify at the last
+    token that is not padding, while our own code goes by the attention mask.
     """
     from tokenizers import AddedToken, processors
 
-    library = to_library(tokenizer)
-    library.add_special_tokens([AddedToken(PADDING, special=True, normalized=False)])
-    end = _end_of_text(tokenizer)
+    library, end = to_library(tokenizer), _end_of_text(tokenizer)
+    settings = _settings(context, tokenizer)
+    if new_padding:
+        library.add_special_tokens([AddedToken(PADDING, special=True, normalized=False)])
+        settings["pad_token"] = PADDING
     framed = [f"{end}:0", "$A:0", f"{end}:0"]
     library.post_processor = processors.TemplateProcessing(framed, None, [(end, tokenizer.end_of_text)])
     side = "right" if keep == "beginning" else "left"
-    _write(folder, library, _settings(context, tokenizer) | {"pad_token": PADDING, "truncation_side": side})
+    _write(folder, library, settings | {"truncation_side": side})
 
 
 def _settings(context: int, tokenizer: Tokenizer) -> dict[str, Any]:

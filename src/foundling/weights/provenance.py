@@ -35,10 +35,15 @@ def provenance(recipe: dict[str, Any], inputs: list[Path], parent: Path | None) 
     }
 
 
+def read_provenance(folder: Path) -> dict[str, Any]:
+    """The folder's provenance.json; empty without one."""
+    record: dict[str, Any] = read_json(folder / PROVENANCE) if (folder / PROVENANCE).is_file() else {}
+    return record
+
+
 def recorded_files(folder: Path) -> dict[str, str]:
     """The sha256 of each file according to the folder's provenance.json; empty without one."""
-    record = read_json(folder / PROVENANCE) if (folder / PROVENANCE).is_file() else {}
-    files = record.get("files")
+    files = read_provenance(folder).get("files")
     return files if isinstance(files, dict) else {}
 
 

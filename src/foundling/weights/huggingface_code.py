@@ -1,0 +1,62 @@
+"""Models that transformers does not know: their config.json, and the Python files that run them there.
+
+The config.json has the fields of GPTConfig under our names, and `auto_map`, by which transformers finds its classes in
+the files of remote_code/ if the user passes `trust_remote_code=True`. Nothing here imports those files.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from foundling.model.config import GPTConfig
+from foundling.validation import build
+from foundling.weights.architectures import FOUNDLING
+
+CONFIGURATION, MODELING = "configuration_foundling.py", "modeling_foundling.py"
+CLASSES = {
+    "AutoConfig": "configuration_foundling.FoundlingConfig",
+    "AutoModel": "modeling_foundling.FoundlingModel",
+    "AutoModelForCausalLM": "modeling_foundling.FoundlingForCausalLM",
+    "AutoModelForSequenceClassification": "modeling_foundling.FoundlingForSequenceClassification",
+}
+# fields of config.json besides those of GPTConfig and those that transformers adds to every model
+OTHERS = ("keep", "initializer_range", "use_cache")
+
+
+def write_code(folder: Path) -> None:
+    """Copy the Python files into an exported folder."""
+    for name in (CONFIGURATION, MODELING):
+        text = files("foundling.weights").joinpath("remote_code", name).read_text(encoding="utf-8")
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_config(config: GPTConfig, auto_class: str, dtype: str) -> dict[str, Any]:
+    """The contents of config.json for transformers' class `auto_class`, without tokens and labels."""
+    kinds = ("AutoConfig", "AutoModel", auto_class)
+    return {
+        "architectures": [CLASSES[auto_class].rpartition(".")[2]],
+        "auto_map": {kind: CLASSES[kind] for kind in kinds},
+        "model_type": FOUNDLING.name,
+        "dtype": dtype,
+        **asdict(config),
+    }
+
+
+def read_config(path: Path, values: Mapping[str, Any], ignored: set[str], free: Mapping[str, Any]) -> GPTConfig:
+    """The shape in a config.json, with `free`: the fields that a checkpoint does not fix.
+
+    ValueError for fields of neither GPTConfig nor transformers (`ignored`).
+    """
+    names = {field.name for field in fields(GPTConfig)}
+    if unknown := sorted(name for name in values.keys() - names - ignored - {*OTHERS} if not name.startswith("_")):
+        raise ValueError(
+            f"{path} has unknown fields: {', '.join(unknown)}; it was written by another version of Foundling, so "
+            "use that one"
+        )
+    shape = {name: values[name] for name in values if name in names}
+    try:
+        return build(GPTConfig, {**shape, **free}, "model")
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
