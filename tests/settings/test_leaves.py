@@ -9,7 +9,7 @@ import pytest
 
 from foundling import config
 from foundling.literals import inner_types
-from foundling.settings import Settings, datasets, resolved, training
+from foundling.settings import Settings, datasets, models, resolved, training
 from foundling.settings.types import CustomComponent
 from foundling.validation import build
 
@@ -19,7 +19,10 @@ BASES = {"classify=standard", "instruct=recipe", "train_translator=standard"}
 FILES = [file for file in sorted(CONF.glob("*/*.yaml")) if file.parent.name != "hydra"]
 CHOICES = [choice for file in FILES if (choice := f"{file.parent.name}={file.stem}") not in BASES]
 # choices that read a user's own files
-OWN = {"files": ("path",), "messages": ("path",), "tsv": ("path",), "parallel": ("source_path", "target_path")}
+OWN = {
+    **dict.fromkeys(("files", "messages", "tsv", "gguf"), ("path",)),
+    "parallel": ("source_path", "target_path"),
+}
 # groups whose choices are parts of others: where one is composed
 PARTS = {
     "benchmark": "+benchmark@evaluate.benchmarks.mine",
@@ -30,6 +33,8 @@ PARTS = {
 # fields that no file of conf/ names
 OPTIONAL = {
     (datasets.File, "path"): "only in a user's own sources",
+    **{(models.YarnScaling, name): "YaRN's, in imported models" for name in ("beta_fast", "beta_slow", "truncate")},
+    (models.YarnScaling, "attention_factor"): "the same",
     (training.Classify, "separator"): "of text files; labelled texts are rows",
 }
 

@@ -47,7 +47,7 @@ def extract(archive: Path, folder: Path, wanted: Callable[[Path], bool], source:
     Links and devices are left out: they hold no data, and a link can lead outside. A name that leads outside or occurs
     twice, an archive that cannot be read, and one that unpacks to more than the source allows raise ValueError.
     """
-    unpack = _unzip if archive.suffix.lower() == ".zip" else _untar
+    unpack = _unzip if archive.suffix.lower() in (".zip", ".whl") else _untar
     try:
         return sorted(unpack(archive, folder, wanted, Meter(archive, source)))
     except ARCHIVE_ERRORS as error:

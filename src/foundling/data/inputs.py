@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from foundling.data import pretrained
 from foundling.data.digests import digest
 from foundling.data.fetching import own_files
 from foundling.data.places import in_project, named_on_disk
@@ -47,6 +48,9 @@ def inputs(settings: Settings, recorded: Mapping[str, Any]) -> dict[str, dict[st
     mirror = settings.runtime.mirror_folder
     listed = {name: dict(_sources(datasets, mirror)) for name, datasets in datasets_of(settings).items()}
     listed["weights"] = dict(_named(settings.weights.files, "weights", mirror))
+    if path := settings.weights.path:
+        own = in_project(path)
+        listed["weights"]["path"] = lambda: [(file, Path(file.name)) for file in pretrained.own_files(own)]
     listed["pretrain"] = dict(_start(settings.pretrain.init_from))
     return {name: _digests(name, sources, recorded.get(name) or {}) for name, sources in listed.items()}
 

