@@ -133,7 +133,7 @@ def models(gpt_config: Callable[..., Any], root: Path, tmp_path_factory: pytest.
     torch.manual_seed(0)
     config = gpt_config("micro", vocab_size=TOKENIZER.vocab_size, context=16)
     folder.save(place / "base", GPT(config), TOKENIZER)
-    folder.save(place / "chat", GPT(config), TOKENIZER, {"config": {}}, chat_files("phi3", None))
+    folder.save(place / "chat", GPT(config), TOKENIZER, {"config": {}}, chat_files("phi3", None, TOKENIZER))
     folder.save(place / "classifier", Classifier(ClassifierConfig(config, ("ham", "spam"), "end")), TOKENIZER)
     shape = yaml.safe_load((root / "conf/transformer/tiny.yaml").read_text())
     translator = TranslatorConfig(vocab_size=TOKENIZER.vocab_size, **shape)

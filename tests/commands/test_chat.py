@@ -34,13 +34,13 @@ def model(gpt_config: Callable[..., Any], tmp_path_factory: pytest.TempPathFacto
     for p in gpt.parameters():
         torch.nn.init.normal_(p, std=0.3)
     place = tmp_path_factory.mktemp("models") / "chat"
-    folder.save(place, gpt, TOKENIZER, {"config": {}}, chat_files("phi3", "Be kind."))
+    folder.save(place, gpt, TOKENIZER, {"config": {}}, chat_files("phi3", "Be kind.", TOKENIZER))
     return place
 
 
 @pytest.fixture
 def assistant(model: Path) -> Assistant:
-    template, system = read_chat(model)
+    template, system = read_chat(model, TOKENIZER)
     network, tokenizer = folder.load(model)
     return Assistant(network, tokenizer, template, system=system, sampling=GREEDY, max_new_tokens=8, seed=1)
 
@@ -117,7 +117,7 @@ def test_chat_json_holds_the_template_in_jinja_for_others(model: Path) -> None:
     settings = json.loads((model / "chat.json").read_text())
     assert (settings["template"], settings["system"], settings["end"]) == ("phi3", "Be kind.", END_OF_TEXT)
     assert settings["chat_template"].startswith("{% for message in messages %}")
-    assert read_chat(model) == (TEMPLATES["phi3"], "Be kind.")
+    assert read_chat(model, TOKENIZER) == (TEMPLATES["phi3"], "Be kind.")
 
 
 def test_the_command_itself_answers_a_pipe(model: Path) -> None:

@@ -76,7 +76,7 @@ def test_the_chat_template_is_the_one_that_the_model_was_taught(ask: Callable[..
         ({"format": "onnx"}, "export.format='onnx': must be one of huggingface or gguf"),
         ({"format": "gguf", "precision": "bf16"}, "'bf16': must be one of f32, f16, q8_0 for .*gguf"),
         ({"precision": "q8_0"}, "'q8_0': must be one of f32, f16, bf16 for .*huggingface"),
-        ({"template": "chat"}, "export.template='chat': must be one of auto, none, alpaca, phi3 or chatml"),
+        ({"template": "chat"}, "export.template='chat': must be one of auto, none, alpaca, phi3, chatml or model"),
     ],
 )
 def test_what_is_unknown_is_refused_with_the_choices(

@@ -61,7 +61,7 @@ class Parrot(Uniform):
 class Words:
     """A tokenizer of whole words with their space, so that a one-word choice is one token."""
 
-    end_of_text = 0
+    end_of_text = start_of_text = 0
 
     def __init__(self) -> None:
         self.ids: dict[str, int] = {}

@@ -19,8 +19,11 @@ class Letters:
     def encode(self, text: str) -> list[int]:
         return [ord(letter) - 97 for letter in text]
 
-    def decode(self, ids: list[int]) -> str:
-        return "".join(chr(97 + i) for i in ids)
+    def encode_prompt(self, text: str) -> list[int]:
+        return self.encode(text) or [self.end_of_text]
+
+    def decode_bytes(self, ids: list[int]) -> bytes:
+        return bytes(97 + i for i in ids)
 
 
 @pytest.fixture

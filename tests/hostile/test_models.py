@@ -51,7 +51,13 @@ def chat(gpt_config: Callable[..., Any], tokenizer: Tokenizer, tmp_path_factory:
     torch.manual_seed(0)
     place = tmp_path_factory.mktemp("made") / "chat"
     recipe = {name: {} for name in ("corpus", "tokenizer", "model", "pretrain")}
-    folder.save(place, GPT(gpt_config("micro", 257)), tokenizer, provenance(recipe, [], None), chat_files("phi3", None))
+    folder.save(
+        place,
+        GPT(gpt_config("micro", 257)),
+        tokenizer,
+        provenance(recipe, [], None),
+        chat_files("phi3", None, tokenizer),
+    )
     return place
 
 
@@ -130,9 +136,9 @@ def test_a_config_that_lacks_a_key(model: Path, refuses, missing: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "5", '"x"', "{", "{'a': 1}", "[" * 99_999, '{"a": NaN', "\0"])
 @pytest.mark.parametrize("name", ["config.json", "chat.json", "tokenizer/tokenizer.json"])
-def test_a_file_that_is_no_json(model: Path, refuses, name: str, text: str) -> None:
+def test_a_file_that_is_no_json(model: Path, refuses, tokenizer: Tokenizer, name: str, text: str) -> None:
     (model / name).write_text(text)
-    act = {"chat.json": lambda: read_chat(model)}.get(name, lambda: folder.load(model))
+    act = {"chat.json": lambda: read_chat(model, tokenizer)}.get(name, lambda: folder.load(model))
     refuses(act, "no valid JSON")
 
 
@@ -419,14 +425,14 @@ CHATS: list[dict[str, Any]] = [{}, {"template": "evil"}, {"template": ["phi3"]},
 
 
 @pytest.mark.parametrize("settings_", CHATS)
-def test_chat_settings_that_are_none(model: Path, refuses, settings_: dict[str, Any]) -> None:
+def test_chat_settings_that_are_none(model: Path, refuses, tokenizer: Tokenizer, settings_: dict[str, Any]) -> None:
     write_json(model / "chat.json", settings_)
-    refuses(lambda: read_chat(model), r"chat\.json")
+    refuses(lambda: read_chat(model, tokenizer), r"chat\.json")
 
 
-def test_a_chat_template_of_a_folder_is_never_rendered(model: Path) -> None:
+def test_a_chat_template_of_a_folder_is_never_rendered(model: Path, tokenizer: Tokenizer) -> None:
     change(model / "chat.json", chat_template="{{ cycler.__init__.__globals__.os.mkdir('rendered') }}")
-    assert "cycler" not in str(read_chat(model))
+    assert "cycler" not in str(read_chat(model, tokenizer))
 
 
 RECORDS: dict[str, tuple[Any, str]] = {

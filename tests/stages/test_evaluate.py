@@ -45,13 +45,17 @@ MakeJob = Callable[..., Job]
 class Bytes:
     """A tokenizer of bytes."""
 
-    end_of_text, fingerprint, vocab_size = 256, "bytes", 257
+    end_of_text = start_of_text = 256
+    fingerprint, vocab_size = "bytes", 257
 
     def encode(self, text: str) -> list[int]:
         return list(text.encode())
 
-    def decode(self, ids: list[int]) -> str:
-        return bytes(i for i in ids if i < 256).decode(errors="replace")
+    def encode_prompt(self, text: str) -> list[int]:
+        return self.encode(text) or [self.end_of_text]
+
+    def decode_bytes(self, ids: list[int]) -> bytes:
+        return bytes(i for i in ids if i < 256)
 
 
 @pytest.fixture

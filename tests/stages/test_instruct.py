@@ -79,7 +79,7 @@ def test_it_writes_a_chat_model_its_metrics_and_both_models_answers(workspace: P
     assert {"prompt", "expected", "base", "answer"} <= set(answers[0])
     network, tokenizer = folder.load(workspace / "job/models/chat")
     assert tokenizer.fingerprint == TOKENIZER.fingerprint
-    assert read_chat(workspace / "job/models/chat")[1] is None
+    assert read_chat(workspace / "job/models/chat", TOKENIZER)[1] is None
     assert list(network.state_dict()) == list(folder.load_model(instruct.BASE).state_dict())
     made = read_json(workspace / "job/models/chat/provenance.json")
     assert made["parent"] == {"models/base": sha256(instruct.BASE)}
@@ -116,7 +116,7 @@ def test_a_run_that_is_killed_leaves_the_old_model(workspace: Path, monkeypatch:
     [
         (["model=small"], r"models/base was made with model\.\w+=.*run `dvc repro pretrain` first"),
         (["instruct.method=prefix"], r"instruct\.method='prefix': must be one of full or lora"),
-        (["instruct.template=mine"], r"instruct\.template='mine': must be one of alpaca, phi3 or chatml"),
+        (["instruct.template=mine"], r"instruct\.template='mine': must be one of alpaca, phi3, chatml or model"),
         (["instruct.judge.url=http://127.0.0.1:9/v1"], "the judge at .* does not answer"),
         (["instruct.path=other.jsonl"], "was fetched with other sources"),
         (["+benchmark@evaluate.benchmarks.blimp=blimp"], r"benchmarks/blimp/meta\.json is missing; run the stage"),

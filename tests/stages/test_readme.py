@@ -88,7 +88,7 @@ def export_gguf(project: Any, *command: str) -> None:
     tokenizer = Tokenizer.load(project.path / "data/tokenizer")
     shape = yaml.safe_load((ROOT / "conf/model/llama.yaml").read_text()) | {"n_layer": 1}
     model = GPT(GPTConfig(vocab_size=tokenizer.vocab_size, **shape))
-    folder.save(Path("models/chat"), model, tokenizer, {"config": {}}, chat_files("phi3", None))
+    folder.save(Path("models/chat"), model, tokenizer, {"config": {}}, chat_files("phi3", None, tokenizer))
     Path("src").symlink_to(ROOT / "src")
     assert "models/chat -> exports/chat-gguf" in run(type(project)(Path.cwd()), *command)
 

@@ -82,7 +82,7 @@ def wordpiece() -> Any:
 
 def llama() -> Any:
     """SentencePiece's BPE with byte fallback, as Llama's."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, processors, trainers
+    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
     library = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
     library.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
@@ -92,9 +92,10 @@ def llama() -> Any:
     names = ["<unk>", "<s>", "</s>"]
     fallback = [f"<0x{byte:02X}>" for byte in range(256)]
     trainer = trainers.BpeTrainer(vocab_size=500, special_tokens=[*names, *fallback], show_progress=False)
+    library.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never")  # in training only
     library.train_from_iterator(TEXTS, trainer)
     values = json.loads(library.to_str())
-    values["added_tokens"] = values["added_tokens"][:3]
+    values |= {"added_tokens": values["added_tokens"][:3], "pre_tokenizer": None}
     library = Tokenizer.from_str(json.dumps(values))
     library.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in names])
     library.post_processor = processors.TemplateProcessing("<s> $A", None, [("<s>", 1)])

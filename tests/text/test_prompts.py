@@ -11,9 +11,9 @@ from foundling.text.prompts import (
     USER,
     Message,
     Template,
-    jinja,
     render,
     render_prompt,
+    user_text,
 )
 from foundling.text.tiktoken_tokenizer import characters, train_bpe
 from foundling.text.tokenizer import END_OF_TEXT, UNKNOWN, Tokenizer
@@ -39,7 +39,7 @@ def test_a_conversation_reads_as_its_template_says(template: Template, tokenizer
 
 
 def test_the_templates_are_the_published_ones() -> None:
-    ask = Message(USER, TEMPLATES["alpaca"].user_text("Add.", "1 2"))
+    ask = Message(USER, user_text("alpaca", "Add.", "1 2"))
     assert PLAIN.decode(render_prompt([ask], TEMPLATES["alpaca"], PLAIN)) == (
         "Below is an instruction that describes a task. Write a response that appropriately completes the request."
         "\n\n### Instruction:\nAdd.\n\n### Input:\n1 2\n\n### Response:\n"
@@ -119,7 +119,7 @@ def test_unknown_characters_never_count() -> None:
 @settings(max_examples=50, deadline=None)
 def test_the_jinja_template_becomes_the_same_ids(name: str, talk: list[str], system: bool, ask: bool) -> None:
     messages = [Message(SYSTEM, "Be kind.")] * system + [Message(ROLES[1 + i % 2], t) for i, t in enumerate(talk)]
-    written = jinja2.Template(jinja(TEMPLATES[name]), keep_trailing_newline=True).render(
+    written = jinja2.Template(TEMPLATES[name].jinja(MARKED), keep_trailing_newline=True).render(
         messages=[{"role": m.role, "content": m.text} for m in messages], add_generation_prompt=ask
     )
     ours = render_prompt(messages, TEMPLATES[name], MARKED) if ask else render(messages, TEMPLATES[name], MARKED).ids
@@ -131,5 +131,5 @@ def test_hugging_faces_own_renderer_reads_the_jinja_template(template: Template)
     from transformers.utils.chat_template_utils import render_jinja_template
 
     talk = [{"role": m.role, "content": m.text} for m in TALK[:3]]
-    (written,), _ = render_jinja_template([talk], chat_template=jinja(template), add_generation_prompt=True)
+    (written,), _ = render_jinja_template([talk], chat_template=template.jinja(MARKED), add_generation_prompt=True)
     assert written == MARKED.decode(render_prompt(TALK[:3], template, MARKED))

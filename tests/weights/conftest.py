@@ -194,5 +194,5 @@ def chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpt_config: Callable[
     folder.save(Path("models/base"), model, tokenizer, made | {"metrics": {"val/loss": 5.5}})
     made = provenance(RECIPE, [Path("data/raw/instruct/meta.json")], Path("models/base"))
     made |= {"metrics": {"val/loss": 4.25, "steps": 9}}
-    folder.save(Path("models/chat"), model, tokenizer, made, chat_files("phi3", None))
+    folder.save(Path("models/chat"), model, tokenizer, made, chat_files("phi3", None, tokenizer))
     return tmp_path

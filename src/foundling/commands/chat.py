@@ -28,8 +28,8 @@ def run(job: Job) -> None:
     """Answer line by line until the input ends."""
     settings = job.settings.chat
     device, path = set_up(job.settings.runtime), Path(settings.model).expanduser()
-    template, system = read_chat(path)
     model, tokenizer = folder.load(path)
+    template, system = read_chat(path, tokenizer)
     assistant = Assistant(
         model.to(device),
         tokenizer,

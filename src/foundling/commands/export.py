@@ -1,6 +1,5 @@
 """Export a model for other programs: foundling export format=huggingface|gguf model=models/chat."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from foundling.artifacts import read_json
@@ -8,7 +7,9 @@ from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig
 from foundling.settings import Job
 from foundling.settings.runtime import Export
-from foundling.text.prompts import TEMPLATES, Template
+from foundling.text.chat_template import find_template
+from foundling.text.prompts import ChatTemplate
+from foundling.text.tokenizer import Tokenizer
 from foundling.weights import folder, gguf, huggingface_export
 from foundling.weights.architectures import FOUNDLING, Architecture
 from foundling.weights.chat import CHAT, read_chat
@@ -46,8 +47,9 @@ def run(job: Job) -> None:
 
 
 def _language_model(source: Path, target: Path, settings: Export) -> str:
-    precision, template = settings.precision, _template(source, settings.template)
+    precision = settings.precision
     model, tokenizer = folder.load(source)
+    template = _template(source, settings.template, tokenizer)
     if settings.format == "gguf":
         gguf.export(target, model, tokenizer, template, precision, source.name)
         llama = f"llama-cli -m {target}/{source.name}-{precision}.gguf"
@@ -72,11 +74,13 @@ def _trust(architecture: Architecture) -> str:
     return ", trust_remote_code=True" if architecture is FOUNDLING else ""
 
 
-def _template(source: Path, name: str) -> Template | None:
+def _template(source: Path, name: str, tokenizer: Tokenizer) -> ChatTemplate | None:
     """The chat template `name`; "auto" is the one that the model was tuned with, and its system prompt, if any."""
-    if name == "none" or (name == "auto" and not (source / CHAT).is_file()):
+    if name == "none":
         return None
     if name != "auto":
-        return TEMPLATES[name]
-    template, system = read_chat(source)
-    return replace(template, preamble=system) if system else template
+        return find_template(name, tokenizer)
+    if not (source / CHAT).is_file() and tokenizer.chat_template is None:
+        return None
+    template, system = read_chat(source, tokenizer)
+    return template.with_system(system) if system else template

@@ -14,7 +14,7 @@ def run(job: Job) -> None:
     settings, device = job.settings.generate, set_up(job.settings.runtime)
     model, tokenizer = folder.load(Path(settings.model).expanduser())
     model.to(device)
-    ids = tokenizer.encode(settings.prompt) if settings.prompt else [tokenizer.end_of_text]
+    ids = tokenizer.encode_prompt(settings.prompt)
     for number in range(settings.count):
         print(settings.prompt, end="", flush=True)
         seed = settings.seed + number

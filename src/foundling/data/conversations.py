@@ -11,7 +11,7 @@ from foundling.data.sources import rows
 from foundling.data.splits import split
 from foundling.data.surrogates import REPLACED
 from foundling.settings.training import ConversationFields, Instruct
-from foundling.text.prompts import ASSISTANT, ROLES, SYSTEM, TEMPLATES, USER, Message, Role
+from foundling.text.prompts import ASSISTANT, ROLES, SYSTEM, USER, Message, Role, user_text
 
 log = logging.getLogger(__name__)
 # the roles by our names and by ShareGPT's, OpenAI's and Gemini's
@@ -157,8 +157,8 @@ def _read_triple(record: _Record, settings: Instruct, changes: Counter[str]) -> 
         output = settings.answers[output]
     if not output.strip():
         raise ValueError(f"{record.place} has an empty answer; write one, or remove the row")
-    user_text = TEMPLATES[settings.template].user_text(instruction, context)
-    return [Message(USER, user_text), Message(ASSISTANT, output)]
+    text = user_text(settings.template, instruction, context)
+    return [Message(USER, text), Message(ASSISTANT, output)]
 
 
 def _read_messages(record: _Record, settings: Instruct, changes: Counter[str]) -> list[Message]:

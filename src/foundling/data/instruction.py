@@ -16,7 +16,8 @@ from foundling.data.shards import Source
 from foundling.data.splits import TRAIN, VALIDATION
 from foundling.model.loss import IGNORE_INDEX
 from foundling.settings.training import Instruct
-from foundling.text.prompts import TEMPLATES, Rendered, render
+from foundling.text.chat_template import find_template
+from foundling.text.prompts import Rendered, render
 from foundling.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ class ConversationEncoder:
         return rows
 
     def render(self, example: Example) -> Rendered:
-        template, loss_on = TEMPLATES[self.settings.template], self.settings.loss_on
+        template, loss_on = find_template(self.settings.template, self.tokenizer), self.settings.loss_on
         return render(example.messages, template, self.tokenizer, loss_on=loss_on, learn_end=self.settings.learn_end)
 
     def as_turns(self, examples: Sequence[Example]) -> list[Example]:

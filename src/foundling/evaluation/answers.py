@@ -17,7 +17,7 @@ from foundling.metrics.accuracy import AnswerScores
 from foundling.metrics.instruct import Instruct, Interval
 from foundling.model.interface import LanguageModel
 from foundling.settings.training import InstructTest
-from foundling.text.prompts import Template, render_prompt
+from foundling.text.prompts import ChatTemplate, render_prompt, render_response
 from foundling.text.scripts import is_latin, words
 from foundling.text.tokenizer import Tokenizer
 
@@ -34,7 +34,7 @@ class Answer:
     answer: str
     right: bool  # by the checks of the settings
     exact: bool  # equal to the expected answer up to white space
-    stopped: bool  # ended by the end-of-text token
+    stopped: bool  # ended by the token that ends responses
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,15 @@ class TwoAnswers(Answer):
 
 
 def answer_examples(
-    model: LanguageModel, tokenizer: Tokenizer, template: Template, examples: Sequence[Example], settings: InstructTest
+    model: LanguageModel,
+    tokenizer: Tokenizer,
+    template: ChatTemplate,
+    examples: Sequence[Example],
+    settings: InstructTest,
 ) -> list[Answer]:
     """Let the model answer each example's prompt by greedy decoding, and check the answers."""
     prompts = [render_prompt(example.prompt, template, tokenizer) for example in examples]
-    completions = complete(model, prompts, settings.max_new_tokens, tokenizer.end_of_text, settings.batch_size)
+    completions = complete(model, prompts, settings.max_new_tokens, template.end(tokenizer), settings.batch_size)
     answers = []
     for example, completion in zip(examples, completions, strict=True):
         text = tokenizer.decode(completion.ids).strip()
@@ -70,16 +74,13 @@ def answer_examples(
 
 
 def answer_loss(
-    model: LanguageModel, tokenizer: Tokenizer, template: Template, examples: Sequence[Example], batch_tokens: int
+    model: LanguageModel, tokenizer: Tokenizer, template: ChatTemplate, examples: Sequence[Example], batch_tokens: int
 ) -> float:
-    """Nats per token of the expected answers and their end-of-text tokens, given the prompts."""
-    requests = [
-        Request(
-            tuple(render_prompt(example.prompt, template, tokenizer)),
-            (*tokenizer.encode(example.response), tokenizer.end_of_text),
-        )
-        for example in examples
-    ]
+    """Nats per token of the expected answers and the tokens that end them, given the prompts."""
+    requests = []
+    for example in examples:
+        prompt, response = render_response(example.messages, template, tokenizer)
+        requests.append(Request(tuple(prompt), tuple(response)))
     scored = log_likelihoods(model, requests, batch_tokens)
     return -sum(scored.values) / sum(len(request.continuation) for request in requests)
 

@@ -33,7 +33,7 @@ class MinimalPairs:
     ) -> BenchmarkScores:
         """Accuracy over all pairs and by kind, by log-likelihood of the sentence; `control` has no effect."""
         sentences = [sentence for pair in self.pairs for sentence in (pair.good, pair.bad)]
-        requests = [Request((tokenizer.end_of_text,), tuple(tokenizer.encode(sentence))) for sentence in sentences]
+        requests = [Request((tokenizer.start_of_text,), tuple(tokenizer.encode(sentence))) for sentence in sentences]
         likelihoods = log_likelihoods(model, requests, batch_tokens)
         scores = list(zip(likelihoods.values[::2], likelihoods.values[1::2], strict=True))
         right = [choice == 0 for choice in choose(scores, seed)]

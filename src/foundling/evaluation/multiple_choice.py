@@ -129,7 +129,7 @@ def continuation(tokenizer: Tokenizer, query: str, choice: str) -> Request:
     """
     start = tokenizer.encode(query.rstrip())
     whole = tokenizer.encode(f"{query.rstrip()} {choice.strip()}")
-    return Request((tokenizer.end_of_text, *whole[: len(start)]), tuple(whole[len(start) :]))
+    return Request((tokenizer.start_of_text, *whole[: len(start)]), tuple(whole[len(start) :]))
 
 
 def choose(scores: Sequence[Sequence[float]], seed: int) -> list[int]:

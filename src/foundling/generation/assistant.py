@@ -1,27 +1,23 @@
 """A conversation with a chat model, which streams its response to each user message."""
 
+import codecs
 from collections.abc import Generator, Iterable, Iterator
 
 from foundling.generation.decode import generate
 from foundling.generation.sampling import Sampling
 from foundling.model.interface import LanguageModel
-from foundling.text.prompts import ASSISTANT, SYSTEM, USER, Message, Template, render_prompt
+from foundling.text.prompts import ASSISTANT, SYSTEM, USER, ChatTemplate, Message, render_prompt
 from foundling.text.tokenizer import Tokenizer
-
-REPLACEMENT = "\ufffd"  # decoded in place of an incomplete character
 
 
 def decode_stream(tokenizer: Tokenizer, ids: Iterable[int]) -> Iterator[str]:
-    """Decode a stream of ids into a stream of texts, each of complete characters."""
-    pending: list[int] = []
+    """Decode a stream of ids into a stream of texts, each of complete characters; others become U+FFFD."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
     for token in ids:
-        pending.append(token)
-        text = tokenizer.decode(pending)
-        if not text.endswith(REPLACEMENT):
+        if text := decoder.decode(tokenizer.decode_bytes([token])):
             yield text
-            pending = []
-    if pending:
-        yield tokenizer.decode(pending)
+    if text := decoder.decode(b"", final=True):
+        yield text
 
 
 class Assistant:
@@ -36,7 +32,7 @@ class Assistant:
         self,
         model: LanguageModel,
         tokenizer: Tokenizer,
-        template: Template,
+        template: ChatTemplate,
         *,
         system: str | None,
         sampling: Sampling,
@@ -60,10 +56,8 @@ class Assistant:
         self.messages.append(Message(USER, text))
         response = ""
         try:
-            seed = self.seed + len(self.messages)
-            ids = generate(
-                self.model, self._prompt(), self.max_new_tokens, self.sampling, self.tokenizer.end_of_text, seed
-            )
+            seed, end = self.seed + len(self.messages), self.template.end(self.tokenizer)
+            ids = generate(self.model, self._prompt(), self.max_new_tokens, self.sampling, end, seed)
             for piece in decode_stream(self.tokenizer, ids):
                 response += piece
                 yield piece

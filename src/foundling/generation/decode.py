@@ -107,5 +107,6 @@ def continue_text(
     model: LanguageModel, tokenizer: Tokenizer, prompt: str, max_new_tokens: int, sampling: Sampling, seed: int
 ) -> str:
     """The model's continuation of a prompt; an empty prompt starts a new document."""
-    ids = tokenizer.encode(prompt) if prompt else [tokenizer.end_of_text]
-    return tokenizer.decode(list(generate(model, ids, max_new_tokens, sampling, tokenizer.end_of_text, seed)))
+    ids = tokenizer.encode_prompt(prompt)
+    written = generate(model, ids, max_new_tokens, sampling, tokenizer.end_of_text, seed)
+    return tokenizer.decode_bytes(list(written)).decode(errors="replace")

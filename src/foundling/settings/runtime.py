@@ -125,7 +125,7 @@ class Export:
     model: str
     format: Literal["huggingface", "gguf"]
     precision: str
-    template: Literal["auto", "none", "alpaca", "phi3", "chatml"]
+    template: Literal["auto", "none", "alpaca", "phi3", "chatml", "model"]
     to: str | None
 
 

@@ -174,7 +174,7 @@ class Instruct(Training):
     fields: ConversationFields
     answers: Mapping[str, str] | None
     split: RandomSplit
-    template: Literal["alpaca", "phi3", "chatml"]
+    template: Literal["alpaca", "phi3", "chatml", "model"]
     system: str | None
     loss_on: Literal["answer", "all"]
     learn_end: bool

@@ -33,7 +33,7 @@ from foundling.model.interface import LanguageModel
 from foundling.settings import Job
 from foundling.settings.training import Instruct as InstructSettings
 from foundling.terminal import show
-from foundling.text.prompts import TEMPLATES
+from foundling.text.chat_template import find_template
 from foundling.text.tokenizer import Tokenizer
 from foundling.training.loop import Loop
 from foundling.training.run import TrainingRun
@@ -62,7 +62,9 @@ def run(job: Job) -> float:
     corpus = open_tokens(TOKENS, tokenizer).train if settings.rehearsal else []
     data = settings.data.build(splits, encoder, corpus, changes, job.settings.runtime.workers)
     measures = _tune(network, data, settings, training)
-    training.save_model("chat", network, tokenizer, measures, chat_files(settings.template, settings.system))
+    template = find_template(settings.template, tokenizer)
+    files = chat_files(settings.template, settings.system, tokenizer)
+    training.save_model("chat", network, tokenizer, measures, files)
     training.lap("tuning")
 
     examples = choose(splits[TEST], settings.test.limit, settings.seed)
@@ -70,7 +72,7 @@ def run(job: Job) -> float:
     base_answers, base_scores = score(folder.load_model(BASE).to(training.device))
     answers, scores = score(network.to(training.device))
     later = [join_turns(pair) for pair in zip([*examples[1:], examples[0]], examples, strict=True)]
-    later_answers = answer_examples(network, tokenizer, TEMPLATES[settings.template], later, settings.test)
+    later_answers = answer_examples(network, tokenizer, template, later, settings.test)
     metrics = Instruct(
         dataset=settings.dataset.name,
         examples={split: len(examples) for split, examples in splits.items()},
@@ -117,7 +119,7 @@ def _score(
     model: LanguageModel,
 ) -> tuple[list[Answer], ModelScores]:
     """A model's answers to the test prompts, and all its scores."""
-    template = TEMPLATES[settings.template]
+    template = find_template(settings.template, tokenizer)
     answers = answer_examples(model, tokenizer, template, examples, settings.test)
     scores = ModelScores(
         rouge_l=interval(rouge_l(answers)),

@@ -45,21 +45,8 @@ class LibraryTokenizer(Tokenizer):
     """
 
     def __init__(self, json_text: str, names: Mapping[str, str], chat_template: str | None = None) -> None:
-        from tokenizers import AddedToken
-
         self.json_text, self.names, self.chat_template = json_text, dict(names), chat_template
-        library = _parse(json_text)
-        library.no_truncation()
-        library.no_padding()
-        added = library.get_added_tokens_decoder()
-        by_name = {token.content: token for token in added.values()}
-        for name in {*self.names.values(), *filter(_is_marker, by_name)}:
-            if library.token_to_id(name) is not None and not (name in by_name and by_name[name].special):
-                token = by_name.get(name) or AddedToken(name, normalized=False)
-                token.special = True
-                library.add_special_tokens([token])
-        library.encode_special_tokens = True  # text that looks like a special token is encoded as text
-        self.library = library
+        self.library = library = _load(json_text, names)
         special = {i: token for i, token in sorted(library.get_added_tokens_decoder().items()) if token.special}
         self.special_ids = {token.content: i for i, token in special.items()}
         self._stripping = {i: (token.lstrip, token.rstrip) for i, token in special.items()}
@@ -71,7 +58,8 @@ class LibraryTokenizer(Tokenizer):
 
     @cached_property
     def fingerprint(self) -> str:
-        return fingerprint({"published": json.loads(self.json_text), "end_of_text": self.end_of_text})
+        values = {"specials": self.special_ids, "end_of_text": self.end_of_text}
+        return fingerprint(values | {"published": json.loads(self.json_text)})
 
     @cached_property
     def token_bytes(self) -> list[bytes]:
@@ -85,8 +73,24 @@ class LibraryTokenizer(Tokenizer):
 
     def encode(self, text: str) -> list[int]:
         """Ids of a text; no part of it becomes a special token."""
-        encoded = self.library.encode(_valid(text), add_special_tokens=False)
-        return encoded.ids if self._forbidden.isdisjoint(encoded.ids) else self._encode_in_parts(text)
+        return self._encode(_valid(text), self.library)
+
+    def encode_inside(self, text: str) -> list[int]:
+        return self._encode(_valid(text), self._inside)
+
+    def _encode(self, text: str, library: Any) -> list[int]:
+        """Ids of a text, which is cut wherever the model reads a special token, as Unigram does for a written `</s>`.
+
+        It is cut within each such place, as often as needed; a single character that is a special token is left out.
+        """
+        encoded = library.encode(text, add_special_tokens=False)
+        if self._forbidden.isdisjoint(encoded.ids):
+            return encoded.ids
+        found = (at for token, at in zip(encoded.ids, encoded.offsets, strict=True) if token in self._forbidden)
+        start, end = next(found)
+        if end - start < 2:
+            return self._encode(text[:start], library) + self._encode(text[max(end, start + 1) :], self._inside)
+        return self._encode(text[: start + 1], library) + self._encode(text[start + 1 :], self._inside)
 
     def encode_batch(self, texts: list[str], threads: int) -> list[list[int]]:
         """Ids of many texts; if `threads` is above one, by as many threads as the library starts."""
@@ -96,32 +100,28 @@ class LibraryTokenizer(Tokenizer):
         encoded = self.library.encode_batch_fast([_valid(text) for text in texts], add_special_tokens=False)
         rows = (encoding.ids for encoding in encoded)
         return [
-            ids if self._forbidden.isdisjoint(ids) else self._encode_in_parts(text)
-            for ids, text in zip(rows, texts, strict=True)
+            ids if self._forbidden.isdisjoint(ids) else self.encode(text) for ids, text in zip(rows, texts, strict=True)
         ]
 
-    def _encode_in_parts(self, text: str) -> list[int]:
-        """Ids of a text that the model reads as a special token somewhere, as Unigram does where `</s>` is written.
-
-        The text is cut within each such place, as often as needed; a single character that is a special token is left
-        out.
-        """
-        text = _valid(text)
-        encoded = self.library.encode(text, add_special_tokens=False)
-        found = [at for token, at in zip(encoded.ids, encoded.offsets, strict=True) if token in self._forbidden]
-        if not found:
-            return encoded.ids
-        start, end = found[0]
-        if end - start < 2:
-            return self._encode_in_parts(text[:start]) + self._encode_in_parts(text[max(end, start + 1) :])
-        return self._encode_in_parts(text[: start + 1]) + self._encode_in_parts(text[start + 1 :])
+    @cached_property
+    def _inside(self) -> Any:
+        """The library's tokenizer without a space in front, where this one has it at the beginning alone."""
+        values = json.loads(self.json_text)
+        step = values.get("pre_tokenizer") or {}
+        first = [one for one in [step, *step.get("pretokenizers", [])] if one.get("prepend_scheme") == "first"]
+        for one in first:
+            one["prepend_scheme"] = "never"
+        return _load(json.dumps(values), self.names) if first else self.library
 
     def decode(self, ids: Sequence[int]) -> str:
         return self.library.decode(list(ids), skip_special_tokens=False)
 
     def decode_bytes(self, ids: Sequence[int]) -> bytes:
-        """Bytes of ids; unlike `decode`, with the space that some kinds put in front of a text."""
-        return b"".join(self.token_bytes[i] for i in ids)
+        """Bytes of ids; unlike `decode`, with the space that some kinds put in front of a text.
+
+        As in `decode`, ids beyond the vocabulary, which padded models have, stand for nothing.
+        """
+        return b"".join(self.token_bytes[i] for i in ids if i < self.vocab_size)
 
     def unknown(self, texts: Iterable[str]) -> Counter[str]:
         """The characters that become `unknown_id`, and how often they occur."""
@@ -148,10 +148,9 @@ class LibraryTokenizer(Tokenizer):
 
     def save(self, folder: Path) -> None:
         """Write the published file as it is, and beside it what else is known of the tokenizer."""
-        end_of_text = {i: name for name, i in self.special_ids.items()}[self.end_of_text]
         with atomic_folder(folder) as temporary:
             (temporary / PUBLISHED).write_text(self.json_text, encoding="utf-8", newline="\n")
-            settings = {"end_of_text": end_of_text, "names": self.names, "vocab_size": self.vocab_size}
+            settings = {"end_of_text": self.end_of_text_name, "names": self.names, "vocab_size": self.vocab_size}
             write_json(temporary / SETTINGS, settings)
             if self.chat_template is not None:
                 (temporary / TEMPLATE).write_text(self.chat_template, encoding="utf-8", newline="\n")
@@ -214,15 +213,32 @@ def read_template(path: Path) -> str | None:
     return path.read_text(encoding="utf-8")
 
 
+def _load(json_text: str, names: Mapping[str, str]) -> Any:
+    """The library's tokenizer, which encodes text that looks like a special token as text."""
+    from tokenizers import AddedToken
+
+    library = _parse(json_text)
+    library.no_truncation()
+    library.no_padding()
+    added = {token.content: token for token in library.get_added_tokens_decoder().values()}
+    for name in {*names.values(), *filter(_is_marker, added)}:
+        token = added.get(name) or AddedToken(name, normalized=False)
+        if library.token_to_id(name) is not None and not token.special:
+            token.special = True
+            library.add_special_tokens([token])
+    library.encode_special_tokens = True
+    return library
+
+
 def _parse(json_text: str) -> Any:
-    """The library's tokenizer; what it refuses raises ValueError."""
+    """What the library makes of a tokenizer.json; what it refuses raises ValueError."""
     from tokenizers import Tokenizer as Library
 
     try:
         return Library.from_str(json_text)
     except (KeyboardInterrupt, SystemExit, MemoryError):
         raise
-    except BaseException as error:  # Exception, or from Rust a panic, which is none
+    except BaseException as error:  # Exception, or a panic in Rust, which is not an Exception
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"the tokenizers library cannot load it: {reason}") from None
 

@@ -1,18 +1,18 @@
 """Chat templates: render a conversation as token ids, with a mask of the ids that the loss counts.
 
-Training, evaluation, chat and export share this renderer. A template puts a string before and after each message.
-Where such a string names a special token of the tokenizer ("<|user|>"), it is encoded as that token, otherwise as
-text. A message's own text is encoded separately, so it never becomes a special token. In every template a response
-ends with the end-of-text token.
+Training, evaluation, chat and export share `render` and `render_prompt`. There are two kinds of templates: `Template`
+puts a string before and after each message, and `chat_template.JinjaTemplate` is what a published model came with. In
+both, strings of the template are parsed for special tokens ("<|user|>"), and messages are not, so nothing that a user
+writes becomes a special token.
 """
 
-import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, Self, TypeAlias
 
-from foundling.text.tokenizer import END_OF_TEXT, UNKNOWN, Tokenizer
+from foundling.text.tokenizer import END_OF_TEXT, Tokenizer
 
 Role: TypeAlias = Literal["system", "user", "assistant"]
 SYSTEM: Final = "system"
@@ -31,16 +31,15 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Template:
-    """How a conversation is written: the strings before and after the text of each role."""
+class Part:
+    """Ids of a rendered conversation that belong together.
 
-    markers: dict[Role, tuple[str, str]]
-    separator: str  # between an instruction and its input
-    preamble: str | None = None  # the system message of conversations that have none
+    `kind` says whether they are a message's text, what ends it, or other text of the template.
+    """
 
-    def user_text(self, instruction: str, context: str = "") -> str:
-        """Join an instruction and its input, which may be empty."""
-        return f"{instruction}{self.separator}{context}" if context else instruction
+    ids: Sequence[int]
+    kind: Literal["text", "end", "template"]
+    message: Message | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,78 @@ class Rendered:
 
     ids: list[int]
     loss_mask: list[bool]
+
+
+class ChatTemplate(ABC):
+    """How a conversation is written."""
+
+    @abstractmethod
+    def parts(self, messages: Sequence[Message], tokenizer: Tokenizer) -> list[Part]:
+        """The ids of a conversation."""
+
+    @abstractmethod
+    def prompt(self, messages: Sequence[Message], tokenizer: Tokenizer) -> list[int]:
+        """The ids after which the assistant's response starts."""
+
+    @abstractmethod
+    def end(self, tokenizer: Tokenizer) -> int:
+        """The id that ends a response."""
+
+    @abstractmethod
+    def jinja(self, tokenizer: Tokenizer) -> str:
+        """The template in Jinja, as in Hugging Face's `chat_template` and in GGUF."""
+
+    @abstractmethod
+    def with_system(self, text: str) -> Self:
+        """The same template with this system message for conversations that have none."""
+
+
+@dataclass(frozen=True)
+class Template(ChatTemplate):
+    """A template of the strings before and after the text of each role; END_OF_TEXT is the tokenizer's token for it."""
+
+    markers: dict[Role, tuple[str, str]]
+    separator: str  # between an instruction and its input
+    preamble: str | None = None  # the system message of conversations that have none
+
+    def parts(self, messages: Sequence[Message], tokenizer: Tokenizer) -> list[Part]:
+        parts = [Part(tokenizer.prefix, "template")]
+        for message in self._with_preamble(messages):
+            before, after = (_encode_marker(marker, tokenizer) for marker in self.markers[message.role])
+            parts.append(Part(before, "template", message))
+            parts.append(Part(tokenizer.encode(message.text.strip()), "text", message))
+            parts.append(Part(after, "end", message))
+        return parts
+
+    def prompt(self, messages: Sequence[Message], tokenizer: Tokenizer) -> list[int]:
+        return [*_ids(self.parts(messages, tokenizer)), *_encode_marker(self.markers[ASSISTANT][0], tokenizer)]
+
+    def end(self, tokenizer: Tokenizer) -> int:
+        return tokenizer.end_of_text
+
+    def with_system(self, text: str) -> Self:
+        return replace(self, preamble=text)
+
+    def jinja(self, tokenizer: Tokenizer) -> str:
+        parts = []
+        if self.preamble is not None:
+            before, after = self.markers[SYSTEM]
+            text = quoted(before + self.preamble + after)
+            parts.append("{% if messages[0]['role'] != 'system' %}{{ " + text + " }}{% endif %}")
+        parts.append("{% for message in messages %}")
+        for number, role in enumerate(ROLES):
+            before, after = self.markers[role]
+            after = after.replace(END_OF_TEXT, tokenizer.end_of_text_name)
+            parts.append("{% " + ("elif" if number else "if") + f" message['role'] == '{role}' " + "%}")
+            parts.append("{{ " + f"{quoted(before)} + message['content'].strip() + {quoted(after)}" + " }}")
+        parts.append("{% endif %}{% endfor %}")
+        parts.append("{% if add_generation_prompt %}{{ " + quoted(self.markers[ASSISTANT][0]) + " }}{% endif %}")
+        return "".join(parts)
+
+    def _with_preamble(self, messages: Sequence[Message]) -> Sequence[Message]:
+        if self.preamble is None or (messages and messages[0].role == SYSTEM):
+            return messages
+        return [Message(SYSTEM, self.preamble), *messages]
 
 
 def _markers(start: str, end: str) -> dict[Role, tuple[str, str]]:
@@ -70,73 +141,76 @@ TEMPLATES = {
 }
 
 
+def user_text(template: str, instruction: str, context: str = "") -> str:
+    """Join an instruction and its input, which may be empty, as the template of this name does."""
+    separator = TEMPLATES[template].separator if template in TEMPLATES else "\n"
+    return f"{instruction}{separator}{context}" if context else instruction
+
+
 def render(
     messages: Sequence[Message],
-    template: Template,
+    template: ChatTemplate,
     tokenizer: Tokenizer,
     *,
     loss_on: Literal["answer", "all"] = "answer",
     learn_end: bool = True,
 ) -> Rendered:
-    """Encode a conversation; the ids of its first messages are a prefix of its ids.
+    """Encode a conversation.
 
-    The loss counts the responses, or with `loss_on="all"` every message, without those that are masked.
-    `learn_end` includes the responses' end-of-text tokens. Tokens for unknown characters never count.
+    The loss counts the responses, or with `loss_on="all"` everything, without the messages that are masked.
+    `learn_end` includes the tokens that end responses. Tokens for unknown characters never count.
     """
     ids: list[int] = []
     loss_mask: list[bool] = []
-    for message in _with_preamble(messages, template):
-        is_response = message.role == ASSISTANT
-        counts = not message.masked and (loss_on == "all" or is_response)
-        before, after = (_encode_marker(marker, tokenizer) for marker in template.markers[message.role])
-        text = tokenizer.encode(message.text.strip())
-        ids += [*before, *text, *after]
-        loss_mask += [counts and loss_on == "all"] * len(before) + [counts] * len(text)
-        loss_mask += [counts and (learn_end or not is_response)] * len(after)
-    unknown = tokenizer.special_ids.get(UNKNOWN)
-    if unknown in ids:
+    for part in template.parts(messages, tokenizer):
+        ids += part.ids
+        loss_mask += [_counts(part, loss_on, learn_end)] * len(part.ids)
+    unknown = tokenizer.unknown_id
+    if unknown is not None and unknown in ids:
         loss_mask = [counts and token != unknown for token, counts in zip(ids, loss_mask, strict=True)]
     return Rendered(ids, loss_mask)
 
 
-def render_prompt(messages: Sequence[Message], template: Template, tokenizer: Tokenizer) -> list[int]:
+def render_prompt(messages: Sequence[Message], template: ChatTemplate, tokenizer: Tokenizer) -> list[int]:
     """The ids after which the assistant's response starts."""
-    return render(messages, template, tokenizer).ids + _encode_marker(template.markers[ASSISTANT][0], tokenizer)
+    return template.prompt(messages, tokenizer)
 
 
-def jinja(template: Template) -> str:
-    """The template in Jinja, as in Hugging Face's `chat_template` and in GGUF."""
-    parts = []
-    if template.preamble is not None:
-        before, after = template.markers[SYSTEM]
-        text = _quoted(before + template.preamble + after)
-        parts.append("{% if messages[0]['role'] != 'system' %}{{ " + text + " }}{% endif %}")
-    parts.append("{% for message in messages %}")
-    for number, role in enumerate(ROLES):
-        before, after = map(_quoted, template.markers[role])
-        parts.append("{% " + ("elif" if number else "if") + f" message['role'] == '{role}' " + "%}")
-        parts.append("{{ " + f"{before} + message['content'].strip() + {after}" + " }}")
-    parts.append("{% endif %}{% endfor %}")
-    parts.append("{% if add_generation_prompt %}{{ " + _quoted(template.markers[ASSISTANT][0]) + " }}{% endif %}")
-    return "".join(parts)
+def render_response(
+    messages: Sequence[Message], template: ChatTemplate, tokenizer: Tokenizer
+) -> tuple[list[int], list[int]]:
+    """The ids of a conversation up to its last message, a response, and those of the response with its end."""
+    prompt = template.prompt(messages[:-1], tokenizer)
+    ids, end = _ids(template.parts(messages, tokenizer)), template.end(tokenizer)
+    response = ids[len(prompt) :]
+    return prompt, response[: response.index(end) + 1] if end in response else response
 
 
-def _with_preamble(messages: Sequence[Message], template: Template) -> Sequence[Message]:
-    if template.preamble is None or (messages and messages[0].role == SYSTEM):
-        return messages
-    return [Message(SYSTEM, template.preamble), *messages]
+def _counts(part: Part, loss_on: Literal["answer", "all"], learn_end: bool) -> bool:
+    message = part.message
+    is_response = message is not None and message.role == ASSISTANT
+    if message is not None and message.masked:
+        return False
+    if part.kind == "end" and is_response:
+        return learn_end
+    return loss_on == "all" or (part.kind == "text" and is_response)
+
+
+def _ids(parts: Sequence[Part]) -> list[int]:
+    return [token for part in parts for token in part.ids]
 
 
 @lru_cache(maxsize=64)
 def _encode_marker(marker: str, tokenizer: Tokenizer) -> list[int]:
     """Encode a template's string, with the special tokens that it names."""
-    specials = "|".join(map(re.escape, tokenizer.specials))
+    if marker == END_OF_TEXT:
+        return [tokenizer.end_of_text]
     ids: list[int] = []
-    for part in filter(None, re.split(f"({specials})", marker)):
-        ids += [tokenizer.special_ids[part]] if part in tokenizer.special_ids else tokenizer.encode(part)
+    for part in tokenizer.split_specials(marker):
+        ids += [part] if isinstance(part, int) else tokenizer.encode(part)
     return ids
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """A Jinja string literal."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n") + "'"

@@ -44,6 +44,11 @@ class Tokenizer(ABC):
         return list(self.special_ids)
 
     @property
+    def end_of_text_name(self) -> str:
+        """The special token that ends each document."""
+        return next(name for name, number in self.special_ids.items() if number == self.end_of_text)
+
+    @property
     def start_of_text(self) -> int:
         """The id to precede a text that needs at least one: the prefix's, or the end of a previous document."""
         return self.prefix[-1] if self.prefix else self.end_of_text
@@ -66,6 +71,14 @@ class Tokenizer(ABC):
     @abstractmethod
     def encode(self, text: str) -> list[int]:
         """Ids of a text, without the prefix; no part of the text becomes a special token."""
+
+    def encode_inside(self, text: str) -> list[int]:
+        """Ids of a text that follows a special token; some kinds put a space in front only where documents begin."""
+        return self.encode(text)
+
+    def encode_prompt(self, text: str) -> list[int]:
+        """Ids that a model continues: the prefix and a text. An empty text starts a document."""
+        return [*self.prefix, *self.encode(text)] or [self.end_of_text]
 
     @abstractmethod
     def encode_batch(self, texts: list[str], threads: int) -> list[list[int]]:

@@ -1,6 +1,6 @@
-"""Chat models: model folders with a chat.json.
+"""Chat models: model folders with a chat.json, or whose tokenizer came with a chat template.
 
-It holds the name of the template that the model was tuned with, the same template in Jinja (Hugging Face's
+chat.json holds the name of the template that the model was tuned with, the same template in Jinja (Hugging Face's
 `chat_template`), the system message or null, and the token that ends a response.
 """
 
@@ -8,29 +8,38 @@ from pathlib import Path
 from typing import Any
 
 from foundling.artifacts import read_json
-from foundling.text.prompts import TEMPLATES, Template, jinja
-from foundling.text.tokenizer import END_OF_TEXT
+from foundling.text.chat_template import MODEL, find_template
+from foundling.text.prompts import TEMPLATES, ChatTemplate
+from foundling.text.tokenizer import Tokenizer
 
 CHAT = "chat.json"
 
 
-def chat_files(template: str, system: str | None) -> dict[str, Any]:
+def chat_files(template: str, system: str | None, tokenizer: Tokenizer) -> dict[str, Any]:
     """The JSON files that a chat model's folder holds besides those of every model."""
-    chat = {"template": template, "chat_template": jinja(TEMPLATES[template]), "system": system, "end": END_OF_TEXT}
-    return {CHAT: chat}
+    found = find_template(template, tokenizer)
+    end = found.end(tokenizer)
+    name = next(name for name, number in tokenizer.special_ids.items() if number == end)
+    return {CHAT: {"template": template, "chat_template": found.jinja(tokenizer), "system": system, "end": name}}
 
 
-def read_chat(path: Path) -> tuple[Template, str | None]:
-    """The template and the system message of a chat model; ValueError without a valid chat.json."""
+def read_chat(path: Path, tokenizer: Tokenizer) -> tuple[ChatTemplate, str | None]:
+    """The template and the system message of a chat model.
+
+    A folder without chat.json is a chat model if its tokenizer has a chat template; otherwise, and for an invalid
+    chat.json, ValueError.
+    """
     if not (path / CHAT).is_file():
+        if tokenizer.chat_template is not None:
+            return find_template(MODEL, tokenizer), None
         raise ValueError(
             f"{path} has no {CHAT}, so it is not a chat model; run `dvc repro instruct`, or choose a chat model"
         )
     values = read_json(path / CHAT)
     template, system = str(values.get("template")), values.get("system")
-    if template not in TEMPLATES or not isinstance(system, str | None):
+    if template not in (*TEMPLATES, MODEL) or not isinstance(system, str | None):
         raise ValueError(
-            f"{path / CHAT} must have a template ({', '.join(TEMPLATES)}) and a system message, a string or null; "
-            "rebuild it with `dvc repro instruct`"
+            f"{path / CHAT} must have a template ({', '.join(TEMPLATES)}, {MODEL}) and a system message, a string or "
+            "null; rebuild it with `dvc repro instruct`"
         )
-    return TEMPLATES[template], system
+    return find_template(template, tokenizer), system

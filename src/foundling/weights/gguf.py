@@ -18,7 +18,7 @@ from foundling.model.config import GPTConfig
 from foundling.model.interface import LanguageModel
 from foundling.text.byte_alphabet import printable
 from foundling.text.merges import merges
-from foundling.text.prompts import ASSISTANT, ROLES, Template, jinja
+from foundling.text.prompts import ASSISTANT, ROLES, ChatTemplate, Template
 from foundling.text.tiktoken_tokenizer import GPT2_PATTERN, TiktokenTokenizer
 from foundling.text.tokenizer import END_OF_TEXT, Tokenizer
 from foundling.weights.architectures import known
@@ -77,7 +77,7 @@ def export(
     folder: Path,
     model: LanguageModel,
     tokenizer: Tokenizer,
-    template: Template | None = None,
+    template: ChatTemplate | None = None,
     precision: str = "f32",
     name: str = "model",
 ) -> None:
@@ -133,7 +133,9 @@ def _write_shape(writer: "GGUFWriter", config: GPTConfig) -> None:
         writer.add_rope_freq_base(config.rope_theta)
 
 
-def _write_tokenizer(writer: "GGUFWriter", tokenizer: Tokenizer, vocab_size: int, template: Template | None) -> None:
+def _write_tokenizer(
+    writer: "GGUFWriter", tokenizer: Tokenizer, vocab_size: int, template: ChatTemplate | None
+) -> None:
     gguf = _library()
     if not isinstance(tokenizer, TiktokenTokenizer) or tokenizer.pattern not in PATTERNS:
         raise ValueError(
@@ -154,15 +156,15 @@ def _write_tokenizer(writer: "GGUFWriter", tokenizer: Tokenizer, vocab_size: int
         add(tokenizer.end_of_text)
     writer.add_add_bos_token(False)
     if template is not None:
-        writer.add_chat_template(jinja(template))
+        writer.add_chat_template(template.jinja(tokenizer))
 
 
-def _modelfile(file: str, template: Template | None, context: int) -> str:
+def _modelfile(file: str, template: ChatTemplate | None, context: int) -> str:
     """Ollama's Modelfile: the weights, and the chat template in Go's syntax."""
     lines = [f"FROM ./{file}"]
     if template is None:
         lines.append('TEMPLATE """{{ .Prompt }}"""')
-    else:
+    elif isinstance(template, Template):
         roles = ""
         for role in ROLES:
             message = "{{ .Content }}".join(template.markers[role])

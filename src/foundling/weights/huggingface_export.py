@@ -12,7 +12,7 @@ from foundling.artifacts import atomic_folder, write_json
 from foundling.model.classifier import Classifier
 from foundling.model.config import GPTConfig
 from foundling.model.interface import LanguageModel
-from foundling.text.prompts import Template, jinja
+from foundling.text.prompts import ChatTemplate
 from foundling.text.tokenizer import Tokenizer
 from foundling.weights import huggingface_code
 from foundling.weights.architectures import FOUNDLING, Architecture, known_or_with_code, with_code
@@ -47,7 +47,7 @@ def export(
     folder: Path,
     model: LanguageModel,
     tokenizer: Tokenizer,
-    template: Template | None = None,
+    template: ChatTemplate | None = None,
     precision: str = "f32",
     provenance: Mapping[str, Any] | None = None,
 ) -> Architecture:
@@ -57,10 +57,12 @@ def export(
     """
     architecture, config, state = known_or_with_code(model)
     end = dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"), tokenizer.end_of_text)
+    if template is not None:
+        end["eos_token_id"] = template.end(tokenizer)
     exported = _Export(architecture, "AutoModelForCausalLM", config, state, end, {})
     with atomic_folder(folder) as temporary:
         _write(temporary, exported, precision)
-        write_tokenizer(temporary, tokenizer, config.context, jinja(template) if template else None)
+        write_tokenizer(temporary, tokenizer, config.context, template.jinja(tokenizer) if template else None)
         sampling = {"do_sample": True, "temperature": 0.8, "max_length": config.context}
         write_json(temporary / GENERATION, {**end, **sampling})
         _write_card(temporary, exported, asdict(model.config), model.parameter_count(), provenance or {})

@@ -37,7 +37,7 @@ def write_classifier_tokenizer(folder: Path, tokenizer: Tokenizer, context: int,
     """
     from tokenizers import AddedToken, processors
 
-    library, end = to_library(tokenizer), _end_of_text(tokenizer)
+    library, end = to_library(tokenizer), tokenizer.end_of_text_name
     settings = _settings(context, tokenizer)
     if new_padding:
         library.add_special_tokens([AddedToken(PADDING, special=True, normalized=False)])
@@ -49,7 +49,7 @@ def write_classifier_tokenizer(folder: Path, tokenizer: Tokenizer, context: int,
 
 
 def _settings(context: int, tokenizer: Tokenizer) -> dict[str, Any]:
-    end = _end_of_text(tokenizer)
+    end = tokenizer.end_of_text_name
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": context,
@@ -58,10 +58,6 @@ def _settings(context: int, tokenizer: Tokenizer) -> dict[str, Any]:
         **dict.fromkeys(("bos_token", "eos_token", "pad_token"), end),
         **tokenizer.names,
     }
-
-
-def _end_of_text(tokenizer: Tokenizer) -> str:
-    return next(name for name, number in tokenizer.special_ids.items() if number == tokenizer.end_of_text)
 
 
 def _write(folder: Path, library: Any, settings: dict[str, Any]) -> None:

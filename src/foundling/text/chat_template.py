@@ -1,0 +1,135 @@
+"""The chat template that a published model came with, in Jinja: conversations as its ids and a loss mask."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Final, Self
+
+from foundling.text.jinja_sandbox import render
+from foundling.text.prompts import ASSISTANT, TEMPLATES, USER, ChatTemplate, Message, Part, quoted
+from foundling.text.tokenizer import Tokenizer
+
+MODEL: Final = "model"  # the name in settings and chat.json
+# A template is rendered with a placeholder for each message, so that a message's text is never parsed with it
+_PLACEHOLDER = re.compile("\ue000(\\d+)\ue001")
+_QUESTION = Message(USER, "a")
+
+
+def find_template(name: str, tokenizer: Tokenizer) -> ChatTemplate:
+    """The template of this name; "model" is the one that came with the tokenizer."""
+    if name != MODEL:
+        return TEMPLATES[name]
+    if tokenizer.chat_template is None:
+        raise ValueError(
+            f"template={MODEL}: this model came without a chat template; choose one of {', '.join(TEMPLATES)}"
+        )
+    return JinjaTemplate(tokenizer.chat_template)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A special token, or text between special tokens.
+
+    `message` is set for the text of a response or of a masked message, and for the token that ends a response.
+    """
+
+    value: str | int
+    message: Message | None = None
+
+
+@dataclass(frozen=True)
+class JinjaTemplate(ChatTemplate):
+    """A template in Jinja. What it does with a message must not depend on the message's text."""
+
+    source: str
+
+    def parts(self, messages: Sequence[Message], tokenizer: Tokenizer) -> list[Part]:
+        return _encode(self._pieces(messages, tokenizer, add_generation_prompt=False), tokenizer)
+
+    def prompt(self, messages: Sequence[Message], tokenizer: Tokenizer) -> list[int]:
+        parts = _encode(self._pieces(messages, tokenizer, add_generation_prompt=True), tokenizer)
+        return [token for part in parts for token in part.ids]
+
+    def end(self, tokenizer: Tokenizer) -> int:
+        parts = self.parts([_QUESTION, Message(ASSISTANT, "a")], tokenizer)
+        return next(part.ids[0] for part in parts if part.kind == "end")
+
+    def jinja(self, tokenizer: Tokenizer) -> str:
+        return self.source
+
+    def with_system(self, text: str) -> Self:
+        message = "{'role': 'system', 'content': " + quoted(text) + "}"
+        head = "{% if messages[0]['role'] != 'system' %}{% set messages = [" + message + "] + messages %}{% endif %}"
+        return replace(self, source=head + self.source)
+
+    def _pieces(
+        self, messages: Sequence[Message], tokenizer: Tokenizer, *, add_generation_prompt: bool
+    ) -> list[_Piece]:
+        """The rendered conversation, taken apart at special tokens and at the borders of responses."""
+        first, *others = _PLACEHOLDER.split(self._render(messages, tokenizer, add_generation_prompt))
+        pieces = [_Piece(part) for part in tokenizer.split_specials(first)]
+        for number, after in zip(others[::2], others[1::2], strict=True):
+            message = messages[int(number)]
+            is_response, text = message.role == ASSISTANT, message.text.strip()
+            if is_response:
+                text = self._beyond_prompt(pieces, tokenizer) + text
+            pieces.append(_Piece(text, message if is_response or message.masked else None))
+            following = [_Piece(part) for part in tokenizer.split_specials(after)]
+            pieces += _with_end(following, message, tokenizer) if is_response else following
+        return pieces
+
+    def _render(self, messages: Sequence[Message], tokenizer: Tokenizer, add_generation_prompt: bool) -> str:
+        """The conversation as text, with a placeholder for each message that is not empty."""
+        contents = [f"\ue000{i}\ue001" if message.text.strip() else "" for i, message in enumerate(messages)]
+        rows = [{"role": message.role, "content": content} for message, content in zip(messages, contents, strict=True)]
+        flags = {"tools": None, "documents": None, "add_generation_prompt": add_generation_prompt}
+        return render(self.source, rows, **tokenizer.names, **flags)
+
+    def _beyond_prompt(self, pieces: list[_Piece], tokenizer: Tokenizer) -> str:
+        """Text in front of a response that prompts do not have, as Qwen3's empty thoughts: removed from the pieces."""
+        *_, last = self._pieces([_QUESTION], tokenizer, add_generation_prompt=True)
+        opening = last.value if isinstance(last.value, str) else ""
+        if not pieces or not isinstance(before := pieces[-1].value, str) or not before.startswith(opening):
+            return ""
+        pieces[-1] = replace(pieces[-1], value=opening)
+        return before[len(opening) :]
+
+
+def _with_end(following: list[_Piece], response: Message, tokenizer: Tokenizer) -> list[_Piece]:
+    """What follows a response, with the token that ends it marked; end-of-text if the template has no such token."""
+    values = [piece.value for piece in following]
+    at = 1 if values and isinstance(values[0], str) and values[0].isspace() else 0
+    if at < len(values) and isinstance(values[at], int):
+        return [*following[:at], _Piece(values[at], response), *following[at + 1 :]]
+    return [_Piece(tokenizer.end_of_text, response), *following]
+
+
+def _encode(pieces: Sequence[_Piece], tokenizer: Tokenizer) -> list[Part]:
+    parts: list[Part] = []
+    for is_text, group in groupby(pieces, key=lambda piece: isinstance(piece.value, str)):
+        if is_text:
+            parts += _encode_texts([(str(piece.value), piece.message) for piece in group], tokenizer, not parts)
+        else:
+            parts += [Part([int(p.value)], "end" if p.message else "template", p.message) for p in group]
+    return parts
+
+
+def _encode_texts(texts: Sequence[tuple[str, Message | None]], tokenizer: Tokenizer, at_start: bool) -> Iterator[Part]:
+    """Encode texts that follow each other, as one wherever no token crosses the border of a response."""
+    encode = tokenizer.encode if at_start else tokenizer.encode_inside
+    joined = [
+        ("".join(text for text, _ in group), message) for message, group in groupby(texts, key=lambda one: one[1])
+    ]
+    whole, done, text = encode("".join(text for text, _ in joined)), 0, ""
+    rows = []
+    for part, _ in joined:
+        text += part
+        ids = encode(text)
+        if whole[: len(ids)] != ids:
+            rows = [encode(joined[0][0]), *(tokenizer.encode_inside(part) for part, _ in joined[1:])]
+            break
+        rows.append(ids[done:])
+        done = len(ids)
+    for (_, message), ids in zip(joined, rows, strict=True):
+        yield Part(ids, "text" if message else "template", message)
