@@ -48,7 +48,7 @@ def main() -> None:
     assert theirs() == ours()
     rates = [(tokens_per_second(ours), tokens_per_second(theirs)) for _ in range(ROUNDS)]
     us, them = (median(rate) for rate in zip(*rates, strict=True))
-    print(f"foundling {us:.0f} tokens/s, transformers {them:.0f} tokens/s, ratio {them / us:.2f}; equal tokens")
+    print(f"tokens/s: foundling {us:.0f}, transformers {them:.0f}, ratio {them / us:.2f}; equal tokens")
 
 
 if __name__ == "__main__":

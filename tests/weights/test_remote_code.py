@@ -1,4 +1,4 @@
-"""transformers runs our own modelling file as we run the model: logits, tokens, gradients, with and without cache."""
+"""transformers runs our modelling files as we run the model: logits, tokens, gradients, with and without cache."""
 
 import ast
 import runpy
@@ -14,10 +14,12 @@ import torch
 from foundling.artifacts import read_json, write_json
 from foundling.model.config import GPTConfig
 from foundling.model.gpt import GPT
+from foundling.model.interface import CustomModel
 from foundling.model.loss import next_token_loss
 from foundling.text.prompts import TEMPLATES, Message, render_prompt
 from foundling.text.tokenizer import Tokenizer
 from foundling.weights import huggingface, huggingface_export
+from foundling.weights.huggingface_code import FILES
 from foundling.weights.huggingface_config import read_config
 
 transformers = pytest.importorskip("transformers")
@@ -243,7 +245,7 @@ def test_the_trainer_of_transformers_trains_saves_and_loads(
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     assert losses[-1] < losses[0] - 0.5
     saved = tmp_path / "training/checkpoint-6"
-    assert {"configuration_foundling.py", "modeling_foundling.py"} <= {file.name for file in saved.iterdir()}
+    assert {*FILES} <= {file.name for file in saved.iterdir()}
     again = transformers.AutoModelForCausalLM.from_pretrained(saved, trust_remote_code=True).eval()
     back = huggingface.load_model(saved, *read_config(saved, {}))
     with torch.inference_mode():
@@ -304,7 +306,7 @@ def test_a_text_may_exceed_the_context_unless_positions_are_learned(
     make: Callable[..., GPT], load: Callable[..., Any]
 ) -> None:
     assert load(make("nano"))(ids_of(1, 70)).logits.shape == (1, 70, 500)
-    with pytest.raises(ValueError, match="the model has positions for 64 tokens; pass a shorter text"):
+    with pytest.raises(ValueError, match="the model has 64 positions; pass a shorter text"):
         load(make("learned positions"))(ids_of(1, 70))
 
 
@@ -322,6 +324,7 @@ def test_half_precision_leaves_too(make: Callable[..., GPT], tokenizer: Tokenize
 
 def test_the_modelling_file_knows_every_field_and_imports_transformers_and_torch_alone() -> None:
     imported = set()
+    assert {file.name for file in CODE.glob("*_foundling.py")} == {*FILES}
     for file in CODE.glob("*_foundling.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Import):
@@ -348,13 +351,23 @@ def test_the_card_says_how_to_load_the_model_and_what_code_runs(
     for part in (
         "library_name: transformers\npipeline_tag: text-generation\n",
         'AutoModelForCausalLM.from_pretrained("THIS_FOLDER", trust_remote_code=True)',
-        "runs modeling_foundling.py of this folder",
+        "runs the Python files of this folder",
         "| max_steps | 7 |",
         "| val/loss | 4.2500 |",
     ):
         assert part in text
     with pytest.raises(ValueError, match=r"provenance\.json is malformed"):
         huggingface_export.export(tmp_path / "out", make("nano"), tokenizer, provenance={"config": ["a"]})
+
+
+def test_an_architecture_of_your_own_is_refused_with_the_way_out(
+    make: Callable[..., GPT], tokenizer: Tokenizer, tmp_path: Path
+) -> None:
+    network = make("nano")
+    model = CustomModel(network, network.config, "mine")
+    with pytest.raises(ValueError, match=r"model mine, an architecture of your own; .* write a modelling file for"):
+        huggingface_export.export(tmp_path / "out", model, tokenizer)
+    assert not (tmp_path / "out").exists()
 
 
 def test_exporting_imports_nothing_that_is_exported(

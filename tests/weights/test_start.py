@@ -47,6 +47,22 @@ def test_training_begins_from_published_weights(
     assert all(p.requires_grad and p.is_leaf and p.is_contiguous() for p in network.parameters())
 
 
+def test_training_goes_on_from_an_exported_default_model(
+    gpt_config: Callable[..., Any], tokenizer: Tokenizer, tmp_path: Path
+) -> None:
+    sizes = {"context": 96, "n_layer": 2, "n_embd": 64, "n_ffn": 128}
+    model = GPT(gpt_config("nano", tokenizer.vocab_size, **sizes))
+    huggingface_export.export(tmp_path / "nano", model, tokenizer)
+    config = gpt_config("nano", tokenizer.vocab_size, **sizes, dropout=0.1, init="gpt2")
+    network = start(str(tmp_path / "nano"), config, tokenizer, seed=1)
+    assert network.config == config
+    state = network.state_dict()
+    assert all(torch.equal(state[name], tensor) for name, tensor in model.state_dict().items())
+    config = gpt_config("nano", tokenizer.vocab_size, **sizes, lookup_heads=1)
+    with pytest.raises(ValueError, match=r"model\.lookup_heads=1 \(checkpoint: 2\)"):
+        start(str(tmp_path / "nano"), config, tokenizer, seed=1)
+
+
 def test_rotary_positions_may_be_asked_for_a_shorter_context(
     published: Path, make_model: Callable[[str], GPT], tokenizer: Tokenizer, shape: Callable[..., GPTConfig]
 ) -> None:

@@ -32,7 +32,7 @@ LLAMA = Architecture("llama", {**MODERN, "qk_norm": False})
 QWEN3 = Architecture("qwen3", {**MODERN, "qk_norm": True, "bias": False})
 QWEN2 = Architecture("qwen2", {**MODERN, "qk_norm": False, "bias": "qkv"})
 ARCHITECTURES = {architecture.name: architecture for architecture in (GPT2, LLAMA, QWEN3, QWEN2)}
-# every GPT, for transformers: exported with the file that computes it, weights/remote_code/modeling_foundling.py
+# every GPT, for transformers: exported with the files that compute it, weights/remote_code/
 FOUNDLING = Architecture("foundling", {})
 FREE_FIELDS = ("dropout", "init", "attention")  # not fixed by a checkpoint: how the model is computed and trained
 

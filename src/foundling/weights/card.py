@@ -19,8 +19,8 @@ TRAINING_SETTINGS = (
 )
 PIPELINES = {"AutoModelForCausalLM": "text-generation", "AutoModelForSequenceClassification": "text-classification"}
 CODE = """\
-transformers does not know this architecture. With `trust_remote_code=True` it runs {code} of this folder, so
-read that file first. transformers 5.24 or later is needed."""
+transformers does not know this architecture. With `trust_remote_code=True` it runs the Python files of this folder,
+so read them first: {code}. transformers 5.24 or later is needed."""
 LIMITS = """\
 The model imitates the texts that it was trained on. Its output may be wrong, and it shares the gaps and errors of
 its training data. It was evaluated only on the metrics above; evaluate it on texts of your own before you rely on
@@ -42,7 +42,7 @@ def card(config: Mapping[str, Any], parameters: int, provenance: Mapping[str, An
 
 
 def exported_card(
-    config: Mapping[str, Any], parameters: int, provenance: Mapping[str, Any], auto_class: str, code: str | None
+    config: Mapping[str, Any], parameters: int, provenance: Mapping[str, Any], auto_class: str, code: Sequence[str]
 ) -> str:
     """The card of an exported model.
 
@@ -51,13 +51,13 @@ def exported_card(
         parameters: their number.
         provenance: its provenance.json; without one, the card does not say how it was trained.
         auto_class: the class of transformers that loads it.
-        code: the file of the folder that transformers has to run, if it does not know the architecture.
+        code: the files of the folder that transformers has to run, if it does not know the architecture.
     """
     trust = ", trust_remote_code=True" if code else ""
     parts = [
         f"---\nlibrary_name: transformers\npipeline_tag: {PIPELINES[auto_class]}\ntags: [gpt, foundling]\n---",
         *_introduction(config, parameters, provenance),
-        CODE.format(code=code) if code else "",
+        CODE.format(code=", ".join(code)) if code else "",
         f"""```python
 from transformers import {auto_class}, AutoTokenizer, pipeline
 

@@ -1,7 +1,7 @@
 """Models that transformers does not know: their config.json, and the Python files that run them there.
 
-The config.json has the fields of GPTConfig under our names, and `auto_map`, by which transformers finds its classes in
-the files of remote_code/ if the user passes `trust_remote_code=True`. Nothing here imports those files.
+The config.json has the fields of GPTConfig under our names, and `auto_map`, by which transformers finds its
+classes in the files of remote_code/ if the user passes `trust_remote_code=True`. Nothing here imports them.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from foundling.model.config import GPTConfig
 from foundling.validation import build
 from foundling.weights.architectures import FOUNDLING
 
-CONFIGURATION, MODELING = "configuration_foundling.py", "modeling_foundling.py"
+FILES = ("configuration_foundling.py", "layers_foundling.py", "modeling_foundling.py")
 CLASSES = {
     "AutoConfig": "configuration_foundling.FoundlingConfig",
     "AutoModel": "modeling_foundling.FoundlingModel",
@@ -27,7 +27,7 @@ OTHERS = ("keep", "initializer_range", "use_cache")
 
 def write_code(folder: Path) -> None:
     """Copy the Python files into an exported folder."""
-    for name in (CONFIGURATION, MODELING):
+    for name in FILES:
         text = files("foundling.weights").joinpath("remote_code", name).read_text(encoding="utf-8")
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
 
@@ -50,10 +50,11 @@ def read_config(path: Path, values: Mapping[str, Any], ignored: set[str], free: 
     ValueError for fields of neither GPTConfig nor transformers (`ignored`).
     """
     names = {field.name for field in fields(GPTConfig)}
-    if unknown := sorted(name for name in values.keys() - names - ignored - {*OTHERS} if not name.startswith("_")):
+    others = values.keys() - names - ignored - {*OTHERS}
+    if unknown := sorted(name for name in others if not name.startswith("_")):
         raise ValueError(
-            f"{path} has unknown fields: {', '.join(unknown)}; it was written by another version of Foundling, so "
-            "use that one"
+            f"{path} has unknown fields: {', '.join(unknown)}; it was written by another version of Foundling, "
+            "so use that one"
         )
     shape = {name: values[name] for name in values if name in names}
     try:

@@ -1,4 +1,4 @@
-"""Export of a GPT or a classifier as a folder that transformers loads by its Auto classes, without our package."""
+"""Export of a GPT or a classifier as a folder that transformers loads by its Auto classes, without Foundling."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -139,7 +139,7 @@ def _write(folder: Path, exported: _Export, precision: str) -> None:
 def _write_card(
     folder: Path, exported: _Export, config: dict[str, Any], parameters: int, provenance: Mapping[str, Any]
 ) -> None:
-    code = huggingface_code.MODELING if exported.architecture is FOUNDLING else None
+    code = huggingface_code.FILES if exported.architecture is FOUNDLING else ()
     try:
         text = exported_card(config, parameters, provenance, exported.auto_class, code)
     except (AttributeError, TypeError, KeyError, ValueError) as error:

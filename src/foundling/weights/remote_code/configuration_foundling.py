@@ -32,7 +32,7 @@ class FoundlingConfig(PreTrainedConfig):
     n_ffn: int = 512  # hidden width of the feed-forward network
     position: str = "rotary"  # or "learned", "sinusoidal"
     rope_theta: float = 10000.0
-    rope_scaling: dict | None = None  # how rotary positions were stretched to a longer context: linear, llama3, yarn
+    rope_scaling: dict | None = None  # how positions were stretched to a longer context: linear, llama3, yarn
     rope_skip: int = 0  # every n-th block attends without positions; 0: none
     norm: str = "rmsnorm"  # or "layernorm"
     norm_eps: float = 1e-6
@@ -55,12 +55,12 @@ class FoundlingConfig(PreTrainedConfig):
 
     @property
     def layer_types(self) -> list[str]:
-        """What transformers' caches store for each layer: keys and values, and "hybrid": convolution states too."""
+        """What transformers' caches store for each layer: keys and values, and in "hybrid" convolution states."""
         return ["hybrid" if self.convolution else "full_attention"] * self.n_layer
 
     @property
     def number_of_conv_states(self) -> int:
-        """How many convolution states "hybrid" layers have: of the short convolution and of the lookup heads."""
+        """How many convolution states a layer has: of the short convolution and of the lookup heads."""
         return 2 if self.lookup_heads else 1
 
 

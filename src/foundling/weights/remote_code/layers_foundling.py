@@ -1,0 +1,254 @@
+"""The parts of a GPT that was trained with Foundling: convolutions, positions, attention, MLP, and the block.
+
+Shapes: B batch, T new tokens, S all tokens (T plus those in the cache), C width, H query heads, G key/value
+heads (H is a multiple of G), D head size, L lookup heads.
+
+Rows may be padded, and several texts may be packed into a row. A token's position counts from 0 within its
+text, so the convolutions, which read the previous tokens, know by it which of them belong to the text.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import Cache
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from .configuration_foundling import FoundlingConfig
+
+Rotary = tuple[Tensor, Tensor]  # cosines and sines of positions, (B, 1, T, D) each
+CONVOLUTION, LOOKUP = 0, 1  # the numbers of a layer's convolution states in the cache
+
+
+def make_norm(config: FoundlingConfig) -> nn.Module:
+    """LayerNorm, or RMSNorm, which omits mean and bias."""
+    if config.norm == "layernorm":
+        return nn.LayerNorm(config.n_embd, eps=config.norm_eps, bias=config.bias is True)
+    return nn.RMSNorm(config.n_embd, eps=config.norm_eps)
+
+
+class ShortConvolution(nn.Module):
+    """A causal depthwise convolution with a residual: x[t] + Σₖ wₖ ⊙ x[t-k] for k = 1 … reach."""
+
+    def __init__(self, width: int, reach: int, layer: int, state: int) -> None:
+        super().__init__()
+        self.layer, self.state = layer, state  # where the cache holds the last inputs
+        self.weight = nn.Parameter(torch.zeros(reach, width))
+
+    def forward(self, x: Tensor, positions: Tensor, cache: Cache | None) -> Tensor:
+        """Convolve x (B, T, C) over time; a token at position p reads at most p tokens."""
+        reach, t = self.weight.size(0), x.size(1)
+        padded = self._with_previous(x, cache)  # (B, reach + T, C)
+        for k in range(1, reach + 1):
+            previous = padded[:, reach - k : reach - k + t]  # (B, T, C), shifted by k
+            previous = previous.masked_fill((positions < k).unsqueeze(-1), 0.0)
+            x = torch.addcmul(x, previous, self.weight[k - 1])  # (B, T, C)
+        return x
+
+    def _with_previous(self, x: Tensor, cache: Cache | None) -> Tensor:
+        """The `reach` inputs before x (B, T, C), from the cache or zeros, and x: (B, reach + T, C)."""
+        reach, t = self.weight.size(0), x.size(1)
+        if cache is None:
+            return F.pad(x, (0, 0, reach, 0))
+        inputs = x.transpose(1, 2)  # (B, C, T), as transformers stores them
+        inputs = cache.update_conv_state(inputs, self.layer, state_idx=self.state, conv_kernel_size=reach)
+        inputs = F.pad(inputs, (reach + t, 0))[..., -(reach + t) :]  # (B, C, reach + T)
+        return inputs.transpose(1, 2)
+
+
+class LookupBlend(ShortConvolution):
+    """The blend over time of the queries and keys of the first L heads, the lookup heads.
+
+    They find where the last tokens occurred before, and read what followed, as induction heads do. Queries
+    blend in the `reach` positions before their own; keys are blends of the `reach` positions before alone, so
+    that a key stands for the tokens that precede its value. Lookup heads have no positions.
+    """
+
+    def __init__(self, config: FoundlingConfig, layer: int) -> None:
+        self.width = config.lookup_heads * config.head_dim  # L·D
+        super().__init__(2 * self.width, config.convolution, layer, LOOKUP)
+
+    def blend(self, q: Tensor, k: Tensor, positions: Tensor, cache: Cache | None) -> tuple[Tensor, Tensor]:
+        """Blend the first L·D channels of queries (B, T, H·D) and keys (B, T, G·D)."""
+        lookup_q, other_q = q.tensor_split([self.width], dim=-1)
+        lookup_k, other_k = k.tensor_split([self.width], dim=-1)
+        blended = self(torch.cat((lookup_q, lookup_k), dim=-1), positions, cache)  # (B, T, 2L·D)
+        blended_q, blended_k = blended.chunk(2, dim=-1)
+        return torch.cat((blended_q, other_q), dim=-1), torch.cat((blended_k - lookup_k, other_k), dim=-1)
+
+
+def frequencies(width: int, theta: float, device: torch.device) -> Tensor:
+    """theta^(-2i/width), (width/2,), in float64 where the device has it, so that far positions stay exact."""
+    dtype = torch.float32 if device.type == "mps" else torch.float64
+    return theta ** -(torch.arange(0, width, 2, dtype=dtype, device=device) / width)
+
+
+def angles(positions: Tensor, frequency: Tensor) -> Tensor:
+    """position · frequency, (B, T, width/2)."""
+    return (positions.unsqueeze(-1).to(frequency.dtype) * frequency).float()
+
+
+def sinusoids(positions: Tensor, width: int) -> Tensor:
+    """Fixed position vectors (B, T, C): sines in even, cosines in odd channels."""
+    angle = angles(positions, frequencies(width, 10_000.0, positions.device))  # (B, T, C/2)
+    return torch.stack((angle.sin(), angle.cos()), dim=-1).flatten(-2)  # (B, T, C)
+
+
+def rotary_tables(positions: Tensor, config: FoundlingConfig, dtype: torch.dtype) -> Rotary:
+    """Cosines and sines of rotary positions, with Llama's layout of the halves."""
+    frequency, sharpness = frequencies(config.head_dim, config.rope_theta, positions.device), 1.0
+    if config.rope_scaling is not None:
+        frequency, sharpness = stretched(frequency, config.rope_theta, config.rope_scaling)
+    angle = angles(positions, frequency).repeat(1, 1, 2).unsqueeze(1)  # (B, 1, T, D)
+    return (angle.cos() * sharpness).to(dtype), (angle.sin() * sharpness).to(dtype)
+
+
+def stretched(frequency: Tensor, theta: float, scaling: dict) -> tuple[Tensor, float]:
+    """The frequencies (D/2,) of a model whose context was stretched, and what multiplies cosines and sines.
+
+    linear divides all by a factor; llama3 and yarn keep high frequencies, divide low ones, and blend between.
+    """
+    if scaling["kind"] == "linear":
+        return frequency / scaling["factor"], 1.0
+    count, context, sharpness = frequency.size(0), scaling["original_context"], 1.0
+    if scaling["kind"] == "llama3":  # the ramp is over the rotations within the original context
+        low, high = scaling["low_freq_factor"], scaling["high_freq_factor"]
+        kept = (context * frequency / (2 * math.pi) - low) / (high - low)  # (D/2,)
+    else:  # yarn's is over channels
+        rotations = scaling["beta_fast"], scaling["beta_slow"]
+        first, last = (count * math.log(context / (2 * math.pi * n)) / math.log(theta) for n in rotations)
+        if scaling["truncate"]:
+            first, last = math.floor(first), math.ceil(last)
+        first, last = max(first, 0), min(last, 2 * count - 1)
+        last = first + 0.001 if first == last else last
+        channel = torch.arange(count, dtype=frequency.dtype, device=frequency.device)
+        kept = 1 - (channel - first) / (last - first)  # (D/2,)
+        sharpness = scaling["attention_factor"] or 0.1 * math.log(scaling["factor"]) + 1
+    kept = kept.clamp(0, 1)
+    return kept * frequency + (1 - kept) * frequency / scaling["factor"], sharpness
+
+
+def rotate(x: Tensor, rotary: Rotary) -> Tensor:
+    """Rotate x (B, H, T, D) by the angles of its positions; scores see distances only."""
+    cos, sin = rotary
+    left, right = x.chunk(2, dim=-1)
+    return x * cos + torch.cat((-right, left), dim=-1) * sin
+
+
+def eager_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float,
+    dropout: float = 0.0,
+    **kwargs,
+) -> tuple[Tensor, Tensor]:
+    """softmax(Q Kᵀ · scaling) V (B, T, H, D), and the weights (B, H, T, S)."""
+    groups = query.size(1) // key.size(1)
+    key = key.repeat_interleave(groups, dim=1)  # (B, H, S, D)
+    value = value.repeat_interleave(groups, dim=1)
+    scores = query @ key.transpose(-2, -1) * scaling  # (B, H, T, S)
+    if attention_mask is not None:
+        scores = scores + attention_mask
+    weights = scores.softmax(dim=-1, dtype=torch.float32).to(query.dtype)
+    weights = F.dropout(weights, dropout, module.training)
+    return (weights @ value).transpose(1, 2), weights
+
+
+class Attention(nn.Module):
+    """Multi-head attention with grouped key/value heads; its first heads may be lookup heads."""
+
+    def __init__(self, config: FoundlingConfig, layer: int) -> None:
+        super().__init__()
+        self.config, self.layer = config, layer
+        heads = (config.n_head, config.n_kv_head, config.n_kv_head)  # of queries, keys, values
+        self.widths = [count * config.head_dim for count in heads]
+        self.qkv = nn.Linear(config.n_embd, sum(self.widths), bias=bool(config.bias))
+        self.out = nn.Linear(self.widths[0], config.n_embd, bias=config.bias is True)
+        self.blend = LookupBlend(config, layer) if config.lookup_heads else None
+        self.q_norm = nn.RMSNorm(config.head_dim, eps=config.norm_eps) if config.qk_norm else nn.Identity()
+        self.k_norm = nn.RMSNorm(config.head_dim, eps=config.norm_eps) if config.qk_norm else nn.Identity()
+        self.is_causal = True  # this and the next are read by transformers' attention functions
+        self.num_key_value_groups = config.n_head // config.n_kv_head
+
+    def forward(
+        self,
+        x: Tensor,
+        positions: Tensor,
+        rotary: Rotary | None = None,
+        attention_mask: Tensor | None = None,
+        cache: Cache | None = None,
+        **kwargs,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Attend from x (B, T, C) to all tokens; returns (B, T, C) and, of eager attention, the weights."""
+        q, k, v = self.qkv(x).split(self.widths, dim=-1)  # (B, T, H·D), (B, T, G·D), (B, T, G·D)
+        if self.blend is not None:
+            q, k = self.blend.blend(q, k, positions, cache)
+        q, k = self.q_norm(self._split_heads(q)), self.k_norm(self._split_heads(k))
+        v = self._split_heads(v)
+        if rotary is not None:
+            q, k = self._rotate(q, rotary), self._rotate(k, rotary)
+        if cache is not None:
+            k, v = cache.update(k, v, self.layer)  # (B, G, S, D) each
+        config = self.config
+        attend: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(config._attn_implementation, eager_attention)
+        options = {"dropout": config.dropout if self.training else 0.0, "scaling": config.head_dim**-0.5, **kwargs}
+        y, weights = attend(self, q, k, v, attention_mask, **options)  # (B, T, H, D)
+        return self.out(y.flatten(2)), weights  # (B, T, H·D) -> (B, T, C)
+
+    def _split_heads(self, x: Tensor) -> Tensor:
+        """(B, T, heads · D) to (B, heads, T, D)."""
+        return x.unflatten(-1, (-1, self.config.head_dim)).transpose(1, 2)
+
+    def _rotate(self, x: Tensor, rotary: Rotary) -> Tensor:
+        """Apply rotary positions to x (B, heads, T, D), except to the lookup heads'."""
+        lookup, others = x.tensor_split([self.config.lookup_heads], dim=1)
+        return torch.cat((lookup, rotate(others, rotary)), dim=1)
+
+
+class MLP(nn.Module):
+    """The position-wise feed-forward network: (B, T, C) -> (B, T, C)."""
+
+    def __init__(self, config: FoundlingConfig) -> None:
+        super().__init__()
+        self.kind = config.mlp
+        width, hidden, bias = config.n_embd, config.n_ffn, config.bias is True
+        self.up = nn.Linear(width, hidden, bias=bias)
+        self.gate = nn.Linear(width, hidden, bias=bias) if config.mlp == "swiglu" else None
+        self.out = nn.Linear(hidden, width, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform each position of x (B, T, C) independently."""
+        if self.gate is not None:
+            return self.out(F.silu(self.gate(x)) * self.up(x))
+        h = self.up(x)  # (B, T, hidden)
+        if self.kind == "gelu":
+            return self.out(F.gelu(h, approximate="tanh"))
+        return self.out(F.relu(h).square() if self.kind == "relu2" else F.relu(h))
+
+
+class FoundlingBlock(GradientCheckpointingLayer):
+    """A short convolution, attention, and a feed-forward network, each added to its input (pre-norm)."""
+
+    def __init__(self, config: FoundlingConfig, layer: int) -> None:
+        super().__init__()
+        width, reach = config.n_embd, config.convolution
+        self.convolution = ShortConvolution(width, reach, layer, CONVOLUTION) if reach else None
+        self.attention_norm = make_norm(config)
+        self.attention = Attention(config, layer)
+        self.mlp_norm = make_norm(config)
+        self.mlp = MLP(config)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, positions: Tensor, cache: Cache | None = None, **kwargs) -> Tensor:
+        """Transform x (B, T, C); the other arguments are those of `Attention.forward`."""
+        if self.convolution is not None:
+            x = self.convolution(x, positions, cache)
+        attended, _ = self.attention(self.attention_norm(x), positions, cache=cache, **kwargs)
+        x = x + self.dropout(attended)
+        return x + self.dropout(self.mlp(self.mlp_norm(x)))
