@@ -25,7 +25,19 @@ STAGES = (
     *("compose", "fetch", "weights", "train_tokenizer", "tokenize"),
     *("pretrain", "classify", "instruct", "train_translator", "evaluate", "report"),
 )
-USES = ("generate", "predict", "chat", "translate", "seeds", "export", "plan", "verify", "rebuild", "clean")
+USES = (
+    "generate",
+    "predict",
+    "chat",
+    "translate",
+    "seeds",
+    "import_model",
+    "export",
+    "plan",
+    "verify",
+    "rebuild",
+    "clean",
+)
 COMMANDS = {**dict.fromkeys(STAGES, "stages"), **dict.fromkeys(USES, "commands")}  # by name, the package
 
 # the commands that compute on the device of `runtime`

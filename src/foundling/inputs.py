@@ -7,6 +7,7 @@ from pathlib import Path
 
 from foundling.artifacts import read_json
 from foundling.data.lineage import require, require_base
+from foundling.data.pretrained import weights_at
 from foundling.settings import Job, Settings
 from foundling.weights.card import KINDS, kind_of
 
@@ -64,6 +65,8 @@ def check(command: str, job: Job) -> None:
         _require_start(job.settings.pretrain.init_from)
     if command in ("classify", "instruct", "evaluate"):
         require_base(BASE, job.recipe)
+    if command == "import_model" and (source := job.settings.import_model.source):
+        weights_at(source, None, None)
     if command in MODELS:
         require_model(getattr(job.settings, command).model, MODELS[command])
 

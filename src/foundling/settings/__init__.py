@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 Recipe: TypeAlias = dict[str, JsonValue]  # what a result depends on, section by section, as it is hashed and recorded
 # sections that say how a run is carried out or what is done with its result, not what comes out of it
 UNHASHED = (
-    *("runtime", "fetch", "hardware"),
-    *("generate", "predict", "chat", "translate", "seeds", "export", "plan", "verify", "rebuild", "clean"),
+    *("runtime", "fetch", "hardware", "generate", "predict", "chat", "translate"),
+    *("seeds", "import_model", "export", "plan", "verify", "rebuild", "clean"),
 )
 
 
@@ -43,6 +43,7 @@ class Settings:
     chat: runtime.Chat
     translate: runtime.Translate
     seeds: runtime.Seeds
+    import_model: runtime.ImportModel
     export: runtime.Export
     plan: runtime.Plan
     hardware: runtime.Hardware

@@ -8,6 +8,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic.dataclasses import dataclass
 
 from foundling.settings.datasets import Benchmarks
+from foundling.settings.texts import Name
 from foundling.settings.training import BeamSearch, Continuation
 from foundling.settings.types import NonNegative, Positive, PositiveNumber, Seed
 from foundling.validation import STRICT
@@ -127,6 +128,18 @@ class Export:
     precision: str
     template: Literal["auto", "none", "alpaca", "phi3", "chatml", "model"]
     to: str | None
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class ImportModel:
+    """foundling import_model."""
+
+    source: str | None
+    member: str | None
+    revision: str | None
+    context: Positive | None
+    to: str
+    experiment: Name | None
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)

@@ -73,7 +73,8 @@ pipe = pipeline("{PIPELINES[auto_class]}", model=model, tokenizer=tokenizer)
 
 def _introduction(config: Mapping[str, Any], parameters: int, provenance: Mapping[str, Any]) -> list[str]:
     title, _, _ = KINDS[kind_of(config, provenance)]
-    return [f"# {title}, trained with Foundling", _what(config, parameters)]
+    how = "imported by" if provenance.get("imported") else "trained with"
+    return [f"# {title}, {how} Foundling", _what(config, parameters)]
 
 
 def _record(config: Mapping[str, Any], provenance: Mapping[str, Any]) -> list[str]:
@@ -81,10 +82,12 @@ def _record(config: Mapping[str, Any], provenance: Mapping[str, Any]) -> list[st
     _, section, _ = KINDS[kind_of(config, provenance)]
     recipe = provenance.get("config", {})
     inputs = {**(provenance.get("parent") or {}), **provenance.get("inputs", {})}
+    imported = provenance.get("imported") or {}
     return [
         _rows("Evaluation", ("measure", "value"), _formatted(provenance.get("metrics") or {})),
         _rows("Training data", ("stage", "data", "sources"), _datasets(recipe, section)),
-        _rows("Training", ("setting", "value"), _training(recipe.get(section, {}))),
+        _rows("Training", ("setting", "value"), [] if imported else _training(recipe.get(section, {}))),
+        _rows("Published weights", ("file", "sha256"), imported.items()),
         _rows("Inputs", ("input", "sha256"), inputs.items()),
         _rows("Software", ("package", "version"), provenance.get("versions", {}).items()),
         f"## Limitations\n\n{LIMITS}",
@@ -116,7 +119,8 @@ def _what(config: Mapping[str, Any], parameters: int) -> str:
 
 def _datasets(recipe: Mapping[str, Any], section: str) -> list[tuple[str, str, str]]:
     """(stage, name, sources) of the base's corpus and of the dataset for fine-tuning, where there are any."""
-    datasets = [("pretrain", recipe.get("corpus"))] if section != "train_translator" else []
+    is_imported = recipe.get("pretrain", {}).get("max_steps") == 0  # weights that others trained, as they came
+    datasets = [] if is_imported or section == "train_translator" else [("pretrain", recipe.get("corpus"))]
     if section != "pretrain":
         datasets.append((section, recipe.get(section, {}).get("dataset")))
     rows = []

@@ -88,7 +88,7 @@ def _data_files(meta: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _tokenizer_links(model: Path, parents: Mapping[Path, str], values: Mapping[str, Any]) -> Iterator[Link]:
     """The model's tokenizer must be its parent's, or the one that its data was tokenized with."""
     own = model / TOKENIZER
-    others = [parent / TOKENIZER for parent in parents]
+    others = [parent / TOKENIZER for parent in parents if not parent.is_file()]  # a published file has its own
     others += [Path(path) for path in values.get("inputs", {}) if Path(path).name == TOKENIZER]
     for other in others:
         try:
