@@ -101,6 +101,8 @@ def test_logits_and_greedy_tokens_are_ours_with_and_without_cache(
     peer, ids = load(model), ids_of(2)
     with torch.inference_mode():
         assert (peer(ids).logits - model(ids)).abs().max() < 1e-4
+        padded = peer(PADDED, attention_mask=MASK).logits[0, -3:]
+        assert (padded - model(torch.tensor(PROMPTS[:1]))[0]).abs().max() < 1e-4
     ours = [greedy(model, prompt, 32) for prompt in PROMPTS]
     for use_cache in (True, False):
         alone = peer.generate(torch.tensor(PROMPTS[:1]), do_sample=False, max_new_tokens=32, use_cache=use_cache)

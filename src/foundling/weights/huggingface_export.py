@@ -89,6 +89,8 @@ def export_classifier(
 def _known_classifier(model: Classifier, tokenizer: Tokenizer) -> _Export | None:
     """The classifier as a class of transformers; None if there is none that computes the same."""
     architecture, config, state = known_or_with_code(model.trunk)
+    if architecture is FOUNDLING:
+        return None
     padding = tokenizer.vocab_size
     if padding == config.vocab_size:
         rows = state["token_embedding.weight"]
@@ -96,7 +98,7 @@ def _known_classifier(model: Classifier, tokenizer: Tokenizer) -> _Export | None
         config = replace(config, vocab_size=padding + 1)
     config = replace(config, tied=True)  # a classifier has no language-modelling head
     state.pop("output.weight", None)
-    if architecture is FOUNDLING or not _fold_bias(model, state):
+    if not _fold_bias(model, state):
         return None
     values = _labels(model, tokenizer) | {"pad_token_id": padding}
     head = {SCORE: model.head.weight.detach()}
