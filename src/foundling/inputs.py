@@ -13,7 +13,8 @@ from foundling.weights.card import KINDS, kind_of
 
 BASE, TOKENS = Path("models/base"), Path("data/tokens")
 MADE_BY = {"base": "pretrain", "assistant": "instruct", "classifier": "classify", "translator": "train_translator"}
-WEIGHTS, CHAT = "model.safetensors", "chat.json"
+WEIGHTS = "model.safetensors"
+CHATS = ("chat.json", "tokenizer/chat_template.jinja")  # what makes a model an assistant: tuned here, or published
 CORPUS = {"data/raw/corpus/meta.json": "fetch@corpus"}
 TOKENIZER = {"data/tokenizer/tokenizer.json": "train_tokenizer"}
 TOKENS_META = {"data/tokens/meta.json": "tokenize"}
@@ -80,7 +81,8 @@ def require_model(name: str, kinds: tuple[str, ...]) -> None:
     for file in ("config.json", WEIGHTS):
         if not (folder / file).is_file():
             raise ValueError(f"{name} is not a model folder: {folder / file} is missing; set model=… to one")
-    kind = kind_of(read_json(folder / "config.json"), {"files": [CHAT] if (folder / CHAT).is_file() else []})
+    is_assistant = any((folder / name).is_file() for name in CHATS)
+    kind = kind_of(read_json(folder / "config.json"), {"files": ["chat.json"] if is_assistant else []})
     if kind not in kinds:
         use = KINDS[kind][2].partition(" ")[0]
         wanted = " or ".join(f"{'an' if one[0] in 'aeiou' else 'a'} {one} model" for one in kinds)

@@ -11,17 +11,22 @@ from typing import Any
 import pytest
 import torch
 
+from foundling.artifacts import write_json
 from foundling.commands import chat
 from foundling.config import compose
 from foundling.generation.assistant import Assistant
 from foundling.generation.sampling import GREEDY
+from foundling.inputs import require_model
 from foundling.model.gpt import GPT
 from foundling.settings import Job
+from foundling.text.chat_template import JinjaTemplate
+from foundling.text.library_tokenizer import LibraryTokenizer
 from foundling.text.prompts import TEMPLATES
-from foundling.text.tiktoken_tokenizer import GPT2_PATTERN, TiktokenTokenizer
-from foundling.text.tokenizer import END_OF_TEXT
+from foundling.text.tiktoken_tokenizer import GPT2_PATTERN, TiktokenTokenizer, train_bpe
+from foundling.text.tokenizer import END_OF_TEXT, Tokenizer
 from foundling.weights import folder
 from foundling.weights.chat import chat_files, read_chat
+from foundling.weights.huggingface_tokenizer import to_library
 
 TOKENIZER = TiktokenTokenizer({bytes([i]): i for i in range(256)}, GPT2_PATTERN)
 
@@ -129,3 +134,27 @@ def test_the_command_itself_answers_a_pipe(model: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("(the system message: Be kind.)\n")
+
+
+def test_a_base_that_came_with_a_chat_template_is_talked_to_in_it(
+    tmp_path: Path, gpt_config: Callable[..., Any]
+) -> None:
+    trained = to_library(train_bpe(["a cat"], 260, [END_OF_TEXT, "<|im_start|>", "<|im_end|>"]))
+    published = TEMPLATES["chatml"].jinja(TOKENIZER).replace(END_OF_TEXT, "<|im_end|>")
+    base = LibraryTokenizer(trained.to_str(), {"eos_token": "<|im_end|>"}, published)
+    folder.save(tmp_path / "base", GPT(gpt_config("micro", base.vocab_size)), base, {"config": {}})
+    require_model(str(tmp_path / "base"), ("assistant",))
+    template, system = read_chat(tmp_path / "base", Tokenizer.load(tmp_path / "base/tokenizer"))
+    assert isinstance(template, JinjaTemplate)
+    assert (base.special_name(template.end(base)), system) == ("<|im_end|>", None)
+    tuned = chat_files("model", "Be kind.", base)
+    write_json(tmp_path / "base/chat.json", tuned["chat.json"])
+    assert tuned["chat.json"] == {
+        "template": "model",
+        "chat_template": published,
+        "system": "Be kind.",
+        "end": "<|im_end|>",
+    }
+    assert read_chat(tmp_path / "base", base) == (template, "Be kind.")
+    with pytest.raises(ValueError, match="came without a chat template"):
+        read_chat(tmp_path / "base", TOKENIZER)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from foundling.text.gguf_fields import to_gguf
 from foundling.text.gguf_tokenizer import from_gguf
 from foundling.text.library_tokenizer import LibraryTokenizer
 
@@ -67,6 +68,41 @@ def test_special_tokens_have_the_same_ids_and_roles(
     assert ours.special_ids == original.special_ids
     assert ours.names == original.names
     assert (ours.prefix, ours.end_of_text) == (original.prefix, original.end_of_text)
+
+
+@pytest.mark.parametrize("kind", [*PRE, "llama"])
+@FUZZ
+@given(text=TEXTS)
+def test_a_published_tokenizer_is_written_as_it_was(
+    text: str, kind: str, again: dict[str, tuple[LibraryTokenizer, LibraryTokenizer]]
+) -> None:
+    read, original = again[kind]
+    assert read.encode(text) == original.encode(text)
+
+
+@pytest.fixture(scope="module")
+def again(
+    pairs: dict[str, tuple[LibraryTokenizer, LibraryTokenizer]],
+) -> dict[str, tuple[LibraryTokenizer, LibraryTokenizer]]:
+    """Published tokenizers, written to GGUF with three spare ids and read again."""
+    made = {}
+    for kind, (_, original) in pairs.items():
+        size = original.vocab_size
+        made[kind] = from_gguf(to_gguf(original, size + 3)), original
+        assert made[kind][0].vocab_size == size + 3
+        assert made[kind][0].special_ids == original.special_ids
+        assert (made[kind][0].names, made[kind][0].prefix) == (original.names, original.prefix)
+    return made
+
+
+def test_what_llama_cpp_lacks_is_refused(libraries: dict[str, Any]) -> None:
+    unigram = LibraryTokenizer(libraries["unigram"].to_str(), NAMES["unigram"])
+    with pytest.raises(ValueError, match="GGUF supports BPE, and this tokenizer is Unigram; use format=huggingface"):
+        to_gguf(unigram, 300)
+    values = json.loads(libraries["gpt2"].to_str())
+    values["pre_tokenizer"] = {"type": "Whitespace"}
+    with pytest.raises(ValueError, match=r"no pre-tokenizer .* cuts texts by Whitespace"):
+        to_gguf(LibraryTokenizer(json.dumps(values), {"eos_token": SPECIALS[0]}), 503)
 
 
 def without(values: dict[str, Any], key: str) -> dict[str, Any]:

@@ -8,10 +8,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from foundling.model.gpt import GPT
+from foundling.text.chat_template import find_template
+from foundling.text.gguf_tokenizer import from_gguf
+from foundling.text.library_tokenizer import LibraryTokenizer
 from foundling.text.prompts import TEMPLATES, Message, render_prompt
 from foundling.text.tiktoken_tokenizer import characters
-from foundling.text.tokenizer import Tokenizer
+from foundling.text.tokenizer import END_OF_TEXT, Tokenizer
 from foundling.weights import gguf
+from foundling.weights.gguf_file import read_gguf
+from foundling.weights.huggingface_tokenizer import to_library
 
 pytest.importorskip("xllamacpp")
 SHAPES = ("gpt2", "gpt2_without_bias", "gpt2_with_sinusoids", "llama", "llama_with_bias", "qwen2", "qwen3")
@@ -147,3 +152,17 @@ def test_what_llama_cpp_cannot_do_is_refused(
     with pytest.raises(ValueError, match=r"model\.convolution=3"):
         gguf.export(tmp_path / "out", GPT(gpt_config("micro")), characters(["abc"]))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_published_tokenizer_and_its_template_go_along(
+    make_model: Callable[[str], GPT], tokenizer: Tokenizer, tmp_path: Path, opened: Callable[..., Any]
+) -> None:
+    source = TEMPLATES["chatml"].jinja(tokenizer).replace(END_OF_TEXT, "<|user|>")
+    published = LibraryTokenizer(to_library(tokenizer).to_str(), {"eos_token": END_OF_TEXT}, source)
+    peer = opened(tmp_path / "out", make_model("llama"), published, find_template("model", published))
+    for text in HARD:
+        assert peer.encode(f"a {text}b") == published.encode(f"a {text}b")
+    metadata = read_gguf(next((tmp_path / "out").glob("*.gguf"))).metadata
+    again = from_gguf(metadata)
+    assert (again.special_ids, again.names, again.chat_template) == (published.special_ids, published.names, source)
+    assert 'PARAMETER stop "<|user|>"' in (tmp_path / "out/Modelfile").read_text()

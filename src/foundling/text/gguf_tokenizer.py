@@ -2,79 +2,21 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from foundling.text.library_tokenizer import LARGEST_TEMPLATE, LibraryTokenizer
+from foundling.text.pre_tokenizers import BYTE_LEVEL, PRE_TOKENIZERS
 from foundling.text.sentencepiece import NORMAL, Piece, added_pieces, bpe_json
 from foundling.text.tokenizer_json import tokenizer_json, with_prefix
 
-# Words by regular expression, as the published tokenizer.json files have them
-_LLAMA3 = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
-    r"|\s+(?!\S)|\s+"
-)
-_QWEN2 = _LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
-_UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
-_WORD, _CAPITALS = rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+", rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*"
-_SPACES = r" ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-_ENDING = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
-_TEKKEN = rf"{_WORD}|{_CAPITALS}|\p{{N}}|{_SPACES}"
-_GPT4O = rf"{_WORD}{_ENDING}|{_CAPITALS}{_ENDING}|\p{{N}}{{1,3}}|{_SPACES}"
-
-_BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
-_BYTES_ALONE = _BYTE_LEVEL | {"use_regex": False}
-
-
-def _split(pattern: str) -> list[dict[str, Any]]:
-    return [{"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}, _BYTES_ALONE]
-
-
-@dataclass(frozen=True)
-class PreTokenizer:
-    """How a kind of byte-level BPE cuts texts into words, and what llama.cpp implies with its name."""
-
-    steps: list[dict[str, Any]]
-    ignore_merges: bool = False  # a word that is a token is that token
-    adds_bos: bool = False  # unless the file says otherwise
-    normalizer: str | None = None
-
-
-_GPT2 = PreTokenizer([_BYTE_LEVEL])
-_DIGITS = PreTokenizer([{"type": "Digits", "individual_digits": True}, _BYTE_LEVEL])
-_LLAMA_BPE = PreTokenizer(_split(_LLAMA3), ignore_merges=True, adds_bos=True)
-# by the value of tokenizer.ggml.pre (llama-vocab.cpp)
-PRE_TOKENIZERS: Final = {
-    "gpt-2": _GPT2,
-    "olmo": _GPT2,
-    "mpt": _GPT2,
-    "smollm": _DIGITS,
-    "starcoder": _DIGITS,
-    "refact": _DIGITS,
-    "command-r": _DIGITS,
-    "codeshell": _DIGITS,
-    "exaone": _DIGITS,
-    "llama-bpe": _LLAMA_BPE,
-    "llama3": _LLAMA_BPE,
-    "llama-v3": _LLAMA_BPE,
-    "falcon3": _LLAMA_BPE,
-    "lfm2": _LLAMA_BPE,
-    "dbrx": PreTokenizer(_split(_LLAMA3)),
-    "smaug-bpe": PreTokenizer(_split(_LLAMA3)),
-    "qwen2": PreTokenizer(_split(_QWEN2), normalizer="NFC"),
-    "deepseek-r1-qwen": PreTokenizer(_split(_QWEN2), normalizer="NFC"),
-    "stablelm2": PreTokenizer(_split(_QWEN2), normalizer="NFC"),
-    "tekken": PreTokenizer(_split(_TEKKEN), ignore_merges=True, adds_bos=True),
-    "gpt-4o": PreTokenizer(_split(_GPT4O)),
-}
-_NAMES = {  # of tokenizer_config.json, by the metadata's keys
+NAMES = {  # of tokenizer_config.json, by the metadata's keys
     "bos_token": "bos_token_id",
     "eos_token": "eos_token_id",
     "unk_token": "unknown_token_id",
     "pad_token": "padding_token_id",
     "sep_token": "seperator_token_id",  # spelled so in the format
 }
-_KEY, _TEMPLATE = "tokenizer.ggml.", "tokenizer.chat_template"
+KEY, _TEMPLATE = "tokenizer.ggml.", "tokenizer.chat_template"
 T = TypeVar("T")
 
 
@@ -92,7 +34,7 @@ def from_gguf(metadata: Mapping[str, object]) -> LibraryTokenizer:
     elif kind == "llama":
         values, prefix = _sentencepiece(fields, tokens)
     else:
-        raise ValueError(f"{_KEY}model={kind!r}: must be gpt2 or llama; other kinds of GGUF are not supported")
+        raise ValueError(f"{KEY}model={kind!r}: must be gpt2 or llama; other kinds of GGUF are not supported")
     names = fields.names(tokens)
     if prefix and (bos := names.get("bos_token")):
         values = with_prefix(values, bos, tokens.index(bos))
@@ -106,34 +48,34 @@ class _Fields:
         self.metadata = metadata
 
     def value(self, name: str, kind: type[T], default: T | None = None) -> T:
-        value = self.metadata.get(_KEY + name, default)
+        value = self.metadata.get(KEY + name, default)
         if not isinstance(value, kind):
             found = "is missing" if value is None else f"is a {type(value).__name__}, not a {kind.__name__}"
-            raise ValueError(f"the GGUF's {_KEY}{name} {found}, so its tokenizer cannot be read; fetch the file again")
+            raise ValueError(f"the GGUF's {KEY}{name} {found}, so its tokenizer cannot be read; fetch the file again")
         return value
 
     def items(self, name: str, kind: type[T], count: int | None = None) -> list[T]:
         """A list of values of this type, of which there must be `count`."""
         values = self.value(name, list)
         if wrong := next((value for value in values if not isinstance(value, kind)), None):
-            raise ValueError(f"the GGUF's {_KEY}{name} holds a {type(wrong).__name__}, not {kind.__name__} alone")
+            raise ValueError(f"the GGUF's {KEY}{name} holds a {type(wrong).__name__}, not {kind.__name__} alone")
         if count is not None and len(values) != count:
-            raise ValueError(f"the GGUF has {count:,} tokens and {len(values):,} {_KEY}{name}; fetch the file again")
+            raise ValueError(f"the GGUF has {count:,} tokens and {len(values):,} {KEY}{name}; fetch the file again")
         return values
 
     def types(self, count: int) -> list[int]:
         """The type of each token; without the field all are normal."""
-        return self.items("token_type", int, count) if _KEY + "token_type" in self.metadata else [NORMAL] * count
+        return self.items("token_type", int, count) if KEY + "token_type" in self.metadata else [NORMAL] * count
 
     def names(self, tokens: Sequence[str]) -> dict[str, str]:
         """The tokens that have a role."""
         found = {}
-        for name, key in _NAMES.items():
-            number = self.metadata.get(_KEY + key)
+        for name, key in NAMES.items():
+            number = self.metadata.get(KEY + key)
             if number is None:
                 continue
             if not isinstance(number, int) or not 0 <= number < len(tokens):
-                raise ValueError(f"the GGUF's {_KEY}{key}={number!r} is not one of its {len(tokens):,} ids")
+                raise ValueError(f"the GGUF's {KEY}{key}={number!r} is not one of its {len(tokens):,} ids")
             found[name] = tokens[number]
         return found
 
@@ -149,7 +91,7 @@ def _tokens(fields: _Fields) -> list[str]:
     if len(set(tokens)) < len(tokens):
         seen: set[str] = set()
         twice = next(token for token in tokens if token in seen or seen.add(token))  # type: ignore[func-returns-value]
-        raise ValueError(f"the GGUF's {_KEY}tokens has {twice[:60]!r} twice, so its ids are ambiguous")
+        raise ValueError(f"the GGUF's {KEY}tokens has {twice[:60]!r} twice, so its ids are ambiguous")
     return tokens
 
 
@@ -157,13 +99,13 @@ def _byte_level(fields: _Fields, tokens: list[str]) -> tuple[dict[str, Any], boo
     """The tokenizer.json of a byte-level BPE, and whether its texts begin with the bos token."""
     pre = fields.value("pre", str, "gpt-2")
     if pre not in PRE_TOKENIZERS:
-        raise ValueError(f"{_KEY}pre={pre!r}: must be one of {', '.join(PRE_TOKENIZERS)}; others are not supported")
+        raise ValueError(f"{KEY}pre={pre!r}: must be one of {', '.join(PRE_TOKENIZERS)}; others are not supported")
     words = PRE_TOKENIZERS[pre]
     pieces = [Piece(token, 0.0, kind) for token, kind in zip(tokens, fields.types(len(tokens)), strict=True)]
     merges = [_pair(merge) for merge in fields.items("merges", str)]
     known = set(tokens)
     if wrong := next((pair for pair in merges if not {*pair, "".join(pair)} <= known), None):
-        raise ValueError(f"the GGUF's {_KEY}merges joins {wrong[0]!r} and {wrong[1]!r}, which its tokens lack")
+        raise ValueError(f"the GGUF's {KEY}merges joins {wrong[0]!r} and {wrong[1]!r}, which its tokens lack")
     model = {
         "type": "BPE",
         "dropout": None,
@@ -182,7 +124,7 @@ def _byte_level(fields: _Fields, tokens: list[str]) -> tuple[dict[str, Any], boo
         added=added_pieces(pieces),
         normalizer={"type": words.normalizer} if words.normalizer else None,
         pre_tokenizer={"type": "Sequence", "pretokenizers": steps} if len(steps) > 1 else steps[0],
-        decoder=_BYTE_LEVEL | {"add_prefix_space": True},
+        decoder=BYTE_LEVEL | {"add_prefix_space": True},
     )
     return values, fields.value("add_bos_token", bool, words.adds_bos)
 
@@ -190,7 +132,7 @@ def _byte_level(fields: _Fields, tokens: list[str]) -> tuple[dict[str, Any], boo
 def _pair(merge: str) -> list[str]:
     at = merge.find(" ", 1)
     if at < 0:
-        raise ValueError(f"the GGUF's {_KEY}merges holds {merge[:60]!r}, which is not two tokens; fetch the file again")
+        raise ValueError(f"the GGUF's {KEY}merges holds {merge[:60]!r}, which is not two tokens; fetch the file again")
     return [merge[:at], merge[at + 1 :]]
 
 

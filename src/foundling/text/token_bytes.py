@@ -8,7 +8,7 @@ from typing import Any
 from foundling.text.byte_alphabet import from_printable
 
 META_SPACE = "▁"  # SentencePiece's space
-_BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
+BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
 
 def bytes_of(tokens: Sequence[str], added: Mapping[int, str], decoder: Any) -> list[bytes]:
@@ -51,6 +51,6 @@ def _byte_level(token: str) -> bytes:
 
 
 def _pieces(token: str, byte_fallback: bool) -> bytes:
-    if byte_fallback and (match := _BYTE.fullmatch(token)):
+    if byte_fallback and (match := BYTE_PIECE.fullmatch(token)):
         return bytes([int(match[1], 16)])
     return token.replace(META_SPACE, " ").encode()

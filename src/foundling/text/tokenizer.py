@@ -46,7 +46,11 @@ class Tokenizer(ABC):
     @property
     def end_of_text_name(self) -> str:
         """The special token that ends each document."""
-        return next(name for name, number in self.special_ids.items() if number == self.end_of_text)
+        return self.special_name(self.end_of_text)
+
+    def special_name(self, number: int) -> str:
+        """The special token with this id."""
+        return next(name for name, known in self.special_ids.items() if known == number)
 
     @property
     def start_of_text(self) -> int:

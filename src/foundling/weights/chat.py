@@ -18,9 +18,8 @@ CHAT = "chat.json"
 def chat_files(template: str, system: str | None, tokenizer: Tokenizer) -> dict[str, Any]:
     """The JSON files that a chat model's folder holds besides those of every model."""
     found = find_template(template, tokenizer)
-    end = found.end(tokenizer)
-    name = next(name for name, number in tokenizer.special_ids.items() if number == end)
-    return {CHAT: {"template": template, "chat_template": found.jinja(tokenizer), "system": system, "end": name}}
+    end = tokenizer.special_name(found.end(tokenizer))
+    return {CHAT: {"template": template, "chat_template": found.jinja(tokenizer), "system": system, "end": end}}
 
 
 def read_chat(path: Path, tokenizer: Tokenizer) -> tuple[ChatTemplate, str | None]:

@@ -8,6 +8,7 @@ the package gguf.
 import errno
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,12 @@ from foundling.artifacts import atomic_folder
 from foundling.model.config import GPTConfig
 from foundling.model.interface import LanguageModel
 from foundling.text.byte_alphabet import printable
+from foundling.text.gguf_fields import to_gguf
+from foundling.text.library_tokenizer import LibraryTokenizer
 from foundling.text.merges import merges
 from foundling.text.prompts import ASSISTANT, ROLES, ChatTemplate, Template
 from foundling.text.tiktoken_tokenizer import GPT2_PATTERN, TiktokenTokenizer
-from foundling.text.tokenizer import END_OF_TEXT, Tokenizer
+from foundling.text.tokenizer import Tokenizer
 from foundling.weights.architectures import known
 from foundling.weights.names import Entry, Table, export_tensors
 
@@ -105,7 +108,9 @@ def export(
             raise
         finally:
             writer.close()
-        (temporary / "Modelfile").write_text(_modelfile(file, template, config.context), encoding="utf-8")
+        end = template.end(tokenizer) if template else tokenizer.end_of_text
+        modelfile = _modelfile(file, template, config.context, stop=tokenizer.special_name(end))
+        (temporary / "Modelfile").write_text(modelfile, encoding="utf-8")
 
 
 def _kind(name: str, tensor: Tensor, precision: str) -> str:
@@ -136,8 +141,28 @@ def _write_shape(writer: "GGUFWriter", config: GPTConfig) -> None:
 def _write_tokenizer(
     writer: "GGUFWriter", tokenizer: Tokenizer, vocab_size: int, template: ChatTemplate | None
 ) -> None:
+    if isinstance(tokenizer, LibraryTokenizer):
+        for key, value in to_gguf(tokenizer, vocab_size).items():
+            _ADDERS[type(value)](writer, key, value)
+    else:
+        assert isinstance(tokenizer, TiktokenTokenizer)
+        _write_trained(writer, tokenizer, vocab_size)
+    if template is not None:
+        writer.add_chat_template(template.jinja(tokenizer))
+
+
+# how the values of a published tokenizer are written, by their type
+_ADDERS: dict[type, Callable[["GGUFWriter", str, Any], None]] = {
+    str: lambda writer, key, value: writer.add_string(key, value),
+    bool: lambda writer, key, value: writer.add_bool(key, value),
+    int: lambda writer, key, value: writer.add_uint32(key, value),
+    list: lambda writer, key, value: writer.add_array(key, value),
+}
+
+
+def _write_trained(writer: "GGUFWriter", tokenizer: TiktokenTokenizer, vocab_size: int) -> None:
     gguf = _library()
-    if not isinstance(tokenizer, TiktokenTokenizer) or tokenizer.pattern not in PATTERNS:
+    if tokenizer.pattern not in PATTERNS:
         raise ValueError(
             "llama.cpp has no pre-tokenizer for this tokenizer (it supports the patterns of GPT-2 and Qwen, and no "
             "character vocabulary); export a model with tokenizer=bpe or gpt2, or use format=huggingface"
@@ -155,12 +180,13 @@ def _write_tokenizer(
     for add in (writer.add_bos_token_id, writer.add_eos_token_id, writer.add_pad_token_id):
         add(tokenizer.end_of_text)
     writer.add_add_bos_token(False)
-    if template is not None:
-        writer.add_chat_template(template.jinja(tokenizer))
 
 
-def _modelfile(file: str, template: ChatTemplate | None, context: int) -> str:
-    """Ollama's Modelfile: the weights, and the chat template in Go's syntax."""
+def _modelfile(file: str, template: ChatTemplate | None, context: int, stop: str) -> str:
+    """Ollama's Modelfile: the weights, and the chat template in Go's syntax.
+
+    Ollama recognizes the templates of published models by itself, from the GGUF file.
+    """
     lines = [f"FROM ./{file}"]
     if template is None:
         lines.append('TEMPLATE """{{ .Prompt }}"""')
@@ -177,7 +203,7 @@ def _modelfile(file: str, template: ChatTemplate | None, context: int) -> str:
                     'the system prompt contains """, which a Modelfile cannot quote; use format=huggingface'
                 )
             lines.append(f'SYSTEM """{template.preamble}"""')
-    return "\n".join([*lines, f'PARAMETER stop "{END_OF_TEXT}"', f"PARAMETER num_ctx {context}", ""])
+    return "\n".join([*lines, f'PARAMETER stop "{stop}"', f"PARAMETER num_ctx {context}", ""])
 
 
 def _library() -> Any:
