@@ -19,6 +19,7 @@ from foundling.model.loss import next_token_loss
 from foundling.text.prompts import TEMPLATES, Message, render_prompt
 from foundling.text.tokenizer import Tokenizer
 from foundling.weights import huggingface, huggingface_export
+from foundling.weights.architectures import known
 from foundling.weights.huggingface_code import FILES
 from foundling.weights.huggingface_config import read_config
 
@@ -167,14 +168,24 @@ def test_packed_texts_are_read_as_if_each_were_alone(
         torch.testing.assert_close(logits, model(ids, segments=segments), atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("scaling", [{"kind": "linear", "factor": 2.0}, LLAMA3, YARN], ids=lambda one: one["kind"])
-def test_a_stretched_llama_is_one_of_transformers(
-    scaling: dict[str, Any], gpt_config: Callable[..., Any], tokenizer: Tokenizer, tmp_path: Path
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("llama", {"rope_scaling": {"kind": "linear", "factor": 2.0}}),
+        ("llama", {"rope_scaling": LLAMA3}),
+        ("llama", {"rope_scaling": YARN}),
+        ("smollm3", {"rope_skip": 3, "n_layer": 4}),
+    ],
+)
+def test_positions_that_transformers_knows_need_no_code(
+    name: str, changes: dict[str, Any], gpt_config: Callable[..., Any], tokenizer: Tokenizer, tmp_path: Path
 ) -> None:
     torch.manual_seed(0)
-    sizes = SIZES | {"n_kv_head": 2, "rope_scaling": scaling}
+    sizes = SIZES | {"n_kv_head": 2} | changes
     model = GPT(gpt_config("llama", tokenizer.vocab_size, **sizes)).eval()
-    assert huggingface_export.export(tmp_path / "out", model, tokenizer).name == "llama"
+    with pytest.raises(ValueError, match=r"llama\.cpp cannot run this model: model\.rope_s"):
+        known(model)
+    assert huggingface_export.export(tmp_path / "out", model, tokenizer).name == name
     peer, ids = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "out").eval(), ids_of(2)
     with torch.inference_mode():
         assert (peer(ids).logits - model(ids)).abs().max() < 1e-4

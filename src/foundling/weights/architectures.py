@@ -24,14 +24,16 @@ class Architecture:
     fixed: dict[str, Any]  # the fields of GPTConfig with the only value that the family has
 
 
-OURS_ALONE = {"convolution": 0, "lookup_heads": 0, "rope_skip": 0}
-MODERN = {"position": "rotary", "norm": "rmsnorm", "mlp": "swiglu", **OURS_ALONE}
+OURS_ALONE = {"convolution": 0, "lookup_heads": 0}
+ROTARY = {"position": "rotary", "norm": "rmsnorm", "mlp": "swiglu", **OURS_ALONE}
+MODERN = {**ROTARY, "rope_skip": 0}
 CLASSIC = {"position": "learned", "norm": "layernorm", "mlp": "gelu", **OURS_ALONE}
 GPT2 = Architecture("gpt2", {**CLASSIC, "bias": True, "qk_norm": False})
 LLAMA = Architecture("llama", {**MODERN, "qk_norm": False})
 QWEN3 = Architecture("qwen3", {**MODERN, "qk_norm": True, "bias": False})
 QWEN2 = Architecture("qwen2", {**MODERN, "qk_norm": False, "bias": "qkv"})
-ARCHITECTURES = {architecture.name: architecture for architecture in (GPT2, LLAMA, QWEN3, QWEN2)}
+SMOLLM3 = Architecture("smollm3", {**ROTARY, "qk_norm": False, "bias": False})
+ARCHITECTURES = {architecture.name: architecture for architecture in (GPT2, LLAMA, QWEN3, QWEN2, SMOLLM3)}
 # every GPT, for transformers: exported with the files that compute it, weights/remote_code/
 FOUNDLING = Architecture("foundling", {})
 FREE_FIELDS = ("dropout", "init", "attention")  # not fixed by a checkpoint: how the model is computed and trained
@@ -40,7 +42,7 @@ Exported = tuple[Architecture, GPTConfig, dict[str, Tensor]]  # the config there
 
 
 def known(model: LanguageModel) -> Exported:
-    """The model as one of the ARCHITECTURES, for GGUF.
+    """The model as one of the ARCHITECTURES, for GGUF, where it needs plain rotary positions.
 
     ValueError names the fields that none of them supports.
     """
@@ -48,6 +50,8 @@ def known(model: LanguageModel) -> Exported:
     architecture, config, unsupported = _nearest(gpt.config)
     if config.rope_scaling is not None:
         unsupported.append(f"model.rope_scaling={config.rope_scaling.kind} (must be null)")
+    if architecture is SMOLLM3:
+        unsupported.append(f"model.rope_skip={config.rope_skip} (must be 0)")
     if unsupported:
         raise ValueError(
             f"llama.cpp cannot run this model: {'; '.join(unsupported)}; choose format=huggingface, which holds every "

@@ -161,8 +161,11 @@ def write_config(name: str, config: GPTConfig, dtype: str) -> dict[str, Any]:
         values |= write_rope(config)
     if name == "llama":
         values["mlp_bias"] = config.bias
-    if name.startswith("qwen"):
+    if name in ("qwen2", "qwen3", "smollm3"):
         values["use_sliding_window"] = False
+    if name == "smollm3":  # a 0 stands for a layer without rotary positions
+        skip = config.rope_skip
+        values["no_rope_layers"] = [int(skip == 0 or layer % skip > 0) for layer in range(1, config.n_layer + 1)]
     return {"model_type": name, "dtype": dtype, **values}
 
 

@@ -23,8 +23,7 @@ from foundling.weights.huggingface_config import CONFIG, write_config
 from foundling.weights.huggingface_tokenizer import write_classifier_tokenizer, write_tokenizer
 from foundling.weights.names import export_tensors
 
-CLASSES = {"gpt2": "GPT2", "llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3"}
-HEADS = {"gpt2": "LMHeadModel", "llama": "ForCausalLM", "qwen2": "ForCausalLM", "qwen3": "ForCausalLM"}
+CLASSES = {"gpt2": "GPT2", "llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3", "smollm3": "SmolLM3"}
 PRECISIONS = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 GENERATION = "generation_config.json"
 SCORE = "score.weight"
@@ -129,7 +128,8 @@ def _write(folder: Path, exported: _Export, precision: str) -> None:
         shape = huggingface_code.write_config(config, exported.auto_class, dtype_name)
         huggingface_code.write_code(folder)
     else:
-        kind = HEADS[name] if exported.auto_class == "AutoModelForCausalLM" else "ForSequenceClassification"
+        kind = exported.auto_class.removeprefix("AutoModel")
+        kind = "LMHeadModel" if name == "gpt2" and kind == "ForCausalLM" else kind
         shape = {"architectures": [CLASSES[name] + kind], **write_config(name, config, dtype_name)}
     write_json(folder / CONFIG, {**shape, **exported.values})
     tensors = {name: tensor.to(dtype) for name, tensor in exported.head.items()}
