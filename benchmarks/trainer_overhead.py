@@ -30,7 +30,7 @@ from foundling.settings import Job
 from foundling.training.fit import fit
 from foundling.training.language import LanguageModule
 from foundling.training.loggers import make_wandb
-from foundling.training.loop import Loop
+from foundling.training.module import Loop
 from foundling.training.optim import muon, trapezoid
 
 VOCABULARY, BATCH, CONTEXT = 2048, 32, 128

@@ -1,10 +1,11 @@
 """Atomic writes: to a temporary path, fsync, rename. A final name always holds a whole artifact, the old or the new."""
 
+import csv
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -60,6 +61,14 @@ def write_lines(path: Path | str, rows: Iterable[Any]) -> None:
     """Write dataclasses as JSON, one a line."""
     with atomic_file(path) as file:
         file.writelines(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows)
+
+
+def write_csv(path: Path | str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write rows below a header."""
+    with atomic_file(path) as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(columns)
+        table.writerows(rows)
 
 
 def read_json(path: Path | str, kind: type = dict) -> Any:

@@ -14,17 +14,26 @@ def read_yaml(path: Path) -> Any:
         if path.stat().st_size > LARGEST:
             raise ValueError(f"it has more than {LARGEST:,} bytes")
         values = yaml.load(path.read_text(encoding="utf-8"), _Plain)
-        waiting, count = [values], 0
-        while waiting:  # aliases may stand for more values than any memory holds, or for themselves
-            value = waiting.pop()
-            waiting += value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
-            if (count := count + 1) > MOST_VALUES:
-                raise ValueError(f"it stands for more than {MOST_VALUES:,} values")
+        _require_few(values)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         where = f", line {error.problem_mark.line + 1}" if getattr(error, "problem_mark", None) else ""  # type: ignore[union-attr]
         reason = getattr(error, "problem", None) or str(error)
         raise ValueError(f"{path}{where} cannot be read ({reason}); allowed is plain YAML; mend it") from None
     return values
+
+
+def _require_few(values: Any) -> None:
+    """Raise ValueError for too many values: aliases may stand for more than memory holds, or for themselves."""
+    waiting, count = [values], 0
+    while waiting:
+        value = waiting.pop()
+        count += 1
+        if count > MOST_VALUES:
+            raise ValueError(f"it stands for more than {MOST_VALUES:,} values")
+        if isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
 
 
 class _Plain(yaml.SafeLoader):  # type: ignore[misc]

@@ -122,9 +122,9 @@ def test_an_empty_corpus_and_an_empty_side_are_refused(tmp_path: Path) -> None:
 
 def test_a_count_adds_up() -> None:
     count = Count()
-    count.add("Zoë said hi.")
-    count.add("one\n two")
-    assert count == Count(documents=2, characters=20, words=5, bytes=21)
+    count.add("Zoë said hi.", 4)
+    count.add("one\n two", 3)
+    assert count == Count(documents=2, characters=20, words=5, bytes=21, tokens=7)
 
 
 def test_memory_holds_a_digest_a_document(tmp_path: Path) -> None:

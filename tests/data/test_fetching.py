@@ -15,7 +15,7 @@ import pytest
 from foundling.artifacts import read_json
 from foundling.data import download
 from foundling.data.fetching import fetch
-from foundling.data.sources import read_fetched, records
+from foundling.data.sources import read_fetched, rows
 from foundling.metrics.data import LeftOutFiles
 from foundling.settings.datasets import Dataset
 from foundling.validation import build
@@ -68,7 +68,7 @@ def dataset(**source: Any) -> Dataset:
 
 
 def texts(folder: Path, config: Dataset) -> list[str]:
-    return [record["text"] for _, record in records(folder, config)]
+    return [row.record["text"] for row in rows(folder, config)]
 
 
 def test_the_mirror_is_looked_in_before_any_download(tmp_path: Path, server: Server) -> None:
@@ -147,7 +147,7 @@ def test_a_hub_dataset_comes_from_its_copy_in_the_mirror(tmp_path: Path) -> None
     for streaming in (False, True):
         hub = {"id": "someone/stories", "columns": ["text"], "limit": 4, "streaming": streaming}
         fetch(dataset(hub=hub), tmp_path / f"raw{streaming}", tmp_path / "mirror")
-        found = [record for _, record in records(tmp_path / f"raw{streaming}", dataset(hub=hub))]
+        found = [row.record for row in rows(tmp_path / f"raw{streaming}", dataset(hub=hub))]
         assert found == [{"text": f"story {i}"} for i in range(4)]
 
 

@@ -13,7 +13,7 @@ import pytest
 from foundling.artifacts import atomic_folder, read_json, write_json
 from foundling.data import download
 from foundling.data.fetching import fetch
-from foundling.data.sources import records
+from foundling.data.sources import rows
 from foundling.settings.datasets import Dataset
 from foundling.validation import build
 
@@ -92,7 +92,7 @@ def test_a_meta_file_that_lies(tmp_path: Path, refuses, what: str) -> None:
     source = {"name": "one", "path": str(tmp_path / "a.txt")}
     fetched(tmp_path, source)
     harm(tmp_path / "final/raw/meta.json")
-    refuses(lambda: list(records(tmp_path / "final/raw", dataset(source))), says)
+    refuses(lambda: list(rows(tmp_path / "final/raw", dataset(source))), says)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

@@ -14,10 +14,8 @@ from foundling.settings.types import CustomComponent
 from foundling.validation import build
 
 CONF = Path(__file__).parents[2] / "conf"
-# what other choices of their group build on, without a dataset
-BASES = {"classify=standard", "instruct=recipe", "train_translator=standard"}
 FILES = [file for file in sorted(CONF.glob("*/*.yaml")) if file.parent.name != "hydra"]
-CHOICES = [choice for file in FILES if (choice := f"{file.parent.name}={file.stem}") not in BASES]
+CHOICES = [f"{file.parent.name}={file.stem}" for file in FILES]
 # choices that read a user's own files
 OWN = {
     **dict.fromkeys(("files", "messages", "tsv", "gguf"), ("path",)),

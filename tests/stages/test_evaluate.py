@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from foundling.artifacts import read_json, write_json
+from foundling.data.sources import Row
 from foundling.model.gpt import GPT
 from foundling.settings import Job
 from foundling.settings.datasets import Benchmark
@@ -74,11 +75,11 @@ def workspace(
     text = np.frombuffer(b"the fox went home to its den. " * 20, dtype=np.uint8).astype(np.uint16)
     tokens = SimpleNamespace(validation=[SimpleNamespace(name="tiny", ids=text, bytes=len(text))])
 
-    def records(place: Path, benchmark: Benchmark) -> Iterator[tuple[str, dict[str, Any]]]:
+    def rows(place: Path, benchmark: Benchmark) -> Iterator[Row]:
         assert (place, benchmark.name) == (Path("data/raw/benchmarks/mine"), "fables_continuations")
-        return (("mine", record) for record in RECORDS)
+        return (Row("mine", "", record) for record in RECORDS)
 
-    monkeypatch.setattr(evaluate, "records", records)
+    monkeypatch.setattr(evaluate, "rows", rows)
     monkeypatch.setattr(evaluate, "open_tokens", lambda place, fingerprint: tokens)
     monkeypatch.setattr(evaluate.folder, "load", lambda place: (folder.load_model(place), Bytes()))
     return tmp_path

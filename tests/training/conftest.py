@@ -24,7 +24,7 @@ def settings(bare_project: Path) -> Any:
 def fit(settings: Any) -> Fit:
     """`fit` with the default settings and changes, which may be fields of Faults, Loop, Pretrain and Runtime."""
     from foundling.training.fit import fit
-    from foundling.training.loop import Loop
+    from foundling.training.module import Loop
 
     def changed(values: Any, changes: dict[str, Any]) -> Any:
         return replace(values, **{f.name: changes.pop(f.name) for f in fields(values) if f.name in changes})

@@ -18,11 +18,16 @@ from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig
 from foundling.model.loss import IGNORE_INDEX
 from foundling.settings.training import Lora
-from foundling.training.classification import ClassificationModule, class_weights, next_tokens, scale_rate
+from foundling.training.callbacks import KeepBest
+from foundling.training.classification import (
+    ClassificationModule,
+    choose_trainable,
+    class_weights,
+    next_tokens,
+    scale_rate,
+)
 from foundling.training.module import TrainingModule
 from foundling.training.optim import adamw, muon, trapezoid
-from foundling.training.stopping import KeepBest
-from foundling.training.trainable import choose_trainable
 
 Make = Callable[..., Any]
 

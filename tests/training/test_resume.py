@@ -31,11 +31,10 @@ from foundling.model.translator import Translator
 from foundling.scratch import list_checkpoints, step_of
 from foundling.settings.training import Lora
 from foundling.training import checkpoint, resume
+from foundling.training.callbacks import KeepBest, Snapshots
 from foundling.training.classification import ClassificationModule
 from foundling.training.language import LanguageModule
 from foundling.training.optim import adamw, muon, trapezoid
-from foundling.training.snapshots import Snapshots
-from foundling.training.stopping import KeepBest
 from foundling.training.translation import TranslationModule
 
 STEPS = 12

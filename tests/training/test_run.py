@@ -17,8 +17,7 @@ from foundling.text.tiktoken_tokenizer import GPT2_PATTERN, TiktokenTokenizer
 from foundling.text.tokenizer import END_OF_TEXT
 from foundling.training import run as run_module
 from foundling.training.language import LanguageModule
-from foundling.training.loop import Loop
-from foundling.training.module import TrainingModule
+from foundling.training.module import Loop, TrainingModule
 from foundling.training.run import TrainingRun
 
 STAGES = ("pretrain", "classify", "instruct", "train_translator")

@@ -60,7 +60,9 @@ def run(job: Job) -> None:
         if parent != FETCHED:
             log.warning(f"rebuild: it was initialized from {parent}, which must exist relative to the clone")
     if job.settings.rebuild.run:
-        _check_versions(versions)
+        for name, recorded in versions.items():
+            if (here := version(name).partition("+")[0]) != recorded:
+                log.warning(f"rebuild: {name} is {here} here and was {recorded}; the bytes may differ")
         shutil.rmtree(clone, ignore_errors=True)
         _execute_all(git, [[name, *settings] for name in stages], project)
         _compare(model, project / _model_folder(stage))
@@ -124,12 +126,6 @@ def _git(*arguments: str) -> str:
     """The output of git in the project's folder; empty if it fails, as outside of a repository."""
     done = subprocess.run(["git", *arguments], capture_output=True, text=True)
     return "" if done.returncode else done.stdout.removesuffix("\n")
-
-
-def _check_versions(versions: dict[str, str]) -> None:
-    for name, recorded in versions.items():
-        if (here := version(name).partition("+")[0]) != recorded:
-            log.warning(f"rebuild: {name} is {here} here and was {recorded}; the bytes may differ")
 
 
 def _execute_all(git: list[list[str]], stages: list[list[str]], project: Path) -> None:

@@ -3,15 +3,15 @@
 The interval is Student's t over the jobs (Student 1908): it shows the variation between seeds, not between questions.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from rich.box import SIMPLE
 from rich.table import Table
 
 from foundling.artifacts import read_json
+from foundling.selection import flat
 from foundling.settings import Job
 from foundling.terminal import show
 
@@ -48,14 +48,12 @@ def read_jobs(sweep: Path) -> list[dict[str, float]]:
         raise ValueError(
             f"{sweep} has {len(folders)} jobs with metrics, and an interval needs at least 2; set seeds.sweep"
         )
-    return [
-        {
-            name: value
-            for file in sorted((job / "metrics").glob("*.json"))
-            for name, value in _flat(read_json(file), file.stem)
-        }
-        for job in folders
-    ]
+    return [_metrics(folder / "metrics") for folder in folders]
+
+
+def _metrics(folder: Path) -> dict[str, float]:
+    values = flat({file.stem: read_json(file) for file in sorted(folder.glob("*.json"))})
+    return {name: float(value) for name, value in values if type(value) in (int, float)}
 
 
 def interval(values: Sequence[float]) -> tuple[float, float, float]:
@@ -79,14 +77,6 @@ def table(title: str, metrics: Mapping[str, Sequence[float]]) -> Table:
         mean, low, high = interval(values)
         made.add_row(name, f"{mean:.4f}", f"{low:.4f} – {high:.4f}", " ".join(f"{value:.4f}" for value in values))
     return made
-
-
-def _flat(value: Any, name: str) -> Iterator[tuple[str, float]]:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _flat(inner, f"{name}.{key}")
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield name, float(value)
 
 
 def _number(name: str) -> tuple[int, str]:

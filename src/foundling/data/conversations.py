@@ -36,7 +36,7 @@ class Example:
     messages: tuple[Message, ...]
     kind: str | None
     record: Mapping[str, Any]
-    source: str
+    origin: str
 
     @property
     def prompt(self) -> tuple[Message, ...]:
@@ -58,16 +58,7 @@ def read_conversations(folder: Path, settings: Instruct, changes: Counter[str]) 
     for reason, count in changes.items():
         if count and reason != REPLACED:  # sources.rows logs the latter with its first place
             log.warning(f"instruct: {reason}: {count:,}")
-    return split(
-        examples,
-        settings.split,
-        settings.seed,
-        stage="instruct",
-        dataset=settings.dataset.name,
-        source=lambda example: example.source,
-        prompt=_prompt_key,
-        changes=changes,
-    )
+    return split(examples, settings, "instruct", prompt=_prompt_key, changes=changes)
 
 
 def texts(splits: Mapping[str, Sequence[Example]]) -> Iterator[str]:

@@ -48,13 +48,14 @@ class Count:
     characters: int = 0
     words: int = 0
     bytes: int = 0
+    tokens: int = 0
 
-    def add(self, text: str) -> None:
-        """Count one document."""
+    def add(self, text: str, tokens: int) -> None:
         self.documents += 1
         self.characters += len(text)
         self.words += len(text.split())
         self.bytes += len(text.encode())
+        self.tokens += tokens
 
 
 class Tally:

@@ -10,6 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from pydantic import JsonValue
+
 from foundling.artifacts import sha256
 from foundling.data import hub
 from foundling.data.archives import extract, is_archive
@@ -155,10 +157,10 @@ def _place(file: Path, name: Path, source: Source, folder: Path, selection: Sele
     return [name.as_posix()]
 
 
-def _generated(settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _generated(settings: Mapping[str, JsonValue]) -> Iterator[dict[str, Any]]:
     from foundling.fables.generators import GENERATORS
 
-    name, arguments = settings["name"], {key: value for key, value in settings.items() if key != "name"}
+    name, arguments = str(settings["name"]), {key: value for key, value in settings.items() if key != "name"}
     if name not in GENERATORS:
         raise ValueError(f"unknown generator {name!r}; `generate.name` must be one of {', '.join(GENERATORS)}")
     try:

@@ -26,7 +26,7 @@ class Example:
     text: str
     label: str
     place: str
-    source: str
+    origin: str
 
 
 @dataclass(frozen=True)
@@ -63,16 +63,7 @@ def read_labelled(folder: Path, settings: Classify, changes: Counter[str]) -> La
     kept, contradicting = examples, 0
     if settings.deduplicate:
         kept, contradicting = _deduplicate(examples, settings.split.by == "source")
-    splits = split(
-        kept,
-        settings.split,
-        settings.seed,
-        stage="classify",
-        dataset=settings.dataset.name,
-        source=lambda example: example.source,
-        label=lambda example: example.label,
-        balance=settings.balance,
-    )
+    splits = split(kept, settings, "classify", label=lambda example: example.label, balance=settings.balance)
     labels = _labels(splits, _label_names(settings))
     counts = {
         "read": len(examples) + len(missing),
@@ -187,11 +178,11 @@ def _deduplicate(examples: Sequence[Example], by_source: bool) -> tuple[list[Exa
     """
     ordered = list(examples)
     if by_source:
-        ordered.sort(key=lambda example: -SPLITS.index(example.source) if example.source in SPLITS else 0)
+        ordered.sort(key=lambda example: -SPLITS.index(example.origin) if example.origin in SPLITS else 0)
     labels: dict[str, str] = {}
     kept, contradicting = [], 0
     for example in ordered:
-        if example.text in labels and not (by_source and example.source == TEST):
+        if example.text in labels and not (by_source and example.origin == TEST):
             contradicting += labels[example.text] != example.label
             continue
         labels.setdefault(example.text, example.label)

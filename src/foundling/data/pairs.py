@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from foundling.data.sources import Row, records, rows
+from foundling.data.sources import Row, rows
 from foundling.data.splits import split
 from foundling.settings.training import TrainTranslator
 
@@ -34,16 +34,7 @@ def sentence_pairs(folder: Path, settings: TrainTranslator, changes: Counter[str
     if incomplete := len(pairs) - len(complete):
         log.warning(f"train_translator: {incomplete:,} of {len(pairs):,} pairs have an empty side and are left out")
         changes[EMPTY_SIDE] += incomplete
-    return split(
-        complete,
-        settings.split,
-        settings.seed,
-        stage="train_translator",
-        dataset=settings.dataset.name,
-        source=lambda pair: pair.origin,
-        prompt=lambda pair: pair.source,
-        changes=changes,
-    )
+    return split(complete, settings, "train_translator", prompt=lambda pair: pair.source, changes=changes)
 
 
 def _from_records(folder: Path, settings: TrainTranslator, changes: Counter[str]) -> Iterator[Pair]:
@@ -67,8 +58,8 @@ def _from_parallel_files(folder: Path, settings: TrainTranslator, changes: Count
     """Pairs from the lines of two sources, named <origin>.<suffix of a side>."""
     assert settings.parallel is not None
     lines: dict[str, list[str]] = {source.name: [] for source in settings.dataset.sources}
-    for name, record in records(folder, settings.dataset, changes):
-        lines[name].append(" ".join(str(record.get("text", "")).split()))
+    for row in rows(folder, settings.dataset, defaultdict(lambda: changes)):
+        lines[row.source].append(" ".join(str(row.record.get("text", "")).split()))
     for origin in dict.fromkeys(name.rpartition(".")[0] for name in lines):
         source, target = f"{origin}.{settings.parallel.source}", f"{origin}.{settings.parallel.target}"
         if not {source, target} <= set(lines):

@@ -92,17 +92,15 @@ def write(
     threads = os.cpu_count() or 1
     by_name = {source.name: source for source in sources}
     counts: dict[tuple[str, str], Count] = {}
-    tokens: dict[tuple[str, str], int] = {}
     with atomic_folder(folder) as temporary:
         for (name, split), texts in _batches(documents):
             count = counts.setdefault((name, split), Count())
             encoded = tokenizer.encode_batch(texts, threads)
             for text, ids in zip(texts, encoded, strict=True):
                 ids.append(tokenizer.end_of_text)
-                count.add(text)
+                count.add(text, len(ids))
             with open(temporary / _file(name, split), "ab") as file:
                 file.write(np.fromiter(chain.from_iterable(encoded), kind).tobytes())
-            tokens[name, split] = tokens.get((name, split), 0) + sum(map(len, encoded))
         shards = tuple(
             Shard(
                 source=name,
@@ -110,7 +108,6 @@ def write(
                 weight=by_name[name].weight,
                 first=by_name[name].first,
                 **asdict(count),
-                tokens=tokens[name, split],
                 file=_file(name, split),
                 sha256=sha256(temporary / _file(name, split)),
             )

@@ -1,6 +1,6 @@
 """A fetched dataset to records: the files that data/fetching.py brought, read source by source."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,13 +26,6 @@ class Row:
     source: str
     place: str
     record: dict[str, Any]
-
-
-def records(folder: Path, dataset: Dataset, tally: Counter[str] | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield (source name, record); `tally` counts what is left out or changed, by reason."""
-    counts = Counter[str]() if tally is None else tally
-    for row in rows(folder, dataset, defaultdict(lambda: counts)):
-        yield row.source, row.record
 
 
 def rows(folder: Path, dataset: Dataset, tallies: Mapping[str, Counter[str]] | None = None) -> Iterator[Row]:

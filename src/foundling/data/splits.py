@@ -4,59 +4,66 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from foundling.settings.datasets import Split
+from foundling.settings.training import Classify, Instruct, TrainTranslator
 
 log = logging.getLogger(__name__)
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
 REPEATED = "left out of train: the prompt is in validation or test, too"
 
-Example = TypeVar("Example")
+
+class Originated(Protocol):
+    """An example that names the source of the dataset that it is from."""
+
+    @property
+    def origin(self) -> str: ...
+
+
+Example = TypeVar("Example", bound=Originated)
+Item = TypeVar("Item")
 
 
 def split(
     examples: Sequence[Example],
-    settings: Split,
-    seed: int,
-    *,
+    settings: Classify | Instruct | TrainTranslator,
     stage: str,
-    dataset: str,
-    source: Callable[[Example], str],
+    *,
     prompt: Callable[[Example], Hashable] | None = None,
     label: Callable[[Example], str] | None = None,
     balance: bool = False,
     changes: Counter[str] | None = None,
 ) -> dict[str, list[Example]]:
-    """Split examples as `settings` of `stage` say; an empty split raises ValueError that names the setting to change.
+    """Split examples as the section of `stage` says; an empty split raises ValueError that names the setting to change.
 
     Args:
-        source: an example's source, by which `by=source` splits.
         prompt: an example's prompt; training examples lose those that validation or test have, too.
         label: an example's label; each label's examples are then split alike.
         balance: keep as many examples of each label as the rarest has.
         changes: counts the dropped examples.
     """
-    generator = np.random.Generator(np.random.Philox(key=seed))
-    if settings.by == "source":
-        splits = _by_source(examples, stage, source)
+    generator = np.random.Generator(np.random.Philox(key=settings.seed))
+    shares, dataset = settings.split, settings.dataset.name
+    if shares.by == "source":
+        splits = _by_source(examples, stage)
         if label and balance:
             splits[TRAIN] = _balance(splits[TRAIN], label, generator)
         if not splits[VALIDATION]:
-            splits[TRAIN], splits[VALIDATION] = _hold_out(splits[TRAIN], settings.validation, label, generator)
+            splits[TRAIN], splits[VALIDATION] = _hold_out(splits[TRAIN], shares.validation, label, generator)
     elif label:
         pool = _balance(examples, label, generator) if balance else examples
-        pool, test = _hold_out(pool, settings.test, label, generator)
-        train, validation = _hold_out(pool, settings.validation / (1 - settings.test), label, generator)
+        pool, test = _hold_out(pool, shares.test, label, generator)
+        train, validation = _hold_out(pool, shares.validation / (1 - shares.test), label, generator)
         splits = {TRAIN: train, VALIDATION: validation, TEST: test}
     else:
-        splits = _draw(examples, settings, generator)
+        splits = _draw(examples, shares, generator)
     dropped = _drop_repeated(splits, prompt) if prompt else 0
     for name, part in splits.items():
         if not part:
-            raise ValueError(f"the split {name} of {dataset} is empty{_remedy(name, stage, settings.by, dropped)}")
+            raise ValueError(f"the split {name} of {dataset} is empty{_remedy(name, stage, shares.by, dropped)}")
     if changes is not None and dropped:
         changes[REPEATED] += dropped
     sizes = ", ".join(f"{len(part):,} {name}" for name, part in splits.items())
@@ -64,25 +71,25 @@ def split(
     return splits
 
 
-def choose(examples: Sequence[Example], limit: int | None, seed: int) -> list[Example]:
+def choose(examples: Sequence[Item], limit: int | None, seed: int) -> list[Item]:
     """All of them, or `limit` drawn by the seed, in their order."""
     if limit is None or limit >= len(examples):
         return list(examples)
     return [examples[i] for i in sorted(random.Random(seed).sample(range(len(examples)), limit))]
 
 
-def _draw(examples: Sequence[Example], settings: Split, generator: np.random.Generator) -> dict[str, list[Example]]:
+def _draw(examples: Sequence[Example], shares: Split, generator: np.random.Generator) -> dict[str, list[Example]]:
     """Cut the shuffled examples; validation and test get at least one each."""
     order = generator.permutation(len(examples))
-    test, validation = (max(1, round(fraction * len(examples))) for fraction in (settings.test, settings.validation))
+    test, validation = (max(1, round(fraction * len(examples))) for fraction in (shares.test, shares.validation))
     parts = np.split(order, [test, test + validation])
     return {name: [examples[i] for i in part] for name, part in zip((TEST, VALIDATION, TRAIN), parts, strict=True)}
 
 
-def _by_source(examples: Sequence[Example], stage: str, source: Callable[[Example], str]) -> dict[str, list[Example]]:
+def _by_source(examples: Sequence[Example], stage: str) -> dict[str, list[Example]]:
     splits: dict[str, list[Example]] = {name: [] for name in SPLITS}
     for example in examples:
-        name = source(example)
+        name = example.origin
         if name not in splits:
             raise ValueError(
                 f"the dataset has a source {name!r}, but with {stage}.split.by=source its sources must be named "

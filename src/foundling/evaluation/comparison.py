@@ -1,15 +1,13 @@
 """A classifier compared with the baselines and with the base model, on the same test texts."""
 
-import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.table import Table
 
-from foundling.artifacts import atomic_file
+from foundling.artifacts import write_csv
 from foundling.evaluation.classification import Predictions, difference, roc_points, score
 from foundling.metrics.classify import BeforeAndAfter, Classify, Difference, ModelScores
 
@@ -40,11 +38,11 @@ def write_tables(
         (labels[gold], labels[row.argmax()], f"{row.max():.4f}", text)
         for text, gold, row in zip(texts, golds, probabilities, strict=True)
     ]
-    _write_csv(folder / "classify_answers.csv", ANSWER_COLUMNS, answers)
+    write_csv(folder / "classify_answers.csv", ANSWER_COLUMNS, answers)
     curves = []
     for name, model in predictions.items():
         curves += [(name, f"{x:.6g}", f"{y:.6g}") for x, y in roc_points(golds, model)]
-    _write_csv(folder / "classify_roc.csv", ROC_COLUMNS, curves)
+    write_csv(folder / "classify_roc.csv", ROC_COLUMNS, curves)
 
 
 def summary(metrics: Classify) -> Table:
@@ -94,10 +92,3 @@ def format_lead(ahead: Difference) -> str:
     """A paired difference with its interval in percentage points, not significant if that contains 0."""
     low, mean, high = (100 * value for value in (ahead.low, ahead.difference, ahead.high))
     return f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]" + ("; not significant" if low <= 0 <= high else "")
-
-
-def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    with atomic_file(path) as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(columns)
-        table.writerows(rows)

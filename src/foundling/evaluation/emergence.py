@@ -1,10 +1,9 @@
 """The emergence curve: accuracies of the snapshots of a pretraining, as rows of plots/emergence.csv."""
 
-import csv
 from collections.abc import Iterable
 from pathlib import Path
 
-from foundling.artifacts import atomic_file
+from foundling.artifacts import write_csv
 from foundling.metrics import to_plain
 from foundling.metrics.evaluate import BenchmarkScores, EmergencePoint, Snapshot
 
@@ -29,7 +28,5 @@ def curve_points(snapshot: Snapshot, loss: float, benchmark: str, scores: Benchm
 
 def write_curve(path: Path, points: Iterable[EmergencePoint]) -> None:
     """Write the points as CSV, in this order."""
-    with atomic_file(path) as file:
-        table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        table.writeheader()
-        table.writerows(map(to_plain, points))
+    rows = map(to_plain, points)
+    write_csv(path, COLUMNS, ([row[column] for column in COLUMNS] for row in rows))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from foundling.data.shards import open_tokens
-from foundling.data.sources import records
+from foundling.data.sources import rows
 from foundling.evaluation.benchmarks import Items, read_benchmark
 from foundling.evaluation.perplexity import held_out_metrics
 from foundling.metrics import forgetting as metrics
@@ -33,8 +33,8 @@ class ForgettingProbe:
         """Take the first `settings.tokens` held-out ids and a random sample of each benchmark."""
         benchmarks = {}
         for name, benchmark in evaluate.benchmarks.items() if settings.questions != 0 else ():
-            rows = (record for _, record in records(raw / name, benchmark))
-            benchmarks[name] = read_benchmark(rows, benchmark, settings.questions, evaluate.seed)
+            records = (row.record for row in rows(raw / name, benchmark))
+            benchmarks[name] = read_benchmark(records, benchmark, settings.questions, evaluate.seed)
         held_out = open_tokens(tokens, tokenizer).validation[0].ids
         return cls(tokenizer, held_out[: settings.tokens], benchmarks, evaluate.seed)
 

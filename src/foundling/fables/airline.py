@@ -12,10 +12,9 @@ from random import Random
 from typing import NamedTuple
 
 from foundling.fables.english import capitalized
-from foundling.fables.phrasing import check_split, say, split_of
+from foundling.fables.phrasing import check_split, choose_phrasing, draw_in_split, say
 from foundling.fables.tables import document, pattern_groups, patterns
 
-UNSEEN = 3  # in validation and test, one question in three has a phrasing that training never shows
 BOOKING = "Flight {number} to {city}, {day} {time}, gate {gate}, seat {seat}, {fare} fare, {status}."
 
 
@@ -43,13 +42,10 @@ def airline(seed: int, count: int, split: str) -> Iterator[dict[str, str]]:
     check_split(split)
     rng = Random(f"airline {seed} {split}")
     for _ in range(count):
-        booking = _booking(rng)
-        while split_of("airline", booking["number"], booking["city"]) != split:
-            booking = _booking(rng)
+        booking = draw_in_split(split, lambda: _booking(rng), lambda one: ("airline", one["number"], one["city"]))
         kind = rng.choice(list(TOPICS))
         topic = TOPICS[kind]
-        ways = topic.unseen if split != "train" and rng.randrange(UNSEEN) == 0 else topic.train
-        question = say(rng.choice(ways), rng, SLOTS)
+        question = say(choose_phrasing(rng, split, topic.train, topic.unseen), rng, SLOTS)
         answer = topic.answer.format_map(booking)
         yield {
             "instruction": capitalized(question),

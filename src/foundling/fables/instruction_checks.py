@@ -70,7 +70,8 @@ def _same(record: Record, answer: str) -> bool:
 def _fact(record: Record, answer: str) -> bool:
     question = _plain(_question(record))
     (animal,) = _names(question, FACTS)
-    attribute = next(name for name in ATTRIBUTES if _asks(question, animal, name))
+    asked = {name: [_plain(q.format(animal=animal)) for q in one.questions] for name, one in ATTRIBUTES.items()}
+    attribute = next(name for name, questions in asked.items() if question in questions)
     right = FACTS[animal][attribute]
     values = {facts[attribute] for facts in FACTS.values()}
     wrong = {_kernel(value) for value in values if value not in right}
@@ -78,10 +79,6 @@ def _fact(record: Record, answer: str) -> bool:
     if _names(answer, wrong) or _names(answer.replace(right, ""), other_animals):
         return False
     return _holds(answer, _kernel(right)) and not _denies(answer)
-
-
-def _asks(question: str, animal: str, attribute: str) -> bool:
-    return any(question == _plain(one.format(animal=animal)) for one in ATTRIBUTES[attribute].questions)
 
 
 def _kernel(value: str) -> str:
@@ -92,14 +89,10 @@ def _kernel(value: str) -> str:
 def _list(record: Record, answer: str) -> bool:
     question = _plain(_question(record))
     pairs = {pair for facts in FACTS.values() for pair in facts.items()}
-    attribute, value = next(pair for pair in pairs if _which(*pair) == question)
+    attribute, value = next((a, v) for a, v in pairs if _plain(ATTRIBUTES[a].which.format(value=v)) == question)
     animals = {SINGULAR[word] for word in _words(answer.lower()) if word in SINGULAR}
     are_right = all(FACTS.get(animal, {}).get(attribute) == value for animal in animals)
     return len(animals) >= 2 and are_right and not _denies(answer)
-
-
-def _which(attribute: str, value: str) -> str:
-    return _plain(ATTRIBUTES[attribute].which.format(value=value))
 
 
 def _comprehension(record: Record, answer: str) -> bool:

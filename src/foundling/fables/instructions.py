@@ -6,16 +6,16 @@ its split; in validation and test a third of the instructions have a phrasing th
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from random import Random
 
 from foundling.fables import lexicon, scenes, sentence_tasks
 from foundling.fables.clause_kinds import draw_two
 from foundling.fables.english import with_article
 from foundling.fables.facts import ATTRIBUTES, FACTS
-from foundling.fables.phrasing import check_split, split_of
+from foundling.fables.phrasing import check_split, choose_phrasing, draw_in_split
 from foundling.fables.sentence_tasks import Task
 
-UNSEEN = 3  # in validation and test, one instruction in three has an unseen phrasing
 ORDERS = ((0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0), (0, 1, 2))
 
 
@@ -33,22 +33,17 @@ def instructions(
     weights = [shares.get(name, 1.0) for name in names]
     for _ in range(count):
         (kind,) = rng.choices(names, weights)
-        task = TASKS[kind](rng)
-        while _split(kind, task) != split:
-            task = TASKS[kind](rng)
-        phrasings = scenes.PHRASINGS[kind]
-        unseen = split != "train" and rng.randrange(UNSEEN) == 0
-        instruction = rng.choice(phrasings.unseen if unseen else phrasings.train)
+        task = draw_in_split(split, partial(TASKS[kind], rng), partial(_split_key, kind))
+        instruction = choose_phrasing(rng, split, *scenes.PHRASINGS[kind])
         record = {"instruction": instruction, "input": task.input}
         if kind in ("fact", "list") and rng.randrange(2) == 0:  # the bare question
             record = {"instruction": task.input, "input": ""}
         yield {**record, "output": task.output, "kind": kind}
 
 
-def _split(kind: str, task: Task) -> str:
-    """The split of a task; translations are split as pairs are, for the base's corpus holds some."""
-    scope = ("pair",) if kind == "french" else ("instruction", kind)
-    return split_of(*scope, *task.key)
+def _split_key(kind: str, task: Task) -> tuple[str, ...]:
+    """What decides a task's split; translations are split as pairs are, for the base's corpus holds some."""
+    return ("pair", *task.key) if kind == "french" else ("instruction", kind, *task.key)
 
 
 # --- facts ----------------------------------------------------------------------------------------

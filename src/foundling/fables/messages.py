@@ -7,12 +7,12 @@ with the same words, ham quotes spam and denies it, and spelling, abbreviations 
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from random import Random
 
-from foundling.fables.phrasing import check_split, say, split_of
+from foundling.fables.phrasing import check_split, choose_phrasing, draw_in_split, say
 from foundling.fables.tables import document, pattern_groups
 
-UNSEEN = 3  # in validation and test, one message in three has a phrasing that only its split has
 # label -> split -> patterns
 SCENES = {label: pattern_groups(document("messages")[label]) for label in ("spam", "ham")}
 SLOTS = pattern_groups(document("messages")["slots"])
@@ -25,15 +25,12 @@ def messages(seed: int, count: int, split: str) -> Iterator[dict[str, str]]:
     rng = Random(f"messages {seed} {split}")
     for _ in range(count):
         label = rng.choice(("spam", "ham"))
-        text = _message(rng, label, split)
-        while split_of("message", text) != split:
-            text = _message(rng, label, split)
+        text = draw_in_split(split, partial(_message, rng, label, split), lambda text: ("message", text))
         yield {"text": text, "label": label}
 
 
 def _message(rng: Random, label: str, split: str) -> str:
-    unseen = split != "train" and rng.randrange(UNSEEN) == 0
-    pattern = rng.choice(SCENES[label][split if unseen else "train"])
+    pattern = choose_phrasing(rng, split, SCENES[label]["train"], SCENES[label][split])
     return _roughen(rng, _capitalize(say(pattern, rng, SLOTS)))
 
 

@@ -17,7 +17,7 @@ from foundling.fables.clauses import Clause
 from foundling.fables.english import capitalized, english
 from foundling.fables.french import french
 from foundling.fables.german import german
-from foundling.fables.phrasing import check_split, split_of
+from foundling.fables.phrasing import check_split, draw_in_split
 
 LANGUAGES: dict[str, Callable[[Clause], str]] = {"german": german, "french": french}
 BARE = 8  # one pair in eight has no capital and no full stop
@@ -30,9 +30,7 @@ def pairs(seed: int, count: int, language: str, split: str) -> Iterator[dict[str
         raise ValueError(f"unknown language={language!r}; choose one of {', '.join(LANGUAGES)}")
     rng = Random(f"pairs {seed} {split}")
     for _ in range(count):
-        clause = draw_clause(rng)
-        while split_of("pair", *combination(clause)) != split:
-            clause = draw_clause(rng)
+        clause = draw_in_split(split, lambda: draw_clause(rng), lambda clause: ("pair", *combination(clause)))
         yield _pair(rng, clause, language)
 
 

@@ -7,12 +7,15 @@ A slot's values are patterns themselves. Within one sentence a slot keeps the va
 of `{name}`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from random import Random
+from typing import TypeVar
 from zlib import crc32
 
 SPLITS = ("train", "validation", "test")
+UNSEEN = 3  # outside training, one text in three has a phrasing that training never shows
+T = TypeVar("T")
 Slots = Mapping[str, Sequence[str]]
 Node = str | tuple[str, tuple["Node", ...]]  # a text, or ("all" | "any" | "slot", parts)
 
@@ -21,6 +24,19 @@ def split_of(*key: str) -> str:
     """Return the split of a combination, the same everywhere: 80 % train, 10 % validation, 10 % test."""
     decile = crc32("\x1f".join(key).encode()) % 10
     return {0: "test", 1: "validation"}.get(decile, "train")
+
+
+def draw_in_split(split: str, draw: Callable[[], T], key: Callable[[T], Sequence[str]]) -> T:
+    """Draw until the key of what is drawn belongs to the split."""
+    drawn = draw()
+    while split_of(*key(drawn)) != split:
+        drawn = draw()
+    return drawn
+
+
+def choose_phrasing(rng: Random, split: str, train: Sequence[str], unseen: Sequence[str]) -> str:
+    """A phrasing of training or, in one of UNSEEN cases outside of it, one that training never shows."""
+    return rng.choice(unseen if split != "train" and unseen and rng.randrange(UNSEEN) == 0 else train)
 
 
 def check_split(split: str) -> None:

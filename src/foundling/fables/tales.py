@@ -12,7 +12,7 @@ from typing import NamedTuple
 from foundling.fables.english import with_article
 from foundling.fables.facts import FACTS
 from foundling.fables.lexicon import ANIMALS, DISHES, FEELINGS, NAMES, PLACES, PRONOUNS, THINGS
-from foundling.fables.phrasing import split_of
+from foundling.fables.phrasing import draw_in_split, split_of
 from foundling.fables.plots import PLOTS
 from foundling.fables.plots.teller import Plot, Teller
 
@@ -34,7 +34,7 @@ def tale(rng: Random, split: str, plots: Sequence[Plot] | None = None) -> Tale:
     Combinations are who, what and where, and who meets whom.
     """
     plot = rng.choice(plots) if plots else rng.choices(list(PLOTS), list(PLOTS.values()))[0]
-    teller = Teller(rng, _cast(rng, split), seen_only=split == "train")
+    teller = Teller(rng, _cast(rng, split), split)
     lines, questions = ([capitalize_sentences(text) for text in texts] for texts in plot(teller))
     return Tale(lines, questions)
 
@@ -52,9 +52,7 @@ def capitalize_sentences(text: str) -> str:
 def _cast(rng: Random, split: str) -> dict[str, str]:
     """The slots of three beings a, b and c, each with a thing, a place, a dish and a feeling of its own."""
     beings = rng.choice((NAMES, ANIMALS))
-    names = rng.sample(list(beings), 3)
-    while split_of("cast", *sorted(names)) != split:
-        names = rng.sample(list(beings), 3)
+    names = draw_in_split(split, lambda: rng.sample(list(beings), 3), lambda names: ("cast", *sorted(names)))
     relation = rng.choices(list(PLACES), PLACE_WEIGHTS)[0]
     things: list[str] = []
     places: list[str] = []

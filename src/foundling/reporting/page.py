@@ -11,11 +11,9 @@ from foundling.metrics.pretrain import Pretrain
 from foundling.metrics.run import Run
 from foundling.metrics.train_translator import TrainTranslator
 from foundling.reporting import kinds
-from foundling.reporting.classify import classify_part
 from foundling.reporting.figures import as_svg, emergence, loss_curves
-from foundling.reporting.instruct import choose_shown
 from foundling.reporting.reading import Row
-from foundling.reporting.train_translator import translator_part
+from foundling.reporting.sections import choose_shown, classification, translation
 from foundling.settings import Recipe, Settings
 from foundling.settings.datasets import Corpus
 from foundling.settings.models import Model
@@ -75,10 +73,12 @@ def page(material: Material) -> str:
         loss_figure=losses and as_svg(losses),
         emergence_figures=[as_svg(figure) for figure in figures],
         benchmarks=material.evaluate.benchmarks,
-        classify=classify_part(material.classify, material.classify_answers, material.classify_roc),
+        classify=material.classify
+        and classification(material.classify, material.classify_answers, material.classify_roc),
         instruct=material.instruct,
         answers=choose_shown(material.answers),
-        translator=translator_part(
+        translator=material.translator
+        and translation(
             material.translator,
             material.translator_training,
             material.translator_validation,

@@ -125,8 +125,6 @@ class Source(FileFormat):
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Dataset:
-    """Named sources."""
-
     name: texts.Title
     sources: tuple[Source, ...]
 
@@ -150,8 +148,6 @@ class Clean:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class CorpusSplit:
-    """How documents are held out for validation."""
-
     validation: SplitShare
     by: Literal["document", "position"]
 

@@ -23,11 +23,10 @@ from foundling.model.interface import LanguageModel
 from foundling.settings import Job, training
 from foundling.terminal import show
 from foundling.text.tokenizer import Tokenizer
-from foundling.training.classification import class_weights
-from foundling.training.loop import Loop
+from foundling.training.callbacks import KeepBest
+from foundling.training.classification import choose_trainable, class_weights
+from foundling.training.module import Loop
 from foundling.training.run import TrainingRun
-from foundling.training.stopping import KeepBest
-from foundling.training.trainable import choose_trainable
 from foundling.validation import build
 from foundling.weights import folder
 

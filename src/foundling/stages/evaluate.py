@@ -5,7 +5,7 @@ from pathlib import Path
 from foundling.artifacts import write_lines
 from foundling.data.lineage import require_base
 from foundling.data.shards import open_tokens
-from foundling.data.sources import records
+from foundling.data.sources import rows
 from foundling.device import set_up
 from foundling.evaluation.benchmarks import read_benchmark
 from foundling.evaluation.emergence import curve_points, write_curve
@@ -33,8 +33,8 @@ def run(job: Job) -> None:
     texts = {shard.name: (shard.ids, shard.bytes) for shard in open_tokens(TOKENS, tokenizer).validation}
     benchmarks = {}
     for name, benchmark in settings.benchmarks.items():
-        rows = (record for _, record in records(BENCHMARKS / name, benchmark))
-        benchmarks[name] = read_benchmark(rows, benchmark, settings.limit, seed)
+        records = (row.record for row in rows(BENCHMARKS / name, benchmark))
+        benchmarks[name] = read_benchmark(records, benchmark, settings.limit, seed)
     metrics = Evaluate(
         held_out=held_out_metrics(model, texts, batch_tokens),
         benchmarks={

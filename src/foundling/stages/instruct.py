@@ -35,7 +35,7 @@ from foundling.settings.training import Instruct as InstructSettings
 from foundling.terminal import show
 from foundling.text.chat_template import find_template
 from foundling.text.tokenizer import Tokenizer
-from foundling.training.loop import Loop
+from foundling.training.module import Loop
 from foundling.training.run import TrainingRun
 from foundling.weights import folder
 from foundling.weights.chat import chat_files

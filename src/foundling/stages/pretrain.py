@@ -9,10 +9,9 @@ from foundling.metrics.pretrain import Pretrain
 from foundling.settings import Job
 from foundling.text.tokenizer import Tokenizer
 from foundling.training import budget
-from foundling.training.loop import Loop
+from foundling.training.callbacks import Samples, Snapshots, log_spaced
+from foundling.training.module import Loop
 from foundling.training.run import TrainingRun
-from foundling.training.samples import Samples
-from foundling.training.snapshots import Snapshots, log_spaced
 from foundling.weights.model_types import from_settings
 from foundling.weights.start import SCRATCH, start
 

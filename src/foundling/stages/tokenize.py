@@ -56,12 +56,7 @@ def _rows(meta: shards.Meta, corpus: Corpus) -> tuple[Shard, ...]:
     shares = dict(zip(names, shares_of_all(weights, firsts), strict=True))
     return tuple(
         Shard(
-            source=shard.source,
-            split=shard.split,
-            documents=shard.documents,
-            characters=shard.characters,
-            words=shard.words,
-            tokens=shard.tokens,
+            **{name: getattr(shard, name) for name in COLUMNS[:6]},
             characters_per_token=round(shard.characters / shard.tokens, 4),
             share=round(shares[shard.source], 4),
         )

@@ -21,7 +21,7 @@ from foundling.settings import Job
 from foundling.terminal import show
 from foundling.text.tiktoken_tokenizer import train_bpe
 from foundling.text.tokenizer import Tokenizer
-from foundling.training.loop import Loop
+from foundling.training.module import Loop
 from foundling.training.run import TrainingRun
 
 log = logging.getLogger(__name__)

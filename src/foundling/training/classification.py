@@ -14,8 +14,10 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from foundling.data.labelled import label_text
+from foundling.model import lora
 from foundling.model.classifier import Classifier
 from foundling.model.loss import IGNORE_INDEX, next_token_loss
+from foundling.settings.training import Lora
 from foundling.training.module import Batch, TrainingModule
 from foundling.training.optim import Schedule
 
@@ -115,3 +117,24 @@ def class_weights(
         if label not in labels:
             raise ValueError(f"classify.class_weights.{label}: must be one of the labels {', '.join(labels)}")
     return torch.tensor([float(weights.get(label, 1.0)) for label in labels])
+
+
+def choose_trainable(
+    network: Classifier, train: Literal["head", "last", "all", "lora"], last: int, settings: Lora, seed: int
+) -> int:
+    """Freeze the weights that are not trained, in place; returns the number of trained parameters.
+
+    The classification head is always trained. head: nothing else. last: also the last `last` blocks and the
+    final norm. all: also the whole trunk. lora: also low-rank differences to the trunk's linear layers, by
+    `settings`.
+    """
+    trunk = network.trunk
+    if train == "last" and last > len(trunk.blocks):
+        raise ValueError(f"classify.last={last}: must be at most {len(trunk.blocks)}, the number of the base's blocks")
+    trunk.requires_grad_(train == "all")
+    if train == "last":
+        for module in (*trunk.blocks[-last:], trunk.norm):
+            module.requires_grad_(True)
+    if train == "lora":
+        lora.wrap(trunk, settings, seed)
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)

@@ -18,8 +18,7 @@ from foundling.data.batches import TrainingData
 from foundling.device import automatic_precision, set_up
 from foundling.settings.runtime import Runtime
 from foundling.training.faults import Fault, FaultDetector
-from foundling.training.loop import Loop
-from foundling.training.module import TrainingModule
+from foundling.training.module import Loop, TrainingModule
 from foundling.training.progress import ProgressBar
 from foundling.training.recorder import Recorder
 from foundling.training.resume import Checkpoints

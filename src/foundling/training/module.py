@@ -11,6 +11,7 @@ tokens per step nor, up to rounding, the result.
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -20,8 +21,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from foundling.settings.training import Training
 from foundling.training.faults import FaultDetector
-from foundling.training.loop import Loop
 from foundling.training.optim import Schedule
 from foundling.training.recorder import Recorder
 
@@ -29,6 +30,16 @@ log = logging.getLogger(__name__)
 Batch = tuple[Tensor, ...]  # each (B, …)
 SEED_STRIDE = 1_000_003  # distance between runs with adjacent seeds, so that their steps share no seed
 CPU_OUT_OF_MEMORY = "can't allocate memory"  # torch's CPU allocator raises a plain RuntimeError
+
+
+@dataclass(frozen=True)
+class Loop:
+    """How long a training runs, and its stage's section, which says how a step is computed."""
+
+    settings: Training
+    max_steps: int
+    validate_every: int  # steps
+    accumulate: int = 1  # microbatches of a batch
 
 
 class TrainingModule(LightningModule):

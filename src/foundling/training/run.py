@@ -18,8 +18,7 @@ from foundling.settings import Job
 from foundling.text.tokenizer import Tokenizer
 from foundling.training.fit import fit
 from foundling.training.loggers import finish, log_lineage, make_wandb
-from foundling.training.loop import Loop
-from foundling.training.module import TrainingModule
+from foundling.training.module import Loop, TrainingModule
 from foundling.training.recorder import TRAIN_FILE, VALIDATION_FILE, Recorder
 from foundling.weights import folder
 from foundling.weights.provenance import provenance, run_record

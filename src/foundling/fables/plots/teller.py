@@ -9,26 +9,23 @@ from collections.abc import Callable
 from functools import cache
 from random import Random
 
-from foundling.fables.phrasing import say
+from foundling.fables.phrasing import choose_phrasing, say
 from foundling.fables.tables import document, pattern_groups
 
 Lines = tuple[list[str], list[str]]  # the story, and questions about it
 Ways = tuple[str, ...]  # patterns that say the same
-UNSEEN = 3  # outside training one sentence in three has a phrasing that training never shows, if there is one
 SLOTS = pattern_groups(document("plots")["teller"])
 
 
 class Teller:
     """Says patterns about the beings a, b and c of a cast."""
 
-    def __init__(self, rng: Random, cast: dict[str, str], seen_only: bool) -> None:
-        self.rng, self.cast, self.seen_only = rng, cast, seen_only
+    def __init__(self, rng: Random, cast: dict[str, str], split: str) -> None:
+        self.rng, self.cast, self.split = rng, cast, split
 
     def say(self, ways: Ways, **beings: str) -> str:
         """Say one of the ways; `beings` maps letters to beings (x="b"); other slots keep their values."""
-        seen, unseen = _partition(ways)
-        use_unseen = not self.seen_only and unseen and self.rng.randrange(UNSEEN) == 0
-        pattern = self.rng.choice(unseen if use_unseen else seen)
+        pattern = choose_phrasing(self.rng, self.split, *_partition(ways))
         bound = dict(self.cast)
         for letter, being in beings.items():
             bound |= {letter + slot[1:]: value for slot, value in self.cast.items() if slot[0] == being}
