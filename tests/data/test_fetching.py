@@ -142,8 +142,8 @@ def test_the_users_own_folder_glob_and_archive_hold_the_same_texts(tmp_path: Pat
 def test_a_hub_dataset_comes_from_its_copy_in_the_mirror(tmp_path: Path) -> None:
     copy = tmp_path / "mirror/hub/someone/stories"
     copy.mkdir(parents=True)
-    rows = [{"text": f"story {i}", "more": i} for i in range(9)]
-    (copy / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    stories = [{"text": f"story {i}", "more": i} for i in range(9)]
+    (copy / "train.jsonl").write_text("".join(json.dumps(story) + "\n" for story in stories))
     for streaming in (False, True):
         hub = {"id": "someone/stories", "columns": ["text"], "limit": 4, "streaming": streaming}
         fetch(dataset(hub=hub), tmp_path / f"raw{streaming}", tmp_path / "mirror")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from foundling.data.pretrained import fetch_weights
-from foundling.settings.datasets import Weights
+from foundling.settings.models import Weights
 from foundling.validation import build
 
 

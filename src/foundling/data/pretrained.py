@@ -15,7 +15,8 @@ from tempfile import TemporaryDirectory
 from foundling.data import hub
 from foundling.data.archives import extract
 from foundling.data.places import in_project, locate
-from foundling.settings.datasets import FETCHED_WEIGHTS, Hub, Source, Weights
+from foundling.settings.datasets import Hub, Source
+from foundling.settings.models import FETCHED_WEIGHTS, Weights
 
 log = logging.getLogger(__name__)
 ARCHIVES = (".whl", ".zip")

