@@ -20,7 +20,9 @@ from foundling.device import automatic_precision, check_accelerator, choose_devi
 from foundling.model.classifier import Classifier, ClassifierConfig
 from foundling.model.gpt import GPT
 from foundling.model.translator import Translator, TranslatorConfig
+from foundling.settings.runtime import Trainer
 from foundling.text.tiktoken_tokenizer import characters
+from foundling.validation import build
 from foundling.weights import folder
 from foundling.weights.chat import chat_files
 
@@ -77,8 +79,8 @@ def test_a_missing_device_is_reported_before_and_after_torch_is_imported(
 
 
 def test_an_unknown_accelerator_is_reported_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"accelerator=cdua: must be one of auto, gpu, cuda, mps, cpu"):
-        check_accelerator("cdua")
+    with pytest.raises(ValueError, match=r"accelerator='cdua': must be one of auto, gpu, cuda, mps or cpu"):
+        build(Trainer, {"accelerator": "cdua", "devices": 1}, "runtime.trainer")
 
 
 @pytest.mark.parametrize(
@@ -180,7 +182,7 @@ def test_a_device_that_cannot_be_there_ends_in_one_line_without_torch(root: Path
         text=True,
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("foundling: runtime.trainer.accelerator=cdua: must be one of")
+    assert done.stderr.startswith("foundling: runtime.trainer.accelerator='cdua': must be one of")
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -13,6 +13,7 @@ from foundling.settings.training import BeamSearch, Continuation
 from foundling.settings.types import NonNegative, Positive, PositiveNumber, Seed
 from foundling.validation import STRICT
 
+Accelerator = Literal["auto", "gpu", "cuda", "mps", "cpu"]
 NumberFormat = Literal["fp64", "fp32", "bf16", "fp16"]
 Devices = Annotated[int, Ge(-1), Le(4096)]
 
@@ -21,7 +22,7 @@ Devices = Annotated[int, Ge(-1), Le(4096)]
 class Trainer:
     """conf/trainer: keyword arguments of lightning.Trainer."""
 
-    accelerator: str
+    accelerator: Accelerator
     devices: Devices | Literal["auto"] | tuple[Devices, ...]
     strategy: str = "auto"
     num_nodes: Positive = 1
@@ -79,7 +80,7 @@ class Evaluate:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Fetch:
-    dataset: str
+    dataset: Literal["all", "corpus", "benchmarks", "classify", "instruct", "train_translator"]
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)

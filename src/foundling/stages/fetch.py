@@ -14,8 +14,6 @@ def run(job: Job) -> None:
     """Fetch the dataset that `fetch.dataset` names, or all."""
     datasets = datasets_of(job.settings)
     selected = job.settings.fetch.dataset
-    if selected not in (*datasets, "all"):
-        raise ValueError(f"fetch.dataset={selected}: must be one of {', '.join(datasets)}, all")
     for name in datasets if selected == "all" else [selected]:
         with atomic_folder(job.out / RAW / name) as folder:
             for place, dataset in datasets[name].items():
