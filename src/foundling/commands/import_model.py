@@ -21,7 +21,7 @@ from foundling.data.pretrained import ARCHIVES, fetch_weights, own_files, weight
 from foundling.model.config import GPTConfig
 from foundling.plain import read_yaml
 from foundling.settings import Job, Recipe
-from foundling.settings.datasets import Weights
+from foundling.settings.models import Weights
 from foundling.text.tiktoken_tokenizer import gpt2
 from foundling.text.tokenizer import Tokenizer
 from foundling.weights import folder, openai
