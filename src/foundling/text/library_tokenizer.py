@@ -89,8 +89,8 @@ class LibraryTokenizer(Tokenizer):
         found = (at for token, at in zip(encoded.ids, encoded.offsets, strict=True) if token in self._forbidden)
         start, end = next(found)
         if end - start < 2:
-            return self._encode(text[:start], library) + self._encode(text[max(end, start + 1) :], self._inside)
-        return self._encode(text[: start + 1], library) + self._encode(text[start + 1 :], self._inside)
+            return self._encode(text[:start], library) + self._encode(text[max(end, start + 1) :], self._cut)
+        return self._encode(text[: start + 1], library) + self._encode(text[start + 1 :], self._cut)
 
     def encode_batch(self, texts: list[str], threads: int) -> list[list[int]]:
         """Ids of many texts; if `threads` is above one, by as many threads as the library starts."""
@@ -105,13 +105,23 @@ class LibraryTokenizer(Tokenizer):
 
     @cached_property
     def _inside(self) -> Any:
-        """The library's tokenizer without a space in front, where this one has it at the beginning alone."""
+        """The library's tokenizer for text after a special token: without a space that only documents begin with."""
         values = json.loads(self.json_text)
-        step = values.get("pre_tokenizer") or {}
-        first = [one for one in [step, *step.get("pretokenizers", [])] if one.get("prepend_scheme") == "first"]
-        for one in first:
-            one["prepend_scheme"] = "never"
+        first = [step for step in _steps(values, "pre_tokenizer") if step.get("prepend_scheme") == "first"]
+        for step in first:
+            step["prepend_scheme"] = "never"
         return _load(json.dumps(values), self.names) if first else self.library
+
+    @cached_property
+    def _cut(self) -> Any:
+        """The library's tokenizer for the rest of a text that was cut within a word: without any space in front."""
+        values = json.loads(self.json_text)
+        for step in _steps(values, "pre_tokenizer"):
+            step |= {"prepend_scheme": "never"} if "prepend_scheme" in step else {}
+            step |= {"add_prefix_space": False} if "add_prefix_space" in step else {}
+        normalizers = [step for step in _steps(values, "normalizer") if step["type"] != "Prepend"]
+        values["normalizer"] = {"type": "Sequence", "normalizers": normalizers}
+        return _load(json.dumps(values), self.names)
 
     def decode(self, ids: Sequence[int]) -> str:
         return self.library.decode(list(ids), skip_special_tokens=False)
@@ -160,9 +170,9 @@ class LibraryTokenizer(Tokenizer):
         """Read what `save` wrote."""
         try:
             settings = build(Settings, read_json(folder / SETTINGS), SETTINGS)
-            tokenizer = LibraryTokenizer(
-                read_json_text(folder / PUBLISHED), settings.names, read_template(folder / TEMPLATE)
-            )
+            read_json(folder / PUBLISHED)  # refuses a damaged one
+            text, template = (folder / PUBLISHED).read_text(encoding="utf-8"), read_template(folder / TEMPLATE)
+            tokenizer = LibraryTokenizer(text, settings.names, template)
             if settings.vocab_size != tokenizer.vocab_size:
                 raise ValueError(f"it says vocab_size={settings.vocab_size} and has {tokenizer.vocab_size} tokens")
         except ValueError as error:
@@ -198,12 +208,6 @@ class LibraryTokenizer(Tokenizer):
         return tuple(encoded.ids[:length])
 
 
-def read_json_text(path: Path) -> str:
-    """The text of a tokenizer.json, which must be JSON of a size that we read."""
-    read_json(path)
-    return path.read_text(encoding="utf-8")
-
-
 def read_template(path: Path) -> str | None:
     """The text of a chat template, or None if there is no such file."""
     if not path.is_file():
@@ -211,6 +215,12 @@ def read_template(path: Path) -> str | None:
     if path.stat().st_size > LARGEST_TEMPLATE:
         raise ValueError(f"{path} has more than {LARGEST_TEMPLATE:,} bytes; a chat template has a few thousand")
     return path.read_text(encoding="utf-8")
+
+
+def _steps(values: Mapping[str, Any], part: str) -> list[dict[str, Any]]:
+    """The steps of a tokenizer.json's normalizer or pre_tokenizer; one that is made of several is taken apart."""
+    whole = values.get(part) or {}
+    return [step for step in whole.get(f"{part}s".replace("_", ""), [whole]) if step]
 
 
 def _load(json_text: str, names: Mapping[str, str]) -> Any:

@@ -1,38 +1,59 @@
 """The tokenizer in a folder of published weights, as transformers finds it there."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from foundling.artifacts import read_json
-from foundling.text.library_tokenizer import LibraryTokenizer, read_json_text, read_template
+from foundling.text.library_tokenizer import LibraryTokenizer, read_template
+from foundling.text.sentencepiece_model import read_sentencepiece
+from foundling.text.tokenizer_json import with_prefix
 
 TOKENIZER: Final = "tokenizer.json"
+SENTENCEPIECE: Final = "tokenizer.model"
 SETTINGS: Final = "tokenizer_config.json"
 TEMPLATE: Final = "chat_template.jinja"
 ROLES: Final = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token")
 
 
 def read_published(folder: Path) -> LibraryTokenizer:
-    """The tokenizer of a folder with a tokenizer.json.
+    """The tokenizer of a folder with a tokenizer.json or SentencePiece's tokenizer.model.
 
     The tokens with a role and the chat template are those of tokenizer_config.json, special_tokens_map.json and
     chat_template.jinja; ids that config.json and generation_config.json name are second to them. A folder whose
     tokenizer cannot be read raises ValueError.
     """
-    path = folder / TOKENIZER
-    if not path.is_file():
-        raise ValueError(f"{folder} has no {TOKENIZER}; fetch it with the weights, or choose tokenizer=bpe")
-    text = read_json_text(path)
-    settings, roles = _optional(folder / SETTINGS), _optional(folder / "special_tokens_map.json")
-    names = {role: name for role in ROLES if (name := _name(settings.get(role)) or _name(roles.get(role)))}
+    settings = _optional(folder / SETTINGS)
+    path, values, names = _read(folder, settings)
+    roles = _optional(folder / "special_tokens_map.json")
+    names |= {role: name for role in ROLES if (name := _name(settings.get(role)) or _name(roles.get(role)))}
     template = read_template(folder / TEMPLATE) or _template(settings.get("chat_template"))
     if "eos_token" not in names:
-        names |= _names_by_id(folder, read_json(path))
+        names |= _names_by_id(folder, values)
+    text = path.read_text(encoding="utf-8") if path.name == TOKENIZER else json.dumps(values, ensure_ascii=False)
     try:
         return LibraryTokenizer(text, names, template)
     except ValueError as error:
         raise ValueError(f"{path}: {error}; fetch it again, or choose another tokenizer") from None
+
+
+def _read(folder: Path, settings: Mapping[str, Any]) -> tuple[Path, Mapping[str, Any], dict[str, str]]:
+    """The tokenizer's file, a tokenizer.json's values, and the tokens with a role that the file itself names."""
+    path = folder / TOKENIZER
+    if path.is_file():
+        return path, read_json(path), {}
+    path = folder / SENTENCEPIECE
+    if not path.is_file():
+        raise ValueError(
+            f"{folder} has no {TOKENIZER} and no {SENTENCEPIECE}; fetch one with the weights, or choose tokenizer=bpe"
+        )
+    values, names = read_sentencepiece(path)
+    bos = names.get("bos_token")
+    if bos and settings.get("add_bos_token", True):
+        ids = {token["content"]: token["id"] for token in values["added_tokens"]}
+        values = with_prefix(values, bos, ids[bos])
+    return path, values, names
 
 
 def _optional(path: Path) -> Mapping[str, Any]:

@@ -25,13 +25,26 @@ class Piece:
     kind: int
 
 
-def bpe_json(pieces: Sequence[Piece], add_prefix: bool) -> dict[str, Any]:
-    """The tokenizer.json of a BPE; with `add_prefix`, texts get a space in front."""
-    unknown = next((piece.text for piece in pieces if piece.kind == UNKNOWN_PIECE), None)
+_TO_META = {"type": "Replace", "pattern": {"String": " "}, "content": META_SPACE}
+_FROM_META = {"type": "Replace", "pattern": {"String": META_SPACE}, "content": " "}
+_PREPEND = {"type": "Prepend", "prepend": META_SPACE}
+
+
+def bpe_json(
+    pieces: Sequence[Piece], *, add_prefix: bool, character_map: str | None = None, remove_spaces: bool = False
+) -> dict[str, Any]:
+    """The tokenizer.json of a BPE.
+
+    Args:
+        pieces: the vocabulary, in the order of ids.
+        add_prefix: whether texts get a space in front.
+        character_map: how characters are normalized, in SentencePiece's own format as base64.
+        remove_spaces: whether spaces are removed at the ends of texts, and all but one elsewhere.
+    """
     model = {
         "type": "BPE",
         "dropout": None,
-        "unk_token": unknown,
+        "unk_token": next((piece.text for piece in pieces if piece.kind == UNKNOWN_PIECE), None),
         "continuing_subword_prefix": None,
         "end_of_word_suffix": None,
         "fuse_unk": True,
@@ -40,16 +53,39 @@ def bpe_json(pieces: Sequence[Piece], add_prefix: bool) -> dict[str, Any]:
         "vocab": {piece.text: i for i, piece in enumerate(pieces)},
         "merges": _merges(pieces),
     }
-    to_meta = {"type": "Replace", "pattern": {"String": " "}, "content": META_SPACE}
-    from_meta = {"type": "Replace", "pattern": {"String": META_SPACE}, "content": " "}
-    prepend = [{"type": "Prepend", "prepend": META_SPACE}] if add_prefix else []
+    return _file(pieces, model, add_prefix, character_map, remove_spaces)
+
+
+def unigram_json(
+    pieces: Sequence[Piece], *, add_prefix: bool, character_map: str | None = None, remove_spaces: bool = False
+) -> dict[str, Any]:
+    """The tokenizer.json of a Unigram model (Kudo 2018); the arguments are those of `bpe_json`."""
+    model = {
+        "type": "Unigram",
+        "unk_id": next((i for i, piece in enumerate(pieces) if piece.kind == UNKNOWN_PIECE), None),
+        "vocab": [[piece.text, piece.score] for piece in pieces],
+        "byte_fallback": any(piece.kind == BYTE for piece in pieces),
+    }
+    return _file(pieces, model, add_prefix, character_map, remove_spaces)
+
+
+def _file(
+    pieces: Sequence[Piece], model: dict[str, Any], add_prefix: bool, character_map: str | None, remove_spaces: bool
+) -> dict[str, Any]:
+    steps: list[dict[str, Any]] = []
+    if character_map is not None:
+        steps.append({"type": "Precompiled", "precompiled_charsmap": character_map})
+    if remove_spaces:
+        steps.append({"type": "Strip", "strip_left": True, "strip_right": True})
+        steps.append({"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "})
+    steps += [*([_PREPEND] if add_prefix else []), _TO_META]
     strip = [{"type": "Strip", "content": " ", "start": 1, "stop": 0}] if add_prefix else []
     return tokenizer_json(
         model,
         added=added_pieces(pieces),
-        normalizer={"type": "Sequence", "normalizers": [*prepend, to_meta]},
+        normalizer={"type": "Sequence", "normalizers": steps},
         pre_tokenizer=None,
-        decoder={"type": "Sequence", "decoders": [from_meta, {"type": "ByteFallback"}, {"type": "Fuse"}, *strip]},
+        decoder={"type": "Sequence", "decoders": [_FROM_META, {"type": "ByteFallback"}, {"type": "Fuse"}, *strip]},
     )
 
 
