@@ -1,12 +1,12 @@
-# Two commands: `make repro` runs the pipeline, `make test` the tests. Each sets up what it needs in .venv.
+# `make repro` runs the pipeline, `make test` the tests. Both first create the environment that they need in .venv.
 PYTHON ?= python3
-# DVC calls programs by name, so the environment's come first; hashing must not differ from run to run.
+# DVC calls programs by name, so the environment's come first in PATH; Python's hashing must not vary between runs.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONHASHSEED := 0
 
 CODE := src tests benchmarks notebooks
 PIP := .venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
-# `ok` from a Python that can make .venv, nothing from any other program
+# prints `ok` if this Python can create .venv
 PROBE := import ensurepip, sys, venv; print("ok" * ((3, 11) <= sys.version_info[:2] <= (3, 13)))
 WRONG := $(PYTHON) is not Python 3.11, 3.12 or 3.13 with venv; install one and name it: make PYTHON=python3.12
 
@@ -33,8 +33,8 @@ lint: .venv/.dev
 	$(PIP) -e '.[dev]'
 	touch $@
 
-# The environment and what `dvc repro` writes: DVC keeps that, so `dvc checkout` brings it back. Sweeps, W&B's runs,
-# exports and files of your own stay.
+# Removes the environment and the outputs of `dvc repro`, which `dvc checkout` restores from DVC's cache. Sweeps, W&B's
+# runs, exports and your own files are kept.
 clean:
 	rm -rf .venv scratch report metrics plots data/raw data/tokenizer data/tokens
 	rm -rf models/base models/snapshots models/classifier models/chat models/translator

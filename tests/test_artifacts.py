@@ -77,7 +77,7 @@ def test_json_round_trips_and_what_is_no_json_is_named(tmp_path: Path) -> None:
     write_json(tmp_path / "v.json", {"é": [1, None]})
     assert read_json(tmp_path / "v.json") == {"é": [1, None]}
     (tmp_path / "bad.json").write_text("{")
-    with pytest.raises(ValueError, match=r"bad\.json is no valid JSON"):
+    with pytest.raises(ValueError, match=r"bad\.json is not valid JSON"):
         read_json(tmp_path / "bad.json")
     with pytest.raises(ValueError, match=r"none\.json is missing; run the stage"):
         read_json(tmp_path / "none.json")

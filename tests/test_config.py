@@ -124,7 +124,7 @@ def test_a_selection_that_is_no_mapping_is_refused(project: Path) -> None:
     with pytest.raises(ValueError, match=r"params\.yaml holds list"):
         selected()
     select(project, set="x")
-    with pytest.raises(ValueError, match="`set` holds 'x'"):
+    with pytest.raises(ValueError, match="`set` is 'x'"):
         selected()
 
 

@@ -90,16 +90,16 @@ def test_wrong_settings_models_and_texts_are_told_without_torch(project: Path) -
     (project / "rows.csv").write_text("body\nfree entry\n")
     (project / "blank.txt").write_text("a\n\nb\n")
     cases = {
-        "predict model=models/base text=x": "models/base holds a base model, and this command takes a classifier model",
+        "predict model=models/base text=x": "models/base is a base model, but this command needs a classifier model",
         "predict model=models/translator text=x": "or use `foundling translate` with this one",
-        "translate model=models/assistant text=x": "models/assistant holds an assistant model, .* a translator model",
-        "generate model=models/classifier": "models/classifier holds a classifier model, .*a base model or an",
-        "chat model=models/base": "models/base holds a base model, and this command takes an assistant model",
-        "export model=models/translator": "models/translator holds a translator model",
+        "translate model=models/assistant text=x": "models/assistant is an assistant model, .* a translator model",
+        "generate model=models/classifier": "models/classifier is a classifier model, .*a base model or an",
+        "chat model=models/base": "models/base is a base model, but this command needs an assistant model",
+        "export model=models/translator": "models/translator is a translator model",
         "predict model=models/empty text=x": "models/empty is not a model folder: models/empty/config.json is missing",
-        "predict model=models/classifier file=none.txt": "found no file none.txt",
+        "predict model=models/classifier file=none.txt": "none.txt does not exist",
         "predict model=models/classifier file=rows.csv": r"rows.csv:2 has no column 'text' \(found body\)",
-        "predict model=models/classifier file=blank.txt": "blank.txt:2 is an empty text",
+        "predict model=models/classifier file=blank.txt": "blank.txt:2 is empty",
         "translate model=models/translator file=rows.csv": "rows.csv:2 has no column 'text'",
         "predict model=models/classifier": r"standard input, line 2: byte 0xff is not valid UTF-8",
         "pretrain pretrain.max_steps=-1": "pretrain.max_steps=-1",

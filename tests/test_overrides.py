@@ -157,13 +157,13 @@ def test_under_m_paths_are_swept_and_words_are_not(project: Path) -> None:
         (["model=nano,micro"], "model=nano,micro is a sweep; add -m"),
         (
             ["hydra/launcher=joblib"],
-            "hydra/launcher=joblib is not installed; installed are basic; .*hydra-joblib-launcher",
+            "hydra/launcher=joblib is not installed; choose one of basic, or .*hydra-joblib-launcher",
         ),
         (
             ["hydra/sweeper=optuna"],
-            "hydra/sweeper=optuna is not installed; installed are .*basic.*hydra-optuna-sweeper",
+            "hydra/sweeper=optuna is not installed; choose one of .*basic.*hydra-optuna-sweeper",
         ),
-        (["hydra/job_logging=loud"], "hydra/job_logging=loud is not installed; installed are .*plain"),
+        (["hydra/job_logging=loud"], "hydra/job_logging=loud is not installed; choose one of .*plain"),
         (["hydra.swep.dir=x"], "unknown setting or group hydra.swep.dir; .*hydra.sweep.dir"),
         (["-m", "model=glob(zz*)"], r"model=glob\(zz\*\) matches none of .*micro"),
         (["-m", "model=interval(1,2)"], r"model=interval\(1,2\) matches none of .*micro"),

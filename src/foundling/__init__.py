@@ -1,1 +1,1 @@
-"""Foundling raises a GPT: from raw text to a pretrained, evaluated and fine-tuned model."""
+"""Foundling trains a GPT: from raw text to a pretrained, evaluated and fine-tuned model."""

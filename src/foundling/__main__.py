@@ -1,4 +1,4 @@
-"""foundling <command> [overrides]: each command is a Hydra app over conf/ and the selection in params.yaml."""
+"""foundling <command> [overrides]: each command is a Hydra app over conf/ and the selection, params.yaml."""
 
 import ast
 import errno
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from foundling.settings import Job
 
 PACKAGE = Path(__file__).parent
-# the pipeline's stages in the order of dvc.yaml, then what one does with its results
+# the stages in the order of dvc.yaml, and the commands that use their results
 STAGES = (
     *("compose", "fetch", "weights", "train_tokenizer", "tokenize"),
     *("pretrain", "classify", "instruct", "train_translator", "evaluate", "report"),
@@ -38,7 +38,7 @@ USES = (
     "rebuild",
     "clean",
 )
-COMMANDS = {**dict.fromkeys(STAGES, "stages"), **dict.fromkeys(USES, "commands")}  # by name, the package
+COMMANDS = {**dict.fromkeys(STAGES, "stages"), **dict.fromkeys(USES, "commands")}  # name -> package
 
 # the commands that compute on the device of `runtime`
 TRAININGS = ("pretrain", "classify", "instruct", "train_translator")
@@ -46,14 +46,14 @@ COMPUTING = {*TRAININGS, "evaluate", "generate", "predict", "chat", "translate"}
 
 
 def main() -> None:
-    """Run one command; a user's mistake ends in one line and exit code 1, Ctrl-C in one line and 130."""
+    """Run one command. A user's mistake prints one line and exits with code 1, Ctrl-C with 130."""
     name, arguments = (sys.argv[1] if len(sys.argv) > 1 else "--help"), sys.argv[2:]
-    sys.path.append(os.getcwd())  # for the user's own modules, behind all that is installed
+    sys.path.append(os.getcwd())  # lets conf/ name the user's own modules; installed packages take precedence
     try:
         if name in ("-h", "--help", "help"):
             print(_overview())
         elif name not in COMMANDS:
-            raise ValueError(f"unknown command {name!r}; {config.near(name, list(COMMANDS))}")
+            raise ValueError(f"unknown command {name!r}; {config.suggest(name, list(COMMANDS))}")
         elif "-h" in arguments or "--help" in arguments:
             print(_help(name, [argument for argument in arguments if argument not in ("-h", "--help")]))
         else:
@@ -62,11 +62,11 @@ def main() -> None:
         print(f"foundling: {name} was interrupted", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
-        _end(error, arguments)
+        _exit(error, arguments)
 
 
 def _run(name: str, arguments: list[str]) -> None:
-    """Hand the command to Hydra: one run, or with -m one for each combination of a sweep."""
+    """Run the command with Hydra: once, or with -m once for each combination of a sweep."""
     import hydra
     from hydra.core.hydra_config import HydraConfig
     from hydra.errors import HydraException
@@ -84,11 +84,11 @@ def _run(name: str, arguments: list[str]) -> None:
         try:
             job = checked or _checked(name, Job.of(composed, out))
             return _load(name)(job)  # imports torch
-        except Exception as error:  # before Hydra wraps it in a traceback of its own
-            _end(error, arguments)
+        except Exception as error:  # before Hydra adds its own traceback
+            _exit(error, arguments)
 
     sys.argv = [f"foundling {name}", *prepared.arguments]
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them with a traceback
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # let Hydra raise its errors instead of printing them
     try:
         hydra.main(version_base="1.3", config_path=str(config.conf_folder()), config_name="config")(task)()
     except (HydraException, OmegaConfBaseException) as error:
@@ -96,12 +96,12 @@ def _run(name: str, arguments: list[str]) -> None:
 
 
 def _prepare(name: str, arguments: list[str]) -> Prepared:
-    """The command line behind the selection, with every key and choice checked."""
+    """The selection and the command line as arguments for Hydra, with every key and choice checked."""
     return prepare(name if COMMANDS[name] == "commands" else None, [f"hydra.job.name={name}", *arguments])
 
 
 def _checked(name: str, job: "Job") -> "Job":
-    """The job, once its settings, device and inputs are found valid, as far as can be told without torch."""
+    """Validate a job's settings, device and inputs, as far as possible without torch, and return it."""
     from foundling import device, inputs
     from foundling.training import wandb_settings
 
@@ -120,8 +120,8 @@ def _load(name: str) -> Callable[["Job"], Any]:
     return run
 
 
-def _end(error: Exception, arguments: list[str]) -> NoReturn:
-    """One line for what the user can fix: our own ValueErrors, and the system's (no space, no permission)."""
+def _exit(error: Exception, arguments: list[str]) -> NoReturn:
+    """Print one line for errors that the user can fix (our ValueErrors, any OSError), else the traceback."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = bool(frames) and Path(frames[-1].filename).is_relative_to(PACKAGE)
     if os.environ.get("FOUNDLING_TRACEBACK") or not (
@@ -130,14 +130,14 @@ def _end(error: Exception, arguments: list[str]) -> NoReturn:
         traceback.print_exception(error)
     else:
         full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-        hint = "; free some space and run the command again, existing files are untouched" if full else ""
+        hint = "; free some disk space and run the command again (existing files are unchanged)" if full else ""
         print(f"foundling: {one_line(error)}{origin_of(str(error), arguments)}{hint}", file=sys.stderr)
     sys.stdout.flush()
     sys.exit(1)
 
 
 def one_line(error: Exception) -> str:
-    """What an error says, without line ends and what else would steer a terminal: names come from files, too."""
+    """An error's message as one line without control characters, which may come from names of files."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(str(error).split()))
 
 
@@ -155,12 +155,12 @@ def _overview() -> str:
 
 
 def _help(name: str, arguments: list[str]) -> str:
-    """What the command does, the groups with their choices, and the sections that it reads as they are composed now."""
+    """The command's description, the groups with their choices, and the composed sections that it reads."""
     from omegaconf import OmegaConf
 
     composed = _prepare(name, arguments).config
     if composed is None:
-        raise ValueError("--help shows one config; leave out -m and Hydra's other flags")
+        raise ValueError("--help shows a single config; remove -m and Hydra's other flags")
     choices = [f"  {group}: {', '.join(names)}" for group, names in config.groups().items() if len(names) > 1]
     own = "tokenizer" if name in ("train_tokenizer", "tokenize") else name
     sections = [section for section in (own, "runtime") if section in composed]

@@ -1,4 +1,4 @@
-"""Atomic writes: to a temporary path, fsync, rename. A final name always holds a whole artifact, the old or the new."""
+"""Atomic writes (temporary path, fsync, rename): a path has a complete artifact, the old or the new one."""
 
 import csv
 import hashlib
@@ -11,14 +11,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-LARGEST_JSON = 64 << 20  # bytes; what is parsed takes some ten times as much memory
+LARGEST_JSON = 64 << 20  # bytes; parsed values take about ten times as much memory
 
 
 @contextmanager
 def atomic_file(path: Path | str, mode: str = "w") -> Iterator[IO[Any]]:
-    """Open a file for writing that takes its name only when the block ends well.
+    """Open a temporary file for writing, which is renamed to `path` when the block succeeds.
 
-    Text is UTF-8 with "\\n" line ends. An exception (a full disk, Ctrl-C) leaves no trace and the old file untouched.
+    Text is UTF-8 with "\\n" line ends. After an exception (a full disk, Ctrl-C) the old file is unchanged and
+    the temporary one removed.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,7 +38,7 @@ def atomic_file(path: Path | str, mode: str = "w") -> Iterator[IO[Any]]:
 
 @contextmanager
 def atomic_folder(path: Path | str) -> Iterator[Path]:
-    """Yield an empty folder that replaces `path` as a whole when the block ends well, and vanishes when it does not."""
+    """Yield an empty temporary folder, which replaces `path` on success and is removed otherwise."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = staging_path(path)
@@ -72,33 +73,33 @@ def write_csv(path: Path | str, columns: Sequence[str], rows: Iterable[Sequence[
 
 
 def read_json(path: Path | str, kind: type = dict) -> Any:
-    """Read a JSON file that holds an object, or `kind`.
+    """Read a JSON file whose value is an object, or a `kind`.
 
-    A file that is missing, of more than LARGEST_JSON bytes, no JSON, or holds something else raises ValueError that
-    names it.
+    A file that is missing, larger than LARGEST_JSON bytes, not valid JSON, or of another type raises
+    ValueError that names it.
     """
     try:
         path = Path(path)
         if path.exists() and not (path.is_file() and path.stat().st_size <= LARGEST_JSON):
-            raise ValueError(f"it is no plain file of at most {LARGEST_JSON:,} bytes")
+            raise ValueError(f"it is not a regular file of at most {LARGEST_JSON:,} bytes")
         value = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(value, kind):
-            raise ValueError(f"it holds a {type(value).__name__} where a {kind.__name__} is expected")
+            raise ValueError(f"it is a {type(value).__name__}, not a {kind.__name__}")
     except FileNotFoundError:
         raise ValueError(
-            f"{path} is missing; run the stage that makes it (`dvc repro` runs all that are needed)"
+            f"{path} is missing; run the stage that writes it (`dvc repro` runs all stages that are needed)"
         ) from None
     except (ValueError, RecursionError) as error:
         raise ValueError(
-            f"{path} is no valid JSON ({error}); delete it and run `dvc repro`, which makes it again"
+            f"{path} is not valid JSON ({error}); delete it and run `dvc repro`, which writes it again"
         ) from None
     return value
 
 
 def publish(results: Mapping[Path, str], out: Path) -> None:
-    """Copy each file or folder to its name below `out`: all of them, or, after an error such as a full disk, none.
+    """Copy each file or folder to its name below `out`: all, or after an error such as a full disk, none.
 
-    Files of folders are linked where the disk allows: they are models, which nobody changes in place.
+    Files in folders are hard-linked where possible: the folders are models, which are never changed in place.
     """
     parts: dict[Path, Path] = {}
     try:
@@ -119,7 +120,7 @@ def publish(results: Mapping[Path, str], out: Path) -> None:
 
 
 def _replace(part: Path, path: Path) -> None:
-    """Rename a file or folder to its final name. rename() cannot replace a folder that holds files: move it aside."""
+    """Rename a file or folder. rename() cannot replace a folder with files, which is moved away first."""
     old = staging_path(path)
     if part.is_dir() and path.exists():
         os.replace(path, old)
@@ -129,7 +130,7 @@ def _replace(part: Path, path: Path) -> None:
 
 
 def _fsync(path: Path) -> None:
-    """Wait until a file, or each file of a folder, is on the disk."""
+    """Flush a file, or each file in a folder, to disk."""
     for file in (path, *path.rglob("*")):
         if file.is_file():
             with open(file, "rb") as opened:
@@ -144,7 +145,7 @@ def _link(source: str, place: str) -> None:
 
 
 def sha256(path: Path | str) -> str:
-    """Hash a file's bytes, or a folder's sorted relative names with their files' hashes, as hex."""
+    """Hash a file's bytes, or the sorted relative paths and hashes of a folder's files, as hex."""
     path = Path(path)
     if path.is_dir():
         return fingerprint({str(f.relative_to(path)): sha256(f) for f in sorted(path.rglob("*")) if f.is_file()})
@@ -153,17 +154,17 @@ def sha256(path: Path | str) -> str:
 
 
 def fingerprint(value: Any) -> str:
-    """Hash a JSON-like value (key order does not count), as hex."""
+    """Hash a JSON-like value, independent of the order of keys, as hex."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def staging_path(path: Path) -> Path:
-    """A sibling name that no other process uses: same filesystem, so that the rename is atomic."""
+    """A unique path in the same folder, and so on the same filesystem, where renaming is atomic."""
     return path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.part")
 
 
 def fsync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk."""
+    """Flush a folder's entries (the names of its files) to disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,10 +1,10 @@
-"""What each stage's code does, as one hash per stage: code.yaml, on whose lines dvc.yaml's stages depend.
+"""Hash what each stage's code does: one line per stage in code.yaml, on which the stages of dvc.yaml depend.
 
-A stage's hash covers src/foundling/stages/<stage>.py and every module of the package that it imports,
-directly or through others, inside functions too, and the modules that the stage's settings name by
-`_target_`, with what these import. A module counts as its syntax tree without comments,
-docstrings, positions and `if TYPE_CHECKING` blocks. A package counts as its `__init__.py` and its data
-files: whatever is not Python in its folder, and in subfolders that are not packages themselves.
+A stage's hash covers src/foundling/stages/<stage>.py, the modules that the stage's settings name by
+`_target_`, and every module of the package that these import, directly or indirectly, also inside functions.
+A module is hashed as its syntax tree without comments, docstrings, positions and `if TYPE_CHECKING` blocks; a
+package as its `__init__.py` and its data files: all files that are not Python in its folder, and in
+subfolders that are not packages themselves.
 """
 
 import ast
@@ -20,11 +20,11 @@ from pydantic import JsonValue
 CODE = "code.yaml"
 STAGES = "stages"
 COMPOSE = "compose"  # writes these hashes, and depends on all of src/foundling instead
-# modules that hand every stage its settings. composed.yaml holds the values, so the code of these is not hashed
-HANDING_SETTINGS = ("config", "settings")
-# fields that say nothing beyond the rest of the tree, or that only some versions of Python fill in
+# modules that only pass every stage its settings, whose values are in composed.yaml: their code is not hashed
+SETTINGS_MODULES = ("config", "settings")
+# fields that are redundant, or that only some versions of Python fill in
 SKIPPED_FIELDS = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
-# nodes that are not written as they come
+# nodes that are normalized or omitted
 VARYING = frozenset({ast.Import, ast.ImportFrom, ast.JoinedStr, ast.If, ast.Expr})
 
 
@@ -37,13 +37,16 @@ class Module:
 
 
 def stage_hashes(package: Path, recipe: Mapping[str, JsonValue]) -> dict[str, str]:
-    """{stage: hash} of the stages of the package in this folder; the same on each version of Python."""
+    """{stage: hash} of the stages of the package in this folder; equal on all versions of Python."""
     return {stage: _hash(modules) for stage, modules in stage_modules(package, recipe).items()}
 
 
 def stage_modules(package: Path, recipe: Mapping[str, JsonValue]) -> dict[str, dict[str, Module]]:
-    """{stage: {dotted name: module}} for a stage's own module, the modules of the `_target_`s in its section of
-    `recipe`, and all that these import, directly or not."""
+    """{stage: {dotted name: module}} of the modules that each stage runs.
+
+    These are the stage's own module, those of the `_target_`s in its section of `recipe`, and all that they
+    import.
+    """
 
     @cache
     def read(name: str) -> Module:
@@ -69,7 +72,7 @@ def _targets(value: Any) -> Iterator[str]:
 
 def _closure(starts: list[str], read: Callable[[str], Module]) -> dict[str, Module]:
     package = starts[0].partition(".")[0]
-    skipped = {f"{package}.{name}" for name in HANDING_SETTINGS}
+    skipped = {f"{package}.{name}" for name in SETTINGS_MODULES}
     reached, waiting = {start: read(start) for start in starts}, list(starts)
     while waiting:
         for name in reached[waiting.pop()].imports:
@@ -157,14 +160,14 @@ def _data_files(folder: Path) -> Iterator[Path]:
 
 
 class _Writer:
-    """A syntax tree as text that depends on nothing but what the code does; collects the imports."""
+    """Writes a syntax tree as text that depends only on what the code does, and collects the imports."""
 
     def __init__(self) -> None:
         self.parts: list[str] = []
         self.imports: list[ast.Import | ast.ImportFrom] = []
 
     def write(self, value: Any) -> None:
-        """Append a node, a list of nodes or a constant; without empty fields, as in Python 3.13."""
+        """Append a node, a list of nodes or a constant; empty fields are omitted, as in Python 3.13."""
         kind, add = value.__class__, self.parts.append
         if kind is list:
             add("[")
@@ -173,7 +176,7 @@ class _Writer:
             add("]")
             return
         if not issubclass(kind, ast.AST):
-            add(ascii(value))  # repr() would depend on the version's table of Unicode
+            add(ascii(value))  # repr() depends on the Unicode tables of the version
             return
         if kind in VARYING:
             value = self._normalize(value)
@@ -189,7 +192,7 @@ class _Writer:
         add(")")
 
     def _normalize(self, node: ast.AST) -> ast.AST | None:
-        """The node to write instead, or None if it is already written or does nothing at run time."""
+        """The node to write instead, or None if it has been written or has no effect at run time."""
         if isinstance(node, ast.Import | ast.ImportFrom):
             self.imports.append(node)
         elif isinstance(node, ast.JoinedStr):
@@ -203,12 +206,12 @@ class _Writer:
 
 @cache
 def _labels(kind: type[ast.AST]) -> list[tuple[str, str]]:
-    """The fields of a kind of node with what is written before each."""
+    """The fields of a kind of node, each with its label."""
     return [(name, f" {name}=") for name in kind._fields if name not in SKIPPED_FIELDS]
 
 
 def _is_text_statement(node: ast.AST) -> bool:
-    """A docstring, or another string that is a statement of its own and does nothing."""
+    """Whether a node is a docstring, or another string that is a statement by itself."""
     if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Constant):
         return False
     return isinstance(node.value.value, str)
@@ -220,7 +223,7 @@ def _is_type_checking(test: ast.expr) -> bool:
 
 
 def _joined(values: list[ast.expr]) -> list[ast.expr]:
-    """An f-string's parts, adjacent texts merged, empty ones dropped: Python's versions split differently."""
+    """An f-string's parts, with adjacent texts merged: versions of Python split them differently."""
     parts: list[Any] = []
     for value in values:
         last = parts[-1] if parts else None

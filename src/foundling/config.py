@@ -1,7 +1,7 @@
 """Compose conf/ and a list of overrides into one config.
 
-Imports neither torch nor lightning; Hydra only where something is composed. What a user wrote becomes overrides in
-overrides.py.
+Imports neither torch nor lightning, and Hydra only to compose. overrides.py turns the user's input into
+overrides.
 """
 
 import difflib
@@ -29,19 +29,19 @@ def conf_folder() -> Path:
 
 
 def groups(config_dir: Path | None = None) -> dict[str, list[str]]:
-    """Every config group with its choices, as the files lie in conf/ and in a folder given by --config-dir."""
-    found: dict[str, list[str]] = {}
+    """Every config group with its choices: the files in conf/ and in the folder of --config-dir."""
+    choices: dict[str, list[str]] = {}
     for folder in (conf_folder(), *([config_dir] if config_dir else [])):
         for file in sorted(folder.rglob("*.yaml")):
             group = file.parent.relative_to(folder).as_posix()
-            if group != "." and not group.startswith("hydra/") and file.stem not in found.get(group, []):
-                found.setdefault(group, []).append(file.stem)
-    return found
+            if group != "." and not group.startswith("hydra/") and file.stem not in choices.get(group, []):
+                choices.setdefault(group, []).append(file.stem)
+    return choices
 
 
 @contextmanager
 def loading(config_dir: Path | None = None) -> Iterator["ConfigLoader"]:
-    """Hydra's loader of conf/ and of --config-dir; Hydra's plugins have added their groups to it."""
+    """Hydra's config loader for conf/ and --config-dir, including the groups that Hydra's plugins add."""
     from hydra import initialize_config_dir
     from hydra._internal.hydra import Hydra
     from hydra._internal.utils import create_config_search_path
@@ -50,7 +50,7 @@ def loading(config_dir: Path | None = None) -> Iterator["ConfigLoader"]:
 
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        if config_dir is not None:  # as hydra.main does; the public API takes one folder only
+        if config_dir is not None:  # as hydra.main does; the public API accepts a single folder
             search_path = create_config_search_path(str(conf_folder()))
             place = f"file://{config_dir.absolute()}"
             search_path.prepend("command-line", place, anchor=SearchPathQuery(provider="schema"))
@@ -60,7 +60,7 @@ def loading(config_dir: Path | None = None) -> Iterator["ConfigLoader"]:
 
 
 def compose(overrides: list[str], config_dir: Path | None = None, with_hydra: bool = False) -> "DictConfig":
-    """Compose conf/ with overrides; whatever does not fit is a ValueError of one line."""
+    """Compose conf/ with overrides; invalid ones raise a one-line ValueError."""
     from hydra import compose as hydra_compose
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
@@ -73,14 +73,16 @@ def compose(overrides: list[str], config_dir: Path | None = None, with_hydra: bo
 
 
 def reason(error: Exception) -> str:
-    """Why Hydra or OmegaConf refused something, in one line."""
+    """The message of an error of Hydra or OmegaConf, in one line."""
     lines = str(error).splitlines()
     return " ".join(str(error).split()) if isinstance(error, yaml.YAMLError) or not lines else lines[0]
 
 
-def near(word: str, names: list[str]) -> str:
-    """The names that resemble a word: by spelling, or by ending alike (lr -> pretrain.optimizer.lr)."""
-    near = [name for name in names if name.split(".")[-1] == word.split(".")[-1]]
-    near += difflib.get_close_matches(word, names, n=3, cutoff=0.5)
-    near = list(dict.fromkeys(near))[:4]
-    return f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(names)[:12])}"
+def suggest(word: str, names: list[str]) -> str:
+    """Suggest names with a similar spelling, or with the same last part (lr -> pretrain.optimizer.lr)."""
+    similar = [name for name in names if name.split(".")[-1] == word.split(".")[-1]]
+    similar += difflib.get_close_matches(word, names, n=3, cutoff=0.5)
+    similar = list(dict.fromkeys(similar))[:4]
+    if similar:
+        return f"did you mean {' or '.join(similar)}?"
+    return f"choose one of {', '.join(sorted(names)[:12])}" + (", …" if len(names) > 12 else "")

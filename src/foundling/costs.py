@@ -1,6 +1,7 @@
-"""The costs of training a GPT, by formulas: parameters, FLOPs, memory by part, time, energy and price.
+"""Formulas for the costs of training a GPT: parameters, FLOPs, memory by part, time, energy and price.
 
-Imports no torch, so that a plan takes no time; tests/test_costs.py compares each count with the real model.
+Does not import torch, so that a plan takes no time; tests/test_costs.py compares each count with the real
+model.
 """
 
 import dataclasses
@@ -14,7 +15,7 @@ FORWARD = 1 / 3  # the forward pass's share of a training step's FLOPs
 GIB = 2.0**30
 HOUR = 3600.0
 YEAR = 365 * 24 * HOUR
-# Lightning's precisions: bytes per weight, bytes per element in matrix products, the format whose peak
+# Lightning's precisions: bytes per weight, bytes per element in matrix products, and the format whose peak
 # applies
 PRECISIONS: dict[str, tuple[int, int, NumberFormat]] = {
     "64-true": (8, 8, "fp64"),
@@ -38,7 +39,7 @@ def speed(hardware: Hardware, precision: str) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Bill:
-    """The time, energy and price of a training, over all devices; None is unknown."""
+    """The time, energy and price of a training on all devices; None if unknown."""
 
     seconds: float
     kilowatt_hours: float | None
@@ -51,11 +52,11 @@ class Work:
 
     tokens: float
     steps: int
-    windows: int  # held by one device at once
+    windows: int  # per microbatch and device
     weights: float  # FLOPs per token, 6 per weight
-    attention: float  # FLOPs per token of the attention scores; 0 where they are not counted
-    corpus: int | None  # tokens of training data, where known
-    validated: float  # tokens read in all validations
+    attention: float  # FLOPs per token of the attention scores; 0 if they are not counted
+    corpus: int | None  # tokens of training data; None if unknown
+    validated: float  # tokens in all validations
 
     @property
     def training(self) -> float:
@@ -89,12 +90,12 @@ def free_memory() -> float:
 
 
 def require_memory(count: float, model: str = "this model") -> None:
-    """Raise ValueError if the `count` weights of a model in float32 do not fit into this machine's free memory."""
+    """Raise ValueError if a model's `count` weights in float32 do not fit into this machine's free memory."""
     needed, free = 4 * count, free_memory()
     if needed > free:
         raise ValueError(
-            f"{model} has {count:,.0f} weights, which need {needed / 2**30:,.0f} GiB of memory, and "
-            f"{free / 2**30:,.1f} GiB are free; choose a smaller one, as model=small, or a larger machine"
+            f"{model} has {count:,.0f} weights, which need {needed / 2**30:,.0f} GiB of memory, but only "
+            f"{free / 2**30:,.1f} GiB are free; choose a smaller one, such as model=small, or a larger machine"
         )
 
 
@@ -140,8 +141,8 @@ def flops_per_token(config: GPTConfig) -> tuple[float, float]:
 def state_bytes(config: GPTConfig, optimizer: str, precision: str) -> dict[str, float]:
     """Bytes of weights, gradients and optimizer state.
 
-    AdamW keeps two numbers per weight, Muon one for the matrices. Mixed precision also keeps narrow copies of
-    the matrices.
+    AdamW stores two numbers per weight, Muon one per weight of the matrices. Mixed precision also stores
+    copies of the matrices in the narrower format.
     """
     parts = parameters(config)
     total = sum(parts.values())
@@ -155,8 +156,8 @@ def state_bytes(config: GPTConfig, optimizer: str, precision: str) -> dict[str, 
 def activation_bytes(config: GPTConfig, tokens: int, precision: str, checkpointed: bool) -> float:
     """Bytes of the activations kept for the backward pass over `tokens` tokens, without dropout masks.
 
-    With checkpointing each layer keeps only its input and is recomputed (Chen et al. 2016), one layer at a
-    time. In mixed precision the residual stream, norms and loss stay in float32.
+    With checkpointing, only each layer's input is kept, and one layer at a time is recomputed (Chen et al.
+    2016). In mixed precision, the residual stream, norms and loss are in float32.
     """
     wide, narrow, _ = PRECISIONS[precision]
     width = config.n_embd

@@ -1,6 +1,6 @@
-"""The device policy: `runtime` in, the one device that every stage and command computes on out.
+"""Choose the device that every stage and command computes on, from the section `runtime`.
 
-Imports torch only where a device is chosen, so that an accelerator that cannot be there is reported at once.
+Imports torch only to choose a device, so that an accelerator that cannot be available is reported at once.
 """
 
 import ctypes
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from foundling.settings.runtime import Accelerator, Runtime
 
 KEY = "runtime.trainer.accelerator"
-# what it may be, and the devices it stands for, the preferred one first
+# the values of the setting, and the devices that each of them allows, in order of preference
 ACCELERATORS: dict["Accelerator", tuple[str, ...]] = {
     "auto": ("cuda", "mps", "cpu"),
     "gpu": ("cuda", "mps"),
@@ -33,7 +33,7 @@ def set_up(runtime: "Runtime") -> "torch.device":
 
 
 def set_threads(threads: int | None) -> None:
-    """How many CPU threads torch computes with; None leaves torch's own choice, all cores."""
+    """Set the number of CPU threads that torch uses; None keeps torch's default, all cores."""
     import torch
 
     if threads:
@@ -41,7 +41,7 @@ def set_threads(threads: int | None) -> None:
 
 
 def choose_device(accelerator: "Accelerator", devices: Any = 1) -> "torch.device":
-    """The first available device that the accelerator stands for; of a list of CUDA devices, its first."""
+    """The first available device that `accelerator` allows; with a list of CUDA devices, its first."""
     check_accelerator(accelerator)
     import torch
 
@@ -54,15 +54,15 @@ def choose_device(accelerator: "Accelerator", devices: Any = 1) -> "torch.device
 
 
 def check_accelerator(accelerator: "Accelerator") -> None:
-    """Raise ValueError for an accelerator that this machine cannot have, without torch."""
+    """Raise ValueError for an accelerator that cannot be available, without importing torch."""
     if not any(_possible(kind) for kind in ACCELERATORS[accelerator]):
         raise ValueError(_missing(accelerator))
 
 
 def automatic_precision(device: "torch.device") -> str:
-    """What `precision=auto` means: bfloat16 on a GPU that computes in it, else float32.
+    """The meaning of `precision=auto`: bfloat16 on a GPU that supports it, else float32.
 
-    Most CPUs only emulate bfloat16, slowly.
+    Most CPUs only emulate bfloat16, which is slow.
     """
     import torch
 
@@ -89,7 +89,7 @@ def _available(kind: str) -> bool:
 
 
 def _possible(kind: str) -> bool:
-    """Whether torch may find this kind of device, as far as can be told without importing it."""
+    """Whether torch may find this kind of device, as far as one can tell without importing it."""
     if kind == "cuda":
         return _cuda_possible()
     return kind == "cpu" or sys.platform == "darwin"

@@ -1,6 +1,6 @@
-"""What each stage and command reads, checked before its module is imported: torch takes seconds to import.
+"""Check the files that a stage or command reads before importing its module: torch takes seconds to import.
 
-Imports neither torch nor lightning. The contents of files are checked where they are read.
+Imports neither torch nor lightning. The contents of files are validated where they are read.
 """
 
 from pathlib import Path
@@ -25,7 +25,7 @@ METRICS = {
     "metrics/pretrain_run.json": "pretrain",
     **{f"metrics/{stage}.json": stage for stage in ("evaluate", "classify", "instruct", "train_translator")},
 }
-# the kinds of models that a command takes
+# the kinds of models that each command supports
 MODELS = {
     "generate": ("base", "assistant"),
     "chat": ("assistant",),
@@ -36,7 +36,7 @@ MODELS = {
 
 
 def files_of(stage: str, settings: Settings) -> dict[str, str]:
-    """The files that a stage reads and other stages of dvc.yaml make: {path: name of the stage}."""
+    """The files that a stage reads and other stages of dvc.yaml write: {path: name of that stage}."""
     benchmarks = {f"data/raw/benchmarks/{name}/meta.json": "fetch@benchmarks" for name in settings.evaluate.benchmarks}
     if stage == "train_tokenizer":
         weights = {"data/raw/weights/settings.json": "weights"}
@@ -56,7 +56,7 @@ def files_of(stage: str, settings: Settings) -> dict[str, str]:
 
 
 def check(command: str, job: Job) -> None:
-    """Raise ValueError for the first input that is missing, of another kind, or made with other settings."""
+    """Raise ValueError for the first input that is missing, of the wrong kind, or of other settings."""
     for file, stage in files_of(command, job.settings).items():
         if not Path(file).is_file():
             raise ValueError(f"{file} is missing; make it with `dvc repro {stage}`")
@@ -73,7 +73,7 @@ def check(command: str, job: Job) -> None:
 
 
 def require_model(name: str, kinds: tuple[str, ...]) -> None:
-    """Refuse a folder that holds no model, or one of another kind than the command takes."""
+    """Raise ValueError unless a folder has a model of one of these kinds."""
     folder = Path(name).expanduser()
     stages = " or ".join(MADE_BY[kind] for kind in kinds)
     if not folder.is_dir():
@@ -87,13 +87,13 @@ def require_model(name: str, kinds: tuple[str, ...]) -> None:
         use = KINDS[kind][2].partition(" ")[0]
         wanted = " or ".join(f"{'an' if one[0] in 'aeiou' else 'a'} {one} model" for one in kinds)
         raise ValueError(
-            f"{name} holds {'an' if kind == 'assistant' else 'a'} {kind} model, and this command takes {wanted}; set "
+            f"{name} is {'an' if kind == 'assistant' else 'a'} {kind} model, but this command needs {wanted}; set "
             f"model=… (`dvc repro {stages}` makes one), or use `foundling {use}` with this one"
         )
 
 
 def _require_start(init_from: str) -> None:
-    """Refuse initial weights from a folder or GGUF file that does not exist."""
+    """Raise ValueError if the folder or GGUF file of the initial weights does not exist."""
     path = Path(init_from).expanduser()
     if init_from != "scratch" and not (path.is_dir() or (path.is_file() and path.suffix == ".gguf")):
         raise ValueError(

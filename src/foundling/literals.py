@@ -1,7 +1,7 @@
-"""Values as literals of Hydra's override grammar, and which settings are texts, so that a text may say anything.
+"""Write values as literals of Hydra's override grammar, and tell which settings are texts.
 
-A text setting is one whose type is a string. Its value is taken word for word: commas, parentheses, quotes and `${`
-have no meaning in it.
+A text setting is one whose type is a string. Its value is taken literally: commas, parentheses, quotes and
+`${` have no special meaning in it.
 """
 
 import json
@@ -11,7 +11,7 @@ from dataclasses import is_dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-# settings that hold a user's own words, where `null` and the commas of a sweep are text, too
+# settings for the user's own texts, in which even `null` and a sweep's commas are text
 WORDS = ("generate.prompt", "predict.text", "translate.text", "chat.system")
 
 
@@ -19,15 +19,15 @@ def quoted(text: str) -> str:
     """A text as a quoted value of Hydra's grammar that composes to exactly this text."""
     from hydra.core.override_parser.types import Quote, QuotedString
 
-    if text == "???":  # OmegaConf's mark of a missing value, unless it comes out of an interpolation
+    if text == "???":  # marks a missing value in OmegaConf, unless it results from an interpolation
         return """'${oc.env:FOUNDLING_UNSET,"???"}'"""
-    # OmegaConf reads `${` as an interpolation, unless an odd number of backslashes stands before it
+    # OmegaConf reads `${` as an interpolation, unless an odd number of backslashes precedes it
     escaped = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + "\\${", text)
     return QuotedString(escaped, Quote.single).with_quotes()
 
 
 def literal(value: Any) -> str:
-    """A YAML value in Hydra's grammar. A text that is `${key of a setting}` and nothing else stays a reference."""
+    """A YAML value in Hydra's grammar. A text that is exactly `${key of a setting}` stays a reference."""
     if isinstance(value, dict):
         return "{" + ",".join(f"{_key(key)}:{literal(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, list):
@@ -61,12 +61,12 @@ def is_text(key: str) -> bool:
 
 
 def may_be_null(key: str) -> bool:
-    """Whether `null` stands for null in this text setting, and not for the word."""
+    """Whether `null` means null in this text setting, rather than the word."""
     return key not in WORDS and NoneType in types_of(key)
 
 
 def is_section(key: str) -> bool:
-    """Whether a dotted key names a section, whose settings can be overridden one by one, or nothing at all."""
+    """Whether a dotted key names a section, whose settings can be overridden one by one, or is unknown."""
     types = types_of(key)
     return all(is_dataclass(kind) for kind in types)
 
@@ -83,7 +83,7 @@ def inner_types(kind: Any, part: str) -> list[Any]:
 
 
 def _members(kind: Any) -> list[Any]:
-    """The members of a union, themselves without their ranges."""
+    """The members of a union, without the annotations of their ranges."""
     if get_origin(kind) is Annotated:
         return _members(get_args(kind)[0])
     if get_origin(kind) in (Union, UnionType):
@@ -92,7 +92,7 @@ def _members(kind: Any) -> list[Any]:
 
 
 def _key(key: Any) -> str:
-    """A key of a mapping; Hydra's grammar has no quotes for keys, so it cannot hold all that YAML can."""
+    """A key of a mapping; Hydra's grammar cannot quote keys, so it allows fewer characters than YAML."""
     if isinstance(key, str) and not re.fullmatch(r"[A-Za-z0-9_/\-+.%*@?| ]+", key):
-        raise ValueError(f"the key {key!r} cannot be set here: Hydra's keys are ASCII; write it in a file of conf/")
+        raise ValueError(f"the key {key!r} cannot be set here: Hydra's keys are ASCII; set it in a file of conf/")
     return key if isinstance(key, str) else json.dumps(key)

@@ -1,6 +1,7 @@
-"""What a user wrote on the command line, behind the selection of params.yaml, as arguments for Hydra.
+"""Turn the command line, after the selection in params.yaml, into arguments for Hydra, with texts quoted.
 
-The command line's flags and grammar are Hydra's. Only texts are taken word for word (literals.py).
+The flags and the grammar of the command line are Hydra's, except that texts are taken literally
+(literals.py).
 """
 
 import argparse
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import yaml
 
-from foundling.config import CONF, compose, conf_folder, groups, loading, near, reason
+from foundling.config import CONF, compose, conf_folder, groups, loading, reason, suggest
 from foundling.literals import WORDS, is_text, may_be_null, quoted
 from foundling.selection import flat, key_of, selected
 
@@ -22,42 +23,42 @@ if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
     from omegaconf import DictConfig
 
-# one value of a sweep over texts: in quotes, or up to the next comma that has no backslash before it
+# one value of a sweep over texts: in quotes, or up to the next comma without a backslash before it
 ONE_OF_SEVERAL = re.compile(r"""\s*('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?:\\,|[^,])*)\s*(?:,|$)""", re.DOTALL)
 POSITIONAL = {"import_model": "source"}  # the setting that a word without = stands for
 
 
 @dataclass(frozen=True)
 class CommandLine:
-    """A command line, taken apart by Hydra's own parser."""
+    """A command line, parsed by Hydra's own parser."""
 
     flags: list[str]
-    overrides: list[str]  # with their keys in full
+    overrides: list[str]  # with full keys
     multirun: bool
     config_dir: Path | None
-    runs: bool  # the command, instead of showing a config (--cfg) or Hydra's own help
-    foreign: bool  # has another primary config than ours, whose keys are not ours to check
+    runs: bool  # whether the command runs, instead of showing a config (--cfg) or Hydra's help
+    foreign: bool  # whether the primary config is not ours, so that its keys are not checked
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """The arguments for Hydra, and the config that a single run will get; None for a sweep, and where nothing runs."""
+    """The arguments for Hydra, and the config of a single run; None for a sweep, or if nothing runs."""
 
     arguments: list[str]
     config: "DictConfig | None"
 
 
 def prepare(command: str | None, arguments: Sequence[str]) -> Prepared:
-    """Flags, then the selection of params.yaml, then the command line's overrides; ValueError for invalid ones.
+    """Flags, the selection of params.yaml, and the command line's overrides; invalid ones raise ValueError.
 
-    `command` names the section whose settings may stand without it (`prompt=…` for generate.prompt).
+    `command` is the section whose settings may be named without it (`prompt=…` for generate.prompt).
     """
     from omegaconf import open_dict
 
     line = parse_arguments(command, arguments)
     if line.foreign:
         return Prepared([*line.flags, *line.overrides], None)
-    # Hydra cannot take a choice back; without this override, the null of conf/config.yaml holds
+    # Hydra cannot reset a choice to null; without this override, the null of conf/config.yaml applies
     typed = [argument for argument in line.overrides if argument != "experiment=null"]
     overrides = [*selected(line.overrides, line.config_dir), *(_quoted(argument, line.multirun) for argument in typed)]
     with loading(line.config_dir) as loader:
@@ -83,7 +84,7 @@ def parse_arguments(command: str | None, arguments: Sequence[str]) -> CommandLin
         raise ValueError(f"--config-dir: no folder {config_dir}")
     return CommandLine(
         flags=flags,
-        overrides=addressed(command, options.overrides) if command else options.overrides,
+        overrides=with_section(command, options.overrides) if command else options.overrides,
         multirun=options.multirun or any(key_of(override) == "hydra.mode" for override in options.overrides),
         config_dir=config_dir,
         runs=not (options.cfg or options.info or options.hydra_help or options.shell_completion),
@@ -91,8 +92,8 @@ def parse_arguments(command: str | None, arguments: Sequence[str]) -> CommandLin
     )
 
 
-def addressed(command: str, arguments: Sequence[str]) -> list[str]:
-    """Let a command's own settings be named without their section: `prompt=…` becomes generate.prompt=…."""
+def with_section(command: str, arguments: Sequence[str]) -> list[str]:
+    """Add the section to the command's own settings: `prompt=…` becomes `generate.prompt=…`."""
     own = yaml.safe_load((conf_folder() / "commands.yaml").read_text(encoding="utf-8"))[command]
     named = []
     for argument in arguments:
@@ -120,12 +121,12 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _jobs(overrides: Sequence[str], multirun: bool, loader: "ConfigLoader") -> list[list[str]]:
-    """The overrides of the jobs to compose before a sweep starts: its first, and one for each other choice of a group.
+    """The overrides of the jobs to compose before a sweep starts: the first, and one for each other choice.
 
-    The other values of a sweep are checked as its jobs come.
+    The other values of a sweep are checked when their jobs start.
     """
     first: list[str] = []
-    others: list[tuple[int, str]] = []  # by the place in `first` that each replaces
+    others: list[tuple[int, str]] = []  # with the index in `first` that each replaces
     for override in _parse(overrides, loader):
         text = str(override.input_line)
         if override.is_sweep_override():
@@ -146,14 +147,14 @@ def _jobs(overrides: Sequence[str], multirun: bool, loader: "ConfigLoader") -> l
 
 
 def _sweep(override: "Override") -> list[str]:
-    """The values of a sweep; of an interval, its start."""
+    """The values of a sweep; for an interval, only its start."""
     if override.is_interval_sweep():
         return [str(override.value().start)]  # type: ignore[union-attr]
     return list(override.sweep_string_iterator())
 
 
 def _composed(overrides: list[str], config_dir: Path | None) -> "DictConfig":
-    """The config with Hydra's own section; an unknown choice or key raises ValueError with those that resemble it."""
+    """The config with Hydra's own section; an unknown choice or key raises ValueError with similar ones."""
     from hydra.errors import MissingConfigException
 
     try:
@@ -168,15 +169,15 @@ def _composed(overrides: list[str], config_dir: Path | None) -> "DictConfig":
 def _unknown_choice(file: str, options: Sequence[str]) -> str:
     group, _, choice = file.rpartition("/")
     if not group.startswith("hydra/"):
-        return f"{group}={choice} is not one of {CONF}/{group}; {near(choice, list(options))}"
+        return f"{group}={choice} is not one of {CONF}/{group}; {suggest(choice, list(options))}"
     hint = ""
     if group in ("hydra/launcher", "hydra/sweeper"):
-        hint = f"; others are packages, as hydra-{choice.partition('_')[0]}-{group.removeprefix('hydra/')}"
-    return f"{group}={choice} is not installed; installed are {', '.join(options)}{hint}"
+        hint = f", or install a package such as hydra-{choice.partition('_')[0]}-{group.removeprefix('hydra/')}"
+    return f"{group}={choice} is not installed; choose one of {', '.join(options)}{hint}"
 
 
 def _unknownkey_of(overrides: Sequence[str], config_dir: Path | None) -> str:
-    """What to say of the first override whose key the config with these choices does not have; or nothing."""
+    """A message about the first override whose key does not exist with these choices, or an empty string."""
     from omegaconf import OmegaConf
 
     with loading(config_dir) as loader:
@@ -193,7 +194,7 @@ def _unknownkey_of(overrides: Sequence[str], config_dir: Path | None) -> str:
         key = override.key_or_group
         if not (override.is_add() or override.is_force_add() or override in chosen or _has(values, key)):
             similar = [name for name in names if name.startswith("hydra.") == key.startswith("hydra.")]
-            return f"unknown setting or group {key}; {near(key, similar)}"
+            return f"unknown setting or group {key}; {suggest(key, similar)}"
     return ""
 
 
@@ -210,7 +211,7 @@ def _has(values: Any, key: str) -> bool:
 
 
 def _quoted(argument: str, multirun: bool) -> str:
-    """An override as it was typed, its value quoted where the key is a text setting."""
+    """An override as it was typed, but with its value quoted if the key is a text setting."""
     key, equals, value = argument.partition("=")
     name = key.removeprefix("++")
     if not equals or not is_text(name) or (value == "null" and may_be_null(name)):

@@ -1,15 +1,15 @@
-"""A YAML file to plain values: a damaged, ambiguous or endless one is an error of one line, and none names code."""
+"""Read YAML as plain values: malformed or oversized files raise a one-line error, and no tag runs code."""
 
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-LARGEST, MOST_VALUES = 1 << 20, 10_000  # bytes of a file, values that it stands for
+LARGEST, MOST_VALUES = 1 << 20, 10_000  # bytes of a file; values after expanding aliases
 
 
 def read_yaml(path: Path) -> Any:
-    """Plain values of a YAML file: a damaged, ambiguous or endless one raises ValueError of one line."""
+    """The plain values in a YAML file; malformed, ambiguous or oversized ones raise a one-line ValueError."""
     try:
         if path.stat().st_size > LARGEST:
             raise ValueError(f"it has more than {LARGEST:,} bytes")
@@ -18,18 +18,18 @@ def read_yaml(path: Path) -> Any:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         where = f", line {error.problem_mark.line + 1}" if getattr(error, "problem_mark", None) else ""  # type: ignore[union-attr]
         reason = getattr(error, "problem", None) or str(error)
-        raise ValueError(f"{path}{where} cannot be read ({reason}); allowed is plain YAML; mend it") from None
+        raise ValueError(f"{path}{where} cannot be read as plain YAML ({reason}); fix the file") from None
     return values
 
 
 def _require_few(values: Any) -> None:
-    """Raise ValueError for too many values: aliases may stand for more than memory holds, or for themselves."""
+    """Raise ValueError for too many values: aliases may expand to more than fits into memory, or to themselves."""
     waiting, count = [values], 0
     while waiting:
         value = waiting.pop()
         count += 1
         if count > MOST_VALUES:
-            raise ValueError(f"it stands for more than {MOST_VALUES:,} values")
+            raise ValueError(f"its aliases expand to more than {MOST_VALUES:,} values")
         if isinstance(value, dict):
             waiting += value.values()
         elif isinstance(value, list):
@@ -37,15 +37,13 @@ def _require_few(values: Any) -> None:
 
 
 class _Plain(yaml.SafeLoader):  # type: ignore[misc]
-    """Plain values alone; a key that comes twice is refused instead of overwritten."""
+    """Loads plain values only, and raises an error for a duplicate key instead of overwriting it."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         """Build a mapping."""
         seen = set()
         for key, _ in node.value:
             if key.value in seen and isinstance(key, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} comes twice", key.start_mark
-                )
+                raise yaml.constructor.ConstructorError(None, None, f"duplicate key {key.value!r}", key.start_mark)
             seen.add(key.value if isinstance(key, yaml.ScalarNode) else None)
         return super().construct_mapping(node, deep)

@@ -1,6 +1,7 @@
-"""The folder of an unfinished training: scratch/<stage>/<key>, locked against a second process, removed when done.
+"""The folder of an unfinished training: scratch/<stage>/<key>, locked by one process, removed when done.
 
-The key is a hash of all that determines the result: the same command finds its folder again, and no other one does.
+The key is a hash of everything that determines the result, so that only the same command finds the folder
+again.
 """
 
 import fcntl
@@ -19,13 +20,13 @@ from typing import Any
 from foundling.artifacts import fingerprint
 
 SCRATCH, LOCK = Path("scratch"), "lock"
-FAULTS = "faults"  # how a bad batch is handled changes nothing about the steps before it, so it is not in the key
-CHECKPOINT = re.compile(r"step-(\d{8,})-[0-9a-f]{64}\.safetensors")  # the step, and the sha256 of the file's bytes
-RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # which of several processes of one training this is
+FAULTS = "faults"  # not in the key: how a bad batch is handled does not change the steps before it
+CHECKPOINT = re.compile(r"step-(\d{8,})-[0-9a-f]{64}\.safetensors")  # step, sha256 of the file
+RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # variables with the rank of a process
 
 
 def is_first_process() -> bool:
-    """Whether this process is the one of its training that writes: the only one, or that of rank 0."""
+    """Whether this process writes the results of its training: it is the only one, or has rank 0."""
     return all(os.environ.get(rank, "0") == "0" for rank in RANKS)
 
 
@@ -37,7 +38,7 @@ class RunFolder:
     lock: int | None  # the lock's file descriptor; None in a training's second, third, … process
 
     def remove(self) -> None:
-        """Remove the folder in one step, when the results have their final names."""
+        """Remove the folder atomically, after its results are published."""
         if self.lock is not None:
             leaving = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
             os.replace(self.path, leaving)
@@ -48,7 +49,7 @@ class RunFolder:
 def start_run(stage: str, provenance: Mapping[str, Any]) -> RunFolder:
     """Lock the folder of a stage whose result has this provenance; ValueError while another process uses it.
 
-    What an earlier run left in it stays; only files that it was still writing are removed.
+    Files of an earlier run are kept, except those that it had not finished writing.
     """
     config = {
         name: {key: value for key, value in section.items() if key != FAULTS}
@@ -62,7 +63,7 @@ def start_run(stage: str, provenance: Mapping[str, Any]) -> RunFolder:
         holder = read_holder(folder)
         raise ValueError(
             f"{folder} is in use by {holder['command']} (process {holder['process']} on {holder['machine']} since "
-            f"{holder['since']}); wait for it, or end it with `kill {holder['process']}`, and this command continues it"
+            f"{holder['since']}); wait for it, or stop it with `kill {holder['process']}`: this command then resumes it"
         )
     for part in folder.rglob(".*.part"):
         shutil.rmtree(part) if part.is_dir() else part.unlink()
@@ -70,9 +71,10 @@ def start_run(stage: str, provenance: Mapping[str, Any]) -> RunFolder:
 
 
 def lock_folder(folder: Path) -> int | None:
-    """Create a folder if it is missing, and lock it: the lock's descriptor, or None if another process has it.
+    """Create a folder if it is missing, and lock it; returns the lock's descriptor, or None if it is locked.
 
-    The lock ends with the process, however that ends; its children (data workers) do not inherit it.
+    The lock is released when the process ends, however it ends; its children (data workers) do not inherit
+    it.
     """
     while True:
         folder.mkdir(parents=True, exist_ok=True)
@@ -87,7 +89,7 @@ def lock_folder(folder: Path) -> int | None:
                 break
         except FileNotFoundError:
             pass
-        os.close(lock)  # the folder was removed at this very moment, and the lock with it: try again
+        os.close(lock)  # another process has just removed the folder, and the lock file with it: try again
     holder = {
         "process": os.getpid(),
         "machine": socket.gethostname(),
@@ -115,7 +117,7 @@ def unfinished_runs() -> Iterator[tuple[str, Path]]:
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
-    """A training's checkpoints, the newest first; of two of one step, the one written last."""
+    """A training's checkpoints, newest first: by step, then by the time of writing."""
     paths = [path for path in folder.glob("step-*") if CHECKPOINT.fullmatch(path.name)]
     return sorted(paths, key=lambda path: (step_of(path), path.stat().st_mtime_ns), reverse=True)
 

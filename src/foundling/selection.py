@@ -1,4 +1,4 @@
-"""The selection of params.yaml as overrides: the choices of groups, and single values under `set`."""
+"""Read the selection, params.yaml, as overrides: the choices of groups, and single values under `set`."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,21 +15,22 @@ SELECTION = "params.yaml"
 
 
 def selected(typed: Sequence[str] = (), config_dir: Path | None = None, path: Path = Path(SELECTION)) -> list[str]:
-    """The choices of params.yaml and the values under its `set` as overrides, without the keys of those `typed`.
+    """The choices in params.yaml and the values under its `set`, as overrides; keys of `typed` are omitted.
 
-    A line of the selection names a group's choice (none where it is null), `set` holds single values. An experiment is
-    a set of choices of its own, so it replaces the selection's lines for the groups that it names; `set` comes on top.
+    A line of the selection names a group's choice (null: none); `set` has single values. An experiment is a
+    set of choices itself, so it replaces the selection's lines for the groups that it names, but not the
+    values under `set`.
     """
     values = read_yaml(path) if path.is_file() else {}
     if not isinstance(values, dict):
-        raise ValueError(f"{path} holds {type(values).__name__}; it must be lines of `group: choice`, and `set: {{…}}`")
+        raise ValueError(f"{path} is a {type(values).__name__}; it must have lines `group: choice`, and `set: {{…}}`")
     for group, choice in values.items():
         if not isinstance(choice, str | int | float | None) and group != "set":
-            raise ValueError(f"{path}: {group} holds {str(choice)[:60]}; it must be a choice of conf/{group}")
+            raise ValueError(f"{path}: {group} is {str(choice)[:60]}; it must be a choice of conf/{group}")
     single = values.pop("set", None) or {}
     if not isinstance(single, dict):
         raise ValueError(
-            f"{path}: `set` holds {single!r}; it must be nested values, as set: {{pretrain: {{max_steps: 9}}}}"
+            f"{path}: `set` is {single!r}; it must be nested values, such as set: {{pretrain: {{max_steps: 9}}}}"
         )
     keys = {key_of(override) for override in typed}
     experiments = [override.partition("=")[2] for override in typed if key_of(override) == "experiment"]
@@ -49,7 +50,7 @@ def selected(typed: Sequence[str] = (), config_dir: Path | None = None, path: Pa
 
 
 def origin_of(message: str, arguments: Sequence[str], path: Path = Path(SELECTION)) -> str:
-    """A remark for an error that names values of params.yaml, not of the command line; or nothing."""
+    """A note for an error message about values that come from params.yaml, or an empty string."""
     try:
         values = read_yaml(path) if path.is_file() else {}
     except ValueError:
@@ -73,7 +74,7 @@ def key_of(override: str) -> str:
 def flat(
     values: Mapping[str, Any], opens: Callable[[str], bool] = lambda key: True, prefix: str = ""
 ) -> Iterator[tuple[str, Any]]:
-    """Dotted keys and their values; a mapping whose key does not open stays whole, as the value of a single setting."""
+    """Dotted keys and their values; a mapping stays a single value unless `opens(key)`."""
     for key, value in values.items():
         if isinstance(value, dict) and value and opens(f"{prefix}{key}"):
             yield from flat(value, opens, f"{prefix}{key}.")

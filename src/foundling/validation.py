@@ -1,6 +1,6 @@
-"""Plain values to validated dataclasses: `build` returns an instance or raises a ValueError of one line.
+"""Turn plain values into validated dataclasses: `build` returns an instance or raises a one-line ValueError.
 
-A settings class is a frozen pydantic dataclass whose field types state what is allowed:
+A settings class is a frozen pydantic dataclass whose field types define the allowed values:
 
     @dataclass(frozen=True, config=STRICT)
     class Sampling:
@@ -124,7 +124,7 @@ def _describe(details: ErrorDetails, values: Any, where: str) -> tuple[str, str]
 
 
 def _locate(location: tuple[int | str, ...], values: Any) -> tuple[list[str], Any]:
-    """The keys on the way to a value, and the value; parts that name a member of a union are left out."""
+    """The keys that lead to a value, without those that name a member of a union, and the value."""
     path = []
     for part in location:
         key_of_mapping = isinstance(values, Mapping) and part in values

@@ -70,12 +70,12 @@ def test_lines_from_a_pipe_are_answered_one_by_one(model: Path, monkeypatch: pyt
 def test_reset_starts_a_new_conversation(model: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     talk(model, "Hello.\n/reset\nHello.\n", monkeypatch)
     out = capsys.readouterr().out
-    before, after = out.split("(a new conversation)\n")
+    before, after = out.split("(started a new conversation)\n")
     assert before == after != ""
 
 
 def test_system_is_shown_and_set(assistant: Assistant) -> None:
-    assert chat.run_command(assistant, "/system") == "(the system message: Be kind.)"
+    assert chat.run_command(assistant, "/system") == "(system message: Be kind.)"
     "".join(assistant.reply("x"))
     assert "new conversation" in chat.run_command(assistant, "/system You are a pilot.")
     assert (assistant.system, assistant.messages) == ("You are a pilot.", [])
@@ -133,7 +133,7 @@ def test_the_command_itself_answers_a_pipe(model: Path) -> None:
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("(the system message: Be kind.)\n")
+    assert done.stdout.endswith("(system message: Be kind.)\n")
 
 
 def test_a_base_that_came_with_a_chat_template_is_talked_to_in_it(

@@ -77,7 +77,7 @@ def test_it_removes_what_nobody_holds(
 def test_nothing_left_is_one_line(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     run(delete=True)
-    assert capsys.readouterr().out == "scratch holds no unfinished training\n"
+    assert capsys.readouterr().out == "no unfinished training in scratch/\n"
 
 
 @pytest.mark.parametrize(

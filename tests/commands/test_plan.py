@@ -9,7 +9,7 @@ import pytest
 from foundling import config
 from foundling.artifacts import write_json
 from foundling.commands import plan
-from foundling.overrides import addressed
+from foundling.overrides import with_section
 from foundling.settings import Job
 
 
@@ -22,7 +22,7 @@ def workspace(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 def planned(capsys: Any, *arguments: str) -> str:
     """What is printed, with single spaces."""
-    plan.run(Job.of(config.compose(addressed("plan", list(arguments))), Path()))
+    plan.run(Job.of(config.compose(with_section("plan", list(arguments))), Path()))
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= plan.WIDTH
     assert "…" not in out
@@ -60,14 +60,14 @@ def test_a_part_of_a_large_model_stands_for_it(capsys: Any, monkeypatch: pytest.
 
 def test_a_model_that_does_not_fit_here_asks_for_its_hardware(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan.costs, "free_memory", lambda: 1e6)
-    with pytest.raises(ValueError, match="so it cannot be measured; choose the hardware, as hardware=h100"):
+    with pytest.raises(ValueError, match="so it cannot be timed; choose the hardware, such as hardware=h100"):
         planned(capsys, "model=nano")
 
 
 def test_what_does_not_fit_is_told_with_what_would(capsys: Any, caplog: Any) -> None:
     large = ["hardware=a100", "model=gpt2_1558m", "tokenizer=gpt2", "pretrain.batch_size=32"]
     planned(capsys, *large)
-    assert caplog.messages == ["plan: this does not fit into memory; it does with pretrain.accumulate multiplied by 2"]
+    assert caplog.messages == ["plan: this does not fit into memory; multiply pretrain.accumulate by 2 to make it fit"]
     caplog.clear()
     planned(capsys, *large, "pretrain.accumulate=2")
     assert not caplog.messages

@@ -79,16 +79,16 @@ def test_many_texts_get_a_line_each_in_their_order(
 
 def test_a_long_text_is_cut_and_the_user_told(predict: Predict, capsys: pytest.CaptureFixture[str]) -> None:
     predict(text="abcdefghijklmnopqrstuvwxyz")
-    assert "1 of the texts are longer than the model's context and lost their beginning" in capsys.readouterr().err
+    assert "1 of the texts exceed the model's context and lost their beginning" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("texts.txt", "free entry\n\nsee you\n", r"texts\.txt:2 is an empty text"),
+        ("texts.txt", "free entry\n\nsee you\n", r"texts\.txt:2 is empty"),
         ("texts.csv", "body\nfree entry\n", r"texts\.csv:2 has no column 'text' \(found body\); set column"),
-        ("missing.txt", None, r"found no file .*missing\.txt"),
-        ("texts.txt", "", "found no text"),
+        ("missing.txt", None, r"missing\.txt does not exist"),
+        ("texts.txt", "", "no text in"),
     ],
 )
 def test_what_cannot_be_read_is_named(
@@ -104,5 +104,5 @@ def test_a_terminal_is_not_waited_for(predict: Predict, monkeypatch: pytest.Monk
     terminal = io.StringIO()
     terminal.isatty = lambda: True  # type: ignore[method-assign]
     monkeypatch.setattr("sys.stdin", terminal)
-    with pytest.raises(ValueError, match='nothing to read: give text="…"'):
+    with pytest.raises(ValueError, match='no text: set text="…"'):
         predict()

@@ -145,17 +145,17 @@ def test_uncommitted_files_and_other_versions_are_warned_of(project: Path, run: 
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (lambda: shutil.rmtree("metrics"), r"no metrics/\*_run.json is of these weights"),
+        (lambda: shutil.rmtree("metrics"), r"no metrics/\*_run.json records these weights"),
         (lambda: Path("models/base/model.safetensors").unlink(), "model.safetensors is missing; name a model folder"),
         (
             lambda: write_json("metrics/pretrain_run.json", read_json("metrics/pretrain_run.json") | {"commit": None}),
-            "names no commit",
+            "has no commit",
         ),
         (
             lambda: write_json(
                 "metrics/pretrain_run.json", read_json("metrics/pretrain_run.json") | {"commit": "../../conf"}
             ),
-            "names no commit",
+            "has no commit",
         ),
     ],
 )

@@ -57,8 +57,12 @@ def test_jobs_keep_their_order_and_the_newest_sweep_is_taken(
 @pytest.mark.parametrize(
     ("values", "metric", "says"),
     [
-        ([0.5], "*.share", "has 1 jobs with metrics, and an interval needs at least 2"),
-        ([0.5, 0.6], "*.nothing", "nothing: no such metric is common to the 2 jobs .* like instruct.tuned.share"),
+        ([0.5], "*.share", "has 1 jobs with metrics, but an interval needs at least 2"),
+        (
+            [0.5, 0.6],
+            "*.nothing",
+            "nothing: the 2 jobs of .* have no such metric in common; .* instruct.tuned.share",
+        ),
     ],
 )
 def test_what_cannot_be_compared_is_said(tmp_path: Path, run: Any, values: list[float], metric: str, says: str) -> None:

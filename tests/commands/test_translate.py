@@ -76,13 +76,13 @@ def test_a_truncated_text_is_reported(translate: Any) -> None:
 
 def test_what_cannot_be_read_is_named(translate: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "texts.csv").write_text("id,body\n1,abc\n")
-    with pytest.raises(ValueError, match=r"texts\.csv:2 has no column 'text' \(found id, body\)"):
+    with pytest.raises(ValueError, match=r"texts\.csv:2 has no column 'text' \(only id, body\)"):
         translate(file=str(tmp_path / "texts.csv"))
-    with pytest.raises(ValueError, match=r"found no file nowhere\.txt"):
+    with pytest.raises(ValueError, match=r"nowhere\.txt does not exist"):
         translate(file="nowhere.txt")
     (tmp_path / "empty.txt").write_text("")
-    with pytest.raises(ValueError, match=r"found no text in .*empty\.txt"):
+    with pytest.raises(ValueError, match=r"no text in .*empty\.txt"):
         translate(file=str(tmp_path / "empty.txt"))
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    with pytest.raises(ValueError, match='nothing to read: give text="…"'):
+    with pytest.raises(ValueError, match='no text: set text="…"'):
         translate()

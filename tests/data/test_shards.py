@@ -87,7 +87,7 @@ def _swap(folder: Path) -> None:
         (_swap, "with another tokenizer"),
         (lambda folder: (folder / "a.train.bin").unlink(), "has 0 bytes"),
         (lambda folder: (folder / "meta.json").unlink(), "meta.json is missing"),
-        (lambda folder: (folder / "meta.json").write_text("{"), "no valid JSON"),
+        (lambda folder: (folder / "meta.json").write_text("{"), "not valid JSON"),
     ],
 )
 def test_a_folder_that_is_not_what_it_says_is_refused(tmp_path: Path, tokenizer: Tokenizer, harm, says: str) -> None:

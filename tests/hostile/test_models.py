@@ -139,7 +139,7 @@ def test_a_config_that_lacks_a_key(model: Path, refuses, missing: str) -> None:
 def test_a_file_that_is_no_json(model: Path, refuses, tokenizer: Tokenizer, name: str, text: str) -> None:
     (model / name).write_text(text)
     act = {"chat.json": lambda: read_chat(model, tokenizer)}.get(name, lambda: folder.load(model))
-    refuses(act, "no valid JSON")
+    refuses(act, "not valid JSON")
 
 
 @pytest.mark.parametrize("labels", [["a"], [], ["a", "a"], "ab", [1, 2], None, {"a": 1}])
@@ -445,7 +445,7 @@ RECORDS: dict[str, tuple[Any, str]] = {
         "must be a mapping from paths to sha256",
     ),
     "a parent that is itself": ({"files": {"a": "b"}, "parent": {"m": "x"}}, "which descends from the model"),
-    "a list": ([], "no valid JSON"),
+    "a list": ([], "not valid JSON"),
 }
 
 
@@ -468,7 +468,7 @@ def test_a_record_that_names_a_device_is_not_read_for_ever(model: Path) -> None:
 @pytest.mark.parametrize("made", [{}, {"config": []}, {"config": {"corpus": {}}}, {"config": {"corpus": "x"}}])
 def test_a_base_whose_record_lacks_its_config(model: Path, refuses, made: dict[str, Any]) -> None:
     write_json(model / "provenance.json", made)
-    refuses(lambda: require_base(model, {}), r"provenance\.json does not hold the sections")
+    refuses(lambda: require_base(model, {}), r"provenance\.json does not have the sections")
 
 
 def test_a_target_in_a_record_is_never_called(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

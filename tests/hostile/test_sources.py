@@ -68,12 +68,12 @@ def _meta(**values: Any) -> Callable[[Path], None]:
 
 FILE = {"file": "a.txt", "bytes": len(TEXT), "sha256": SHA256}
 METAS: dict[str, tuple[Callable[[Path], None], str]] = {
-    "no JSON": (lambda path: path.write_text("{"), "no valid JSON"),
-    "a list": (lambda path: path.write_text("[]"), "no valid JSON .it holds a list"),
-    "nothing": (lambda path: path.write_text(""), "no valid JSON"),
-    "bytes": (lambda path: path.write_bytes(b"\xff\xfe"), "no valid JSON"),
-    "brackets": (lambda path: path.write_text("[" * 100_000), "no valid JSON .maximum recursion"),
-    "too much": (lambda path: os.truncate(path, 1 << 40), "no plain file of at most"),
+    "no JSON": (lambda path: path.write_text("{"), "not valid JSON"),
+    "a list": (lambda path: path.write_text("[]"), "not valid JSON .it is a list"),
+    "nothing": (lambda path: path.write_text(""), "not valid JSON"),
+    "bytes": (lambda path: path.write_bytes(b"\xff\xfe"), "not valid JSON"),
+    "brackets": (lambda path: path.write_text("[" * 100_000), "not valid JSON .maximum recursion"),
+    "too much": (lambda path: os.truncate(path, 1 << 40), "not a regular file of at most"),
     "other settings": (_meta(settings={}), "fetched with other sources"),
     "no settings": (_meta(settings=None), "settings=null: must be a mapping"),
     "no sources": (_meta(sources={}), "lists no files for source one"),

@@ -10,7 +10,7 @@ import grimp
 import pytest
 import yaml
 
-from foundling.code import HANDING_SETTINGS, stage_hashes, stage_modules
+from foundling.code import SETTINGS_MODULES, stage_hashes, stage_modules
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src/foundling"
@@ -19,9 +19,9 @@ BLOCKS = {name: block.get("do", block) for name, block in STAGES.items() if name
 
 
 def test_a_stages_hash_covers_the_modules_that_it_imports() -> None:
-    """As grimp sees them, with the packages above them, whose `__init__` runs, and without HANDING_SETTINGS."""
+    """As grimp sees them, with the packages above them, whose `__init__` runs, and without SETTINGS_MODULES."""
     graph = grimp.build_graph("foundling", cache_dir=None, exclude_type_checking_imports=True)
-    skipped = {f"foundling.{name}" for name in HANDING_SETTINGS}
+    skipped = {f"foundling.{name}" for name in SETTINGS_MODULES}
     for module in skipped:
         for imported in graph.find_modules_directly_imported_by(module):
             graph.remove_import(importer=module, imported=imported)

@@ -1,1 +1,1 @@
-"""What one does with the pipeline's results, outside of DVC: one file a command."""
+"""The commands that use the pipeline's results outside of DVC, one per file."""

@@ -1,6 +1,6 @@
 """Talk to the assistant in the terminal: /reset, /system TEXT, /save FILE, /quit; Ctrl-C stops an answer.
 
-Lines that come through a pipe are answered one by one, without a prompt.
+Lines from a pipe are answered one by one, without a prompt.
 """
 
 import json
@@ -51,20 +51,20 @@ def run(job: Job) -> None:
 
 
 def run_command(assistant: Assistant, line: str) -> str:
-    """Carry out a line that starts with a slash; returns its reply."""
+    """Run a line that starts with a slash; returns what to print."""
     name, _, argument = line.partition(" ")
     argument = argument.strip()
     if name == "/reset":
         assistant.reset(assistant.system)
-        return "(a new conversation)"
+        return "(started a new conversation)"
     if name == "/system":
         if not argument:
-            return f"(the system message: {assistant.system or 'none'})"
+            return f"(system message: {assistant.system or 'none'})"
         assistant.reset(argument)
-        return "(a new conversation with this system message)"
+        return "(started a new conversation with this system message)"
     if name == "/save" and argument:
         return _save(assistant, Path(argument).expanduser())
-    return f"({name} is unknown or incomplete: {HELP})"
+    return f"({name}: unknown or incomplete command; {HELP})"
 
 
 def _save(assistant: Assistant, path: Path) -> str:
@@ -102,4 +102,4 @@ def _answer(assistant: Assistant, line: str) -> None:
             print(" (stopped)", end="")
     print(flush=True)
     if assistant.dropped:
-        log.info(f"(the context is full: the first {assistant.dropped} messages were left out)")
+        log.info(f"(the context is full: the first {assistant.dropped} messages were dropped)")

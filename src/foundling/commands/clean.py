@@ -1,6 +1,6 @@
-"""List unfinished trainings in scratch/, which their commands would resume; delete=true removes them.
+"""List unfinished trainings in scratch/, which the same commands would resume; delete=true removes them.
 
-A training that a process works on is listed as in use, and never removed.
+A training that is still running is listed as in use, and never removed.
 """
 
 import os
@@ -27,7 +27,7 @@ AGES = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 
 
 def run(job: Job) -> None:
-    """Print the table; with clean.delete remove what no process holds."""
+    """Print the table; with clean.delete, remove the trainings that no process uses."""
     table = Table("stage", "folder", "step", "age", "MiB", "state", box=SIMPLE)
     for column in table.columns[2:5]:
         column.justify = "right"
@@ -39,7 +39,7 @@ def run(job: Job) -> None:
     if table.row_count:
         show(table)
     else:
-        print(f"{SCRATCH} holds no unfinished training")
+        print(f"no unfinished training in {SCRATCH}/")
 
 
 def age(seconds: float) -> str:
@@ -49,7 +49,7 @@ def age(seconds: float) -> str:
 
 
 def _state(folder: Path, delete: bool) -> str:
-    """Which process uses the folder, or whether it was removed."""
+    """The state of the folder: in use by a process, removed, or left over."""
     holder = read_holder(folder)
     lock = lock_folder(folder)
     if lock is None:

@@ -15,7 +15,7 @@ from foundling.weights.architectures import FOUNDLING, Architecture
 from foundling.weights.chat import CHAT, read_chat
 from foundling.weights.provenance import read_provenance
 
-EXPORT_FILES = ("Modelfile", "tokenizer_config.json")  # their presence marks the folder of an earlier export
+EXPORT_FILES = ("Modelfile", "tokenizer_config.json")  # one of them marks the folder of an earlier export
 PRECISIONS = {"huggingface": tuple(huggingface_export.PRECISIONS), "gguf": gguf.PRECISIONS}
 
 
@@ -75,7 +75,7 @@ def _trust(architecture: Architecture) -> str:
 
 
 def _template(source: Path, name: str, tokenizer: Tokenizer) -> ChatTemplate | None:
-    """The chat template `name`; "auto" is the one that the model was tuned with, and its system prompt, if any."""
+    """The chat template `name`; "auto" is that of the model's tuning, with its system prompt, if any."""
     if name == "none":
         return None
     if name != "auto":

@@ -1,7 +1,7 @@
 """Estimate the costs of pretraining: foundling plan model=gpt2_124m hardware=h100 tokens=2.5e9.
 
-Prints parameters and memory by part, FLOPs, time, energy and price for the composed model on hardware=…. All
-are formulas, except for the speed of this machine, which is measured.
+Prints parameters and memory by part, FLOPs, time, energy and price of the composed model on hardware=…. All
+are computed by formulas, except for the speed of this machine, which is measured.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ from foundling.terminal import show
 log = logging.getLogger(__name__)
 TOKENS, TOKENIZER = Path("data/tokens"), Path("data/tokenizer")
 WIDTH = 100
-LARGEST_STEP = 5e11  # FLOPs of the largest step with which this machine is measured
+LARGEST_STEP = 5e11  # FLOPs of the largest step that is timed on this machine
 PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -59,7 +59,7 @@ def run(job: Job) -> None:
 def _shape(settings: Settings) -> GPTConfig:
     if not isinstance(settings.model, GPTSettings):
         raise ValueError(
-            "plan computes costs by formulas for GPTs, and this model is an architecture of your own; "
+            "plan computes costs by formulas for GPTs, but this model is a custom architecture; "
             "`foundling pretrain` times its steps and warns above runtime.budget_hours"
         )
     return GPTConfig.of(settings.model, _vocab_size(settings))
@@ -70,7 +70,7 @@ def _optimizer(settings: Pretrain) -> str:
 
 
 def _vocab_size(settings: Settings) -> int:
-    """The vocabulary size: plan.vocab_size, the tokenizer's setting, or that of data/tokenizer."""
+    """The vocabulary size from plan.vocab_size, the tokenizer's setting, or data/tokenizer."""
     tokenizer = settings.tokenizer
     if settings.plan.vocab_size is not None:
         return settings.plan.vocab_size
@@ -80,7 +80,7 @@ def _vocab_size(settings: Settings) -> int:
         return tokenizer.vocab_size
     if not (TOKENIZER / "tokenizer.json").is_file():
         raise ValueError(
-            f"a tokenizer of kind {tokenizer.kind} takes its size from the corpus, and {TOKENIZER} does not exist; "
+            f"the size of a tokenizer of kind {tokenizer.kind} depends on the corpus, and {TOKENIZER} does not exist; "
             "run `dvc repro train_tokenizer`, or set plan.vocab_size"
         )
     return int(read_json(TOKENIZER / "tokenizer.json")["vocab_size"])
@@ -120,7 +120,7 @@ def _corpus(recipe: Recipe) -> tuple[int | None, int]:
 
 
 def _measured(all_settings: Settings, shape: GPTConfig, precision: str) -> tuple[Hardware, str]:
-    """The hardware with the peak that this machine reaches on the model, or on a part of a model that is too large."""
+    """The hardware with the speed measured on this machine, on a part of the model if it is too large."""
     import torch
 
     from foundling.model.gpt import GPT
@@ -137,7 +137,7 @@ def _measured(all_settings: Settings, shape: GPTConfig, precision: str) -> tuple
     if needed > costs.free_memory():
         raise ValueError(
             f"a single layer of this model needs {needed / GIB:,.0f} GiB, more than is free on this machine, so it "
-            "cannot be measured; choose the hardware, as hardware=h100, or set hardware.peak"
+            "cannot be timed; choose the hardware, such as hardware=h100, or set hardware.peak"
         )
     set_threads(all_settings.runtime.threads)
     whole = (windows, layers) == (full_windows, shape.n_layer)
@@ -219,7 +219,7 @@ def _training(work: Work, shape: GPTConfig, total: costs.Bill, speed: str, devic
 
 
 def _too_large(shape: GPTConfig, precision: str, state: float, memory: float, work: Work, hardware: Hardware) -> str:
-    """A warning that says what does not fit into a device, and what would."""
+    """A warning about what does not fit into a device, and what would."""
     if state > memory:
         return (
             f"plan: weights, gradients and optimizer state do not fit into one device of {hardware.name}; "
@@ -228,7 +228,7 @@ def _too_large(shape: GPTConfig, precision: str, state: float, memory: float, wo
     parts = costs.microbatches_that_fit(shape, work.windows, precision, memory - state)
     if parts is None:
         return "plan: the activations of one window do not fit; use a smaller model or a shorter model.context"
-    return f"plan: this does not fit into memory; it does with pretrain.accumulate multiplied by {parts}"
+    return f"plan: this does not fit into memory; multiply pretrain.accumulate by {parts} to make it fit"
 
 
 def _gib(size: float) -> str:

@@ -12,12 +12,12 @@ from foundling.settings import Job
 
 
 def run(job: Job) -> None:
-    """Print the labels of one text with their probabilities; of many texts, a JSON object a line, and the speed."""
+    """Print the probabilities of one text's labels; for many texts, JSON lines and the throughput."""
     settings = job.settings.predict
     named = read_settings(settings.text, settings.file, settings.column)  # before importing torch
     for place, text in named:
         if not text.strip():
-            raise ValueError(f"{place} is an empty text; write one, or remove the line")
+            raise ValueError(f"{place} is empty; add a text, or remove the line")
     texts = [text for _, text in named]
 
     from foundling.data.classification import encode
@@ -48,4 +48,4 @@ def run(job: Job) -> None:
         print(f"{len(texts):,} texts in {seconds:.2f} s, {len(texts) / seconds:,.0f} texts/s", file=sys.stderr)
     if truncated:
         lost = "end" if model.config.keep == "beginning" else "beginning"
-        print(f"{truncated:,} of the texts are longer than the model's context and lost their {lost}", file=sys.stderr)
+        print(f"{truncated:,} of the texts exceed the model's context and lost their {lost}", file=sys.stderr)

@@ -1,7 +1,7 @@
 """Recreate a model: foundling rebuild model=models/chat prints the commands, run=true executes them.
 
-Commit and settings come from the record of the run (metrics/*_run.json) that made these weights. The stages run in a
-clean clone, and the folders are compared byte by byte.
+Commit and settings are read from the record of the run (metrics/*_run.json) that trained these weights. The
+stages run in a clean clone, and the resulting folder is compared byte by byte.
 """
 
 import logging
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 WEIGHTS = "model.safetensors"
 RECORD = "_run.json"
 FETCHED = "data/raw/weights"  # by the stage weights
-BEFORE = ("fetch", "weights", "train_tokenizer", "tokenize", "pretrain")  # what a base and what is tuned on it build on
+BEFORE = ("fetch", "weights", "train_tokenizer", "tokenize", "pretrain")  # stages up to a base
 COMMIT = re.compile("[0-9a-f]{40,64}")
 MODELS = {"pretrain": "base", "classify": "classifier", "instruct": "chat", "train_translator": "translator"}
 OVERRIDE = re.compile(r"[+~]{0,2}\w[\w./@-]*=")
@@ -69,7 +69,7 @@ def run(job: Job) -> None:
 
 
 def record_of(model: Path) -> tuple[str, Run]:
-    """(stage, its record) of the run that made these weights; ValueError without a record of them and their commit."""
+    """(stage, record) of the run that trained these weights; ValueError if there is none with a commit."""
     if not (model / WEIGHTS).is_file():
         raise ValueError(f"{model / WEIGHTS} is missing; name a model folder, as model=models/base")
     weights, metrics = sha256(model / WEIGHTS), model.parent.parent / "metrics"
@@ -78,13 +78,13 @@ def record_of(model: Path) -> tuple[str, Run]:
         if values.get("weights_sha256") == weights:
             record = from_plain(values, Run, path)
             if not COMMIT.fullmatch(str(record.commit)):
-                raise ValueError(f"{path} names no commit: the run was made outside of git, so no clone can repeat it")
+                raise ValueError(f"{path} has no commit: the run was outside of git, so a clone cannot repeat it")
             for override in record.overrides:
                 _refuse_code(override, path)
             return path.name.removesuffix(RECORD), record
     raise ValueError(
-        f"no {metrics}/*{RECORD} is of these weights (sha256 {weights[:12]}…), so the commit that made them is "
-        f"unknown; put the run's record there; the settings are in {model / PROVENANCE}"
+        f"no {metrics}/*{RECORD} records these weights (sha256 {weights[:12]}…), so their commit is unknown; put the "
+        f"record of their run there; the settings are in {model / PROVENANCE}"
     )
 
 
@@ -93,15 +93,15 @@ def _refuse_code(override: str, path: Path) -> None:
     key = override.partition("=")[0]
     if not OVERRIDE.match(override) or "_target_" in override or "hydra" in key or "${" in override:
         raise ValueError(
-            f"{path} has the setting {override[:80]!r}; allowed are group=choice and section.value=… that name no "
-            "code; do not trust this record"
+            f"{path} has the setting {override[:80]!r}: must be group=choice or section.value=…, and name no code; do "
+            "not trust this record"
         )
 
 
 def commands(
     stage: str, commit: str, overrides: Sequence[str], clone: Path
 ) -> tuple[list[list[str]], list[str], list[str]]:
-    """The git commands, the stages in order, and the overrides that params.yaml of that commit does not have."""
+    """The git commands, the stages in order, and the overrides missing from params.yaml of that commit."""
     top = _git("rev-parse", "--show-cdup") or "."  # the repository may be larger than the project
     git = [
         ["git", "clone", "--quiet", "--no-checkout", top, str(clone)],
@@ -114,7 +114,7 @@ def commands(
 
 
 def _selection(commit: str) -> list[str]:
-    """What params.yaml of that commit selects, as overrides."""
+    """The selection in params.yaml of that commit, as overrides."""
     shown = _git("show", f"{commit}:./{SELECTION}")
     with TemporaryDirectory() as folder:
         file = Path(folder) / SELECTION
@@ -123,7 +123,7 @@ def _selection(commit: str) -> list[str]:
 
 
 def _git(*arguments: str) -> str:
-    """The output of git in the project's folder; empty if it fails, as outside of a repository."""
+    """The output of git in the project's folder; empty if it fails, for example outside of a repository."""
     done = subprocess.run(["git", *arguments], capture_output=True, text=True)
     return "" if done.returncode else done.stdout.removesuffix("\n")
 

@@ -1,6 +1,7 @@
 """Print the mean of each metric over the jobs of a sweep, with its 95 % interval.
 
-The interval is Student's t over the jobs (Student 1908): it shows the variation between seeds, not between questions.
+The interval is Student's t over the jobs (Student 1908): it shows the variation between seeds, not between
+questions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,8 +28,8 @@ def run(job: Job) -> None:
     common = [name for name in matching if all(name in job for job in jobs)]
     if not common:
         raise ValueError(
-            f"seeds.metrics={' or '.join(settings.metrics)}: no such metric is common to the {len(jobs)} jobs of "
-            f"{sweep}; their names are like {', '.join(list(jobs[0])[:4])}"
+            f"seeds.metrics={' or '.join(settings.metrics)}: the {len(jobs)} jobs of {sweep} have no such metric in "
+            f"common; use names such as {', '.join(list(jobs[0])[:4])}"
         )
     show(table(f"{sweep}, {len(jobs)} jobs", {n: [job[n] for job in jobs] for n in common}), width=WIDTH)
 
@@ -46,7 +47,7 @@ def read_jobs(sweep: Path) -> list[dict[str, float]]:
     folders = sorted((job for job in sweep.glob("*/") if (job / "metrics").is_dir()), key=lambda job: _number(job.name))
     if len(folders) < 2:
         raise ValueError(
-            f"{sweep} has {len(folders)} jobs with metrics, and an interval needs at least 2; set seeds.sweep"
+            f"{sweep} has {len(folders)} jobs with metrics, but an interval needs at least 2; set seeds.sweep"
         )
     return [_metrics(folder / "metrics") for folder in folders]
 
@@ -57,7 +58,7 @@ def _metrics(folder: Path) -> dict[str, float]:
 
 
 def interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Mean, and the ends of its 95 % interval by Student's t."""
+    """The mean, and the bounds of its 95 % interval by Student's t."""
     import numpy as np
     from scipy.stats import sem, t
 

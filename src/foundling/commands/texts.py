@@ -1,4 +1,4 @@
-"""The texts that a command is given: one as a setting, or those of a file or of standard input, one by one."""
+"""Read the texts that a command processes: one from a setting, or many from a file or standard input."""
 
 import sys
 from collections.abc import Iterator
@@ -13,37 +13,37 @@ STANDARD_INPUT = "-"
 
 
 def read_settings(text: str, file: str, column: str) -> list[tuple[str, str]]:
-    """(where it stands, text): the one that `text` holds, else those of `file`; none at all raises ValueError."""
+    """(location, text) of `text`, or else of each text in `file`; ValueError if there is none."""
     if text:
         return [("text", text)]
     if file == STANDARD_INPUT and sys.stdin.isatty():
-        raise ValueError('nothing to read: give text="…", file=texts.txt, or texts on standard input, one a line')
+        raise ValueError('no text: set text="…" or file=texts.txt, or pipe texts to standard input, one per line')
     texts = list(read_texts(file, column))
     if not texts:
-        raise ValueError(f"found no text in {'standard input' if file == STANDARD_INPUT else file}; give at least one")
+        raise ValueError(f"no text in {'standard input' if file == STANDARD_INPUT else file}; add at least one")
     return texts
 
 
 def read_texts(file: str, column: str) -> Iterator[tuple[str, str]]:
-    """(where it stands, text) of each row; one without the column raises ValueError that names it."""
+    """(location, text) of each row; a row without the column raises ValueError that names it."""
     where = "standard input" if file == STANDARD_INPUT else file
     for line, record in _rows(file, column):
         text = record.get(column)
         if text is None:
             raise ValueError(
-                f"{where}:{line} has no column {column!r} (found {', '.join(map(str, record))}); set column to the one "
-                "that holds the text"
+                f"{where}:{line} has no column {column!r} (only {', '.join(map(str, record))}); set column to the one "
+                "with the text"
             )
         yield f"{where}:{line}", str(text)
 
 
 def _rows(file: str, column: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(line, record): of a plain text each line is one, under the name of the column."""
+    """(line, record) of each row; in plain text each line is a record with this column."""
     if file == STANDARD_INPUT:
         return ((at, {column: line}) for at, line in _standard_input())
     path = Path(file).expanduser()
     if not path.is_file():
-        raise ValueError(f"found no file {file}; give one, or texts on standard input, one a line")
+        raise ValueError(f"{file} does not exist; correct file=…, or pipe texts to standard input, one per line")
     source = Source(name="file", path=file)
     if format_of(path) in (None, "txt", "md", "lines"):
         lines = read(path, replace(source, format="lines"))
@@ -52,7 +52,7 @@ def _rows(file: str, column: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _standard_input() -> Iterator[tuple[int, str]]:
-    """(line number, line) of standard input, which must be UTF-8 whatever the locale says."""
+    """(line number, line) of standard input, which must be UTF-8, whatever the locale."""
     lines = getattr(sys.stdin, "buffer", None)
     for at, line in enumerate(lines if lines is not None else sys.stdin, 1):
         try:

@@ -1,4 +1,4 @@
-"""Translate: foundling translate text="the lion is in the forest", file=texts.txt, or texts on standard input."""
+"""Translate: foundling translate text="the lion is in the forest", file=texts.txt, or standard input."""
 
 import sys
 import time
@@ -10,7 +10,7 @@ from foundling.settings import Job
 
 
 def run(job: Job) -> None:
-    """Print the translation of one text, or of many, each on a line of its own; a blank line stays one."""
+    """Print the translation of one text, or of many, one per line; blank lines stay blank."""
     settings = job.settings.translate
     texts = [text for _, text in read_settings(settings.text, settings.file, settings.column)]  # before importing torch
 

@@ -1,7 +1,7 @@
 """Verify a model's provenance: foundling verify model=models/chat.
 
-Recomputes the hash of each file from the raw data through tokenizer, tokens and base to the model. The user's own files
-must be those that were fetched, if they still exist.
+Recomputes the hashes of all files from the raw data through tokenizer, tokens and base to the model. The
+user's own files, if they still exist, must match those that were fetched.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ WIDTH = 100
 
 
 def run(job: Job) -> None:
-    """Print a row for each record; a link that does not match raises ValueError, so that the exit code is 1."""
+    """Print a row for each record; a link that does not match raises ValueError (exit code 1)."""
     model = Path(job.settings.verify.model)
     chain = list(links(model))
     chain += own_files(job.settings, {link.record for link in chain})
@@ -38,7 +38,7 @@ def run(job: Job) -> None:
 
 
 def own_files(settings: Settings, records: set[Path]) -> Iterator[Link]:
-    """The user's files that the current settings name, compared with the digest recorded when they were fetched."""
+    """The user's files in the current settings, compared with their digests when they were fetched."""
     for name, datasets in datasets_of(settings).items():
         for place, dataset in datasets.items():
             record = RAW / name / place / META

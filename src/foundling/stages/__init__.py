@@ -1,1 +1,1 @@
-"""One file a DVC stage: load, call, save."""
+"""The DVC stages, one per file: load the inputs, call the packages that compute, save the results."""

@@ -1,4 +1,4 @@
-"""Write composed.yaml from conf/ and params.yaml, and hashes of code and of own files, all for DVC to compare."""
+"""Write the settings (composed.yaml) and hashes of code and of the user's files, which DVC compares."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,9 +16,9 @@ from foundling.settings.types import CustomComponent
 
 PACKAGE = Path(__file__).parents[1]
 MODEL_STAGES = ("pretrain", "classify", "instruct", "evaluate")
-COMPOSED_HEAD = "from conf/ and params.yaml: this experiment, to the last value"
+COMPOSED_HEAD = "from conf/ and params.yaml: all settings of this experiment"
 CODE_HEAD = "from src/foundling: for each stage, one hash of what its code does"
-INPUTS_HEAD = "from your own files: how many each source has, and a hash of their names and contents"
+INPUTS_HEAD = "from your own files: the number of files of each source, and a hash of their names and contents"
 
 
 def run(job: Job) -> None:
@@ -31,7 +31,7 @@ def run(job: Job) -> None:
 
 
 def _code_hashes(recipe: Recipe, model: Model) -> dict[str, str]:
-    """The hashes of all stages; an architecture of the user's own counts for those that run the model."""
+    """The hashes of all stages; those of stages that run the model include a custom architecture."""
     hashes = stage_hashes(PACKAGE, recipe)
     if isinstance(model, CustomComponent):
         module = model.target.rpartition(".")[0]
@@ -40,7 +40,7 @@ def _code_hashes(recipe: Recipe, model: Model) -> dict[str, str]:
         except (ImportError, ValueError):
             spec = None
         if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
-            raise ValueError(f"model._target_={model.target}: there is no Python module {module}; correct it")
+            raise ValueError(f"model._target_={model.target}: there is no Python module {module}; fix the name")
         own = file_hash(Path(spec.origin))
         hashes |= {stage: fingerprint([hashes[stage], own]) for stage in MODEL_STAGES}
     return hashes

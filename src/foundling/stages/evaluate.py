@@ -1,4 +1,4 @@
-"""Measure models/base: held-out loss, accuracy on benchmarks along its training, and samples of its writing."""
+"""Evaluate models/base: held-out loss, benchmark accuracy (also of its snapshots), and generated samples."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ TOKENS, BENCHMARKS = Path("data/tokens"), Path("data/raw/benchmarks")
 
 
 def run(job: Job) -> None:
-    """Score the base model and its snapshots on the same questions; write metrics, emergence curve and samples."""
+    """Score the base and its snapshots on the same questions; write metrics, emergence curve and samples."""
     settings = job.settings.evaluate
     batch_tokens, seed = settings.batch_tokens, settings.seed
     device = set_up(job.settings.runtime)

@@ -1,4 +1,4 @@
-"""Fetch the corpus, the benchmarks and the tunings' datasets into data/raw, each file checked by its SHA-256."""
+"""Fetch corpus, benchmarks and fine-tuning datasets into data/raw, checking the SHA-256 of each file."""
 
 from pathlib import Path
 

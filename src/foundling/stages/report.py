@@ -1,4 +1,4 @@
-"""Put everything that was measured on one page: report/index.html."""
+"""Write all measurements to one page: report/index.html."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ METRICS, PLOTS = Path("metrics"), Path("plots")
 
 
 def run(job: Job) -> None:
-    """Write the page, and the first emergence curve as a picture for a README."""
+    """Write the page, and the first emergence curve as a PNG for a README."""
     material = Material(
         settings=job.settings,
         recipe=job.recipe,

@@ -1,4 +1,4 @@
-"""Encode the corpus into shards of token ids in data/tokens, and count what came out."""
+"""Encode the corpus into shards of token ids in data/tokens, and count documents and tokens."""
 
 import logging
 from collections.abc import Iterable
@@ -50,7 +50,7 @@ def run(job: Job) -> None:
 
 
 def _rows(meta: shards.Meta, corpus: Corpus) -> tuple[Shard, ...]:
-    """The shards with their source's share of the training."""
+    """The shards, each with its source's share of the training tokens."""
     weights, firsts = zip(*((source.weight, source.first) for source in corpus.sources), strict=True)
     names = (source.name for source in corpus.sources)
     shares = dict(zip(names, shares_of_all(weights, firsts), strict=True))
@@ -65,7 +65,7 @@ def _rows(meta: shards.Meta, corpus: Corpus) -> tuple[Shard, ...]:
 
 
 def _log(corpus: Corpus, data: Data) -> None:
-    """Say what was left out or changed, a line for each source and reason."""
+    """Log what was left out or changed, one line for each source and reason."""
     sources = {source.name: source for source in corpus.sources}
     for row in data.changes:
         log.info(f"tokenize: {row.source}: {row.reason}: {row.documents:,} documents, {row.characters:,} characters")
@@ -77,7 +77,7 @@ def _log(corpus: Corpus, data: Data) -> None:
             )
     for name, reasons in data.left_out_files.items():
         for reason, left in reasons.items():
-            log.warning(f"tokenize: {name}: {left.files:,} files {reason} were left out when fetched")
+            log.warning(f"tokenize: {name}: {left.files:,} files {reason} were left out by `foundling fetch`")
 
 
 def _table(title: str, columns: tuple[str, ...], texts: int, rows: Iterable[Iterable[object]]) -> Table:

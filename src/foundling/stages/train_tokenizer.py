@@ -1,4 +1,4 @@
-"""Train a tokenizer on the corpus, or take GPT-2's or that of published weights, into data/tokenizer."""
+"""Train a tokenizer on the corpus, or use that of GPT-2 or of pretrained weights, into data/tokenizer."""
 
 import logging
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ CORPUS, WEIGHTS, TOKENIZER = Path("data/raw/corpus"), Path("data/raw/weights"), 
 
 
 def run(job: Job) -> None:
-    """Make the tokenizer of conf/tokenizer; a BPE is trained on the training split, characters are the whole text's."""
+    """Make the tokenizer: a BPE from the training split, a character vocabulary from the whole corpus."""
     tokenizer = _make(job.settings)
     tokenizer.save(job.out / TOKENIZER)
     kind = job.settings.tokenizer.kind
@@ -39,7 +39,7 @@ def _make(job: Settings) -> Tokenizer:
 
 
 def _first(texts: Iterator[str], megabytes: float) -> Iterator[str]:
-    """Texts until there are so many megabytes (of characters)."""
+    """The first texts, up to this number of megabytes (of characters)."""
     left = megabytes * 1e6
     for text in texts:
         if left <= 0:

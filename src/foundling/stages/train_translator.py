@@ -1,4 +1,4 @@
-"""Train a translator and its tokenizer on sentence pairs, and evaluate it, into models/translator."""
+"""Train a translator and its tokenizer on sentence pairs, into models/translator, and evaluate it."""
 
 import logging
 from collections import Counter
@@ -29,7 +29,7 @@ PAIRS = Path("data/raw/train_translator")
 
 
 def run(job: Job) -> float:
-    """Train, translate the test split, and publish; returns the BLEU of beam search, which a sweep may maximize."""
+    """Train, translate the test split, publish; returns beam search's BLEU, which a sweep may maximize."""
     settings, source = job.settings.train_translator, PAIRS / "meta.json"
     training = TrainingRun(job, "train_translator", sections=["train_translator"], inputs=[source])
     changes: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""Fetch the weights that pretraining starts from, if not from scratch, into data/raw/weights."""
+"""Fetch the pretrained weights that pretraining starts from, if any, into data/raw/weights."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ WEIGHTS, NOTE = Path("data/raw/weights"), "settings.json"
 
 
 def run(job: Job) -> None:
-    """Fetch what the section `weights` names, and record that section; from scratch there is nothing else."""
+    """Fetch the files that the section `weights` names, if any, and record that section."""
     with atomic_folder(job.out / WEIGHTS) as folder:
         fetch_weights(job.settings.weights, folder, job.settings.runtime.mirror_folder)
         write_json(folder / NOTE, job.recipe["weights"])
