@@ -121,7 +121,7 @@ def test_what_is_known_passes(project: Path, arguments: list[str]) -> None:
 
 def test_a_selection_that_is_no_mapping_is_refused(project: Path) -> None:
     (project / "params.yaml").write_text("- model\n")
-    with pytest.raises(ValueError, match=r"params\.yaml holds list"):
+    with pytest.raises(ValueError, match=r"params\.yaml is of type list"):
         selected()
     select(project, set="x")
     with pytest.raises(ValueError, match="`set` is 'x'"):

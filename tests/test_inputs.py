@@ -98,7 +98,7 @@ def test_wrong_settings_models_and_texts_are_told_without_torch(project: Path) -
         "export model=models/translator": "models/translator is a translator model",
         "predict model=models/empty text=x": "models/empty is not a model folder: models/empty/config.json is missing",
         "predict model=models/classifier file=none.txt": "none.txt does not exist",
-        "predict model=models/classifier file=rows.csv": r"rows.csv:2 has no column 'text' \(found body\)",
+        "predict model=models/classifier file=rows.csv": r"rows.csv:2 has no column 'text' \(columns: body\)",
         "predict model=models/classifier file=blank.txt": "blank.txt:2 is empty",
         "translate model=models/translator file=rows.csv": "rows.csv:2 has no column 'text'",
         "predict model=models/classifier": r"standard input, line 2: byte 0xff is not valid UTF-8",

@@ -23,7 +23,9 @@ def selected(typed: Sequence[str] = (), config_dir: Path | None = None, path: Pa
     """
     values = read_yaml(path) if path.is_file() else {}
     if not isinstance(values, dict):
-        raise ValueError(f"{path} is a {type(values).__name__}; it must have lines `group: choice`, and `set: {{…}}`")
+        raise ValueError(
+            f"{path} is of type {type(values).__name__}; it must have lines `group: choice`, and `set: {{…}}`"
+        )
     for group, choice in values.items():
         if not isinstance(choice, str | int | float | None) and group != "set":
             raise ValueError(f"{path}: {group} is {str(choice)[:60]}; it must be a choice of conf/{group}")

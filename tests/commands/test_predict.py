@@ -86,7 +86,7 @@ def test_a_long_text_is_cut_and_the_user_told(predict: Predict, capsys: pytest.C
     ("name", "content", "says"),
     [
         ("texts.txt", "free entry\n\nsee you\n", r"texts\.txt:2 is empty"),
-        ("texts.csv", "body\nfree entry\n", r"texts\.csv:2 has no column 'text' \(found body\); set column"),
+        ("texts.csv", "body\nfree entry\n", r"texts\.csv:2 has no column 'text' \(columns: body\); set column"),
         ("missing.txt", None, r"missing\.txt does not exist"),
         ("texts.txt", "", "no text in"),
     ],

@@ -186,7 +186,7 @@ def test_halves_of_surrogate_pairs_are_replaced_before_training(read: Read) -> N
 def test_training_that_asks_nothing_of_its_own_is_told_apart_from_an_empty_one(read: Read) -> None:
     rows = [{"instruction": "Same?", "output": f"{n}"} for n in range(40)]
     with pytest.raises(
-        ValueError, match="split train of mine is empty: validation or test have the prompts of all its 34"
+        ValueError, match="split train of mine is empty: validation or test also have the prompts of all its 34"
     ):
         read({"mine": rows})
     with pytest.raises(

@@ -113,7 +113,7 @@ def test_lines_are_joined_to_documents(tmp_path: Path) -> None:
 
 
 def test_an_empty_corpus_and_an_empty_side_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"source b of corpus test holds no document.*give it text"):
+    with pytest.raises(ValueError, match=r"source b of corpus test has no new document.*add text to it"):
         list(documents(*_corpus(tmp_path, {"a": ["some text"], "b": ["", "\x00"]})))
     with pytest.raises(ValueError, match=r"none of the 2 documents of corpus test fell into validation.*by=position"):
         split = {"validation": 1e-9, "by": "document"}

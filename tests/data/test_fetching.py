@@ -93,7 +93,7 @@ def test_a_broken_download_is_tried_again(tmp_path: Path, server: Server) -> Non
 @pytest.mark.parametrize(
     ("path", "sha256", "says"),
     [
-        ("/missing.txt", SHA256, "the server answers 404"),
+        ("/missing.txt", SHA256, "the server replied 404"),
         ("/broken.txt", SHA256, "the connection broke 3 times"),
         ("/lion.txt", "0" * 64, f"wrong checksum: expected {'0' * 64} but got {SHA256}"),
     ],

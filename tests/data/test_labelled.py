@@ -109,7 +109,7 @@ def test_label_names_give_names_and_order(tmp_path: Path) -> None:
         (
             {"mine": rows(40, 20)},
             {"label": "topic"},
-            r"mine.csv:2 of source mine has no column 'topic' \(found text, label\)",
+            r"mine.csv:2 of source mine has no column 'topic' \(columns: text, label\)",
         ),
         ({"mine": rows(40, 20)}, {"text": "body"}, "mine.csv:2 of source mine has no column 'body'.*set classify.text"),
         ({"mine": [*rows(40, 20), (" ", "ham")]}, {}, r"1 of 41 rows lack a text or a label \(first: mine.csv:42 of"),
@@ -139,7 +139,7 @@ def test_label_names_give_names_and_order(tmp_path: Path) -> None:
             {"split": {"by": "stratified", "validation": 0.5, "test": 0.5}},
             "must leave examples for",
         ),
-        ({"mine": rows(6, 3)}, {}, "the split validation of mine is empty; raise classify.split.validation"),
+        ({"mine": rows(6, 3)}, {}, "the split validation of mine is empty; increase classify.split.validation"),
     ],
 )
 def test_a_fault_is_named_with_its_row_and_the_mend(

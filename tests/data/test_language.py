@@ -114,5 +114,5 @@ def test_a_corpus_shorter_than_a_window_is_refused() -> None:
 
 
 def test_an_empty_validation_split_is_refused() -> None:
-    with pytest.raises(ValueError, match="validation split holds no token"):
+    with pytest.raises(ValueError, match="validation split has no token"):
         ValidationWindows([source(1)], 8, 4)

@@ -82,7 +82,7 @@ def _swap(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "says"),
     [
-        (_cut, r"a.train.bin has [0-9]+ bytes, [0-9]+ are expected"),
+        (_cut, r"a.train.bin has [0-9]+ bytes instead of [0-9]+"),
         (_change, r"b.validation.bin was changed"),
         (_swap, "with another tokenizer"),
         (lambda folder: (folder / "a.train.bin").unlink(), "has 0 bytes"),
@@ -100,7 +100,7 @@ def test_a_folder_that_is_not_what_it_says_is_refused(tmp_path: Path, tokenizer:
 
 def test_a_vocabulary_larger_than_the_dtype_is_refused(tmp_path: Path) -> None:
     large = characters([chr(0x4E00 + i) for i in range(20_000)] + [chr(0x20000 + i) for i in range(50_000)])
-    with pytest.raises(ValueError, match="uint16 holds 65,536 ids and the vocabulary has 70,001; use uint32 or auto"):
+    with pytest.raises(ValueError, match="uint16 has 65,536 ids, but the vocabulary has 70,001; use uint32 or auto"):
         write([], large, tmp_path / "tokens", [], {}, "uint16")
     assert not (tmp_path / "tokens").exists()
 

@@ -104,7 +104,7 @@ def test_a_name_that_means_harm(tmp_path: Path, refuses, name: str, what: str) -
 def test_a_name_that_comes_twice(tmp_path: Path, refuses, name: str) -> None:
     with pytest.warns(UserWarning, match="Duplicate") if name == "a.zip" else _nothing():
         archive = write(tmp_path, name, [("a.txt", b"one"), ("b.txt", b"two"), ("a.txt", b"three")])
-    refuses(lambda: unpack(archive), "holds 'a.txt' twice")
+    refuses(lambda: unpack(archive), "contains 'a.txt' twice")
 
 
 @pytest.mark.parametrize("name", ["a.zip", "a.tar"])
@@ -138,13 +138,15 @@ def test_a_bomb_by_its_ratio(tmp_path: Path, refuses, name: str, monkeypatch: py
         pytest.skip("a plain tar is as long as what is in it")
     monkeypatch.setattr("foundling.data.limits.FREE_BYTES", 100_000)
     archive = write(tmp_path, name, [(f"{i}.txt", bytes(1_000_000)) for i in range(1)])
-    refuses(lambda: unpack(archive), r"unpacks to more than .* raise `unpacked_ratio`")
+    refuses(lambda: unpack(archive), r"unpacks to more than .* increase `unpacked_ratio`")
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_bomb_by_its_size(tmp_path: Path, refuses, name: str) -> None:
     archive = write(tmp_path, name, [(f"{i}.txt", b"x" * 1000) for i in range(90)])
-    refuses(lambda: unpack(archive, unpacked_gigabytes=50e-6), r"more than 50,000 bytes.* raise `unpacked_gigabytes`")
+    refuses(
+        lambda: unpack(archive, unpacked_gigabytes=50e-6), r"more than 50,000 bytes.* increase `unpacked_gigabytes`"
+    )
 
 
 @pytest.mark.parametrize("name", ["a.tar.gz", "a.tar.zst"])

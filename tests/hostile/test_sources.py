@@ -135,7 +135,7 @@ ANSWERS = {
     "/file.txt": "redirects to a URL|cannot connect",
     "/ftp.txt": "redirects to a URL|cannot connect",
     "/nowhere.txt": "redirects to a URL|cannot connect",
-    "/loop.txt": "redirects without end",
+    "/loop.txt": "too many redirects",
     "/short.txt": "the connection broke 3 times",
     "/packed.txt": "wrong checksum|connection broke|cannot connect|not available",
     "/endless.txt": "sends more than 2,000 bytes",

@@ -47,7 +47,7 @@ MISTAKES = {
         lambda: write("mine/a.txt", b" \n"),
         ["fetch", "train_tokenizer"],
         [*FILES, "corpus.clean.min_characters=5"],
-        "holds no document of at least 5 characters",
+        "has no new document of at least 5 characters",
     ),
     "bytes that are no UTF-8": (
         lambda: write("mine/a.txt", b"The li\xf6n"),
@@ -85,13 +85,13 @@ MISTAKES = {
         lambda: None,
         ["pretrain"],
         ["tokenizer.vocab_size=700"],
-        "data/tokens was made with tokenizer.vocab_size=600, and this run asks for .*700; run `dvc repro tokenize`",
+        "data/tokens was made with tokenizer.vocab_size=600, but this run has .*700; run `dvc repro tokenize`",
     ),
     "another model than the base": (
         lambda: None,
         ["evaluate"],
         ["model.n_layer=3"],
-        "models/base was made with model.n_layer=2, and this run asks for model.n_layer=3",
+        "models/base was made with model.n_layer=2, but this run has model.n_layer=3",
     ),
     "a prompt for no model": (
         lambda: None,

@@ -31,8 +31,8 @@ def read_texts(file: str, column: str) -> Iterator[tuple[str, str]]:
         text = record.get(column)
         if text is None:
             raise ValueError(
-                f"{where}:{line} has no column {column!r} (only {', '.join(map(str, record))}); set column to the one "
-                "with the text"
+                f"{where}:{line} has no column {column!r} (columns: {', '.join(map(str, record))}); set column to "
+                "the one with the text"
             )
         yield f"{where}:{line}", str(text)
 

@@ -1,1 +1,1 @@
-"""Sources to batches: fetch, read, clean, mix, tokenize, window."""
+"""From sources to batches: fetch, read, clean, split, mix, tokenize, batch."""

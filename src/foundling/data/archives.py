@@ -1,4 +1,4 @@
-"""Archives to files: the plain files of a tar or zip that are wanted, and never one outside of the target folder."""
+"""Unpack the wanted regular files of a tar or zip archive, and never write outside of the target folder."""
 
 import errno
 import logging
@@ -42,16 +42,18 @@ def is_archive(name: str) -> bool:
 
 
 def extract(archive: Path, folder: Path, wanted: Callable[[Path], bool], source: Source) -> list[Path]:
-    """Unpack the wanted files below `folder`; returns their paths relative to it, sorted.
+    """Unpack the wanted files into `folder`; returns their paths relative to it, sorted.
 
-    Links and devices are left out: they hold no data, and a link can lead outside. A name that leads outside or occurs
-    twice, an archive that cannot be read, and one that unpacks to more than the source allows raise ValueError.
+    Links and devices are left out: they contain no data, and a link can lead outside. A name that leads
+    outside or occurs twice, an archive that cannot be read, and one that unpacks to more than the source
+    allows raise ValueError.
     """
     unpack = _unzip if archive.suffix.lower() in (".zip", ".whl") else _untar
     try:
         return sorted(unpack(archive, folder, wanted, Meter(archive, source)))
     except ARCHIVE_ERRORS as error:
-        # the system's (a full disk), not the archive's; a zip may ask for a position that no file has (EINVAL)
+        # an error of the system (a full disk), not of the archive; a bad zip may seek to an invalid position
+        # (EINVAL)
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         reason = " ".join(str(error).split())[:200]
@@ -97,10 +99,10 @@ def _unzip(archive: Path, folder: Path, wanted: Callable[[Path], bool], meter: M
 
 
 def _write(archive: Path, packed_file: IO[bytes], folder: Path, name: Path) -> Path:
-    """Unpack one file to its place, where nothing may be yet; returns its name."""
+    """Unpack one file to its path, which must not exist yet; returns its name."""
     target = folder / name
     if target.exists() or any((folder / above).is_file() for above in name.parents):
-        raise ValueError(f"archive {archive.name} holds {str(name)!r} twice; pack it again with each name once")
+        raise ValueError(f"archive {archive.name} contains {str(name)!r} twice; pack it again with each name once")
     target.parent.mkdir(parents=True, exist_ok=True)
     with open(target, "wb") as file:
         shutil.copyfileobj(packed_file, file)
@@ -113,13 +115,14 @@ def _inside(archive: Path, name: str) -> Path:
     windows = PureWindowsPath(name)
     if path.is_absolute() or windows.drive or windows.root or ".." in path.parts:
         raise ValueError(
-            f"archive {archive.name} names {name[:100]!r}, which is outside of the folder; do not trust this archive"
+            f"archive {archive.name} contains {name[:100]!r}, a path outside of the target folder; do not trust this "
+            "archive"
         )
     longest = max((len(part.encode(errors="replace")) for part in path.parts), default=0)
     too_long = longest > 255 or len(name) > MAX_CHARACTERS or len(path.parts) > MAX_DEPTH
     if too_long or not name.replace("\r", "").isprintable():
         raise ValueError(
-            f"archive {archive.name} holds the name {name[:60]!r}…, of {len(name)} characters in {len(path.parts)} "
+            f"archive {archive.name} contains the name {name[:60]!r}…, of {len(name)} characters in {len(path.parts)} "
             f"parts; names must be printable, of at most {MAX_CHARACTERS} characters, {MAX_DEPTH} parts and 255 "
             "bytes a part; pack it again with plain names"
         )
@@ -127,7 +130,7 @@ def _inside(archive: Path, name: str) -> Path:
 
 
 class _Member(tarfile.TarInfo):
-    """A member of a tar, whose description must be short, as tarfile reads it at once."""
+    """A member of a tar archive. Its header is read into memory, so its size is limited."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Member":

@@ -1,6 +1,6 @@
-"""Batches by index: a training's batch is a function of seed and step, a validation split is read in order.
+"""Batches by index: a training batch is a function of seed and step; a validation split is read in order.
 
-An example is whatever a dataset makes of it: a text, a conversation, a pair of sentences. Here it is an index.
+Examples may be texts, conversations or sentence pairs; in this module they are indices.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ Collate = Callable[[np.ndarray], Batch]  # indices of examples -> their batch
 
 
 class Plan(Protocol):
-    """How an epoch's examples are cut into batches."""
+    """How an epoch's examples are divided into batches."""
 
     batches_per_epoch: int
 
@@ -29,10 +29,10 @@ class Plan(Protocol):
 
 
 class EqualBatches:
-    """Batches of about `batch_size` examples each, shuffled anew each epoch.
+    """Batches of about `batch_size` examples each, shuffled in each epoch.
 
-    Within `bucket` consecutive batches examples are sorted by length, so that little is padded; the batches then
-    come in random order.
+    Within `bucket` consecutive batches, examples are sorted by length, which reduces padding; the order of
+    the batches is random.
     """
 
     def __init__(self, lengths: np.ndarray, batch_size: int, bucket: int, batches_per_epoch: int) -> None:
@@ -48,7 +48,7 @@ class EqualBatches:
 
 
 class EpochBatches(Dataset[Batch]):
-    """Item s is the batch of step s: a function of (seed, s), whatever was read before."""
+    """Item s is the batch of step s: a function of (seed, s), independent of what was read before."""
 
     def __init__(self, plan: Plan, collate: Collate, steps: int, seed: int) -> None:
         self.plan, self.collate, self.steps, self.seed = plan, collate, steps, seed
@@ -64,12 +64,12 @@ class EpochBatches(Dataset[Batch]):
         return self.collate(self._epoch(epoch)[position])
 
     def _draw(self, epoch: int) -> list[np.ndarray]:
-        # Philox is counter-based: an epoch's numbers do not need those of the epochs before (Salmon et al. 2011)
+        # Philox is counter-based: an epoch's numbers do not depend on previous epochs (Salmon et al. 2011)
         return self.plan(np.random.Generator(np.random.Philox(key=(self.seed << 64) + epoch)))
 
 
 class OrderedBatches(Dataset[Batch]):
-    """A whole split in given batches, which are sorted by length, so that little is padded."""
+    """A whole split in the given batches."""
 
     def __init__(self, batches: Sequence[np.ndarray], collate: Collate) -> None:
         self.batches, self.collate = batches, collate
@@ -83,14 +83,14 @@ class OrderedBatches(Dataset[Batch]):
 
 
 def in_batches(order: np.ndarray, batch_size: int) -> list[np.ndarray]:
-    """Cut an order (N,) into batches of `batch_size`; the last one may be smaller."""
+    """Divide ordered indices (N,) into batches of `batch_size`; the last one may be smaller."""
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
 class TrainingData(LightningDataModule):
-    """Training batches in the order of `order`, which a fault may change, and a validation split."""
+    """Training batches in the order of `order`, which skips bad batches, and a validation split."""
 
-    tokens_per_step: int  # about as many, if the batches' sizes vary
+    tokens_per_step: int  # on average, if the batches' sizes vary
 
     def __init__(self, training: Dataset[Any], validation: Dataset[Any], steps: int, workers: int) -> None:
         super().__init__()

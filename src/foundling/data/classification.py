@@ -1,4 +1,4 @@
-"""Batches of labelled texts: (ids, lengths, labels) of shapes (B, T), (B,), (B,), texts of like length together."""
+"""Batches of labelled texts of similar length: (ids, lengths, labels) of shapes (B, T), (B,), (B,)."""
 
 import logging
 from collections.abc import Sequence
@@ -24,7 +24,9 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str], context: int, keep: str) 
     """
     limit = context - 2
     if limit < 1:
-        raise ValueError(f"the base's context of {context} tokens holds no text between two end-of-text tokens")
+        raise ValueError(
+            f"the base's context of {context} tokens is too short for a text between two end-of-text tokens"
+        )
     end = tokenizer.end_of_text
     rows = tokenizer.encode_batch(list(texts), threads=1)
     truncated = sum(len(ids) > limit for ids in rows)
@@ -59,17 +61,17 @@ def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
 
 
 def as_batch(texts: Encoded, indices: np.ndarray) -> tuple[Tensor, ...]:
-    """The texts of these indices, padded, with their lengths and labels."""
+    """The padded texts at these indices, with their lengths and labels."""
     return (*padded([texts.ids[i] for i in indices]), torch.from_numpy(texts.labels[indices]))
 
 
 def batches_per_epoch(examples: int, batch_size: int) -> int:
-    """The number of steps that read each example once; batches differ by at most one example."""
+    """The number of steps that use each example once; batch sizes differ by at most one example."""
     return max(1, round(examples / batch_size))
 
 
 class ClassificationData(TrainingData):
-    """Training and validation batches; with several devices, each computes the same batch: trainings are short."""
+    """Training and validation batches; several devices compute the same batch, since trainings are short."""
 
     def __init__(
         self,

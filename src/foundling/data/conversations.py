@@ -49,10 +49,10 @@ class Example:
 
 
 def read_conversations(folder: Path, settings: Instruct, changes: Counter[str]) -> dict[str, list[Example]]:
-    """Read a fetched dataset, and split it; train loses the prompts that validation or test also have.
+    """Read a fetched dataset and split it; prompts of validation or test are left out of train.
 
-    `changes` counts what is left out or changed, by reason, which is logged, too. A malformed record or an empty split
-    raises ValueError.
+    `changes` counts what is left out or changed, by reason, which is also logged. A malformed record or an
+    empty split raises ValueError.
     """
     examples = list(_examples(folder, settings, changes))
     for reason, count in changes.items():
@@ -69,14 +69,14 @@ def texts(splits: Mapping[str, Sequence[Example]]) -> Iterator[str]:
 
 
 def join_turns(examples: Sequence[Example]) -> Example:
-    """Join examples as turns of one conversation, which keeps the first one's system message."""
+    """Join examples as turns of one conversation with the system message of the first."""
     first, *others = examples
     later = (message for example in others for message in example.messages if message.role != SYSTEM)
     return replace(examples[-1], messages=(*first.messages, *later))
 
 
 def _prompt_key(example: Example) -> tuple[tuple[str, str], ...]:
-    """What examples of different splits must not share: the prompt, or without a user's message the conversation."""
+    """What must not occur in two splits: the prompt, or the whole conversation without a user message."""
     has_user = any(message.role == USER for message in example.prompt)
     return tuple((message.role, message.text) for message in (example.prompt if has_user else example.messages))
 
@@ -153,7 +153,7 @@ def _read_triple(record: _Record, settings: Instruct, changes: Counter[str]) -> 
 
 
 def _read_messages(record: _Record, settings: Instruct, changes: Counter[str]) -> list[Message]:
-    """A record that holds a list of messages."""
+    """A record with a list of messages."""
     listed = record.value("messages")
     if not isinstance(listed, list) or not all(isinstance(values, Mapping) for values in listed):
         raise record.error("messages", "a list of messages")

@@ -1,7 +1,7 @@
-"""A fetched corpus to documents: cleaned, each text once, and split so that a document stays in its split.
+"""Turn a fetched corpus into documents: cleaned, deduplicated, and split by their hashes.
 
-settings/datasets.py, Corpus, has the settings. Lines (`format: lines`) are kept where they repeat, as in
-songs and logs.
+`Corpus` in settings/datasets.py has the settings. Repeated lines (`format: lines`) are kept, as in songs and
+logs.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from foundling.settings import datasets
 from foundling.text.tokenizer import END_OF_TEXT
 
 LINE_ENDS = re.compile("\r\n?")
-# all of Unicode's Cc but line end and tab; half of a surrogate pair, which no UTF-8 can hold
+# Unicode's category Cc without line end and tab, and halves of surrogate pairs, which UTF-8 cannot encode
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 # why a document is left out or changed, and what else is counted
@@ -42,7 +42,7 @@ class Document:
 
 @dataclass
 class Count:
-    """How much text there is."""
+    """The amount of text."""
 
     documents: int = 0
     characters: int = 0
@@ -59,9 +59,9 @@ class Count:
 
 
 class Tally:
-    """What of a corpus was left out or changed: by source and reason, how many documents and characters.
+    """Counts documents and characters of a corpus that were left out or changed, by source and reason.
 
-    `rows` counts by source and reason what was left out or changed before there were documents.
+    `rows` counts, by source and reason, what was left out or changed when the files were read.
     """
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class Tally:
         self.rows: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
     def add(self, source: str, reason: str, characters: int) -> None:
-        """Count one document, and the characters of it that are concerned."""
+        """Count one document, and its characters that were left out or changed."""
         self.documents[source, reason] += 1
         self.characters[source, reason] += characters
 
@@ -85,10 +85,10 @@ class Tally:
 
 
 def documents(folder: Path, corpus: datasets.Corpus, tally: Tally | None = None) -> Iterator[Document]:
-    """Stream the corpus that was fetched into `folder`, source by source; `tally` counts what is left out or changed.
+    """Stream the corpus in `folder`, source by source; `tally` counts what is left out or changed.
 
-    Memory holds one document, and a digest of 16 bytes for each one before. A source without a document, and a
-    corpus without a training or a validation document, raise ValueError at the end.
+    Needs memory for one document, and for a digest of 16 bytes of each previous one. A source without a
+    document, and a corpus without a training or a validation document, raise ValueError at the end.
     """
     corpus = replace(corpus, sources=tuple(replace(one, text=one.text or "text") for one in corpus.sources))
     sources = {source.name: source for source in corpus.sources}
@@ -109,12 +109,12 @@ def documents(folder: Path, corpus: datasets.Corpus, tally: Tally | None = None)
 
 
 def clean(text: str) -> str:
-    """The text in Unicode NFC, with "\\n" line ends and without control characters; clean text stays as it is."""
+    """The text in Unicode NFC, with "\\n" line ends and no control characters; clean text is unchanged."""
     return unicodedata.normalize("NFC", CONTROLS.sub("", LINE_ENDS.sub("\n", text)))
 
 
 def split_of(digest: bytes, share: float) -> str:
-    """The split of a document, from its own digest alone: whatever else the corpus holds, it stays there."""
+    """The split of a document, which depends only on its digest, not on the rest of the corpus."""
     return VALIDATION if int.from_bytes(digest[:8], "big") < share * 2**64 else TRAIN
 
 
@@ -127,7 +127,7 @@ def cut(text: str, share: float) -> tuple[str, str]:
 def _cleaned(
     texts: Iterable[str], source: datasets.Source, settings: datasets.Clean, digests: set[bytes], tally: Tally
 ) -> Iterator[tuple[str, bytes]]:
-    """Clean texts with their digests, without those too short and those of `digests`, which grow; `tally` counts."""
+    """Cleaned texts with their digests, without short ones and those in `digests`, which is extended."""
     name, are_lines = source.name, source.format == "lines" and not source.begins
     for raw in texts:
         text = clean(raw)
@@ -163,7 +163,7 @@ def _count_changes(raw: str, text: str, source: str, tally: Tally) -> None:
 
 
 def _split(kept: Iterator[tuple[str, bytes]], settings: datasets.CorpusSplit) -> Iterator[tuple[str, str]]:
-    """(split, text) of one source's documents; a single document is cut, as there is no other to hold out."""
+    """(split, text) of one source's documents; a single document is split, as no other can be held out."""
     first = list(islice(kept, 2))
     by_position = settings.by == "position" or len(first) == 1
     for text, digest in chain(first, kept):
@@ -176,7 +176,7 @@ def _split(kept: Iterator[tuple[str, bytes]], settings: datasets.CorpusSplit) ->
 
 
 def _joined(texts: Iterable[str], starts: re.Pattern[str]) -> Iterator[str]:
-    """Lines joined to documents: one begins at each line that matches the pattern."""
+    """Lines joined into documents, each of which begins at a line that matches the pattern."""
     lines: list[str] = []
     for line in texts:
         if lines and starts.search(line):
@@ -188,12 +188,12 @@ def _joined(texts: Iterable[str], starts: re.Pattern[str]) -> Iterator[str]:
 
 
 def _check_complete(corpus: datasets.Corpus, empty: set[str], counts: Mapping[str, int]) -> None:
-    """Refuse sources and splits without a document."""
+    """Raise ValueError for sources and splits without a document."""
     if empty:
         raise ValueError(
-            f"source {', '.join(sorted(empty))} of corpus {corpus.name} holds no document of at least "
-            f"{max(1, corpus.clean.min_characters)} characters that was not seen before; give it text, lower "
-            "corpus.clean.min_characters, or remove the source"
+            f"source {', '.join(sorted(empty))} of corpus {corpus.name} has no new document of at least "
+            f"{max(1, corpus.clean.min_characters)} characters; add text to it, lower corpus.clean.min_characters, or "
+            "remove the source"
         )
     for split, count in counts.items():
         if not count:

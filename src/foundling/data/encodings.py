@@ -1,4 +1,4 @@
-"""Bytes to the name of their encoding: by a byte order mark, as UTF-8, else by charset-normalizer's judgement."""
+"""Detect the encoding of bytes: by a byte order mark, as valid UTF-8, or else by charset-normalizer."""
 
 import codecs
 from collections.abc import Callable, Iterable
@@ -6,19 +6,19 @@ from collections.abc import Callable, Iterable
 AUTO = "auto"  # the setting that asks for detection
 MARKS = {
     codecs.BOM_UTF8: "utf-8",
-    codecs.BOM_UTF32_LE: "utf-32",  # begins as UTF-16's does, so it is tried before
+    codecs.BOM_UTF32_LE: "utf-32",  # starts with UTF-16's mark, so it is tried first
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-WESTERN = "cp1252"  # Windows' own; all of Latin-1's letters are the same there
-SAMPLE = 100_000  # bytes to judge by
+WESTERN = "cp1252"  # of Windows; its letters include those of Latin-1
+SAMPLE = 100_000  # bytes that detection uses
 
 
 def detect(chunks: Callable[[], Iterable[bytes]]) -> str:
-    """The encoding of a file, whose bytes `chunks` gives anew with each call.
+    """The encoding of a file; each call of `chunks` iterates over its bytes from the start.
 
-    Damaged UTF-8 stays "utf-8", so that reading it names the first bad byte.
+    Damaged UTF-8 is detected as "utf-8", so that reading it reports the first bad byte.
     """
     head = next(iter(chunks()), b"")[:SAMPLE]
     for mark, name in MARKS.items():
@@ -37,7 +37,7 @@ def detect(chunks: Callable[[], Iterable[bytes]]) -> str:
 
 
 def _utf_16(head: bytes) -> str | None:
-    """UTF-16 without a mark: every other byte of Latin text is 0, which no other encoding of text holds."""
+    """UTF-16 without a mark: every other byte of Latin text is 0, which does not occur in other encodings."""
     pairs = len(head) // 2
     if pairs and head[1::2].count(0) > 0.4 * pairs and not head[::2].count(0):
         return "utf-16-le"
@@ -67,7 +67,7 @@ _ASCII = set(map(chr, range(128)))
 
 
 def _judged(sample: bytes) -> str:
-    """What charset-normalizer takes the bytes for; of encodings that fit alike, the Western one is the usual."""
+    """charset-normalizer's best guess, or the Western encoding, the most common, if it is as good."""
     from charset_normalizer import from_bytes
 
     found = list(from_bytes(sample))
@@ -82,7 +82,7 @@ def _judged(sample: bytes) -> str:
 
 
 def _western(sample: bytes) -> str:
-    """Windows' Western encoding, or Latin-1 where there are bytes that the former leaves undefined."""
+    """Windows' Western encoding, or Latin-1 if the sample has bytes that the former does not define."""
     try:
         sample.decode(WESTERN)
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Datasets to files: `fetch` brings what each source names to a folder, from wherever it is available."""
+"""Fetch the files of a dataset's sources into a folder, from the first place that has them."""
 
 import inspect
 import json
@@ -29,10 +29,10 @@ NAMED = 20  # names of left-out files in meta.json, for each reason
 
 
 def fetch(dataset: Dataset, folder: Path, mirror: Path | None) -> None:
-    """Put each source's files into folder/<source>/, and their names, bytes and SHA-256 into meta.json.
+    """Write each source's files to folder/<source>/, and their names, sizes and SHA-256 to meta.json.
 
-    Equal settings and data give equal folders on each machine, wherever the data came from. A source that is not
-    available raises ValueError with each place that was tried.
+    Equal settings and data give equal folders on every machine, wherever the data comes from. A source that
+    is not available raises ValueError, which lists all places that were tried.
     """
     if mirror is not None and not mirror.is_dir():
         raise ValueError(f"there is no mirror folder {mirror}; set FOUNDLING_MIRROR or runtime.mirror, or unset them")
@@ -61,9 +61,9 @@ def fetch(dataset: Dataset, folder: Path, mirror: Path | None) -> None:
 
 
 class Selection:
-    """Which files of a folder or archive belong to a source: visible ones, of a format that can be read.
+    """Decides which files of a folder or archive belong to a source: visible ones, in a supported format.
 
-    `left_out` holds the names of the others by reason.
+    `left_out` has the names of the others, by reason.
     """
 
     def __init__(self, source: Source) -> None:
@@ -71,7 +71,7 @@ class Selection:
         self.left_out: dict[str, list[str]] = {}
 
     def takes(self, name: Path, inside: bool = False) -> bool:
-        """Whether a file is taken, noted if it is not; `inside` an archive, other archives are not."""
+        """Whether a file is read; if not, it is recorded. Archives `inside` an archive are not read."""
         if any(map(is_hidden, name.parts)):
             self.leave_out(HIDDEN, name)
         elif self.source.members and not name.match(self.source.members):
@@ -83,7 +83,7 @@ class Selection:
         return False
 
     def leave_out(self, reason: str, name: Path) -> None:
-        """Note a file that is left out."""
+        """Record a file that is left out."""
         self.left_out.setdefault(reason, []).append(name.as_posix())
 
     def __str__(self) -> str:
@@ -135,7 +135,7 @@ def _bring(source: Source, target: Path, mirror: Path | None, selection: Selecti
 
 
 def _place(file: Path, name: Path, source: Source, folder: Path, selection: Selection) -> list[str]:
-    """Copy a file to a source's folder, or unpack an archive there; returns the new names."""
+    """Copy a file to a source's folder, or unpack it there if it is an archive; returns the new names."""
     target = folder / (name.with_name(name.name.partition(".")[0]) if is_archive(name.name) else name)
     if target.exists():
         raise ValueError(f"source {source.name} has two files named {name}; put them into sources of their own")
@@ -180,7 +180,7 @@ def _write_rows(rows: Iterable[Mapping[str, Any]], target: Path) -> list[str]:
 
 
 def _plain(value: Any) -> str:
-    """A value that JSON lacks: bytes as UTF-8 text where they are that, others as Python writes them."""
+    """A value that JSON does not support: valid UTF-8 bytes as text, others as str() formats them."""
     try:
         return value.decode() if isinstance(value, bytes) else str(value)
     except UnicodeDecodeError:

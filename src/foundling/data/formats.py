@@ -1,7 +1,7 @@
-"""Files to records: `read` streams (line, record) from txt, md, lines, jsonl, json, csv, tsv and parquet files.
+"""Read files as records: stream (line, record) from txt, md, lines, jsonl, json, csv, tsv and parquet.
 
-Compressed files (.gz, .zst) are unpacked while they are read. Memory holds one record at a time, whose length is
-limited (data/limits.py). settings/datasets.py, FileFormat, has the settings.
+Compressed files (.gz, .zst) are unpacked while they are read. Memory holds one record at a time, whose length
+is limited (data/limits.py). settings/datasets.py, FileFormat, has the settings.
 """
 
 import json

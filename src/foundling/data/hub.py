@@ -1,4 +1,4 @@
-"""The Hugging Face hub, or its copy below <mirror>/hub: rows of a dataset, files of a model; never a script."""
+"""Read a dataset's rows or a model's files from the Hugging Face hub or its copy in <mirror>/hub."""
 
 import shutil
 import sys
@@ -12,7 +12,7 @@ from foundling.settings.datasets import Hub
 
 
 def rows(hub: Hub, mirror: Path | None) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a dataset; whatever goes wrong raises one ValueError."""
+    """Yield the rows of a dataset; any failure raises ValueError."""
     import datasets
 
     if not sys.stderr.isatty():
@@ -36,7 +36,7 @@ def rows(hub: Hub, mirror: Path | None) -> Iterator[dict[str, Any]]:
 
 
 def fetch_files(hub: Hub, folder: Path, mirror: Path | None) -> None:
-    """Copy a model's files that match `hub.files`, of the repository's top folder, to `folder`."""
+    """Copy the files in the top folder of a model's repository that match `hub.files` to `folder`."""
     patterns = list(hub.files or ())
     if copy := _copy(hub, mirror):
         for file in sorted(copy.iterdir()):

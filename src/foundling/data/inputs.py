@@ -1,7 +1,8 @@
-"""The user's own files that the pipeline reads, as hashes of their content: inputs.yaml, which DVC compares.
+"""Hash the user's own files that the pipeline reads: inputs.yaml, which DVC compares.
 
-A dataset's sources with `path`, its named files with a `path` and no sha256, and the folder that pretraining
-starts from. Names in inputs.yaml are logical (dataset, source), so that it is equal wherever the files are.
+These are a dataset's sources with `path`, its named files with a `path` and no sha256, and the folder that
+pretraining starts from. inputs.yaml names datasets and sources, not paths, so that it does not depend on
+where the files are.
 """
 
 import logging
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 INPUTS = "inputs.yaml"
 SCRATCH = "scratch"
 Files = list[tuple[Path, Path]]
-# what the pipeline itself writes: DVC tracks these already, and those after pretraining would change with each run
+# the pipeline's own outputs, which DVC tracks already; those after pretraining would change with each run
 OUTPUTS = ("data", "models/base", "models/snapshots", "models/classifier", "models/chat", "models/translator")
 
 
@@ -41,9 +42,9 @@ def datasets_of(settings: Settings) -> dict[str, Mapping[str, Dataset]]:
 
 
 def inputs(settings: Settings, recorded: Mapping[str, Any]) -> dict[str, dict[str, JsonValue]]:
-    """{dataset, weights or pretrain: {source: {files, sha256}}}; without own files, the inner dicts are empty.
+    """{dataset, weights or pretrain: {source: {files, sha256}}}, with empty inner dicts without own files.
 
-    Files that are no longer there keep what is `recorded`: what was fetched from them stays in use.
+    Files that no longer exist keep the hash that is `recorded`: the copies that were fetched stay in use.
     """
     mirror = settings.runtime.mirror_folder
     listed = {name: dict(_sources(datasets, mirror)) for name, datasets in datasets_of(settings).items()}
@@ -58,13 +59,13 @@ def inputs(settings: Settings, recorded: Mapping[str, Any]) -> dict[str, dict[st
 def _digests(
     name: str, sources: Mapping[str, Callable[[], Files]], recorded: Mapping[str, JsonValue]
 ) -> dict[str, JsonValue]:
-    """{source: {files, sha256}}, with what is recorded for files that are not there now."""
+    """{source: {files, sha256}}, with the recorded hashes of files that no longer exist."""
     digests: dict[str, JsonValue] = {}
     for source, list_files in sources.items():
         try:
             digests[source] = asdict(digest(list_files()))
         except (ValueError, OSError) as error:
-            digests[source] = recorded.get(source)  # None: the stage that reads them says what is wrong
+            digests[source] = recorded.get(source)  # if None, the stage that reads them reports the error
             if digests[source] is not None:
                 log.warning(f"compose: {name}.{source} stays as it was fetched, since its files are gone: {error}")
     return digests

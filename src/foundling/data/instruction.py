@@ -1,4 +1,4 @@
-"""Batches for instruction tuning: conversations in, (ids, targets) out, with targets where the loss counts."""
+"""Batches for instruction tuning: (ids, targets) of conversations, with targets where the loss counts."""
 
 import logging
 from collections import Counter
@@ -78,7 +78,7 @@ class ConversationEncoder:
         return render(example.messages, template, self.tokenizer, loss_on=loss_on, learn_end=self.settings.learn_end)
 
     def as_turns(self, examples: Sequence[Example]) -> list[Example]:
-        """Join examples, drawn by the seed, as conversations of at most `turns` turns that fit into the context."""
+        """Join random examples as conversations of at most `turns` turns that fit into the context."""
         turns = self.settings.turns
         if turns == 1:
             return list(examples)
@@ -96,7 +96,7 @@ class ConversationEncoder:
 
 
 def training_batches(rows: Sequence[Row], settings: Instruct, context: int) -> EpochBatches:
-    """Shuffled batches of `batch_size` rows, or with `packing` of rows that several conversations share."""
+    """Shuffled batches of `batch_size` rows; with `packing`, several conversations share a row."""
     sizes = np.array([len(row) for row in rows])
     groups = pack(sizes, context, settings.seed) if settings.packing else [[i] for i in range(len(rows))]
     lengths = np.array([sizes[group].sum() for group in groups])
@@ -110,7 +110,7 @@ def training_batches(rows: Sequence[Row], settings: Instruct, context: int) -> E
 
 
 def as_batch(groups: Sequence[Sequence[Row]], *, packed: bool) -> Batch:
-    """Pad rows on the right: ids, targets and, if packed, segments, each (B, T); a group's rows share a row."""
+    """Pad rows on the right: ids, targets and, if packed, segments, each (B, T); a group is one row."""
     longest = max(sum(map(len, group)) for group in groups)
     ids = np.zeros((len(groups), longest), dtype=np.int64)
     targets = np.full_like(ids, IGNORE_INDEX)
@@ -126,8 +126,8 @@ def as_batch(groups: Sequence[Sequence[Row]], *, packed: bool) -> Batch:
 class InstructionData(TrainingData):
     """Training and validation batches of conversations.
 
-    `settings.rehearsal` is the share of training rows that are documents of the base model's `corpus`, which reduces
-    forgetting (Robins 1995; the "pretraining mix" of Ouyang et al. 2022).
+    `settings.rehearsal` is the share of training rows that are documents of the base model's `corpus`, which
+    reduces forgetting (Robins 1995; the "pretraining mix" of Ouyang et al. 2022).
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Labelled texts: a dataset's records in, examples in the splits train, validation and test out."""
+"""Read a dataset's records as labelled texts, in the splits train, validation and test."""
 
 import logging
 import math
@@ -16,12 +16,12 @@ from foundling.data.splits import SPLITS, TEST, TRAIN, VALIDATION, split
 from foundling.settings.training import Classify
 
 log = logging.getLogger(__name__)
-WHOLE_NUMBER = re.compile(r"(-?\d+)\.0+")  # as pandas writes an integer column once it has gaps
+WHOLE_NUMBER = re.compile(r"(-?\d+)\.0+")  # how pandas writes integers in a column with missing values
 
 
 @dataclass(frozen=True)
 class Example:
-    """A text with its label, its source, and its place in it for errors."""
+    """A text with its label, its source, and its location for error messages."""
 
     text: str
     label: str
@@ -31,7 +31,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Labelled:
-    """The labels in the order of their ids, each split's examples, and the counts of what was read and dropped."""
+    """The labels in the order of their ids, each split's examples, and counts of rows read and dropped."""
 
     labels: list[str]
     splits: dict[str, list[Example]]
@@ -47,10 +47,10 @@ class Labelled:
 
 
 def read_labelled(folder: Path, settings: Classify, changes: Counter[str]) -> Labelled:
-    """Read a fetched dataset, drop duplicates, and split it; `changes` counts what reading changed, by reason.
+    """Read a fetched dataset, drop duplicates, and split it; `changes` counts changes by reason.
 
-    A row without text or label (unless those are dropped), a label that training lacks, fewer than two labels, and an
-    empty split raise ValueError that names the row or the setting.
+    A row without text or label (unless those are dropped), a label that training lacks, fewer than two
+    labels, and an empty split raise ValueError that names the row or the setting.
     """
     missing: list[str] = []
     examples = list(_examples(folder, settings, missing, changes))
@@ -80,7 +80,7 @@ def read_labelled(folder: Path, settings: Classify, changes: Counter[str]) -> La
 
 
 def label_text(value: Any) -> str | None:
-    """A label as stripped text, the same for every file format: 1.0 is "1", True is "true". None if it is missing.
+    """A label as stripped text, equal in all file formats: 1.0 is "1", True is "true"; None if it is missing.
 
     A list or a mapping raises TypeError.
     """
@@ -148,14 +148,14 @@ def _label(row: Row, settings: Classify) -> str | None:
 def _value(row: Row, column: str, setting: str) -> Any:
     if column not in row.record:
         raise ValueError(
-            f"{row.place} has no column {column!r} (found {', '.join(map(str, row.record)) or 'nothing'}); "
+            f"{row.place} has no column {column!r} (columns: {', '.join(map(str, row.record)) or 'nothing'}); "
             f"set classify.{setting} to the column that holds the {setting}, or correct the row"
         )
     return row.record[column]
 
 
 def _warn_of_similar_labels(examples: Iterable[Example]) -> None:
-    """Warn of labels that differ in case or space only: they are probably the same."""
+    """Warn about labels that differ only in case or white space: they are probably the same."""
     counts = Counter(example.label for example in examples)
     similar: dict[str, list[str]] = {}
     for label in counts:
@@ -172,9 +172,10 @@ def _warn_of_similar_labels(examples: Iterable[Example]) -> None:
 
 
 def _deduplicate(examples: Sequence[Example], by_source: bool) -> tuple[list[Example], int]:
-    """Each text once, and how many repeat one with another label.
+    """Examples without repeated texts, and how many of the repeated ones have a different label.
 
-    The first stays; with a split by source that is test's, then validation's, and test stays as published.
+    The first occurrence is kept; with a split by source, that in test, then that in validation. test is never
+    changed.
     """
     ordered = list(examples)
     if by_source:

@@ -1,4 +1,4 @@
-"""Batches for next-token prediction: windows (ids, targets), both (B, T), of data/tokens, by index."""
+"""Batches for next-token prediction: windows of data/tokens as (ids, targets), both (B, T), by index."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,14 +15,14 @@ from foundling.model.loss import IGNORE_INDEX
 
 
 class TrainingWindows(Dataset[tuple[Tensor, Tensor]]):
-    """Item s is the batch of step s: a function of (seed, s) alone.
+    """Item s is the batch of step s: a function of (seed, s) only.
 
-    Sources are drawn by their shares at that step, and windows at random positions. Each of `world` processes takes its
-    own rows of the batch, which add up to the same batch for any number of them.
+    Sources are sampled by their shares at that step, and windows at random positions. Each of `world`
+    processes computes its own rows, which together are the same batch for any number of processes.
 
-    With `end_of_text`, a window is moved back to the end of the document before the one it falls into, if that is less
-    than a context away. What follows from a document's beginning can then be learned, and training sees texts as the
-    evaluation does (compare nanochat's loader, whose rows begin with documents).
+    With `end_of_text`, a window that starts within a document is moved back to its beginning (the preceding
+    end-of-text token) if that is less than a context away. The model then sees the beginning of the text, as
+    in evaluation (compare nanochat's loader, whose rows begin with documents).
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class TrainingWindows(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         """(ids, targets), both (batch_size / world, T); targets are the ids that follow."""
-        # Philox is a counter-based generator: any step's numbers without those before (Salmon et al. 2011)
+        # Philox is counter-based: a step's numbers do not depend on previous steps (Salmon et al. 2011)
         random = np.random.Generator(np.random.Philox(key=(self.seed << 64) + step))
         chosen = random.choice(len(self.sources), size=self.batch_size, p=self.shares(step))
         positions = random.random(self.batch_size)
@@ -58,7 +58,7 @@ class TrainingWindows(Dataset[tuple[Tensor, Tensor]]):
         return as_batch(windows)
 
     def shares(self, step: int) -> np.ndarray:
-        """How likely a window of this step is drawn from each source."""
+        """The probability of sampling a window of this step from each source."""
         return shares_at(step / self.steps, [s.weight for s in self.sources], [s.first for s in self.sources])
 
     def _window(self, ids: np.ndarray, place: float) -> np.ndarray:
@@ -73,7 +73,7 @@ class TrainingWindows(Dataset[tuple[Tensor, Tensor]]):
 def drawn_documents(
     sources: list[Source], count: int, context: int, end_of_text: int, seed: int
 ) -> Iterator[np.ndarray]:
-    """Draw `count` documents, sources by weight, each with the ends of text around it and cut to context + 1 ids."""
+    """Sample `count` documents, sources by weight, between end-of-text tokens, of at most context + 1 ids."""
     alike = [replace(source, first=0.0) for source in sources]
     windows = TrainingWindows(alike, context, 1, count, seed, end_of_text)
     for index in range(count):
@@ -84,14 +84,14 @@ def drawn_documents(
 
 
 class ValidationWindows(Dataset[tuple[Tensor, Tensor]]):
-    """The whole split in windows side by side: every token but each source's first is a target exactly once."""
+    """The whole split in adjacent windows: every token but each source's first is a target exactly once."""
 
     def __init__(self, sources: list[Source], context: int, batch_size: int) -> None:
         self.context, self.batch_size = context, batch_size
         self.windows = [(s.ids, start) for s in sources for start in range(0, len(s.ids) - 1, context)]
         if not self.windows:
             raise ValueError(
-                "the validation split holds no token to predict; add documents or raise corpus.split.validation"
+                "the validation split has no token to predict; add documents or increase corpus.split.validation"
             )
         self.rank, self.world = 0, 1
 
@@ -99,7 +99,7 @@ class ValidationWindows(Dataset[tuple[Tensor, Tensor]]):
         return -(-len(self.windows) // self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """(ids, targets), both (B, T); a last window that is shorter is padded, its missing targets IGNORE_INDEX."""
+        """(ids, targets), both (B, T); a shorter last window is padded, with targets IGNORE_INDEX."""
         if index >= len(self):
             raise IndexError(index)
         rows = self.windows[index * self.batch_size : (index + 1) * self.batch_size][self.rank :: self.world]
@@ -111,7 +111,7 @@ class ValidationWindows(Dataset[tuple[Tensor, Tensor]]):
 
 
 def as_batch(windows: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Cut windows (B, T + 1) into ids and the ids that follow; padding (IGNORE_INDEX) becomes id 0 on the left side."""
+    """Split windows (B, T + 1) into ids and targets, the next ids; IGNORE_INDEX becomes 0 in the ids."""
     whole = torch.from_numpy(windows.astype(np.int64))
     return whole[:, :-1].clamp(min=0), whole[:, 1:].contiguous()
 
@@ -140,7 +140,7 @@ class LanguageData(TrainingData):
         self.validation_bytes = sum(source.bytes for source in tokens.validation)
 
     def setup(self, stage: str) -> None:
-        """Let each process of the training take its rows of every batch."""
+        """Let each process of the training compute its share of every batch's rows."""
         if self.trainer is not None:
             for batches in (self.training, self.validation):
                 batches.rank, batches.world = self.trainer.global_rank, self.trainer.world_size

@@ -1,16 +1,16 @@
-"""How much a source's files may hold: larger ones raise ValueError, so that no file can fill memory or disk."""
+"""Limit the size of a source's files: larger ones raise ValueError, so that none can fill memory or disk."""
 
 from pathlib import Path
 
 from foundling.settings.datasets import Source
 
-FREE_BYTES = 64_000_000  # that any file may unpack to, whatever its size
+FREE_BYTES = 64_000_000  # unpacked size that is always allowed, whatever the ratio
 
 
 def too_long(path: Path, source: Source, place: str = "its text") -> ValueError:
     """The error of a record that is longer than its source allows."""
     return ValueError(
-        f"{path} has a record of more than {source.max_characters:,} characters ({place}); shorten it, or raise "
+        f"{path} has a record of more than {source.max_characters:,} characters ({place}); shorten it, or increase "
         f"{source.setting('record_megabytes')}"
     )
 
@@ -25,10 +25,10 @@ class Meter:
         self.limit, self.setting = min((by_ratio, "unpacked_ratio"), (by_size, "unpacked_gigabytes"))
 
     def add(self, count: int) -> None:
-        """Count so many bytes more; ValueError once there are too many."""
+        """Count further bytes; too many raise ValueError."""
         self.total += count
         if self.total > self.limit:
             raise ValueError(
                 f"{self.path} ({self.path.stat().st_size:,} bytes) unpacks to more than {self.limit:,.0f} bytes, as "
-                f"files do that are made to fill a disk; if you trust it, raise {self.source.setting(self.setting)}"
+                f"decompression bombs do; if you trust it, increase {self.source.setting(self.setting)}"
             )

@@ -1,4 +1,4 @@
-"""Whether an input was made with the settings of this run."""
+"""Check that an input was made with the settings of this run."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,19 +13,19 @@ SHAPED_BY = ("corpus", "tokenizer", "model", "pretrain")  # the sections that a 
 
 
 def require(made_with: Mapping[str, JsonValue], recipe: Recipe, what: str, fix: str) -> None:
-    """Compare the sections that an input was made with to this run's; the first difference raises ValueError."""
+    """Compare the sections that an input was made with to this run's; a difference raises ValueError."""
     for name, section in made_with.items():
         for key, old, new in _differences(section, recipe.get(name), name):
-            raise ValueError(f"{what} was made with {key}={old!r}, and this run asks for {key}={new!r}; {fix}")
+            raise ValueError(f"{what} was made with {key}={old!r}, but this run has {key}={new!r}; {fix}")
 
 
 def require_base(base: Path, recipe: Recipe) -> None:
-    """Refuse a base model that was made with other settings than this run's."""
+    """Raise ValueError if a base model was trained with other settings than this run's."""
     record = base / "provenance.json"
     made_with = read_json(record).get("config")
     if not isinstance(made_with, dict) or not all(isinstance(made_with.get(name), dict) for name in SHAPED_BY):
         raise ValueError(
-            f"{record} does not hold the sections {', '.join(SHAPED_BY)} that made {base}; restore it with "
+            f"{record} does not have the sections {', '.join(SHAPED_BY)} that made {base}; restore it with "
             "`dvc checkout`, or make it again with `dvc repro --force pretrain`"
         )
     shaped_by = {name: made_with[name] for name in SHAPED_BY}

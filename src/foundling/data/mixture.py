@@ -1,4 +1,4 @@
-"""The sampling schedule: each source's share of the training, by its weight and how long it comes first."""
+"""The sampling schedule: each source's share of the training tokens, by its weight and `first`."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -7,9 +7,9 @@ import numpy as np
 
 
 def shares_at(progress: float, weights: Sequence[float], firsts: Sequence[float]) -> np.ndarray:
-    """Each source's share of the batch when `progress` (0 to below 1) of the steps are done.
+    """Each source's share of the batch after a fraction `progress` (0 to below 1) of the steps.
 
-    As long as some sources come first, the batch is drawn from them alone (a curriculum: Bengio et al. 2009).
+    While progress < first for some sources, only they are sampled (a curriculum: Bengio et al. 2009).
     """
     leading = np.array([progress < first for first in firsts])
     drawn = np.array(weights, dtype=np.float64) * (leading if leading.any() else 1.0)

@@ -1,11 +1,11 @@
-"""Packing: examples of different lengths share rows of at most `room` tokens, which saves padding."""
+"""Packing: examples of different lengths share rows of at most `room` tokens, which reduces padding."""
 
 from bisect import bisect_left, insort
 from dataclasses import dataclass
 
 import numpy as np
 
-WINDOW = 512  # examples packed at a time, so that groups stay mixed and the time linear
+WINDOW = 512  # examples packed at a time, so that groups are mixed and the time is linear
 
 
 @dataclass
@@ -29,7 +29,7 @@ def pack(sizes: np.ndarray, room: int, seed: int, window: int = WINDOW) -> list[
 
 
 def _pack_window(sizes: np.ndarray, examples: np.ndarray, room: int) -> list[list[int]]:
-    """Best fit, longest first: each example goes into the fullest group that holds it, or into a new one."""
+    """Best fit, longest first: add each example to the fullest group with room for it, or to a new one."""
     groups: list[Group] = []  # the fullest first
     for example in sorted(examples.tolist(), key=lambda example: -sizes[example]):
         size = int(sizes[example])

@@ -1,4 +1,4 @@
-"""Sentence pairs: a dataset's records in, pairs in the splits train, validation and test out."""
+"""Read a dataset's records as sentence pairs, in the splits train, validation and test."""
 
 import logging
 from collections import Counter, defaultdict

@@ -1,4 +1,4 @@
-"""Where files are: named ones in the mirror, on disk or at a URL, checked; the user's own in a folder or by a glob."""
+"""Locate files: named ones in the mirror, on disk or at a URL; the user's own by path, folder or glob."""
 
 import fnmatch
 import glob
@@ -13,9 +13,9 @@ COPIES = ".dvc/tmp/exps"
 
 
 def locate(file: File, scratch: Path, mirror: Path | None) -> Path:
-    """The path of a named file, from the first of its places that has the right bytes; downloads go to `scratch`.
+    """The path of a named file in the first place that has the right bytes; downloads go to `scratch`.
 
-    ValueError says each place that was tried and where to put the file.
+    If there is none, ValueError lists the places that were tried and says where to put the file.
     """
     tried = [] if mirror or not file.mirror else ["no mirror (FOUNDLING_MIRROR and runtime.mirror are not set)"]
     for path in _local_paths(file, mirror):
@@ -51,15 +51,16 @@ def _checked_wheel(file: File, scratch: Path) -> Path:
 
 
 def named_on_disk(file: File, mirror: Path | None) -> list[tuple[Path, Path]]:
-    """A named file as (file, its name) from the first place on disk that has it; empty if only a URL may have it."""
+    """A named file as (file, its name) in the first place on disk that has it; empty if none does."""
     usable = [path for path in _local_paths(file, mirror) if _problem(path, file) is None]
     return [(path, Path(file.name)) for path in usable[:1]]
 
 
 def in_project(path: str) -> Path:
-    """A user's path. `dvc exp run --queue` and `--temp` run in a copy of the project without its untracked files.
+    """Resolve a user's path. `dvc exp run --queue` and `--temp` use a copy of the project's tracked files.
 
-    There a relative path means the file of the project itself, if it has one. DVC names the project by DVC_ROOT.
+    There a relative path refers to the file in the project itself, if it exists. DVC sets DVC_ROOT to the
+    project.
     """
     expanded = Path(path).expanduser()
     project = Path(os.environ.get("DVC_ROOT") or ".").resolve()
@@ -70,11 +71,11 @@ def in_project(path: str) -> Path:
 
 
 def on_disk(pattern: str) -> tuple[list[tuple[Path, Path]], list[Path]]:
-    """The files of a path, folder or glob as (file, name below the folder), sorted; and the hidden ones, left out.
+    """The files of a path, folder or glob as (file, name below the folder), sorted; and the hidden files.
 
-    A path that exists is that file or folder, whatever characters its name has. Links are followed, but each file and
-    folder comes once, under its own name rather than a link's; so a folder gives the same files as its glob `**/*`,
-    and circular links end.
+    A path that exists is that file or folder, whatever characters its name has. Links are followed, but each
+    file and folder is listed once, under its own name rather than a link's; so a folder gives the same files
+    as its glob `**/*`, and circular links do no harm.
     """
     path = in_project(pattern)
     if path.is_file():
@@ -87,19 +88,19 @@ def on_disk(pattern: str) -> tuple[list[tuple[Path, Path]], list[Path]]:
     if not files:
         hidden = f" but {len(walk.hidden)} hidden ones" if walk.hidden else ""
         raise ValueError(
-            f"no files{hidden} at {pattern} (seen from {Path.cwd()}); it must be a file, a folder or a glob as "
+            f"no files{hidden} at {pattern} (relative to {Path.cwd()}); it must be a file, a folder or a glob such as "
             "'texts/**/*.txt'; correct the path"
         )
     return [(file, name) for name, file in files], sorted(file.relative_to(root) for file in walk.hidden)
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder is one of the system's: .DS_Store, .git, __MACOSX."""
+    """Whether a file or folder is hidden or of the operating system: .DS_Store, .git, __MACOSX."""
     return name.startswith((".", "__MACOSX"))
 
 
 class _Walk:
-    """The files below a folder that match a glob's parts, each once; links are followed after all else."""
+    """The files below a folder that match a glob's parts, each once; links are followed last."""
 
     def __init__(self, root: Path, parts: tuple[str, ...]) -> None:
         self.files: dict[str, Path] = {}  # by their real path
@@ -118,7 +119,7 @@ class _Walk:
         self.visited.add(state)
         part, rest = parts[0], parts[1:]
         recursive = part == "**"
-        if recursive and rest:  # ** matches no folder, too
+        if recursive and rest:  # ** also matches zero folders
             self._visit(folder, rest)
         for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
             matches = recursive or entry.name == part or fnmatch.fnmatchcase(entry.name, part)
@@ -142,15 +143,15 @@ class _Walk:
 
 
 def _local_paths(file: File, mirror: Path | None) -> list[Path]:
-    """Where a named file may be on disk, in the order in which the places are tried."""
+    """The paths on disk where a named file may be, in the order in which they are tried."""
     paths = [mirror / file.mirror] if mirror and file.mirror else []
     return [*paths, in_project(file.path)] if file.path else paths
 
 
 def _problem(path: Path, file: File) -> str | None:
-    """Why a file on disk cannot be taken, or None."""
+    """Why a file on disk cannot be used, or None."""
     if not path.is_file():
-        return "not there"
+        return "no such file"
     size = path.stat().st_size
     if file.size and size != file.size:
         return f"wrong size: expected {file.size:,} bytes but got {size:,}"

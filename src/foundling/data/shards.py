@@ -1,4 +1,4 @@
-"""Documents to shards of token ids on disk, and back as memory maps: data/tokens, one file a source and split."""
+"""Write documents as shards of token ids, one file per source and split; read them as memory maps."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,7 +20,7 @@ from foundling.text.tokenizer import Tokenizer
 from foundling.validation import STRICT, build
 
 META = "meta.json"
-BATCH_BYTES = 4 << 20  # text encoded at once: enough for the threads, little for the memory
+BATCH_BYTES = 4 << 20  # text encoded at once: enough to use all threads, but little memory
 REBUILD = "rebuild it with `dvc repro --force tokenize`"
 Dtype = Literal["uint16", "uint32"]
 Number = Annotated[int, Ge(0), Lt(2**63)]
@@ -28,7 +28,7 @@ Number = Annotated[int, Ge(0), Lt(2**63)]
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
 class Shard:
-    """One source's tokens of one split, as meta.json describes them."""
+    """The description of one source's tokens of one split in meta.json."""
 
     source: str
     split: Literal["train", "validation"]
@@ -62,7 +62,7 @@ class Source:
     weight: float
     ids: np.ndarray
     bytes: int  # of the text, for bits per byte
-    first: float = 0.0  # share of the training steps, the first ones, that draw from this source before others
+    first: float = 0.0  # fraction of the training steps, the first ones, that use this source only
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,10 @@ def write(
     dtype: Literal["auto", "uint16", "uint32"],
     inputs: Mapping[str, str] | None = None,
 ) -> Meta:
-    """Encode documents as they are streamed, each ended by end-of-text; returns what meta.json holds.
+    """Encode a stream of documents, each followed by end-of-text; returns the contents of meta.json.
 
-    `sources` say how training samples from them; `inputs` are the sha256 of what the documents and the tokenizer were
-    read from, by path. Memory holds a few batches. The folder appears as a whole or not at all.
+    `sources` define how training samples from them; `inputs` are the sha256 of the files from which documents
+    and tokenizer were read, by path. Needs memory for a few batches. The folder is written atomically.
     """
     kind = np.dtype(_dtype(dtype, tokenizer.vocab_size))
     threads = os.cpu_count() or 1
@@ -125,7 +125,7 @@ def write(
 
 
 def open_tokens(folder: Path, tokenizer: Tokenizer) -> Tokens:
-    """Map the shards of a folder; one that is truncated, changed, misplaced or of another tokenizer is refused."""
+    """Map the shards of a folder; truncated or changed ones, or another tokenizer's, raise ValueError."""
     values = read_json(folder / META)
     if values.get("tokenizer") != tokenizer.fingerprint:
         raise ValueError(f"{folder} was encoded with another tokenizer than data/tokenizer; {REBUILD}")
@@ -137,27 +137,27 @@ def open_tokens(folder: Path, tokenizer: Tokenizer) -> Tokens:
     splits: dict[str, list[Source]] = {TRAIN: [], VALIDATION: []}
     for shard in meta.shards:
         if shard.file != _file(shard.source, shard.split) or Path(shard.file).name != shard.file:
-            raise ValueError(f"{folder / META} names the shard {shard.file!r}, which is not its place; {REBUILD}")
+            raise ValueError(f"{folder / META} names the shard {shard.file!r}, which is the wrong file; {REBUILD}")
         path = folder / shard.file
         expected = shard.tokens * kind.itemsize
         size = path.stat().st_size if path.is_file() else 0
         if size != expected:
-            raise ValueError(f"{path} has {size:,} bytes, {expected:,} are expected; {REBUILD}")
+            raise ValueError(f"{path} has {size:,} bytes instead of {expected:,}; {REBUILD}")
         if sha256(path) != shard.sha256:
             raise ValueError(f"{path} was changed since it was written (its sha256 differs); {REBUILD}")
         ids = np.memmap(path, dtype=kind, mode="r")
         if (highest := int(ids.max())) >= tokenizer.vocab_size:
-            raise ValueError(f"{path} holds the id {highest:,}; the tokenizer has {tokenizer.vocab_size:,}; {REBUILD}")
+            raise ValueError(f"{path} has the id {highest:,}, the tokenizer only {tokenizer.vocab_size:,}; {REBUILD}")
         splits[shard.split].append(Source(shard.source, shard.weight, ids, shard.bytes, shard.first))
     return Tokens(splits[TRAIN], splits[VALIDATION], meta)
 
 
 def _dtype(setting: Literal["auto", "uint16", "uint32"], vocab_size: int) -> Dtype:
-    """The dtype that is set, or the smallest that holds the vocabulary."""
+    """The dtype that is set, or the smallest for the vocabulary."""
     fits = vocab_size <= 1 << 16
     if setting == "uint16" and not fits:
         raise ValueError(
-            f"tokenizer.dtype=uint16 holds 65,536 ids and the vocabulary has {vocab_size:,}; use uint32 or auto"
+            f"tokenizer.dtype=uint16 has 65,536 ids, but the vocabulary has {vocab_size:,}; use uint32 or auto"
         )
     if setting == "auto":
         return "uint16" if fits else "uint32"

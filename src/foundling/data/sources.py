@@ -1,4 +1,4 @@
-"""A fetched dataset to records: the files that data/fetching.py brought, read source by source."""
+"""Read the records of a fetched dataset (data/fetching.py), source by source."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ _SOURCE = TypeAdapter(Source)
 
 @dataclass(frozen=True)
 class Row:
-    """A record, the name of its source, and its place for errors: "a/b.csv:3 of source mine"."""
+    """A record, the name of its source, and its location for error messages: "a/b.csv:3 of source mine"."""
 
     source: str
     place: str
@@ -29,9 +29,9 @@ class Row:
 
 
 def rows(folder: Path, dataset: Dataset, tallies: Mapping[str, Counter[str]] | None = None) -> Iterator[Row]:
-    """Yield records with their places; `tallies` count by source what is left out or changed, by reason.
+    """Yield records with their locations; `tallies` count what is left out or changed, by source and reason.
 
-    A record without the text field that is set, and a folder that was fetched with other settings, raise ValueError.
+    A record without the text field, and a folder that was fetched with other settings, raise ValueError.
     """
     fetched = read_fetched(folder)
     if fetched.settings != fingerprints(dataset):
@@ -45,10 +45,10 @@ def rows(folder: Path, dataset: Dataset, tallies: Mapping[str, Counter[str]] | N
             for line, record in read(path, source, tally):
                 if source.text and not isinstance(record.get(source.text), str):
                     fields = ", ".join(map(str, record)) or "no fields"
-                    has = "a value that is no text" if source.text in record else f"only {fields}"
+                    has = "a value that is not text" if source.text in record else f"only {fields}"
                     raise ValueError(
                         f"{path}:{line} has no text field {source.text!r} (it has {has}); fix that row, or set "
-                        f"{source.setting('text')} to the field that holds the text"
+                        f"{source.setting('text')} to the field with the text"
                     )
                 yield Row(source.name, f"{file}:{line} of source {source.name}", record)
 
@@ -59,7 +59,7 @@ def read_fetched(folder: Path) -> Fetched:
 
 
 def fingerprints(dataset: Dataset) -> dict[str, str]:
-    """What decides which bytes each source brings; how they are read, mixed and cleaned may change without a fetch."""
+    """A hash of each source's settings that affect its files, not of how they are read, mixed or cleaned."""
     prints = {}
     for source in dataset.sources:
         values = _SOURCE.dump_python(source, mode="json", exclude_defaults=True)
@@ -68,7 +68,7 @@ def fingerprints(dataset: Dataset) -> dict[str, str]:
 
 
 def _files(folder: Path, fetched: Fetched, source: str) -> Iterator[Path]:
-    """The files that meta.json lists for a source; one that is not below the source's folder raises ValueError."""
+    """The files that meta.json lists for a source; ValueError for one outside of the source's folder."""
     names = [file.file for file in fetched.sources.get(source, ())]
     wrong = [name for name in names if Path(name).is_absolute() or ".." in Path(name).parts]
     if wrong or not names:

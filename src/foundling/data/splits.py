@@ -1,4 +1,4 @@
-"""Split a dataset's examples into train, validation and test: at random, stratified by label, or by source."""
+"""Split a dataset into train, validation and test: at random, stratified by label, or by source."""
 
 import logging
 import random
@@ -13,7 +13,7 @@ from foundling.settings.training import Classify, Instruct, TrainTranslator
 
 log = logging.getLogger(__name__)
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
-REPEATED = "left out of train: the prompt is in validation or test, too"
+REPEATED = "left out of train: the prompt is also in validation or test"
 
 
 class Originated(Protocol):
@@ -37,11 +37,11 @@ def split(
     balance: bool = False,
     changes: Counter[str] | None = None,
 ) -> dict[str, list[Example]]:
-    """Split examples as the section of `stage` says; an empty split raises ValueError that names the setting to change.
+    """Split examples by the settings of `stage`; ValueError names the setting to change for an empty split.
 
     Args:
-        prompt: an example's prompt; training examples lose those that validation or test have, too.
-        label: an example's label; each label's examples are then split alike.
+        prompt: returns an example's prompt; training examples with a prompt of validation or test are dropped.
+        label: returns an example's label; the same fraction of each label is held out.
         balance: keep as many examples of each label as the rarest has.
         changes: counts the dropped examples.
     """
@@ -72,14 +72,14 @@ def split(
 
 
 def choose(examples: Sequence[Item], limit: int | None, seed: int) -> list[Item]:
-    """All of them, or `limit` drawn by the seed, in their order."""
+    """All examples, or a random sample of `limit` in the original order."""
     if limit is None or limit >= len(examples):
         return list(examples)
     return [examples[i] for i in sorted(random.Random(seed).sample(range(len(examples)), limit))]
 
 
 def _draw(examples: Sequence[Example], shares: Split, generator: np.random.Generator) -> dict[str, list[Example]]:
-    """Cut the shuffled examples; validation and test get at least one each."""
+    """Divide the shuffled examples; validation and test get at least one each."""
     order = generator.permutation(len(examples))
     test, validation = (max(1, round(fraction * len(examples))) for fraction in (shares.test, shares.validation))
     parts = np.split(order, [test, test + validation])
@@ -105,7 +105,7 @@ def _hold_out(
     label: Callable[[Example], str] | None,
     generator: np.random.Generator,
 ) -> tuple[list[Example], list[Example]]:
-    """(rest, held out): a fraction of all examples, or of each label's, of which the rest keeps at least one."""
+    """(rest, held out): hold out a fraction of all examples, or of each label's; the rest keeps one each."""
     if label is None:
         order = generator.permutation(len(examples))
         count = round(fraction * len(examples))
@@ -145,9 +145,9 @@ def _drop_repeated(splits: dict[str, list[Example]], prompt: Callable[[Example],
 def _remedy(name: str, stage: str, by: str, dropped: int) -> str:
     """Why a split is empty, and what to change."""
     if name == TRAIN and dropped:
-        return f": validation or test have the prompts of all its {dropped:,} examples, too; add other records"
+        return f": validation or test also have the prompts of all its {dropped:,} examples; add other records"
     if name == TRAIN and by != "source":
         return f"; lower {stage}.split.validation and {stage}.split.test, or add records"
     if name == VALIDATION or by != "source":
-        return f"; raise {stage}.split.{name}, or add records"
+        return f"; increase {stage}.split.{name}, or add records"
     return f"; add a source named {name}, or choose another {stage}.split.by"

@@ -1,7 +1,7 @@
-"""Half a surrogate pair, which a cut JSON text may hold and no UTF-8 can: records in, records without any out.
+"""Replace halves of surrogate pairs, which truncated JSON texts may contain, but UTF-8 cannot encode.
 
-Programs that cut texts by UTF-16 units leave one of an emoji's two halves ("\\ud83d"). Each is read as U+FFFD, in every
-dataset alike, so that no later stage meets a text that cannot be encoded.
+Programs that truncate texts by UTF-16 units leave one of an emoji's two halves ("\\ud83d"). Every dataset
+reads each as U+FFFD, so that later stages can encode all texts.
 """
 
 import logging
@@ -19,7 +19,7 @@ REPLACED = "changed: halves of surrogate pairs to U+FFFD"
 def without_surrogates(
     rows: Iterable[tuple[int, dict[str, Any]]], path: Path, tally: Counter[str] | None = None
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The file's (line, record); what was replaced is counted in `tally`, and the log names its first place."""
+    """The file's (line, record) with replacements, which `tally` counts; the log names the first line."""
     count, first = 0, 0
     for line, record in rows:
         value, replaced = replace_surrogates(record)

@@ -1,8 +1,9 @@
-"""Comma-separated values in their dialects: lines to records, by Python's strict reader of the format.
+"""Read the dialects of CSV as records, with Python's csv module in strict mode.
 
-The delimiter is set, or named by Excel's first line `sep=;`, or detected: the format's own (a comma, a tab) if it gives
-all rows of the file's beginning equally many fields, else another usual one that does. Strict, because pandas, pyarrow
-and polars silently join rows at a stray quote; here that is an error with its line.
+The delimiter is set, or named by Excel's first line `sep=;`, or detected: the format's default (a comma or a
+tab) if it gives all rows at the beginning of the file the same number of fields, else another common one that
+does. In strict mode a stray quote is an error with its line; pandas, pyarrow and polars silently join the
+rows.
 """
 
 import csv
@@ -29,7 +30,7 @@ UNNAMED = "rows with values in columns without a name, which are not read"
 def read_table(
     lines: Lines, sample: str, source: Source, usual: str, tally: Counter[str]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line, row) of a file whose first SAMPLE characters are `sample`; `usual` is its format's delimiter."""
+    """Yield (line, row) of a file that starts with `sample`; `usual` is its format's default."""
     usual_limit = csv.field_size_limit(source.max_characters)  # a document may be one field
     quoting = QUOTED if source.quoting else UNQUOTED
     delimiter = _delimiter(lines, sample, source, usual, quoting)
@@ -40,7 +41,7 @@ def read_table(
             lines.record_length = 0
             if not row:
                 continue
-            if len(row) == width + 1 and not row[-1]:  # it ends with a delimiter
+            if len(row) == width + 1 and not row[-1]:  # a delimiter at the end
                 row.pop()
             if len(row) != width:
                 settings = ", ".join(map(source.setting, ("quoting", "header")))
@@ -62,7 +63,7 @@ def read_table(
 
 
 def _delimiter(lines: Lines, sample: str, source: Source, usual: str, quoting: Quoting) -> str:
-    """The delimiter that is set, named by the first line or detected; a line that names it is skipped."""
+    """The delimiter: set, named by the first line (which is skipped), or detected."""
     first = sample[:20].splitlines()[0] if sample else ""
     named = SEPARATOR_LINE.fullmatch(first)
     if named:
@@ -102,7 +103,7 @@ def _detect(sample: str, usual: str, quoting: Quoting) -> str:
 
 
 def _width(sample: str, delimiter: str, quoting: Quoting) -> int:
-    """The number of fields of all rows, or 0 where rows differ; the last row may be cut and does not count."""
+    """The number of fields of all rows, or 0 if rows differ; the last row may be truncated and is ignored."""
     try:
         rows = list(csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter, quoting=quoting))
     except csv.Error:
@@ -114,6 +115,6 @@ def _width(sample: str, delimiter: str, quoting: Quoting) -> int:
 
 
 def _few(names: Sequence[str]) -> str:
-    """Names in one line, however many and long they are."""
+    """Names in one line, shortened if they are many or long."""
     shown = ", ".join(name[:40] for name in names[:12])
     return shown + (f" and {len(names) - 12:,} more" if len(names) > 12 else "")

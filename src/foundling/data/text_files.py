@@ -29,7 +29,7 @@ def open_bytes(path: Path) -> BinaryIO:
 
 @contextmanager
 def open_text(path: Path, encoding: str, source: Source, newline: str = "\n") -> Iterator[TextIO]:
-    """A file's characters, decompressed; line ends stay as they are. An error names the byte that cannot be decoded."""
+    """A file's characters, decompressed, with unchanged line ends; errors name the byte that is invalid."""
     if codecs.lookup(encoding).name == "utf-8":
         encoding = "utf-8-sig"  # a byte order mark, as Windows writes it, is no text
     with open_bytes(path) as packed:
@@ -37,7 +37,7 @@ def open_text(path: Path, encoding: str, source: Source, newline: str = "\n") ->
         try:
             yield io.TextIOWrapper(stream, encoding, source.errors, newline=newline)  # type: ignore[type-var]
         except UnicodeDecodeError as error:
-            position = stream.total - len(error.object) + error.start  # the decoder's input ends where reading stands
+            position = stream.total - len(error.object) + error.start  # the decoder has read up to total
             raise ValueError(
                 f"{path} has byte 0x{error.object[error.start]:02x} at byte {position}, which is not {error.encoding}; "
                 f"set {source.setting('encoding')} to the file's own (as latin-1), or "

@@ -1,8 +1,8 @@
 """Batches for translation: (source, lengths, inputs, targets) of shapes (B, S), (B,), (B, T), (B, T).
 
-A source ends with the end-of-text token. A target stands between two of them: as an input, the first one starts the
-translation; as a target, the last one ends it. Padding is on the right: the source's is masked by length, the targets'
-is IGNORE_INDEX.
+A source ends with the end-of-text token. A target is between two of them: the first is the decoder's first
+input, the last is its last target. Padding is on the right: in the source it is masked by length, in the
+targets it is IGNORE_INDEX.
 """
 
 import logging
@@ -34,7 +34,7 @@ class EncodedPairs:
 
     @property
     def lengths(self) -> np.ndarray:
-        """Tokens that a model reads of source and target, (N, 2)."""
+        """The numbers of source tokens and of decoder inputs, (N, 2)."""
         return np.array([(len(s), len(t) - 1) for s, t in zip(self.sources, self.targets, strict=True)])
 
 
@@ -64,8 +64,8 @@ def encode(
 class TokenBatches:
     """Batches of about `batch_tokens` tokens, of pairs of similar length (Vaswani et al. 2017, 5.1).
 
-    In each epoch pairs are sorted by length, those of equal length in a new order, and the batches are shuffled. The
-    sorted lengths are the same in all epochs, and so are the places where they are cut.
+    In each epoch pairs are sorted by length, with those of equal length in random order, and the batches are
+    shuffled. The sorted lengths are the same in all epochs, and so are the boundaries between batches.
     """
 
     def __init__(self, lengths: np.ndarray, batch_tokens: int) -> None:
@@ -85,9 +85,9 @@ def by_length(lengths: np.ndarray) -> np.ndarray:
 
 
 def cuts(lengths: np.ndarray, batch_tokens: int) -> np.ndarray:
-    """Where to cut ordered pairs of these lengths (N, 2) into batches of about `batch_tokens` tokens.
+    """The boundaries between batches of about `batch_tokens` tokens, for ordered lengths (N, 2).
 
-    The batches are as equal as possible, and none is empty. Both sides count, padding does not.
+    The batches are as equal as possible, and none is empty. Both sides are counted, padding is not.
     """
     ends = lengths.sum(axis=1).cumsum()
     batches = (ends - 1) * max(1, round(ends[-1] / batch_tokens)) // ends[-1]
@@ -95,7 +95,7 @@ def cuts(lengths: np.ndarray, batch_tokens: int) -> np.ndarray:
 
 
 def as_batch(pairs: EncodedPairs, indices: np.ndarray) -> Batch:
-    """The pairs of these indices, padded."""
+    """The padded pairs at these indices."""
     source, lengths = _padded([pairs.sources[i] for i in indices])
     target, ends = _padded([pairs.targets[i] for i in indices])  # (B, T + 1)
     is_padding = torch.arange(1, target.size(1)) >= ends[:, None]  # (B, T)

@@ -1,7 +1,7 @@
-"""Characters that a base's character vocabulary lacks: a stage's texts in, a warning and a count out.
+"""Count the characters in a stage's texts that the base's character vocabulary lacks, before training.
 
-They are found before training begins: a vocabulary that has a token for them reads them as that token, an older one
-raises ValueError that says how to make a base that can.
+A vocabulary with a token for unknown characters encodes them as that token, which causes a warning; without
+one, ValueError says how to make a base that has it.
 """
 
 import logging

@@ -1,1 +1,1 @@
-"""The embedded world: stories, questions, messages, instructions and sentence pairs made by the project."""
+"""Generators of stories, questions, messages, instructions and sentence pairs about one generated world."""

@@ -1,10 +1,9 @@
-"""An airline's service desk, a worked example of a domain: `airline(seed, count, split)` yields questions and
-answers.
+"""An airline's service desk, an example of a custom domain: `airline(seed, count, split)`.
 
 Each record is {"instruction", "input", "output", "kind"}: a passenger's question, the booking as the
-airline's computer shows it, and the desk's answer. The booking holds all that an answer needs; questions
-about anything else are declined. A booking decides its split; in validation and test a third of the questions
-have a phrasing that training never shows.
+airline's computer shows it, and the desk's answer. The booking contains everything that an answer needs;
+questions about anything else are declined. The booking decides the split; in validation and test a third of
+the questions have phrasings that do not occur in training.
 """
 
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ BOOKING = "Flight {number} to {city}, {day} {time}, gate {gate}, seat {seat}, {f
 
 
 class Topic(NamedTuple):
-    """How a question is asked, in training and only in validation and test, and how it is answered."""
+    """The phrasings of a question in training and, others, in validation and test, and its answers."""
 
     train: tuple[str, ...]
     unseen: tuple[str, ...]
@@ -38,7 +37,7 @@ TOPICS = {
 
 
 def airline(seed: int, count: int, split: str) -> Iterator[dict[str, str]]:
-    """Yield `count` questions with their booking and answer."""
+    """Yield `count` questions, each with a booking and an answer."""
     check_split(split)
     rng = Random(f"airline {seed} {split}")
     for _ in range(count):
@@ -50,7 +49,7 @@ def airline(seed: int, count: int, split: str) -> Iterator[dict[str, str]]:
         yield {
             "instruction": capitalized(question),
             "input": BOOKING.format_map(booking),
-            "output": answer.format_map(booking),  # {change}, {refund} and {punctual} name the flight in turn
+            "output": answer.format_map(booking),  # {change}, {refund} and {punctual} contain {flight} themselves
             "kind": kind,
         }
 

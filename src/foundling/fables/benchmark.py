@@ -1,17 +1,17 @@
-"""The benchmark: tales cut off in front of a word that follows from them, with four words to choose from.
+"""The benchmark: tales that are cut before a word that follows from the text, with four words to choose from.
 
-`continuations(seed, count, split)` cuts the tale itself, `questions(…)` asks about it. Records hold query,
+`continuations(seed, count, split)` cuts the tale itself, `questions(…)` asks about it. Records have query,
 choices, gold (the index of the right choice), kind, first and last (the choices that the query names first
 and last, or None) and control: the query without the tale. Kinds:
 
-    facts      what training says about an animal; the tale does not tell
+    facts      facts about an animal from the training texts; the tale does not mention them
     mention    the tale names one of the choices: the right one
     binding/…  the tale names two or three of the choices, each of another being: where, who, feeling or thing
-    cause      what follows from a state of need, or what helps
+    cause      what follows from a need, or what helps
     sentiment  how a being feels about what happened
 
-Whatever could be guessed without reading is drawn evenly: the choices, the order of the candidates, the right
-one.
+To prevent guessing without reading, the choices, the order of the candidates and the right choice are
+balanced.
 """
 
 import re
@@ -35,7 +35,7 @@ Record = dict[str, Any]
 
 
 def _homes(relation: str) -> list[str]:
-    """The animals' homes in, on or by which they live."""
+    """The homes of the animals that live in, on or by them."""
     homes = (facts["home"] for facts in FACTS.values())
     return sorted({home.split()[-1] for home in homes if home.startswith(relation)})
 
@@ -58,7 +58,7 @@ GROUPS: Mapping[str, list[list[str]]] = {
     "home": [_homes(relation) for relation in ("in", "on", "by")],
     **{attribute: [_values(attribute)] for attribute in ("food", "colour", "sound", "character")},
 }
-# what the tale itself names, and what a reader has to infer
+# kinds of words that the tale names, and that a reader has to infer
 TOLD = {"where": "where", "who": "who", "how": "feeling", "what": "thing", "dish": "thing"}
 INFERRED = {"need": "cause", "aid": "cause", "tool": "cause", "mood": "sentiment"}
 KINDS = tuple(
@@ -66,7 +66,7 @@ KINDS = tuple(
     for binding in ("where", "who", "feeling", "thing")
     for kind in ("facts", "mention", f"binding/{binding}", "cause", "sentiment")
 )
-# how many animals share a fact: each value is the right one as often as the others, however common it is
+# how many animals share a fact, so that each value is right equally often, however common it is
 SHARED = Counter((name, value.split()[-1]) for facts in FACTS.values() for name, value in facts.items())
 # the plots that have questions of a kind
 TELLING = {
@@ -80,7 +80,7 @@ WORD = re.compile(r"\w+")
 
 
 class Gap(NamedTuple):
-    """Where a tale can break off: the lines before, the start of its line, the mark and the marked word."""
+    """Where a tale can be cut: the lines before, the start of its line, the mark and the marked word."""
 
     before: list[str]
     start: str
@@ -94,7 +94,7 @@ def continuations(seed: int, count: int, split: str) -> Iterator[Record]:
 
 
 def questions(seed: int, count: int, split: str) -> Iterator[Record]:
-    """Yield the same as questions after the tale, with the start of their answers."""
+    """Yield records as above, with questions after the tale and the beginning of their answers."""
     return _records(f"questions {seed} {split}", count, split, in_question=True)
 
 
@@ -124,7 +124,7 @@ def _line_gaps(drawn: Tale) -> list[Gap]:
 
 
 def _question_gaps(drawn: Tale) -> list[Gap]:
-    """Each marked word of the questions; what is to be inferred is asked before the tale says it."""
+    """Each marked word of the questions; those to be inferred are asked about before the tale states them."""
     gaps = []
     for question in drawn.questions:
         for mark in MARK.finditer(question):
@@ -136,7 +136,7 @@ def _question_gaps(drawn: Tale) -> list[Gap]:
 
 
 def _record(rng: Random, kind: str, gap: Gap, turn: int) -> Record | None:
-    """The record of this kind, or None if the gap yields none; `turn` balances which answer is right."""
+    """A record of this kind, or None if the gap does not allow one; `turn` balances which answer is right."""
     control = plain(gap.start).strip()
     query = plain(" ".join([*gap.before, gap.start])).strip()
     group = _group(gap.mark, gap.word)
@@ -166,7 +166,7 @@ def _record(rng: Random, kind: str, gap: Gap, turn: int) -> Record | None:
 
 
 def _kind(gap: Gap, named: list[str]) -> str | None:
-    """The ability that it takes to predict the word, given the words of its group that the tale has named."""
+    """The ability that predicting the word requires, given the words of its group that the tale has named."""
     if gap.mark not in TOLD:
         return None if named else INFERRED.get(gap.mark, "facts")
     if gap.word not in named or len(named) > 3:
@@ -177,10 +177,10 @@ def _kind(gap: Gap, named: list[str]) -> str | None:
 def _is_balanced(
     rng: Random, kind: str, gap: Gap, turn: int, group: list[str], named: list[str], last: Mapping[str, int]
 ) -> bool:
-    """Whether this gap keeps order of mention and frequency uninformative.
+    """Whether using this gap keeps order of mention and frequency uninformative.
 
-    The right choice is named first, last, or neither, in turn; moods take turns; a fact that n animals share
-    is used once in n times.
+    The right choice alternates between named first, named last and neither; moods alternate; a fact that n
+    animals share is used once in n times.
     """
     if kind.startswith("binding"):
         is_first = named[0] == gap.word

@@ -1,6 +1,4 @@
-"""Draw clauses of several kinds from the trilingual lexicon; `combination` names the words that decide their
-split.
-"""
+"""Sample clauses of several kinds from the lexicon; `combination` returns the words that decide the split."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -164,7 +162,7 @@ def reason(rng: Random, clause: Clause) -> Clause:
 
 
 def _pronoun(noun: Noun) -> Noun:
-    """The pronoun for a noun, of its gender in each language; "das Mädchen" is taken up as "sie"."""
+    """The pronoun for a noun, with its gender in each language; for "das Mädchen" it is "sie"."""
     name = noun.english[0]
     english = "it"
     if noun in lexicon.PERSON_NOUNS + lexicon.CHILD_NOUNS:
@@ -210,7 +208,7 @@ def _where(rng: Random, relation: str) -> Where:
 
 
 def _reachable(place: Place, relation: str) -> bool:
-    """Beings go into what has an inside and to what has no top, and come from anywhere but a roof."""
+    """Beings go into places with an inside and to places without a top, and come from anywhere but a roof."""
     if relation == "into":
         return place.german == "in"
     if relation == "to":

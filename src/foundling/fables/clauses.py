@@ -1,4 +1,4 @@
-"""What a sentence says before it has a language; english.py, german.py and french.py put it into words."""
+"""The language-independent content of a sentence; english.py, german.py and french.py express it in words."""
 
 from dataclasses import dataclass
 

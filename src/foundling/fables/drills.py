@@ -1,8 +1,8 @@
 """Drills: `drills(seed, count)` yields {"text"}: who has what, where or how, repeated in another order.
 
-They are the shortest texts in which a word follows from an earlier one alone: each of two or three beings has
-something of its own, so that naming any of the candidates is not enough. A model that starts with them learns
-to look things up before it learns to tell stories.
+They are the shortest texts in which a word follows only from an earlier one: each of two or three beings has
+something of its own, so that naming any of the candidates is not enough. A model that is trained on them
+first learns to look things up in the context before it learns to tell stories.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from foundling.fables.tales import plain, tale
 
 
 class Drill(NamedTuple):
-    """What is said of each being, and how it is said again."""
+    """Patterns that state something about each being, and that repeat it."""
 
     first: Ways
     again: Ways

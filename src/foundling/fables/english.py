@@ -1,4 +1,4 @@
-"""A clause in English words: do-support, a and an, word order."""
+"""Express a clause in English: do-support, a and an, word order."""
 
 from foundling.fables.clauses import Clause, Phrase, Where, join
 from foundling.fables.lexicon import BE, Adjective, Verb

@@ -1,4 +1,4 @@
-"""What is known about the animals, and how to ask about it."""
+"""Facts about the animals, and patterns of questions about them."""
 
 from typing import NamedTuple
 

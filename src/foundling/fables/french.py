@@ -1,4 +1,4 @@
-"""A clause in French words: agreement, elision (l'ours), contraction (du, au), ne … pas, the past tense."""
+"""Express a clause in French: agreement, elision (l'ours), contraction (du, au), ne … pas, the past tense."""
 
 from foundling.fables.clauses import Clause, Phrase, Where, join
 from foundling.fables.lexicon import Adjective, Noun

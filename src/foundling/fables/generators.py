@@ -1,4 +1,4 @@
-"""The generators of the embedded world by name, as `generate: {name, …}` in a config refers to them."""
+"""The generators by the names that `generate: {name, …}` in a config uses."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

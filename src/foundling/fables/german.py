@@ -1,4 +1,4 @@
-"""A clause in German words: gender, case, adjective endings; the verb is second and, after weil, last."""
+"""Express a clause in German: gender, case, adjective endings; the verb is second and, after weil, last."""
 
 from foundling.fables.clauses import Clause, Phrase, Where, join
 from foundling.fables.tables import records

@@ -1,8 +1,8 @@
-"""Rules for right answers: `check(record, answer)` has one rule per kind, so that every right wording counts.
+"""Rules for right answers: `check(record, answer)` has one rule per kind, which accepts all correct wordings.
 
-Closed answers (facts, questions about a text) may be full sentences or single words but must name what is
-right and nothing else; sentences to rewrite or translate must agree word for word; summaries, continuations
-and quiz questions may be worded freely within what their story says.
+Closed answers (facts, questions about a text) may be full sentences or single words, but must name the right
+thing and nothing else; rewritten or translated sentences must match word for word; summaries, continuations
+and quiz questions may be worded freely, but must be consistent with their story.
 """
 
 import re
@@ -123,7 +123,7 @@ def _ordering(record: Record, answer: str) -> bool:
 
 
 def _summary(record: Record, answer: str) -> bool:
-    """One short sentence in which the right person does what matters."""
+    """One short sentence in which the right person does the important thing."""
     story, summary = record["input"], record["output"]
     words, people = _words(answer), [word for word in _words(summary.replace("'s", "")) if word in NAMES]
     if not _is_one_sentence(answer) or len(words) > 20 or len(words) >= len(_words(story)):
@@ -144,7 +144,7 @@ def _summary(record: Record, answer: str) -> bool:
 
 
 def _continuation(record: Record, answer: str) -> bool:
-    """One or two new sentences about the same people that do what the story calls for."""
+    """One or two new sentences about the same people, with what the story requires."""
     story = record["input"]
     people, words = _names(story, NAMES), _words(answer)
     if re.fullmatch(r"[A-Z][^.!?]*[.!?]( [A-Z][^.!?]*[.!?])?", answer) is None:

@@ -1,8 +1,9 @@
 """Instruction triples: `instructions(seed, count, split)` yields {"instruction", "input", "output", "kind"}.
 
-There are thirteen kinds, equally frequent unless `shares` weights them; `check` in instruction_checks.py says
-whether an answer is right. A task's content (its people, things and places, or its nouns and verb) decides
-its split; in validation and test a third of the instructions have a phrasing that training never shows.
+There are thirteen kinds, equally frequent unless `shares` weights them; `check` in instruction_checks.py
+decides whether an answer is right. A task's content (its people, things and places, or its nouns and verb)
+decides its split; in validation and test a third of the instructions have phrasings that do not occur in
+training.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -87,7 +88,7 @@ def _cast(rng: Random) -> dict[str, str]:
 
 
 def _key(scene: str, cast: dict[str, str]) -> tuple[str, ...]:
-    """Who, what and where, as far as the scene tells it."""
+    """The person, thing and place that the scene names."""
     return tuple(cast[slot] for slot in "abofp" if f"{{{slot}}}" in scene or f"{{an_{slot}}}" in scene)
 
 

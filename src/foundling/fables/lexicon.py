@@ -1,7 +1,7 @@
 """All words of the fables: nouns, adjectives and verbs in three languages, the word lists of stories and
 scenes, and groups and pairs of related words.
 
-Tables hold only what a rule cannot derive, such as German genders and French participles; english.py,
+The tables contain only what rules cannot derive, such as German genders and French participles; english.py,
 german.py and french.py derive the rest.
 """
 

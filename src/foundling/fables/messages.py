@@ -1,8 +1,7 @@
-"""Messages, spam or ham, as short as a text on a phone: `messages(seed, count, split)` yields {"text",
-"label"}.
+"""Spam and ham, short like text messages: `messages(seed, count, split)` yields {"text", "label"}.
 
-What tells them apart is who asks whom to do what. Single words do not: each scene is written from both sides
-with the same words, ham quotes spam and denies it, and spelling, abbreviations and case vary in both alike.
+The two differ in who asks whom to do what, not in single words: each scene is written from both sides with
+the same words, ham quotes and contradicts spam, and spelling, abbreviations and case vary equally in both.
 """
 
 import re
@@ -47,7 +46,7 @@ def _capitalize(text: str) -> str:
 
 
 def _roughen(rng: Random, text: str) -> str:
-    """Write as people do on a phone; three texts in eight stay as they are."""
+    """Change the style to that of text messages; three texts in eight are unchanged."""
     style = rng.randrange(8)
     if style >= 5:
         return text
@@ -63,7 +62,7 @@ def _roughen(rng: Random, text: str) -> str:
 
 
 def _rough_word(rng: Random, word: str) -> str:
-    """Shorten or misspell a word now and then, but not sums, codes and addresses."""
+    """Abbreviate or misspell some words, but not sums, codes and addresses."""
     bare = word.rstrip(".,!?")
     tail = word[len(bare) :]
     if bare.lower() in SHORT_FORMS and rng.randrange(2) == 0:

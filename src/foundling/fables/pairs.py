@@ -4,9 +4,8 @@ French}.
 `phrasebook` writes the same pairs as {"text"}, for a corpus with some text in another language.
 
 Most are sentences with a capital and a full stop ("The lion is in the forest."); one in eight has neither, as
-people type. The nouns and the verb of a pair decide its split, whatever their number, tense, adjectives or
-language: "the lion … the forest" is either in the test or in training. Single words are in both: the model is
-trained on each of them.
+people often type. The nouns and the verb of a pair decide its split, whatever their number, tense, adjectives
+or language: "the lion … the forest" is either in test or in training. Each single word occurs in training.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,10 +1,9 @@
-"""Patterns in, sentences out: `[maybe]`, `(one|or other)` and `{slot}` written inside ordinary text.
+"""Sample sentences from patterns: ordinary text with `[maybe]`, `(one|or other)` and `{slot}`.
 
     say("{hi}the (key|lamp) is [still ]in the {place}", rng, {"hi": ["", "Ben, "], "place": ["well", "mill"]})
 
-A slot's values are patterns themselves. Within one sentence a slot keeps the value that it drew first, so
-`{name}` names the same person throughout; `{name2}` draws from the values of `name` too, but never the value
-of `{name}`.
+A slot's values are patterns themselves. Within a sentence a slot keeps its first value, so `{name}` is the
+same person throughout; `{name2}` has the same possible values as `name`, but never the value of `{name}`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,20 +13,20 @@ from typing import TypeVar
 from zlib import crc32
 
 SPLITS = ("train", "validation", "test")
-UNSEEN = 3  # outside training, one text in three has a phrasing that training never shows
+UNSEEN = 3  # outside training, one text in three has a phrasing that does not occur in training
 T = TypeVar("T")
 Slots = Mapping[str, Sequence[str]]
 Node = str | tuple[str, tuple["Node", ...]]  # a text, or ("all" | "any" | "slot", parts)
 
 
 def split_of(*key: str) -> str:
-    """Return the split of a combination, the same everywhere: 80 % train, 10 % validation, 10 % test."""
+    """Return the split of a combination, by a hash of it: 80 % train, 10 % validation, 10 % test."""
     decile = crc32("\x1f".join(key).encode()) % 10
     return {0: "test", 1: "validation"}.get(decile, "train")
 
 
 def draw_in_split(split: str, draw: Callable[[], T], key: Callable[[T], Sequence[str]]) -> T:
-    """Draw until the key of what is drawn belongs to the split."""
+    """Sample until the key of the result belongs to the split."""
     drawn = draw()
     while split_of(*key(drawn)) != split:
         drawn = draw()
@@ -35,7 +34,7 @@ def draw_in_split(split: str, draw: Callable[[], T], key: Callable[[T], Sequence
 
 
 def choose_phrasing(rng: Random, split: str, train: Sequence[str], unseen: Sequence[str]) -> str:
-    """A phrasing of training or, in one of UNSEEN cases outside of it, one that training never shows."""
+    """A phrasing of training or, outside of training in one of UNSEEN cases, one that does not occur in it."""
     return rng.choice(unseen if split != "train" and unseen and rng.randrange(UNSEEN) == 0 else train)
 
 
@@ -46,7 +45,7 @@ def check_split(split: str) -> None:
 
 
 def say(pattern: str, rng: Random, slots: Slots, bound: dict[str, str] | None = None) -> str:
-    """Draw one sentence from a pattern; `bound` holds the values of slots and receives those drawn here."""
+    """Sample a sentence from a pattern; `bound` has the values of slots, and new ones are added to it."""
     return _draw(_parse(pattern), rng, slots, {} if bound is None else bound)
 
 

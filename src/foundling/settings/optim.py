@@ -1,4 +1,4 @@
-"""Settings of optimizers (conf/optimizer) and learning-rate schedules (conf/schedule), ours and a user's own."""
+"""Settings of optimizers (conf/optimizer) and learning-rate schedules (conf/schedule), also custom ones."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
@@ -55,7 +55,7 @@ class InverseSqrt(Component):
 
 
 def _ours(values: Any) -> str:
-    """The name of one of our own parts, or "custom"."""
+    """The name of one of our optimizers or schedules, or "custom"."""
     target = values.get("_target_") if isinstance(values, Mapping) else getattr(values, "target", None)
     module, _, name = str(target).rpartition(".")
     ours = ("adamw", "muon", "trapezoid", "cosine", "inverse_sqrt")

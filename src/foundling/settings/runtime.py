@@ -1,4 +1,4 @@
-"""Settings of how a run is carried out and of the commands that use its results: none of them changes a model."""
+"""Settings of how a run is executed, and of commands that use its results; none of them changes a model."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -55,13 +55,13 @@ class Runtime:
 
     @property
     def mirror_folder(self) -> Path | None:
-        """The folder of data that is looked in before any download."""
+        """The local folder that is searched before any download."""
         return Path(self.mirror).expanduser() if self.mirror else None
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Samples(Continuation):
-    """Texts that the evaluated model writes."""
+    """Texts that the evaluated model generates."""
 
     prompts: tuple[str, ...]
     count: Positive
@@ -153,7 +153,7 @@ class Plan:
 
 @dataclass(frozen=True, config=STRICT)
 class Hardware:
-    """The hardware to train on, conf/hardware; null is unknown."""
+    """The hardware to train on, conf/hardware; null means unknown."""
 
     name: str
     devices: Positive

@@ -60,7 +60,7 @@ class Training:
 
 @dataclass(frozen=True, config=STRICT)
 class Sampling:
-    """How a token is drawn from the model's distribution."""
+    """How a token is sampled from the model's distribution."""
 
     temperature: NonNegative  # 0: greedy, the most likely token
     top_k: Positive | None
@@ -76,7 +76,7 @@ class Continuation(Sampling):
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Sample(Continuation):
-    """A text written at each validation."""
+    """A text that is generated at each validation."""
 
     prompt: str
 
@@ -95,7 +95,7 @@ class Pretrain(Training):
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class ZeroShot:
-    """The base's own answer: the label that is likeliest after the template."""
+    """The base model's prediction: the label that is likeliest after the template."""
 
     template: str
     limit: Natural | None
@@ -137,7 +137,7 @@ class Classify(Training, FileFormat):
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class ConversationFields:
-    """Which fields of a record hold a conversation."""
+    """The fields of a record with a conversation."""
 
     instruction: str | None
     input: str | None
@@ -158,11 +158,11 @@ class InstructTest:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Judge:
-    """An OpenAI-compatible endpoint that scores answers from 0 to 100; `url: null` is none."""
+    """An OpenAI-compatible endpoint that scores answers from 0 to 100; none with `url: null`."""
 
     url: str | None
     model: str | None
-    key: str  # the environment variable that holds a key
+    key: str  # the environment variable with the key
     questions: Natural
     timeout: PositiveNumber  # seconds
 
@@ -195,7 +195,7 @@ class Instruct(Training):
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class PairFields:
-    """Which fields of a record are source and target."""
+    """The fields of a record with source and target."""
 
     source: str
     target: str
@@ -207,14 +207,14 @@ class BeamSearch:
 
     beam: Positive  # hypotheses per sentence; 1: greedy decoding
     length_penalty: NonNegative  # 0: none; larger values favour longer translations
-    extra: Natural  # tokens that a translation may have beyond its source's
-    batch_tokens: Positive  # source tokens in one forward pass, counting padding and beams
+    extra: Natural  # tokens by which a translation may be longer than its source
+    batch_tokens: Positive  # source tokens in one forward pass, including padding and all beams
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class TranslationTest(BeamSearch):
     limit: Natural | None  # pairs, drawn by the seed; None: all
-    looks: Natural  # sentences whose cross-attention is kept
+    looks: Natural  # number of sentences whose cross-attention is saved
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)

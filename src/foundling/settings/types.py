@@ -1,4 +1,4 @@
-"""The types that settings share: numbers with their ranges, and the components that Hydra builds."""
+"""Types shared by settings: numbers with their ranges, and the components that Hydra builds."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from foundling.validation import STRICT
 
-LARGEST = 2**53  # beyond it a float skips integers
+LARGEST = 2**53  # above it, floats cannot represent all integers
 
 Natural = Annotated[int, Ge(0), Le(LARGEST)]
 Positive = Annotated[int, Ge(1), Le(LARGEST)]
@@ -24,7 +24,7 @@ Megabytes = Annotated[float, Ge(1e-6), Le(1e9)]
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Component:
-    """A part that Hydra builds: `_target_` is the dotted path of a class or function, the rest its arguments."""
+    """An object that Hydra builds: `_target_` is the path of a class or function, the rest its arguments."""
 
     target: str = Field(alias="_target_")
 
@@ -51,7 +51,7 @@ class Component:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class CustomComponent(Component):
-    """A part of the user's own: any target, with arguments that only the target can judge."""
+    """A custom component: any target, with arguments that only the target validates."""
 
     arguments: Mapping[str, JsonValue]
 

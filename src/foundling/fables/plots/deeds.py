@@ -1,4 +1,4 @@
-"""Plots about what the beings do to one another: a contest, a trick, a rescue, a quarrel and its end."""
+"""Plots about interactions: a contest, a trick, a rescue, a quarrel and its end."""
 
 from foundling.fables.plots.teller import Lines, Teller
 from foundling.fables.tables import document, pattern_groups
@@ -10,7 +10,7 @@ CONTESTS = {name: pattern_groups(node) for name, node in document("plots")["cont
 
 
 def contest(teller: Teller) -> Lines:
-    """One is better than the others, and wins."""
+    """One being is better than the others and wins."""
     say, ways = teller.say, CONTEST
     x, y, z = teller.order()
     name = teller.rng.choice(list(CONTESTS))
@@ -29,7 +29,7 @@ def contest(teller: Teller) -> Lines:
 
 
 def trick(teller: Teller) -> Lines:
-    """One lies to another and takes what belongs to it."""
+    """One being lies to another and takes its thing."""
     say, ways = teller.say, TRICK
     roles = dict(zip("xyz", teller.order(), strict=True))
     lines = [say(ways[step], **roles) for step in ("envy", "lie", "believe")]
@@ -44,7 +44,7 @@ def trick(teller: Teller) -> Lines:
 
 
 def rescue(teller: Teller) -> Lines:
-    """One is in danger, one passes by, one helps."""
+    """One being is in danger, one passes by, one helps."""
     say, ways = teller.say, RESCUE
     roles = dict(zip("xyz", teller.order(), strict=True))
     deeds = [say(ways["refusal"], **roles), say(ways["help"], **roles)]
@@ -63,7 +63,7 @@ def rescue(teller: Teller) -> Lines:
 
 
 def quarrel(teller: Teller) -> Lines:
-    """One takes what belongs to another; the third makes peace."""
+    """One being takes another's thing; the third makes peace."""
     say, ways = teller.say, QUARREL
     roles = dict(zip("xyz", teller.order(), strict=True))
     lines = [say(ways["own"], **roles), say(ways["grab"], **roles)]

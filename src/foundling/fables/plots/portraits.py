@@ -1,4 +1,4 @@
-"""What everybody knows about the animals: the facts, told again and again in other words."""
+"""Portraits and quizzes: facts about the animals, repeated in other words."""
 
 from foundling.fables.facts import FACTS
 from foundling.fables.plots.teller import Lines, Teller

@@ -1,8 +1,7 @@
-"""The teller turns a plot into words: patterns about x, y and z in, sentences about the beings of the cast
-out.
+"""The teller turns a plot's patterns about x, y and z into sentences about the beings of a cast.
 
-The slots of a pattern are listed in plots.yaml. A ? marks a word that a reader of the preceding text knows:
-{x?}, {xo?}, {xp?}, {xf?}, {xm?}; so does {x!}. Patterns that begin with ~ are kept out of training.
+The slots of a pattern are listed in plots.yaml. A ? marks a word that follows from the preceding text: {x?},
+{xo?}, {xp?}, {xf?}, {xm?}; so does {x!}. Patterns that begin with ~ are not used in training.
 """
 
 from collections.abc import Callable
@@ -32,7 +31,7 @@ class Teller:
         return say(pattern, self.rng, SLOTS, bound)
 
     def again(self, beings: list[str], *manners: Ways) -> list[str]:
-        """Return to each of the beings in a new order, mostly twice, never in the same words."""
+        """Repeat something about each of the beings in a new order, mostly twice, never in the same words."""
         lines: list[str] = []
         for _ in range(self.rng.choice((1, 2, 2))):
             for being in self.rng.sample(beings, len(beings)):
@@ -54,7 +53,7 @@ class Teller:
 
 @cache
 def _partition(ways: Ways) -> tuple[Ways, Ways]:
-    """The ways of training, and those kept out of it, without their mark."""
+    """The ways that are used in training, and those that are not, without their mark."""
     return tuple(way for way in ways if way[0] != "~"), tuple(way[1:] for way in ways if way[0] == "~")
 
 

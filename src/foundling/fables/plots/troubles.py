@@ -13,7 +13,7 @@ EVENTS = pattern_groups(document("plots")["events"])  # by the mood that they ca
 
 
 def feelings(teller: Teller) -> Lines:
-    """Each feels different."""
+    """Each being has another feeling."""
     say, ways, beings = teller.say, FEELINGS, teller.some()
     lines = [say(ways["meet"]), *(say(ways["feel"], x=being) for being in beings)]
     lines += teller.again(beings, ways["still"], ways["still"], ways["who"])
@@ -21,7 +21,7 @@ def feelings(teller: Teller) -> Lines:
 
 
 def needs(teller: Teller) -> Lines:
-    """One or two are in need, each of something else."""
+    """One or two beings need something, each another thing."""
     say, ways = teller.say, NEEDS
     beings = teller.order()[: teller.rng.choice((1, 1, 2))]
     drawn = dict(zip(beings, teller.rng.sample(list(CAUSES), len(beings)), strict=True))
