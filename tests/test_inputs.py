@@ -25,6 +25,7 @@ BY = {  # what is said where nothing is there
     "chat": "no model folder models/chat; make one with `dvc repro instruct`",
     "predict": "no model folder models/classifier; make one with `dvc repro classify`",
     "translate": "no model folder models/translator; make one with `dvc repro train_translator`",
+    "import_model": "nothing to import; name a file, folder or id, as `foundling import_model model.gguf`",
     "export": "no model folder models/base",
     "seeds": "multirun has no sweep",
     "verify": "models/chat",
@@ -73,6 +74,15 @@ def model(folder: Path, kind: str) -> None:
 def test_every_command_either_says_what_it_lacks_or_needs_nothing() -> None:
     assert {*BY} | NEED_NOTHING == {*COMMANDS}
     assert not {*BY} & NEED_NOTHING
+
+
+def test_an_imported_model_with_a_chat_template_is_an_assistant_too(tmp_path: Path) -> None:
+    model(tmp_path / "base", "base")
+    with pytest.raises(ValueError, match="holds a base model, and this command takes an assistant model"):
+        inputs.require_model(str(tmp_path / "base"), ("assistant",))
+    (tmp_path / "base/tokenizer").mkdir()
+    (tmp_path / "base/tokenizer/chat_template.jinja").write_text("{{ messages }}")
+    inputs.require_model(str(tmp_path / "base"), ("assistant",))
 
 
 def test_in_an_empty_project_each_command_says_what_it_lacks_without_torch(project: Path) -> None:

@@ -66,8 +66,8 @@ def check(command: str, job: Job) -> None:
         _require_start(job.settings.pretrain.init_from)
     if command in ("classify", "instruct", "evaluate"):
         require_base(BASE, job.recipe)
-    if command == "import_model" and (source := job.settings.import_model.source):
-        weights_at(source, None, None)
+    if command == "import_model":
+        _require_weights(job.settings)
     if command in MODELS:
         require_model(getattr(job.settings, command).model, MODELS[command])
 
@@ -89,6 +89,18 @@ def require_model(name: str, kinds: tuple[str, ...]) -> None:
         raise ValueError(
             f"{name} is {'an' if kind == 'assistant' else 'a'} {kind} model, but this command needs {wanted}; set "
             f"model=… (`dvc repro {stages}` makes one), or use `foundling {use}` with this one"
+        )
+
+
+def _require_weights(settings: Settings) -> None:
+    """Refuse to import what is not there."""
+    weights, source = settings.weights, settings.import_model.source
+    if source:
+        weights_at(source, None, None)
+    elif not (weights.files or weights.hub or weights.path):
+        raise ValueError(
+            "nothing to import; name a file, folder or id, as `foundling import_model model.gguf`, or a choice of "
+            "conf/weights, as experiment=smollm2"
         )
 
 

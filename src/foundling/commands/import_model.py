@@ -41,11 +41,6 @@ def run(job: Job) -> None:
     settings, runtime = job.settings.import_model, job.settings.runtime
     selected = settings.source is None
     weights = job.settings.weights if selected else weights_at(str(settings.source), settings.member, settings.revision)
-    if selected and not (weights.files or weights.hub or weights.path):
-        raise ValueError(
-            "nothing to import; name a file, folder or id, as `foundling import_model model.gguf`, or a choice of "
-            f"{CONF}/weights, as experiment=smollm2"
-        )
     with TemporaryDirectory(prefix="foundling-") as scratch:
         place = _place(weights, Path(scratch), runtime.mirror_folder)
         checkpoint = _open(place)
@@ -62,16 +57,16 @@ def run(job: Job) -> None:
         record = _provenance(recipe, place, weights)
         folder.save(job.out / settings.to, model, tokenizer, record)
     print(
-        f"{settings.source or checkpoint.path.name} -> {job.out / settings.to}: {checkpoint.family}, "
+        f"{settings.source or _title(weights)} -> {job.out / settings.to}: {checkpoint.family}, "
         f"{model.parameter_count():,} parameters, a context of {context:,} tokens, a vocabulary of "
         f"{tokenizer.vocab_size:,}"
     )
-    if settings.experiment and lines:
-        file = Path(CONF, "experiment", f"{settings.experiment}.yaml")
+    if settings.experiment_name and lines:
+        file = Path(CONF, "experiment", f"{settings.experiment_name}.yaml")
         file.write_text(lines, encoding="utf-8")
-        print(f"experiment={settings.experiment} selects it in the pipeline: {file} says\n\n{lines}")
+        print(f"experiment={settings.experiment_name} selects it in the pipeline: {file} says\n\n{lines}")
     elif lines:
-        print(f"in the pipeline it is this {CONF}/experiment/NAME.yaml (experiment=NAME writes it):\n\n{lines}")
+        print(f"in the pipeline it is this {CONF}/experiment/NAME.yaml (experiment_name=NAME writes it):\n\n{lines}")
 
 
 def _place(weights: Weights, scratch: Path, mirror: Path | None) -> Path:
@@ -133,8 +128,14 @@ def _lines(weights: Weights, recipe: Recipe) -> str:
         "model": recipe["model"],
         "pretrain": {"max_steps": 0},
     }
-    title = weights.hub.id if weights.hub else Path(str(weights.path)).name
-    return HEAD.format(title=title) + yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+    return HEAD.format(title=_title(weights)) + yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def _title(weights: Weights) -> str:
+    """The name of what is imported."""
+    if weights.hub:
+        return weights.hub.id
+    return Path(weights.path).name if weights.path else weights.files[0].name
 
 
 def _provenance(recipe: Recipe, place: Path, weights: Weights) -> dict[str, Any]:

@@ -140,7 +140,7 @@ class ImportModel:
     revision: str | None
     context: Positive | None
     to: str
-    experiment: Name | None
+    experiment_name: Name | None
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
