@@ -76,6 +76,10 @@ def test_no_text_becomes_a_special_token(text: str, kind: str, ours: dict[str, T
     assert ids.isdisjoint(ours[kind].special_ids.values())
 
 
+def test_many_written_special_tokens_take_little_time(ours: dict[str, Tokenizer]) -> None:
+    assert ours["unigram"].decode(ours["unigram"].encode("a" + "</s>" * 20_000)).count("/s") == 20_000
+
+
 @byte_level_kinds
 @FUZZ
 @given(text=TEXTS)

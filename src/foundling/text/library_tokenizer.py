@@ -86,11 +86,13 @@ class LibraryTokenizer(Tokenizer):
         encoded = library.encode(text, add_special_tokens=False)
         if self._forbidden.isdisjoint(encoded.ids):
             return encoded.ids
-        found = (at for token, at in zip(encoded.ids, encoded.offsets, strict=True) if token in self._forbidden)
-        start, end = next(found)
-        if end - start < 2:
-            return self._encode(text[:start], library) + self._encode(text[max(end, start + 1) :], self._cut)
-        return self._encode(text[: start + 1], library) + self._encode(text[start + 1 :], self._cut)
+        ids: list[int] = []
+        begin = 0
+        for token, (start, end) in zip(encoded.ids, encoded.offsets, strict=True):
+            if token in self._forbidden:
+                ids += self._encode(text[begin : start + (end - start > 1)], library if begin == 0 else self._cut)
+                begin = start + 1
+        return ids + self._encode(text[begin:], self._cut)
 
     def encode_batch(self, texts: list[str], threads: int) -> list[list[int]]:
         """Ids of many texts; if `threads` is above one, by as many threads as the library starts."""
