@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from foundling.model.gpt import GPT
+from foundling.model.rotary import frequencies, scaled_frequencies
 from foundling.settings.models import Llama3Scaling
 from foundling.text.tokenizer import Tokenizer
 from foundling.weights import gguf as gguf_export
@@ -100,6 +101,98 @@ def test_an_imported_file_writes_the_tokens_that_llama_cpp_writes(
     assert greedy(load(file), ids, 32) == llama_cpp(file).greedy(ids, 32)
 
 
+def rewrite(
+    source: Path, target: Path, architecture: str, changes: dict[str, Any], tensors: dict[str, np.ndarray]
+) -> None:
+    """A copy of a file, tokenizer included, as another architecture with other keys and these tensors."""
+    reader, writer = gguf.GGUFReader(source), gguf.GGUFWriter(target, architecture)
+    own = reader.get_field("general.architecture").contents()
+    for key, field in reader.fields.items():
+        name = key.removeprefix(f"{own}.")
+        if not key.startswith(("GGUF.", "general.architecture")) and name not in changes:
+            kind, inner = field.types[0], field.types[1] if len(field.types) > 1 else None
+            writer.add_key_value(f"{architecture}.{name}" if name != key else key, field.contents(), kind, inner)
+    for name, value in changes.items():
+        add = {int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}[type(value)]
+        add(f"{architecture}.{name}", value)
+    for name, values in tensors.items():
+        writer.add_tensor(name, np.ascontiguousarray(values))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def packed(tensors: dict[str, np.ndarray], n_layer: int) -> dict[str, np.ndarray]:
+    """Llama's tensors as Phi-3 has them: q, k and v in one, gate and up in one; rotary pairs are halves again."""
+    tensors = dict(tensors)
+    for layer in range(n_layer):
+        q, k, v, gate, up = (
+            tensors.pop(f"blk.{layer}.{name}.weight") for name in ("attn_q", "attn_k", "attn_v", "ffn_gate", "ffn_up")
+        )
+        halves = [part.reshape(-1, 8, 2, part.shape[1]).swapaxes(1, 2).reshape(part.shape) for part in (q, k)]
+        tensors[f"blk.{layer}.attn_qkv.weight"] = np.concatenate((*halves, v))
+        tensors[f"blk.{layer}.ffn_up.weight"] = np.concatenate((gate, up))
+    return tensors
+
+
+YARN = {"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0, "rope.scaling.original_context_length": 24}
+LLAMA3 = Llama3Scaling(kind="llama3", factor=32.0, original_context=8192, low_freq_factor=1.0, high_freq_factor=4.0)
+
+
+@pytest.mark.parametrize(
+    ("case", "architecture", "changes"),
+    [
+        ("smollm3", "smollm3", {}),
+        ("phi3", "phi3", {}),
+        ("linear", "llama", {"rope.scaling.type": "linear", "rope.scaling.factor": 4.0}),
+        ("yarn", "llama", YARN),
+        ("llama3", "llama", {}),
+    ],
+)
+def test_what_we_cannot_export_is_computed_as_llama_cpp_does(
+    case: str,
+    architecture: str,
+    changes: dict[str, Any],
+    gpt_config: Callable[..., Any],
+    tokenizer: Tokenizer,
+    tmp_path: Path,
+    greedy: Callable[..., list[int]],
+    llama_cpp: Callable[[Path], Any],
+) -> None:
+    torch.manual_seed(0)
+    sizes = {"context": 96, "n_layer": 4, "n_embd": 64, "n_ffn": 128, "n_head": 4, "n_kv_head": 4}
+    model = GPT(gpt_config("llama", tokenizer.vocab_size, **sizes)).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    gguf_export.export(tmp_path / "out", model, tokenizer)
+    source, target = tmp_path / "out/model-f32.gguf", tmp_path / "other.gguf"
+    tensors = {tensor.name: np.array(tensor.data) for tensor in gguf.GGUFReader(source).tensors}
+    if case == "phi3":
+        tensors = packed(tensors, 4)
+    if case == "llama3":
+        tensors["rope_freqs.weight"] = _llama3_factors(10_000.0)
+    rewrite(source, target, architecture, changes, tensors)
+    back = load(target)
+    assert back.config.rope_skip == (4 if case == "smollm3" else 0)
+    assert (back.config.rope_scaling is not None) == (case in ("linear", "yarn", "llama3"))
+    ids = tokenizer.encode("The fox and the lion went home, and the cat slept in the barn. The fox and the ")
+    ours, peer = greedy(back, ids, 32), llama_cpp(target)
+    assert ours == peer.greedy(ids, 32)
+    with torch.inference_mode():
+        logits, plain = back(torch.tensor([ids + ours]))[0, -1], model(torch.tensor([ids + ours]))[0, -1]
+    theirs = peer.logprobs(ids + ours, tokenizer.vocab_size)
+    assert (logits.log_softmax(-1) - theirs).abs().max() < 1e-2
+    if case in ("smollm3", "linear", "yarn"):  # the difference to plain Llama is more than that
+        assert (logits - plain).abs().max() > 2e-2
+
+
+def _llama3_factors(theta: float) -> np.ndarray:
+    """What the converter of llama.cpp writes for Llama 3.2: the divisors of the frequencies."""
+    factors = frequencies(16, theta) / scaled_frequencies(16, theta, LLAMA3)
+    return factors.float().numpy()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_quantized_tensors_become_what_the_package_gguf_makes_of_them(kind: str, tmp_path: Path) -> None:
     stored = write(tmp_path / "a.gguf", kind=kind)
@@ -137,14 +230,9 @@ def test_phi3s_packed_tensors_are_taken_apart(tmp_path: Path) -> None:
 
 
 def test_llama3s_scaled_positions_are_found_from_their_factors(tmp_path: Path) -> None:
-    from foundling.model.rotary import frequencies, scaled_frequencies
-
-    expected = Llama3Scaling(
-        kind="llama3", factor=32.0, original_context=8192, low_freq_factor=1.0, high_freq_factor=4.0
-    )
-    factors = (frequencies(16, 500_000.0) / scaled_frequencies(16, 500_000.0, expected)).float().numpy()
+    factors = _llama3_factors(500_000.0)
     write(tmp_path / "a.gguf", {"rope.freq_base": 500_000.0}, more={"rope_freqs.weight": factors})
-    assert load(tmp_path / "a.gguf").config.rope_scaling == expected
+    assert load(tmp_path / "a.gguf").config.rope_scaling == LLAMA3
     write(tmp_path / "b.gguf", {"rope.freq_base": 500_000.0}, more={"rope_freqs.weight": factors[::-1].copy()})
     with pytest.raises(ValueError, match=r"rope_freqs\.weight is not what Llama 3 has"):
         load(tmp_path / "b.gguf")
