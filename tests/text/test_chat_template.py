@@ -218,6 +218,12 @@ def test_our_templates_end_with_the_models_own_token(both: dict[str, tuple[Any, 
     assert "{{ '<|assistant|>\\n' + message['content'].strip() + '</s>' }}" in TEMPLATES["phi3"].jinja(ours)
 
 
+def test_a_template_that_omits_responses_is_refused(both: dict[str, tuple[Any, Any]]) -> None:
+    template = JinjaTemplate("{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}{% endif %}{% endfor %}")
+    with pytest.raises(ValueError, match="the chat template leaves out responses; choose one of alpaca"):
+        template.end(both["chatml"][0])
+
+
 def test_a_model_without_a_template_is_told_so() -> None:
     with pytest.raises(ValueError, match="came without a chat template; choose one of alpaca, phi3, chatml"):
         find_template("model", train_bpe(["a"], 257))
@@ -226,7 +232,7 @@ def test_a_model_without_a_template_is_told_so() -> None:
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        ("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}", "does it loop"),
+        ("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}", "of CPU time; does it loop"),
         ("{{ 'a' * 10 ** 10 }}", "needs more than 1,024 MiB of memory"),
         ("{{ '%99999999d' % 1 }}", "gives 99,999,999 characters"),
         ("{% set x = [0] %}{{ x.append(1) }}", "unsafe"),
@@ -236,12 +242,12 @@ def test_a_model_without_a_template_is_told_so() -> None:
         ("{% for", "unexpected 'end of template'"),
         ("{{ raise_exception('No system\nmessages') }}", "fails: No system messages"),
         ("{{ 1 // 0 }}", "division"),
+        ("{{ '\ue0007\ue001' }}", "repeats messages"),
+        ("{{ messages[0].content * 9 }}", "repeats messages, 9 for a conversation of 1"),
         ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "recursion"),
     ],
 )
-def test_a_hostile_template_is_an_error_of_one_line(
-    source: str, says: str, both: dict[str, tuple[Any, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_hostile_template_is_an_error_of_one_line(source: str, says: str, both: dict[str, tuple[Any, Any]]) -> None:
     with pytest.raises(ValueError, match=says) as error:
         render_prompt([Message(USER, "a")], JinjaTemplate(source), both["chatml"][0])
     assert "\n" not in str(error.value)

@@ -171,6 +171,7 @@ def test_a_cut_file_is_refused_in_one_line(folders: dict[str, Path], tmp_path: P
     ("values", "says"),
     [
         ({"vocab_size": 7}, "it says vocab_size=7 and has"),
+        ({"end_of_text": "<|im_end|>"}, "it says end_of_text='<|im_end|>'"),
         ({"end_of_text": 5}, "end_of_text=5: must be a string"),
         ({"pattern": "x"}, "unknown key"),
     ],

@@ -21,5 +21,5 @@ def test_each_merge_gives_the_token_of_its_rank() -> None:
 
 
 def test_tokens_that_are_no_merges_are_refused() -> None:
-    with pytest.raises(ValueError, match="no merge of two tokens before it"):
+    with pytest.raises(ValueError, match="not a merge of two earlier tokens"):
         merges({b"a": 0, b"b": 1, b"c": 2, b"abc": 3})

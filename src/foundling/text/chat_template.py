@@ -1,4 +1,4 @@
-"""The chat template that a published model came with, in Jinja: conversations as its ids and a loss mask."""
+"""The chat template that a published model came with, in Jinja: conversations become ids with a loss mask."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,8 @@ from foundling.text.tokenizer import Tokenizer
 
 MODEL: Final = "model"  # the name in settings and chat.json
 # A template is rendered with a placeholder for each message, so that a message's text is never parsed with it
-_PLACEHOLDER = re.compile("\ue000(\\d+)\ue001")
+_PLACEHOLDER = re.compile("\ue000(\\d{1,9})\ue001")
+MAX_REPEATS = 4  # of a message on average
 _QUESTION = Message(USER, "a")
 
 
@@ -32,6 +33,7 @@ class _Piece:
     """A special token, or text between special tokens.
 
     `message` is set for the text of a response or of a masked message, and for the token that ends a response.
+    Other messages are encoded with the template's text next to them.
     """
 
     value: str | int
@@ -53,21 +55,26 @@ class JinjaTemplate(ChatTemplate):
 
     def end(self, tokenizer: Tokenizer) -> int:
         parts = self.parts([_QUESTION, Message(ASSISTANT, "a")], tokenizer)
-        return next(part.ids[0] for part in parts if part.kind == "end")
+        ends = [part.ids[0] for part in parts if part.kind == "end"]
+        if not ends:
+            raise ValueError(f"the chat template leaves out responses; choose one of {', '.join(TEMPLATES)}")
+        return ends[0]
 
     def jinja(self, tokenizer: Tokenizer) -> str:
         return self.source
 
     def with_system(self, text: str) -> Self:
         message = "{'role': 'system', 'content': " + quoted(text) + "}"
-        head = "{% if messages[0]['role'] != 'system' %}{% set messages = [" + message + "] + messages %}{% endif %}"
+        lacks_system = "{% if messages[0]['role'] != 'system' %}"
+        head = lacks_system + "{% set messages = [" + message + "] + messages %}{% endif %}"
         return replace(self, source=head + self.source)
 
     def _pieces(
         self, messages: Sequence[Message], tokenizer: Tokenizer, *, add_generation_prompt: bool
     ) -> list[_Piece]:
-        """The rendered conversation, taken apart at special tokens and at the borders of responses."""
+        """The rendered conversation, split at special tokens and at the borders of responses."""
         first, *others = _PLACEHOLDER.split(self._render(messages, tokenizer, add_generation_prompt))
+        _check_placeholders(others[::2], len(messages))
         pieces = [_Piece(part) for part in tokenizer.split_specials(first)]
         for number, after in zip(others[::2], others[1::2], strict=True):
             message = messages[int(number)]
@@ -82,18 +89,28 @@ class JinjaTemplate(ChatTemplate):
     def _render(self, messages: Sequence[Message], tokenizer: Tokenizer, add_generation_prompt: bool) -> str:
         """The conversation as text, with a placeholder for each message that is not empty."""
         contents = [f"\ue000{i}\ue001" if message.text.strip() else "" for i, message in enumerate(messages)]
-        rows = [{"role": message.role, "content": content} for message, content in zip(messages, contents, strict=True)]
+        roles = [message.role for message in messages]
+        rows = [{"role": role, "content": content} for role, content in zip(roles, contents, strict=True)]
         flags = {"tools": None, "documents": None, "add_generation_prompt": add_generation_prompt}
         return render(self.source, rows, **tokenizer.names, **flags)
 
     def _beyond_prompt(self, pieces: list[_Piece], tokenizer: Tokenizer) -> str:
         """Text in front of a response that prompts do not have, as Qwen3's empty thoughts: removed from the pieces."""
-        *_, last = self._pieces([_QUESTION], tokenizer, add_generation_prompt=True)
-        opening = last.value if isinstance(last.value, str) else ""
+        last = self._pieces([_QUESTION], tokenizer, add_generation_prompt=True)[-1:]
+        opening = last[0].value if last and isinstance(last[0].value, str) else ""
         if not pieces or not isinstance(before := pieces[-1].value, str) or not before.startswith(opening):
             return ""
         pieces[-1] = replace(pieces[-1], value=opening)
         return before[len(opening) :]
+
+
+def _check_placeholders(numbers: Sequence[str], count: int) -> None:
+    """Refuse a template that writes placeholders of its own, or repeats messages without end."""
+    if len(numbers) > MAX_REPEATS * count or any(int(number) >= count for number in numbers):
+        raise ValueError(
+            f"the chat template repeats messages, {len(numbers)} for a conversation of {count}; "
+            f"choose one of {', '.join(TEMPLATES)}"
+        )
 
 
 def _with_end(following: list[_Piece], response: Message, tokenizer: Tokenizer) -> list[_Piece]:
@@ -109,18 +126,21 @@ def _encode(pieces: Sequence[_Piece], tokenizer: Tokenizer) -> list[Part]:
     parts: list[Part] = []
     for is_text, group in groupby(pieces, key=lambda piece: isinstance(piece.value, str)):
         if is_text:
-            parts += _encode_texts([(str(piece.value), piece.message) for piece in group], tokenizer, not parts)
+            texts = [(str(piece.value), piece.message) for piece in group]
+            parts += _encode_texts(texts, tokenizer, at_start=not parts)
         else:
             parts += [Part([int(p.value)], "end" if p.message else "template", p.message) for p in group]
     return parts
 
 
-def _encode_texts(texts: Sequence[tuple[str, Message | None]], tokenizer: Tokenizer, at_start: bool) -> Iterator[Part]:
-    """Encode texts that follow each other, as one wherever no token crosses the border of a response."""
+def _encode_texts(
+    texts: Sequence[tuple[str, Message | None]], tokenizer: Tokenizer, *, at_start: bool
+) -> Iterator[Part]:
+    """Encode texts that follow each other: as one, unless a token would cross the border of a response."""
     encode = tokenizer.encode if at_start else tokenizer.encode_inside
-    joined = [
-        ("".join(text for text, _ in group), message) for message, group in groupby(texts, key=lambda one: one[1])
-    ]
+    joined = []
+    for message, group in groupby(texts, key=lambda one: one[1]):
+        joined.append(("".join(text for text, _ in group), message))
     whole, done, text = encode("".join(text for text, _ in joined)), 0, ""
     rows = []
     for part, _ in joined:

@@ -34,7 +34,8 @@ def to_gguf(tokenizer: LibraryTokenizer, vocab_size: int) -> dict[str, Any]:
             types[i] = BYTE
     for number in tokenizer.special_ids.values():
         types[number] = UNKNOWN_PIECE if number == tokenizer.unknown_id else CONTROL
-    ids = {key: tokenizer.vocabulary[tokenizer.names[role]] for role, key in NAMES.items() if role in tokenizer.names}
+    roles = {key: tokenizer.names.get(role) for role, key in NAMES.items()}
+    ids = {key: tokenizer.vocabulary[name] for key, name in roles.items() if name in tokenizer.vocabulary}
     fields |= {"tokens": tokens, "token_type": types, "add_bos_token": bool(tokenizer.prefix), **ids}
     return {KEY + name: value for name, value in fields.items()}
 

@@ -1,6 +1,7 @@
 """The tokenizer that a GGUF file's metadata describes, for the tokenizers library."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -23,8 +24,8 @@ T = TypeVar("T")
 def from_gguf(metadata: Mapping[str, object]) -> LibraryTokenizer:
     """The tokenizer of a GGUF file's metadata, plain values by key, with its special tokens and chat template.
 
-    Supported are tokenizer.ggml.model=gpt2 (byte-level BPE) and llama (SentencePiece's BPE). ValueError says in one
-    line what is missing, contradicts itself or is not supported.
+    tokenizer.ggml.model may be gpt2 (byte-level BPE) or llama (SentencePiece's BPE). Metadata that is incomplete,
+    contradictory or not supported raises ValueError.
     """
     fields = _Fields(metadata)
     kind = fields.value("model", str)
@@ -65,7 +66,9 @@ class _Fields:
 
     def types(self, count: int) -> list[int]:
         """The type of each token; without the field all are normal."""
-        return self.items("token_type", int, count) if KEY + "token_type" in self.metadata else [NORMAL] * count
+        if KEY + "token_type" not in self.metadata:
+            return [NORMAL] * count
+        return self.items("token_type", int, count)
 
     def names(self, tokens: Sequence[str]) -> dict[str, str]:
         """The tokens that have a role."""
@@ -89,8 +92,7 @@ class _Fields:
 def _tokens(fields: _Fields) -> list[str]:
     tokens = fields.items("tokens", str)
     if len(set(tokens)) < len(tokens):
-        seen: set[str] = set()
-        twice = next(token for token in tokens if token in seen or seen.add(token))  # type: ignore[func-returns-value]
+        twice = next(token for token, count in Counter(tokens).items() if count > 1)
         raise ValueError(f"the GGUF's {KEY}tokens has {twice[:60]!r} twice, so its ids are ambiguous")
     return tokens
 

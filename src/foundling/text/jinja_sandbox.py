@@ -1,7 +1,7 @@
-"""Render a stranger's Jinja template: in jinja2's sandbox, in a process of its own with limits on time and memory.
+"""Render an untrusted Jinja template in jinja2's sandbox, in a process of its own with limits on time and memory.
 
-The sandbox keeps a template from calling anything outside it, but not from looping or from building a string of
-gigabytes. The process is this file run as a script; it must import nothing of ours.
+The sandbox prevents a template from reaching Python's objects, but not from looping or from building a string of
+gigabytes. The process runs this file as a script, so it imports nothing of ours.
 """
 
 import json
@@ -36,7 +36,7 @@ def _render(template: str, variables: str) -> str:
     except subprocess.TimeoutExpired:
         raise ValueError(f"the chat template needs more than {WALL_SECONDS} seconds; does it loop?") from None
     if done.returncode < 0:
-        raise ValueError(f"the chat template needs more than {CPU_SECONDS} seconds of computing; does it loop?")
+        raise ValueError(f"the chat template needs more than {CPU_SECONDS} seconds of CPU time; does it loop?")
     if done.returncode != 0:
         raise ValueError(f"the chat template could not be rendered: {done.stderr.strip()[-200:]!r}")
     result = json.loads(done.stdout)
@@ -75,7 +75,7 @@ def _limit() -> None:
 
 
 def _rendered(template: str, variables: dict[str, object]) -> str:
-    """Render as transformers does (utils/chat_template_utils.py); its clock is fixed, so that prompts stay equal."""
+    """Render as transformers does (utils/chat_template_utils.py), but with a fixed date, for equal prompts."""
     from datetime import datetime
 
     from jinja2.exceptions import TemplateError
@@ -97,7 +97,13 @@ def _rendered(template: str, variables: dict[str, object]) -> str:
     def tojson(  # type: ignore[no-untyped-def]
         value, ensure_ascii=False, indent=None, separators=None, sort_keys=False
     ) -> str:
-        return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+        return json.dumps(
+            value,
+            ensure_ascii=ensure_ascii,
+            indent=indent,
+            separators=separators,
+            sort_keys=sort_keys,
+        )
 
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols]

@@ -1,4 +1,4 @@
-"""Published tokenizers of every kind, run by Hugging Face's tokenizers library from the text of a tokenizer.json."""
+"""Published tokenizers of every kind: a tokenizer.json, run by Hugging Face's tokenizers library."""
 
 import json
 import os
@@ -11,13 +11,14 @@ from typing import Any, Final
 from pydantic.dataclasses import dataclass
 
 from foundling.artifacts import atomic_folder, fingerprint, read_json, write_json
+from foundling.text.library_loading import load
 from foundling.text.token_bytes import bytes_of
 from foundling.text.tokenizer import PUBLISHED, Tokenizer
 from foundling.validation import STRICT, build
 
 SETTINGS, TEMPLATE = "tokenizer.json", "chat_template.jinja"
 LARGEST_TEMPLATE = 1 << 20  # characters
-# the tokens that end documents in models whose chat versions have another `eos_token`, which ends an answer
+# what ends documents in models whose chat versions have another `eos_token`, which ends responses
 DOCUMENT_ENDS: Final = ("<|endoftext|>", "<|end_of_text|>")
 
 
@@ -33,21 +34,22 @@ class Settings:
 class LibraryTokenizer(Tokenizer):
     """A tokenizer that the tokenizers library loads: byte-level BPE, SentencePiece's kinds, WordPiece, ….
 
-    Ids and decoded texts equal those of transformers with `add_special_tokens=False, split_special_tokens=True`. Tokens
-    that a file adds without calling them special, such as runs of spaces, are found in texts as there; but those with
-    a role and those written <|…|> always count as special.
+    Ids and decoded texts equal those of transformers with `add_special_tokens=False` and
+    `split_special_tokens=True`. As there, tokens that a file adds without calling them special, such as runs of
+    spaces, are found in texts; but tokens with a role and those written as <|…|> always count as special.
 
     Args:
         json_text: the content of a tokenizer.json.
-        names: the tokens with a role, by the names of tokenizer_config.json: {"eos_token": "</s>"}. Needed is one of
-            eos_token and sep_token.
-        chat_template: Jinja.
+        names: the tokens with a role, by their keys in tokenizer_config.json: {"eos_token": "</s>"}. Unless the
+            vocabulary has one of DOCUMENT_ENDS, eos_token or sep_token is required.
+        chat_template: the published chat template, in Jinja.
     """
 
     def __init__(self, json_text: str, names: Mapping[str, str], chat_template: str | None = None) -> None:
         self.json_text, self.names, self.chat_template = json_text, dict(names), chat_template
-        self.library = library = _load(json_text, names)
-        special = {i: token for i, token in sorted(library.get_added_tokens_decoder().items()) if token.special}
+        self.library = library = load(json_text, names)
+        added = sorted(library.get_added_tokens_decoder().items())
+        special = {i: token for i, token in added if token.special}
         self.special_ids = {token.content: i for i, token in special.items()}
         self._stripping = {i: (token.lstrip, token.rstrip) for i, token in special.items()}
         self.vocab_size = max(library.get_vocab(with_added_tokens=True).values(), default=-1) + 1
@@ -79,9 +81,10 @@ class LibraryTokenizer(Tokenizer):
         return self._encode(_valid(text), self._inside)
 
     def _encode(self, text: str, library: Any) -> list[int]:
-        """Ids of a text, which is cut wherever the model reads a special token, as Unigram does for a written `</s>`.
+        """Ids of a text. Where the model takes a part of it for a special token, the text is cut within that part.
 
-        It is cut within each such place, as often as needed; a single character that is a special token is left out.
+        Unigram models do so, as their special tokens are ordinary pieces: `</s>` is encoded as `<` and `/s>`. A
+        single character that is a special token is omitted.
         """
         encoded = library.encode(text, add_special_tokens=False)
         if self._forbidden.isdisjoint(encoded.ids):
@@ -90,7 +93,8 @@ class LibraryTokenizer(Tokenizer):
         begin = 0
         for token, (start, end) in zip(encoded.ids, encoded.offsets, strict=True):
             if token in self._forbidden:
-                ids += self._encode(text[begin : start + (end - start > 1)], library if begin == 0 else self._cut)
+                cut = start + 1 if end - start > 1 else start
+                ids += self._encode(text[begin:cut], library if begin == 0 else self._cut)
                 begin = start + 1
         return ids + self._encode(text[begin:], self._cut)
 
@@ -100,38 +104,31 @@ class LibraryTokenizer(Tokenizer):
             return [self.encode(text) for text in texts]
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")  # else the library warns once a process forks
         encoded = self.library.encode_batch_fast([_valid(text) for text in texts], add_special_tokens=False)
-        rows = (encoding.ids for encoding in encoded)
-        return [
-            ids if self._forbidden.isdisjoint(ids) else self.encode(text) for ids, text in zip(rows, texts, strict=True)
-        ]
+        rows = []
+        for encoding, text in zip(encoded, texts, strict=True):
+            ids = encoding.ids
+            rows.append(ids if self._forbidden.isdisjoint(ids) else self.encode(text))
+        return rows
 
     @cached_property
     def _inside(self) -> Any:
-        """The library's tokenizer for text after a special token: without a space that only documents begin with."""
-        values = json.loads(self.json_text)
-        first = [step for step in _steps(values, "pre_tokenizer") if step.get("prepend_scheme") == "first"]
-        for step in first:
-            step["prepend_scheme"] = "never"
-        return _load(json.dumps(values), self.names) if first else self.library
+        """For text after a special token, where some kinds put no space in front as they do at the beginning."""
+        if "prepend_scheme" not in self.json_text:
+            return self.library
+        return load(self.json_text, self.names, "inside")
 
     @cached_property
     def _cut(self) -> Any:
-        """The library's tokenizer for the rest of a text that was cut within a word: without any space in front."""
-        values = json.loads(self.json_text)
-        for step in _steps(values, "pre_tokenizer"):
-            step |= {"prepend_scheme": "never"} if "prepend_scheme" in step else {}
-            step |= {"add_prefix_space": False} if "add_prefix_space" in step else {}
-        normalizers = [step for step in _steps(values, "normalizer") if step["type"] != "Prepend"]
-        values["normalizer"] = {"type": "Sequence", "normalizers": normalizers}
-        return _load(json.dumps(values), self.names)
+        """For the rest of a text that was cut within a word, without any space in front."""
+        return load(self.json_text, self.names, "cut")
 
     def decode(self, ids: Sequence[int]) -> str:
         return self.library.decode(list(ids), skip_special_tokens=False)
 
     def decode_bytes(self, ids: Sequence[int]) -> bytes:
-        """Bytes of ids; unlike `decode`, with the space that some kinds put in front of a text.
+        """Bytes of ids, including the space that some kinds put in front of a text and `decode` removes.
 
-        As in `decode`, ids beyond the vocabulary, which padded models have, stand for nothing.
+        As in `decode`, ids beyond the vocabulary, which padded models have, are skipped.
         """
         return b"".join(self.token_bytes[i] for i in ids if i < self.vocab_size)
 
@@ -159,11 +156,11 @@ class LibraryTokenizer(Tokenizer):
         return [part for part in parts if part != ""]
 
     def save(self, folder: Path) -> None:
-        """Write the published file as it is, and beside it what else is known of the tokenizer."""
+        """Write the published file unchanged, and the rest into files of its own."""
         with atomic_folder(folder) as temporary:
             (temporary / PUBLISHED).write_text(self.json_text, encoding="utf-8", newline="\n")
-            settings = {"end_of_text": self.end_of_text_name, "names": self.names, "vocab_size": self.vocab_size}
-            write_json(temporary / SETTINGS, settings)
+            settings = {"end_of_text": self.end_of_text_name, "names": self.names}
+            write_json(temporary / SETTINGS, settings | {"vocab_size": self.vocab_size})
             if self.chat_template is not None:
                 (temporary / TEMPLATE).write_text(self.chat_template, encoding="utf-8", newline="\n")
 
@@ -173,10 +170,13 @@ class LibraryTokenizer(Tokenizer):
         try:
             settings = build(Settings, read_json(folder / SETTINGS), SETTINGS)
             read_json(folder / PUBLISHED)  # refuses a damaged one
-            text, template = (folder / PUBLISHED).read_text(encoding="utf-8"), read_template(folder / TEMPLATE)
-            tokenizer = LibraryTokenizer(text, settings.names, template)
-            if settings.vocab_size != tokenizer.vocab_size:
-                raise ValueError(f"it says vocab_size={settings.vocab_size} and has {tokenizer.vocab_size} tokens")
+            text = (folder / PUBLISHED).read_text(encoding="utf-8")
+            tokenizer = LibraryTokenizer(text, settings.names, read_template(folder / TEMPLATE))
+            recorded, found = settings.vocab_size, tokenizer.vocab_size
+            if recorded != found:
+                raise ValueError(f"it says vocab_size={recorded} and has {found} tokens")
+            if settings.end_of_text != tokenizer.end_of_text_name:
+                raise ValueError(f"it says end_of_text={settings.end_of_text!r}, not {tokenizer.end_of_text_name!r}")
         except ValueError as error:
             raise ValueError(
                 f"{folder} is not a tokenizer ({error}); make it again with `dvc repro train_tokenizer`"
@@ -215,49 +215,8 @@ def read_template(path: Path) -> str | None:
     if not path.is_file():
         return None
     if path.stat().st_size > LARGEST_TEMPLATE:
-        raise ValueError(f"{path} has more than {LARGEST_TEMPLATE:,} bytes; a chat template has a few thousand")
+        raise ValueError(f"{path} has more than {LARGEST_TEMPLATE:,} bytes, too many for a chat template")
     return path.read_text(encoding="utf-8")
-
-
-def _steps(values: Mapping[str, Any], part: str) -> list[dict[str, Any]]:
-    """The steps of a tokenizer.json's normalizer or pre_tokenizer; one that is made of several is taken apart."""
-    whole = values.get(part) or {}
-    return [step for step in whole.get(f"{part}s".replace("_", ""), [whole]) if step]
-
-
-def _load(json_text: str, names: Mapping[str, str]) -> Any:
-    """The library's tokenizer, which encodes text that looks like a special token as text."""
-    from tokenizers import AddedToken
-
-    library = _parse(json_text)
-    library.no_truncation()
-    library.no_padding()
-    added = {token.content: token for token in library.get_added_tokens_decoder().values()}
-    for name in {*names.values(), *filter(_is_marker, added)}:
-        token = added.get(name) or AddedToken(name, normalized=False)
-        if library.token_to_id(name) is not None and not token.special:
-            token.special = True
-            library.add_special_tokens([token])
-    library.encode_special_tokens = True
-    return library
-
-
-def _parse(json_text: str) -> Any:
-    """What the library makes of a tokenizer.json; what it refuses raises ValueError."""
-    from tokenizers import Tokenizer as Library
-
-    try:
-        return Library.from_str(json_text)
-    except (KeyboardInterrupt, SystemExit, MemoryError):
-        raise
-    except BaseException as error:  # Exception, or a panic in Rust, which is not an Exception
-        reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"the tokenizers library cannot load it: {reason}") from None
-
-
-def _is_marker(name: str) -> bool:
-    """Whether an added token is written as markers of chat templates are, which early files do not call special."""
-    return name.startswith("<|") and name.endswith("|>")
 
 
 def _valid(text: str) -> str:

@@ -1,9 +1,9 @@
 """Chat templates: render a conversation as token ids, with a mask of the ids that the loss counts.
 
-Training, evaluation, chat and export share `render` and `render_prompt`. There are two kinds of templates: `Template`
-puts a string before and after each message, and `chat_template.JinjaTemplate` is what a published model came with. In
-both, strings of the template are parsed for special tokens ("<|user|>"), and messages are not, so nothing that a user
-writes becomes a special token.
+Training, evaluation, chat and export share `render` and `render_prompt`. There are two kinds of templates:
+`Template` puts a string before and after each message, and `chat_template.JinjaTemplate` is the template of a
+published model. In both, the template's strings are parsed for special tokens ("<|user|>") and messages are not, so
+nothing that a user writes becomes a special token.
 """
 
 from abc import ABC, abstractmethod
@@ -76,7 +76,7 @@ class ChatTemplate(ABC):
 
 @dataclass(frozen=True)
 class Template(ChatTemplate):
-    """A template of the strings before and after the text of each role; END_OF_TEXT is the tokenizer's token for it."""
+    """The strings before and after the text of each role; END_OF_TEXT stands for the tokenizer's end of text."""
 
     markers: dict[Role, tuple[str, str]]
     separator: str  # between an instruction and its input
@@ -92,7 +92,8 @@ class Template(ChatTemplate):
         return parts
 
     def prompt(self, messages: Sequence[Message], tokenizer: Tokenizer) -> list[int]:
-        return [*_ids(self.parts(messages, tokenizer)), *_encode_marker(self.markers[ASSISTANT][0], tokenizer)]
+        before_response = _encode_marker(self.markers[ASSISTANT][0], tokenizer)
+        return [*_ids(self.parts(messages, tokenizer)), *before_response]
 
     def end(self, tokenizer: Tokenizer) -> int:
         return tokenizer.end_of_text
@@ -113,7 +114,8 @@ class Template(ChatTemplate):
             parts.append("{% " + ("elif" if number else "if") + f" message['role'] == '{role}' " + "%}")
             parts.append("{{ " + f"{quoted(before)} + message['content'].strip() + {quoted(after)}" + " }}")
         parts.append("{% endif %}{% endfor %}")
-        parts.append("{% if add_generation_prompt %}{{ " + quoted(self.markers[ASSISTANT][0]) + " }}{% endif %}")
+        before_response = quoted(self.markers[ASSISTANT][0])
+        parts.append("{% if add_generation_prompt %}{{ " + before_response + " }}{% endif %}")
         return "".join(parts)
 
     def _with_preamble(self, messages: Sequence[Message]) -> Sequence[Message]:
@@ -129,7 +131,11 @@ def _markers(start: str, end: str) -> dict[Role, tuple[str, str]]:
 TEMPLATES = {
     # Stanford Alpaca (Taori et al. 2023)
     "alpaca": Template(
-        {SYSTEM: ("", "\n\n"), USER: ("### Instruction:\n", "\n\n"), ASSISTANT: ("### Response:\n", END_OF_TEXT)},
+        {
+            SYSTEM: ("", "\n\n"),
+            USER: ("### Instruction:\n", "\n\n"),
+            ASSISTANT: ("### Response:\n", END_OF_TEXT),
+        },
         separator="\n\n### Input:\n",
         preamble="Below is an instruction that describes a task. "
         "Write a response that appropriately completes the request.",
@@ -179,7 +185,7 @@ def render_prompt(messages: Sequence[Message], template: ChatTemplate, tokenizer
 def render_response(
     messages: Sequence[Message], template: ChatTemplate, tokenizer: Tokenizer
 ) -> tuple[list[int], list[int]]:
-    """The ids of a conversation up to its last message, a response, and those of the response with its end."""
+    """The ids before a conversation's last message, which is a response, and those of the response and its end."""
     prompt = template.prompt(messages[:-1], tokenizer)
     ids, end = _ids(template.parts(messages, tokenizer)), template.end(tokenizer)
     response = ids[len(prompt) :]

@@ -20,9 +20,9 @@ ROLES: Final = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token",
 def read_published(folder: Path) -> LibraryTokenizer:
     """The tokenizer of a folder with a tokenizer.json or SentencePiece's tokenizer.model.
 
-    The tokens with a role and the chat template are those of tokenizer_config.json, special_tokens_map.json and
-    chat_template.jinja; ids that config.json and generation_config.json name are second to them. A folder whose
-    tokenizer cannot be read raises ValueError.
+    tokenizer_config.json, special_tokens_map.json and chat_template.jinja give the tokens with a role and the chat
+    template; config.json and generation_config.json give the roles if they name no end of text. ValueError if there
+    is no tokenizer, or one that cannot be read.
     """
     settings = _optional(folder / SETTINGS)
     path, values, names = _read(folder, settings)
@@ -31,7 +31,8 @@ def read_published(folder: Path) -> LibraryTokenizer:
     template = read_template(folder / TEMPLATE) or _template(settings.get("chat_template"))
     if "eos_token" not in names:
         names |= _names_by_id(folder, values)
-    text = path.read_text(encoding="utf-8") if path.name == TOKENIZER else json.dumps(values, ensure_ascii=False)
+    published = path.name == TOKENIZER
+    text = path.read_text(encoding="utf-8") if published else json.dumps(values, ensure_ascii=False)
     try:
         return LibraryTokenizer(text, names, template)
     except ValueError as error:

@@ -1,8 +1,8 @@
-"""Long runs of one kind of character, cut where a tokenizer would need more time or stack than there is.
+"""Cut long runs of one kind of character, for which a tokenizer would need too much time or stack.
 
-A pattern that cuts text into words takes a run of spaces, or of letters, as one piece: its regular expression then
-needs a stack as deep as the run is long, and merging a piece's bytes takes more than linear time. Ordinary text has no
-such runs; logs, scraped pages and binary data have.
+The pattern that splits text into words matches a run of spaces, or of letters, as one piece: its regular expression
+then needs a stack as deep as the run is long, and merging a piece's bytes takes more than linear time. Ordinary text
+has no such runs, but logs, scraped pages and binary data do.
 """
 
 from collections.abc import Iterator
@@ -12,15 +12,15 @@ import regex
 LONGEST_RUN = 1 << 14  # characters; pieces of ordinary text have fewer than a hundred
 _RUN, _SPACE = regex.compile(r"\s+|\S+"), regex.compile(r"\s")
 _LAST_SPACE, _LAST_OTHER = regex.compile(r"(?r)\s"), regex.compile(r"(?r)\S")
-# where no pattern in use continues a piece: behind a letter or digit, in front of a mark that is none
+# where no pattern in use continues a piece: between a letter or digit and another kind of character
 _SEAM = regex.compile(r"(?r)(?<=[\p{L}\p{N}])(?=[^\s\p{L}\p{M}\p{N}])")
 
 
 def without_long_runs(text: str, longest: int = LONGEST_RUN) -> Iterator[str]:
-    """The text in parts, none of which has more than `longest` characters of white space, or of others, in a row.
+    """Split a text so that no part has more than `longest` characters of white space, or of others, in a row.
 
-    Joined, the parts are the text; a text without such a run is one part. A run of characters that are no space is cut
-    behind a word if it holds several (Chinese has no spaces), else by length.
+    The joined parts are the text; a text without such a run is one part. A run without white space is cut after a
+    word if it holds several (Chinese has no spaces), otherwise by length.
     """
     start = 0
     for cut in _cuts(text, longest):
@@ -30,7 +30,7 @@ def without_long_runs(text: str, longest: int = LONGEST_RUN) -> Iterator[str]:
 
 
 def _cuts(text: str, longest: int) -> Iterator[int]:
-    """The places to cut at: a run as long as that covers one of the places that are looked at, which are few."""
+    """The places to cut at. Only every `longest`-th character is examined: a longer run covers one of them."""
     at = longest
     end = 0  # of the last run that was cut
     while at < len(text):
@@ -44,7 +44,7 @@ def _cuts(text: str, longest: int) -> Iterator[int]:
 
 
 def _begin(text: str, at: int, lowest: int) -> int:
-    """Where the run that holds the character at this place begins, at `lowest` or later."""
+    """Where the run around the character at this place begins, at `lowest` or later."""
     before = _LAST_OTHER if _SPACE.match(text, at) else _LAST_SPACE
     other = before.search(text, lowest, at)
     return other.end() if other else lowest

@@ -1,7 +1,7 @@
-"""Which script texts are written in, and their words: what a measure of words needs to know of a language.
+"""The script that texts are written in, and their words, for metrics that compare words.
 
-Chinese, Japanese, Thai, Lao, Khmer and Burmese do not write spaces between words: each of their characters counts as a
-word, with the marks above and below it.
+Chinese, Japanese, Thai, Lao, Khmer and Burmese do not write spaces between words: each of their characters counts as
+a word, with the marks above and below it.
 """
 
 from collections.abc import Iterable
@@ -23,9 +23,9 @@ _WORD = regex.compile(rf"(?V1)[{_ALONE}]\p{{M}}*|[[\p{{L}}\p{{M}}\p{{N}}]--[{_AL
 
 
 def script_of(texts: Iterable[str]) -> str:
-    """The script of most letters of the texts; Latin where there are no letters.
+    """The script of most letters of the texts; Latin if there are no letters.
 
-    Japanese mixes its own letters with Chinese characters: a tenth of them is enough to tell.
+    Japanese mixes its own letters with Chinese characters; a tenth of its own is enough to recognize it.
     """
     whole = "\n".join(texts)
     counts = {name: len(pattern.findall(whole)) for name, pattern in _SCRIPTS.items()}
@@ -33,14 +33,14 @@ def script_of(texts: Iterable[str]) -> str:
     counts[OTHER] = letters - sum(counts.values())
     if counts[JAPANESE] and counts[JAPANESE] >= 0.1 * (counts[JAPANESE] + counts[CHINESE]):
         counts[JAPANESE] += counts.pop(CHINESE)
-    return max(counts, key=counts.__getitem__)  # the first of several that are equal
+    return max(counts, key=counts.__getitem__)  # the first, if several are equal
 
 
 def is_latin(texts: Iterable[str]) -> bool:
-    """Whether all letters of the texts are Latin ones."""
+    """Whether all letters of the texts are Latin."""
     return not any(_NOT_LATIN.search(text) for text in texts)
 
 
 def words(text: str) -> list[str]:
-    """The words of a text in any script, in lower case; what is neither letter nor digit separates them."""
+    """The words of a text in any script, in lower case, separated by anything but letters and digits."""
     return _WORD.findall(text.lower())

@@ -1,4 +1,4 @@
-"""Tokenizers that tiktoken runs: a BPE trained here, GPT-2's vocabulary, and characters."""
+"""Tokenizers run by tiktoken: a BPE trained here, GPT-2's vocabulary, and characters."""
 
 import base64
 import unicodedata
@@ -20,7 +20,7 @@ from foundling.text.tokenizer import END_OF_TEXT, UNKNOWN, Tokenizer
 from foundling.validation import STRICT, build
 
 Form = Literal["NFC", "NFD", "NFKC", "NFKD"]
-# GPT-2's pattern: contractions, words with their space, numbers, punctuation, white space (Radford et al. 2019)
+# GPT-2's pattern (Radford et al. 2019): contractions, words with a space in front, numbers, punctuation, white space
 GPT2_PATTERN = r"""'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"""
 CHARACTER_PATTERN = r"(?s:.)"
 GPT2_FILE = "gpt2_bpe/gpt2.tiktoken"
@@ -31,9 +31,10 @@ PER_TASK = 256  # texts in each task of a thread
 
 
 class TiktokenTokenizer(Tokenizer):
-    """A vocabulary: `ranks` maps each token's bytes to its id; the special tokens have the next ids.
+    """A vocabulary whose special tokens have the last ids.
 
     Args:
+        ranks: the id of each token's bytes.
         pattern: the regular expression whose matches are encoded one by one.
         normal_form: the Unicode normal form that texts are converted to first.
     """
@@ -76,8 +77,9 @@ class TiktokenTokenizer(Tokenizer):
     def encode(self, text: str) -> list[int]:
         """Ids of a text; no part of it becomes a special token.
 
-        A character that a character vocabulary lacks becomes UNKNOWN where the vocabulary has that token, and raises
-        ValueError otherwise. Runs of more than LONGEST_RUN characters without white space, or of white space, are cut.
+        A character that a character vocabulary lacks becomes UNKNOWN if the vocabulary has that token, and raises
+        ValueError otherwise. Runs of more than LONGEST_RUN characters without white space, or of white space, are
+        cut.
         """
         text = unicodedata.normalize(self.normal_form, text) if self.normal_form else text
         if self._characters is not None:
@@ -87,10 +89,11 @@ class TiktokenTokenizer(Tokenizer):
         return list(chain.from_iterable(map(self.encoding.encode_ordinary, without_long_runs(text))))
 
     def encode_batch(self, texts: list[str], threads: int) -> list[list[int]]:
-        """Ids of many texts, by several threads; each task has many texts, as most are short."""
+        """Ids of many texts, encoded by several threads; a task has many texts, since most are short."""
         tasks = (texts[at : at + PER_TASK] for at in range(0, len(texts), PER_TASK))
         with ThreadPoolExecutor(threads) as pool:
-            return list(chain.from_iterable(pool.map(lambda task: [self.encode(text) for text in task], tasks)))
+            encoded = pool.map(lambda task: [self.encode(text) for text in task], tasks)
+            return list(chain.from_iterable(encoded))
 
     def unknown(self, texts: Iterable[str]) -> Counter[str]:
         """The characters that a character vocabulary lacks, and how often; byte-pair vocabularies lack none."""
@@ -120,7 +123,7 @@ class TiktokenTokenizer(Tokenizer):
         return self.encoding.decode_bytes(list(ids))
 
     def save(self, folder: Path) -> None:
-        """Write two files: the tokens in tiktoken's format, pattern and specials as JSON."""
+        """Write the tokens in tiktoken's format, and the pattern and the special tokens as JSON."""
         with atomic_folder(folder) as temporary:
             ordered = sorted(self.ranks.items(), key=lambda item: item[1])
             (temporary / RANKS).write_text("".join(f"{base64.b64encode(t).decode()} {i}\n" for t, i in ordered))
@@ -160,9 +163,9 @@ class Settings:
 
 
 def _check(ranks: dict[bytes, int], pattern: str, specials: Sequence[str]) -> None:
-    """Refuse what crashes tiktoken, and a vocabulary that cannot encode every text."""
+    """Raise ValueError for what would crash tiktoken, and for a vocabulary that cannot encode every text."""
     if not 0 < len(pattern) <= MAX_PATTERN:
-        raise ValueError(f"the pattern {pattern[:60]!r} must be a regular expression, as GPT-2's")
+        raise ValueError(f"the pattern {pattern[:60]!r} must be a regular expression, such as GPT-2's")
     if len(set(specials)) < len(specials) or "" in specials:
         raise ValueError(f"the special tokens {str(list(specials))[:60]} must differ, and none may be empty")
     if END_OF_TEXT not in specials:
@@ -171,7 +174,7 @@ def _check(ranks: dict[bytes, int], pattern: str, specials: Sequence[str]) -> No
         raise ValueError(f"the ids of its {len(ranks)} tokens are not 0 to {len(ranks) - 1}, each once")
     if pattern != CHARACTER_PATTERN and (missing := [byte for byte in range(256) if bytes([byte]) not in ranks]):
         raise ValueError(
-            f"{len(missing)} of the 256 bytes are not tokens (as 0x{missing[0]:02x}), so not every text can be read"
+            f"{len(missing)} of the 256 bytes are not tokens (such as 0x{missing[0]:02x}), so some texts have no ids"
         )
 
 
@@ -183,7 +186,7 @@ def _decoded(ranks: Iterable[bytes]) -> set[str]:
 
 
 def train_bpe(texts: Iterable[str], vocab_size: int, specials: Sequence[str] = (END_OF_TEXT,)) -> TiktokenTokenizer:
-    """Byte-pair encoding (Sennrich et al. 2016): of the 256 bytes, the most frequent pair is merged repeatedly."""
+    """Byte-pair encoding (Sennrich et al. 2016): beginning with bytes, the most frequent pair is merged repeatedly."""
     from tokenizers import Regex
     from tokenizers import Tokenizer as Trained
     from tokenizers.models import BPE
@@ -231,7 +234,7 @@ def characters(texts: Iterable[str], specials: Sequence[str] = (END_OF_TEXT,)) -
 
 
 def read_ranks(file: Path) -> dict[bytes, int]:
-    """tiktoken's format: a token's bytes in base64, a space, its id."""
+    """Read tiktoken's format: on each line a token's bytes in base64, a space, and its id."""
     ranks: dict[bytes, int] = {}
     with open(file, "rb") as lines:
         for at, line in enumerate(iter(lambda: lines.readline(MAX_LINE), b""), 1):
@@ -244,5 +247,5 @@ def read_ranks(file: Path) -> dict[bytes, int]:
                     raise ValueError("it occurs twice")
                 ranks[decoded] = int(rank)
             except ValueError as error:
-                raise ValueError(f"{file}:{at} is not a token in base64 and its id ({error})") from None
+                raise ValueError(f"{file}:{at} must be a token in base64 and its id ({error})") from None
     return ranks

@@ -12,16 +12,16 @@ BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
 
 def bytes_of(tokens: Sequence[str], added: Mapping[int, str], decoder: Any) -> list[bytes]:
-    """The bytes of each token: tokens by id, those of them that were added to the vocabulary, the library's decoder.
+    """The bytes of each token, given all tokens by id, those added to the vocabulary, and the library's decoder.
 
-    A space that a decoder removes at the beginning of a text stays, so that texts can be joined of their tokens.
+    The space that a decoder removes at the beginning of a text is kept, so that a text is its tokens joined.
     """
     of_token = _reader(_steps(decoder))
     return [added[i].encode() if i in added else of_token(token) for i, token in enumerate(tokens)]
 
 
 def _steps(decoder: Any) -> dict[str, dict[str, Any]]:
-    """The decoder's steps by their type; one that is made of several is taken apart."""
+    """The decoder's steps by their type; a sequence is resolved into its steps."""
     if decoder is None:
         return {}
     values = json.loads(decoder.__getstate__())
@@ -34,13 +34,18 @@ def _reader(steps: Mapping[str, dict[str, Any]]) -> Callable[[str], bytes]:
         return _byte_level
     if "WordPiece" in steps:
         prefix = steps["WordPiece"]["prefix"]
-        return lambda token: (token.removeprefix(prefix) if token.startswith(prefix) else f" {token}").encode()
+        return lambda token: _word_piece(token, prefix)
     if "BPEDecoder" in steps:
         suffix = steps["BPEDecoder"]["suffix"]
         return lambda token: token.replace(suffix, " ").encode()
     if "Metaspace" in steps or "Replace" in steps:
         return lambda token: _pieces(token, byte_fallback="ByteFallback" in steps)
     return str.encode
+
+
+def _word_piece(token: str, prefix: str) -> bytes:
+    text = token.removeprefix(prefix) if token.startswith(prefix) else f" {token}"
+    return text.encode()
 
 
 def _byte_level(token: str) -> bytes:

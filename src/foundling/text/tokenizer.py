@@ -1,7 +1,7 @@
 """The interface of all tokenizers, which turn strings into ids and back.
 
-`TiktokenTokenizer` is fast and implements what is trained here; `LibraryTokenizer` implements what is published with
-other models, by Hugging Face's tokenizers library.
+`TiktokenTokenizer` is fast, and runs what is trained here; `LibraryTokenizer` runs the tokenizers of published
+models by Hugging Face's tokenizers library.
 """
 
 import re
@@ -20,8 +20,8 @@ class Tokenizer(ABC):
     """A vocabulary with its special tokens.
 
     Attributes:
-        special_ids: the ids of the special tokens by name. No text is ever encoded as a special token, except that
-            unknown characters may become `unknown_id`.
+        special_ids: the ids of the special tokens by name. Text is never encoded as one, except that unknown
+            characters may become `unknown_id`.
         end_of_text: the id that ends each document.
         prefix: the ids that precede every text, such as Llama's `<s>`; mostly empty.
         unknown_id: the id of all characters that the vocabulary lacks; None if it can encode any text.
@@ -54,7 +54,7 @@ class Tokenizer(ABC):
 
     @property
     def start_of_text(self) -> int:
-        """The id to precede a text that needs at least one: the prefix's, or the end of a previous document."""
+        """The id in front of a text that must not come first: the prefix's, or the end of a previous document."""
         return self.prefix[-1] if self.prefix else self.end_of_text
 
     @property
@@ -77,7 +77,7 @@ class Tokenizer(ABC):
         """Ids of a text, without the prefix; no part of the text becomes a special token."""
 
     def encode_inside(self, text: str) -> list[int]:
-        """Ids of a text that follows a special token; some kinds put a space in front only where documents begin."""
+        """Ids of a text that follows a special token; some kinds put a space only in front of documents."""
         return self.encode(text)
 
     def encode_prompt(self, text: str) -> list[int]:

@@ -1,7 +1,7 @@
 """Chat models: model folders with a chat.json, or whose tokenizer came with a chat template.
 
-chat.json holds the name of the template that the model was tuned with, the same template in Jinja (Hugging Face's
-`chat_template`), the system message or null, and the token that ends a response.
+chat.json holds the name of the template that the model was tuned with, the same template in Jinja (Hugging
+Face's `chat_template`), the system message or null, and the token that ends a response.
 """
 
 from pathlib import Path
@@ -25,8 +25,8 @@ def chat_files(template: str, system: str | None, tokenizer: Tokenizer) -> dict[
 def read_chat(path: Path, tokenizer: Tokenizer) -> tuple[ChatTemplate, str | None]:
     """The template and the system message of a chat model.
 
-    A folder without chat.json is a chat model if its tokenizer has a chat template; otherwise, and for an invalid
-    chat.json, ValueError.
+    A folder without chat.json is a chat model if its tokenizer came with a chat template. ValueError if it is not a
+    chat model, or if chat.json is invalid.
     """
     if not (path / CHAT).is_file():
         if tokenizer.chat_template is not None:

@@ -1,4 +1,4 @@
-"""Our tokenizer as tokenizer.json and tokenizer_config.json, with which AutoTokenizer produces the same ids."""
+"""A tokenizer as tokenizer.json and tokenizer_config.json, with which AutoTokenizer produces the same ids."""
 
 import json
 from pathlib import Path
@@ -19,8 +19,8 @@ def write_tokenizer(folder: Path, tokenizer: Tokenizer, context: int, template: 
     """Write the files; `template` is a chat model's template in Jinja.
 
     A published tokenizer is written as it was read. As in Foundling, text is never parsed for special tokens
-    (`split_special_tokens`), unless there is a template: it writes its special tokens as text, so transformers has to
-    parse them, in the user's text too.
+    (`split_special_tokens`), unless there is a template: it writes its special tokens as text, so transformers
+    has to parse them, in the user's text too.
     """
     settings = _settings(context, tokenizer) | {"split_special_tokens": template is None}
     if template is not None:
@@ -94,7 +94,7 @@ def to_library(tokenizer: Tokenizer) -> Any:
 
 
 def _word_level(tokenizer: TiktokenTokenizer) -> Any:
-    """The characters as words, with the token that stands for all others, if there is one."""
+    """The characters as words, and the token for unknown characters if there is one."""
     from tokenizers import models
 
     known = {token.decode(): rank for token, rank in tokenizer.ranks.items()}

@@ -1,4 +1,4 @@
-"""Whether published weights use the same token ids as our tokenizer: ids are all that a model sees."""
+"""Check that published weights use the same token ids as the tokenizer in data/tokenizer."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from foundling.text.tokenizer import Tokenizer
 
 
 def require_same(folder: Path, tokenizer: Tokenizer, vocab_size: int) -> None:
-    """Raise ValueError if the tokenizer's ids differ from the vocabulary stored with the weights, if there is one."""
+    """Raise ValueError if the tokenizer's ids differ from those of the vocabulary stored with the weights, if any."""
     if tokenizer.vocab_size > vocab_size:
         raise ValueError(
             f"data/tokenizer has {tokenizer.vocab_size:,} tokens and the model in {folder} {vocab_size:,}; "
