@@ -1,6 +1,6 @@
-"""A fine-tuned GPT and the baselines on real texts, over paired split seeds: benchmarks/classification.py sms_spam …
+"""Compare a fine-tuned GPT with baselines on natural texts, over paired seeds: benchmarks/classification.py sms_spam …
 
-Run it in a project that has a models/base, trained on books for example. Each task is a sweep of `foundling classify`
+Run it in a project with a models/base, for example one trained on books. Each task is a sweep of `foundling classify`
 over seeds; each seed has its own split, on which all models are trained and tested. Settings apply to all runs.
 """
 

@@ -1,4 +1,4 @@
-"""What runtime.deterministic=false buys on this machine: CPU seconds a step of the nano model, both ways in turn.
+"""The effect of runtime.deterministic=false on this machine: CPU seconds per step of the nano model, alternating.
 
 python benchmarks/deterministic.py
 """
@@ -17,7 +17,7 @@ STEPS, ROUNDS = 6, 4
 
 
 def seconds(model: GPT, ids: torch.Tensor, deterministic: bool) -> float:
-    """The CPU seconds of a step forward and back."""
+    """The CPU seconds of a forward and a backward pass."""
     torch.use_deterministic_algorithms(deterministic)
     torch.utils.deterministic.fill_uninitialized_memory = False
     began = time.process_time()
@@ -39,7 +39,7 @@ def main() -> None:
         for deterministic in (True, False):
             took[deterministic] = seconds(model, ids, deterministic)
             gradients[deterministic] = [p.grad.clone() for p in model.parameters() if p.grad is not None]
-        print(f"round {number + 1}: deterministic {took[True]:.3f} s a step, not {took[False]:.3f} s")
+        print(f"round {number + 1}: {took[True]:.3f} s per step, {took[False]:.3f} s with deterministic=false")
     equal = all(map(torch.equal, gradients[True], gradients[False]))
     print(f"gradients {'equal to the bit' if equal else 'differ'}")
 

@@ -1,8 +1,8 @@
-"""What reading published weights costs: peak memory and time of a load against a bare read of the same bytes.
+"""The cost of loading published weights: peak memory and time, compared with reading the same bytes.
 
-Random weights of real sizes are written once as Hugging Face folders; each measurement is a process of its own, by
-turns: the bare read is safetensors' load_file with every tensor copied to memory (load_file alone only maps the file).
-Seconds are the processor's, so that other programs on the machine count little; a page of every tensor is touched.
+Random weights of realistic sizes are written once as Hugging Face folders. Measurements alternate, each in its own
+process; the comparison is safetensors' load_file with every tensor copied to memory (load_file only maps the file).
+Times are CPU times, so that other programs on the machine matter little; a page of every tensor is touched.
 Run: python benchmarks/load_weights.py [rounds]
 """
 

@@ -1,9 +1,9 @@
-"""Raise and measure the default model with several seeds: python benchmarks/seeds.py 1,2,3 [overrides of foundling].
+"""Train and evaluate the default model with several seeds: python benchmarks/seeds.py 1,2,3 [overrides of foundling].
 
-Each seed has first weights and batches of its own over the same corpus. It runs in multirun/seeds/<seed>, from fetch to
-evaluate, and draws its emergence.png there; a seed that was measured before is not run again. Prints, by benchmark and
-kind, the mean over seeds with its 95 % interval (Student's t), beside chance, the better rule of mention, and the
-control without story.
+Each seed has its own initial weights and batches from the same corpus. It runs in multirun/seeds/<seed>, from fetch to
+evaluate, and plots its emergence.png there; a seed that was evaluated before is not run again. Prints, by benchmark and
+kind, the mean over seeds with its 95 % interval (Student's t), chance, the better rule of mention, and the control
+without the story.
 """
 
 import csv
@@ -44,7 +44,7 @@ def main(seeds: list[str], overrides: list[str]) -> None:
 
 
 def run(folder: Path, overrides: list[str]) -> None:
-    """The stages one after another in a folder of their own."""
+    """Run the stages one after another in their own folder."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     shutil.copytree("conf", folder / "conf")

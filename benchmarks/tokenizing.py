@@ -1,4 +1,4 @@
-"""What our tokenizing costs beside bare tiktoken, and that its memory does not grow with the corpus.
+"""The speed of our tokenizing compared with plain tiktoken, and its memory, which does not grow with the corpus.
 
 Run: python benchmarks/tokenizing.py [rounds]
 """
@@ -29,7 +29,7 @@ PARAGRAPHS = [record["text"] for record in GENERATORS["stories"](seed=1, megabyt
 
 
 def documents(megabytes: float) -> Iterator[Document]:
-    """So many megabytes of documents, made of 5 MB of stories over and over."""
+    """Documents of this many megabytes, made by repeating 5 MB of stories."""
     size = sum(map(len, PARAGRAPHS)) / 1e6
     count = round(len(PARAGRAPHS) * megabytes / size)
     return (Document("stories", TRAIN, text) for text in islice(cycle(PARAGRAPHS), count))
@@ -52,7 +52,7 @@ def bare(tokenizer: Tokenizer, megabytes: float) -> float:
 
 
 def peak(megabytes: float) -> float:
-    """MiB that a process of its own takes at most to tokenize so much."""
+    """Peak MiB of a separate process that tokenizes this much."""
     code = f"import benchmarks.tokenizing as b; b.ours(b.train_bpe(b.PARAGRAPHS[:2000], 2048), {megabytes}); b.tell()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return float(done.stdout)

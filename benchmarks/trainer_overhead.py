@@ -1,6 +1,6 @@
-"""What Lightning, our callbacks and the logger cost: tokens per second of the real loop against a bare PyTorch loop.
+"""The overhead of Lightning, our callbacks and the logger: tokens per second compared with a plain PyTorch loop.
 
-Both train the same model (conf/model/nano) on the same batches with the same optimizer, by turns in one process.
+Both train the same model (conf/model/nano) on the same batches with the same optimizer, alternating in one process.
 Run: python benchmarks/trainer_overhead.py [steps] [rounds]
 """
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 
-from foundling.reporting.notebook import PROJECT, begin
+from foundling.reporting.notebook import PROJECT, open_project
 
 
 @pytest.fixture
@@ -21,23 +21,23 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_it_goes_to_the_root_from_below_and_stays_there(made: Path) -> None:
     with plt.rc_context():
-        assert begin("models/base") == Path.cwd() == made
-        assert begin() == made
+        assert open_project("models/base") == Path.cwd() == made
+        assert open_project() == made
 
 
 def test_another_project_can_be_named(made: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PROJECT, str(root))
     with plt.rc_context():
-        assert begin() == Path.cwd() == root
+        assert open_project() == Path.cwd() == root
 
 
 def test_what_is_missing_is_named_with_what_makes_it(made: Path) -> None:
-    with pytest.raises(ValueError, match=r"lacks plots/a\.csv, models/chat; run `dvc repro` there"):
-        begin("plots/a.csv", "models/base", "models/chat")
+    with pytest.raises(ValueError, match=r"has no plots/a\.csv, models/chat; run `dvc repro` there"):
+        open_project("plots/a.csv", "models/base", "models/chat")
     assert Path.cwd() == made / "notebooks/deep"
 
 
 def test_outside_of_a_project_it_says_so(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (made / "dvc.yaml").unlink()
-    with pytest.raises(ValueError, match=r"found no Foundling project in .*; open the notebook where it lies"):
-        begin()
+    with pytest.raises(ValueError, match=r"no Foundling project in .*; open the notebook in the project"):
+        open_project()

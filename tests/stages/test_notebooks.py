@@ -86,7 +86,7 @@ def test_a_chapter_opens_alike_and_has_exercises_with_solutions(path: Path) -> N
     assert texts[0].startswith(f"# {int(path.stem[:2])} · ")
     assert "**You will see**" in texts[0]
     assert "seconds on one core" in texts[0]
-    assert cells(path, "code")[0].startswith("from foundling.reporting.notebook import begin\n\nbegin(")
+    assert cells(path, "code")[0].startswith("from foundling.reporting.notebook import open_project\n\nopen_project(")
     assert "## Exercises" in texts[-1]
     exercises, solutions = texts[-1].split("<details><summary>Solutions</summary>")
     assert [f"{n}. " in exercises and f"{n}. " in solutions for n in (1, 2, 3)] == [True] * 3

@@ -1,1 +1,1 @@
-"""Metrics to one page."""
+"""The report: all metrics on one HTML page."""

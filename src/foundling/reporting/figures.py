@@ -1,4 +1,4 @@
-"""Figures of rows of plots/*.csv, as SVG in the colours of the page or as PNG; equal rows give equal bytes."""
+"""Plot rows of plots/*.csv, as SVG in the page's colours or as PNG; equal rows give equal bytes."""
 
 import io
 from collections import Counter
@@ -23,7 +23,7 @@ LEVEL_CHARACTERS = 9  # labels up to this average length are horizontal
 FEW_LABELS = 12  # up to this number of labels, their names and counts are shown
 MOST_KINDS = 14  # curves in one plot; of more kinds, only `all` and the mean are drawn
 STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",  # text stays text
+    "svg.fonttype": "none",  # keep text as text
     "svg.hashsalt": "foundling",  # the same ids in each run
     "font.size": 9,
     "axes.titlesize": 10,
@@ -92,13 +92,13 @@ def emergence(rows: Sequence[Row], title: str) -> Figure:
 
 
 def _falling(rows: Sequence[Row]) -> list[Row]:
-    """The rows, in the order of training, whose loss is lower than that of all before."""
+    """The rows, in the order of training, whose loss is lower than all previous ones."""
     lowest = accumulate((row["val/loss"] for row in rows), min, initial=float("inf"))
     return [row for row, before in zip(rows, lowest, strict=False) if row["val/loss"] < before]
 
 
 def confusion(rows: Sequence[Row], labels: Sequence[str]) -> Figure:
-    """Confusion matrix, actual labels by predicted ones: each row's shares as colour, counts where there is room."""
+    """Confusion matrix, actual by predicted labels: each row's shares as colour, counts if there is room."""
     place = {label: i for i, label in enumerate(labels)}
     counts = Counter((place[row["actual"]], place[row["predicted"]]) for row in rows)
     totals = Counter(place[row["actual"]] for row in rows)
@@ -127,7 +127,7 @@ def confusion(rows: Sequence[Row], labels: Sequence[str]) -> Figure:
 
 
 def roc(rows: Sequence[Row], titles: Mapping[str, str]) -> Figure:
-    """Each model's true positive rate against its false positive rate, from the strictest threshold on."""
+    """Each model's true positive rate against its false positive rate."""
     with _style():
         figure = _figure(7.2, 3.4)
         axes = figure.subplots()
@@ -172,7 +172,7 @@ def _plot_losses(axes: Axes, training: Sequence[Row], validation: Sequence[Row],
 def heat_maps(
     panels: Sequence[Sequence[Sequence[float]]], source: Sequence[str], target: Sequence[str], panel: str = "layer"
 ) -> Figure:
-    """Attention weights from each token (row) to the source's (columns), as colour: one panel per layer or head.
+    """Attention weights from each target token (row) to the source tokens, as colour: a panel per layer or head.
 
     The figure's width does not depend on the sentence's length, so that all words on a page have the same size.
     """
@@ -211,7 +211,7 @@ def as_png(figure: Figure) -> bytes:
 
 
 def _plain(name: str) -> str:
-    """A name as a figure shows it; a dollar sign would start a formula."""
+    """A name for a figure, without underscores; a dollar sign is escaped, as it would start a formula."""
     return name.replace("_", " ").replace("$", r"\$")
 
 
@@ -220,7 +220,7 @@ def _style() -> AbstractContextManager[None]:
 
 
 def _figure(width: float, height: float) -> Figure:
-    """A figure without pyplot, which would keep it and look for a display; sizes in inches."""
+    """A figure (sizes in inches) without pyplot, which would keep it in memory and need a display."""
     return Figure(figsize=(width, height), layout="constrained")
 
 

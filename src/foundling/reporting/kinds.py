@@ -1,4 +1,4 @@
-"""The kinds of a benchmark as rows of a table: `all`, each kind followed by its subkinds, the mean of the kinds."""
+"""The kinds of a benchmark as rows of a table: `all`, each kind with its subkinds, and the mean of the kinds."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ PART = "/"  # "binding/where" is a part of "binding"
 
 @dataclass(frozen=True)
 class Kind:
-    """A row: a kind's name and title, what was measured on it, and how it is set."""
+    """A row: a kind's name, title and scores, and the row's style."""
 
     name: str
     title: str
-    found: Accuracy
+    scores: Accuracy
     style: str  # the row's class: sum, part, or none
 
 
@@ -25,7 +25,7 @@ def in_order(names: Iterable[str]) -> list[str]:
 
 
 def rows(kinds: Mapping[str, Accuracy]) -> list[Kind]:
-    """A row for each kind; a part that follows its whole is titled by its own name alone."""
+    """A row for each kind; the title of a subkind below its kind is only the last part of its name."""
     made = []
     for name in in_order(kinds):
         whole, _, part = name.partition(PART)

@@ -23,7 +23,7 @@ from foundling.settings.types import CustomComponent
 
 @dataclass(frozen=True)
 class Material:
-    """Everything that the page shows; it leaves out what is empty."""
+    """Everything that the page shows; empty parts are left out."""
 
     settings: Settings
     recipe: Recipe  # the same settings as plain values, without those that change no result
@@ -108,7 +108,7 @@ def headline(material: Material) -> list[tuple[str, str, str]]:
 
 
 def origin(material: Material) -> list[tuple[str, str]]:
-    """Where the model comes from: its main settings, the commit, the machine, the time."""
+    """The model's main settings, commit, machine and training time."""
     settings, run = material.settings, material.run
     pretrain = settings.pretrain
     per_step = material.pretrain.tokens // max(1, pretrain.max_steps)
@@ -129,7 +129,7 @@ def origin(material: Material) -> list[tuple[str, str]]:
 
 
 def describe_arithmetic(run: Run) -> str:
-    """Whether the same run gives the same bytes again; old records do not say."""
+    """Whether the same run gives the same bytes again, if recorded."""
     text = {
         None: "not recorded",
         True: "deterministic: the same settings give the same bytes on this kind of machine",
@@ -141,7 +141,7 @@ def describe_arithmetic(run: Run) -> str:
 
 
 def describe_corpus(corpus: Corpus) -> str:
-    """Its name, and those of its sources if they differ from it."""
+    """The corpus's name, and those of its sources if they differ from it."""
     names = [source.name for source in corpus.sources]
     return corpus.name if names == [corpus.name] else f"{corpus.name} ({', '.join(names)})"
 
@@ -207,7 +207,7 @@ def percent(share: float | None) -> str:
 
 
 def css(share: float) -> str:
-    """0.4567 -> 45.67%, as in a style."""
+    """0.4567 -> 45.67%, for a CSS style."""
     return f"{100 * share:.2f}%"
 
 

@@ -10,7 +10,7 @@ Row = Mapping[str, Any]
 
 
 def read_csv(path: Path | str, numbers: tuple[str, ...] | None = None) -> list[Row]:
-    """Rows whose numbers are converted, in all columns or in `numbers`; a missing file raises ValueError."""
+    """Rows with numbers converted, in all columns or in `numbers`; a missing file raises ValueError."""
     with _open(path) as file:
         rows = csv.DictReader(file)
         return [{k: _number(v) if numbers is None or k in numbers else v for k, v in row.items()} for row in rows]

@@ -1,4 +1,4 @@
-"""Callbacks beside the training step: samples, snapshots for the emergence curve, and early stopping."""
+"""Callbacks of a training: samples, snapshots for the emergence curve, and early stopping."""
 
 import json
 import logging
