@@ -394,8 +394,7 @@ HUGGINGFACE: dict[str, tuple[dict[str, Any], str]] = {
     "layer types that are numbers": ({"layer_types": 5}, "config.json"),
     "layer types that are lists": ({"layer_types": [["x"]]}, "config.json"),
     "an epsilon of nan": ({"rms_norm_eps": float("nan")}, "config.json"),
-    "an unknown field": ({"quantization_config": {"_target_": "os.system"}}, "unknown"),
-    "a target": ({"_target_": "os.system"}, "unknown"),
+    "a quantization that is code": ({"quantization_config": {"_target_": "os.system"}}, "quantization_config"),
 }
 
 
@@ -404,6 +403,13 @@ def test_a_config_of_transformers_that_lies(tmp_path: Path, refuses, what: str) 
     changes, says = HUGGINGFACE[what]
     write_json(tmp_path / "config.json", LLAMA | changes)
     refuses(lambda: huggingface_config.read_config(tmp_path, OWN), says)
+
+
+def test_a_target_in_a_config_of_transformers_is_an_unknown_field_which_changes_nothing(tmp_path: Path) -> None:
+    write_json(tmp_path / "config.json", LLAMA)
+    expected = huggingface_config.read_config(tmp_path, OWN)
+    write_json(tmp_path / "config.json", LLAMA | {"_target_": "os.system"})
+    assert huggingface_config.read_config(tmp_path, OWN) == expected
 
 
 @pytest.mark.parametrize(

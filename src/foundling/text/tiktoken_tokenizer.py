@@ -247,5 +247,5 @@ def read_ranks(file: Path) -> dict[bytes, int]:
                     raise ValueError("it occurs twice")
                 ranks[decoded] = int(rank)
             except ValueError as error:
-                raise ValueError(f"{file}:{at} must be a token in base64 and its id ({error})") from None
+                raise ValueError(f"{file}:{at} is not a token in base64 and its id ({error})") from None
     return ranks
