@@ -1,7 +1,8 @@
-"""Compare a fine-tuned GPT with baselines on natural texts, over paired seeds: benchmarks/classification.py sms_spam …
+"""Compare a fine-tuned GPT with baselines on natural texts, over paired seeds.
 
-Run it in a project with a models/base, for example one trained on books. Each task is a sweep of `foundling classify`
-over seeds; each seed has its own split, on which all models are trained and tested. Settings apply to all runs.
+Run it in a project with a models/base, for example one trained on books: python benchmarks/classification.py
+sms_spam …. Each task is a sweep of `foundling classify` over seeds; each seed has its own split, on which all
+models are trained and tested. Settings apply to all runs.
 """
 
 import argparse
@@ -86,8 +87,11 @@ def value(model: ModelScores, measure: str) -> float:
 
 
 def corrected(gaps: np.ndarray, ratio: float) -> tuple[float, float, float]:
-    """Mean and 95 % interval of paired differences over splits that overlap: Student's t with the variance of the mean
-    increased from 1/k to 1/k + test/train (Nadeau and Bengio 2003), since the splits are drawn from the same texts."""
+    """Mean and 95 % interval of paired differences over overlapping splits.
+
+    Student's t with the variance of the mean increased from 1/k to 1/k + test/train (Nadeau and Bengio 2003), since
+    the splits are drawn from the same texts.
+    """
     half = stats.t.ppf(0.975, len(gaps) - 1) * gaps.std(ddof=1) * (1 / len(gaps) + ratio) ** 0.5
     return float(gaps.mean()), float(gaps.mean() - half), float(gaps.mean() + half)
 

@@ -1,4 +1,4 @@
-"""The effect of runtime.deterministic=false on this machine: CPU seconds per step of the nano model, alternating.
+"""The effect of runtime.deterministic=false on this machine: CPU seconds per step of the nano model.
 
 python benchmarks/deterministic.py
 """

@@ -1,4 +1,4 @@
-"""Tokens per second of greedy decoding: Foundling's generation and transformers' `generate` with the exported model.
+"""Tokens per second of greedy decoding: Foundling's, and transformers' `generate` with the exported model.
 
 python benchmarks/generate_exported.py models/base
 """

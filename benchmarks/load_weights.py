@@ -1,8 +1,8 @@
 """The cost of loading published weights: peak memory and time, compared with reading the same bytes.
 
-Random weights of realistic sizes are written once as Hugging Face folders. Measurements alternate, each in its own
-process; the comparison is safetensors' load_file with every tensor copied to memory (load_file only maps the file).
-Times are CPU times, so that other programs on the machine matter little; a page of every tensor is touched.
+Random weights of realistic sizes are written once as Hugging Face folders. Measurements alternate, each in its
+own process; the comparison is safetensors' load_file with every tensor copied to memory (load_file only maps the
+file). Times are CPU times, so that other programs on the machine matter little; a page of every tensor is touched.
 Run: python benchmarks/load_weights.py [rounds]
 """
 

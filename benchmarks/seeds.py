@@ -1,9 +1,9 @@
-"""Train and evaluate the default model with several seeds: python benchmarks/seeds.py 1,2,3 [overrides of foundling].
+"""Train and evaluate the default model with several seeds: python benchmarks/seeds.py 1,2,3 [overrides].
 
-Each seed has its own initial weights and batches from the same corpus. It runs in multirun/seeds/<seed>, from fetch to
-evaluate, and plots its emergence.png there; a seed that was evaluated before is not run again. Prints, by benchmark and
-kind, the mean over seeds with its 95 % interval (Student's t), chance, the better rule of mention, and the control
-without the story.
+Each seed has its own initial weights and batches from the same corpus. It runs in multirun/seeds/<seed>, from
+fetch to evaluate, and plots its emergence.png there; a seed that was evaluated before is not run again. Prints, by
+benchmark and kind, the mean over seeds with its 95 % interval (Student's t), chance, the better rule of mention,
+and the control without the story.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""The speed of our tokenizing compared with plain tiktoken, and its memory, which does not grow with the corpus.
+"""The speed of tokenizing compared with plain tiktoken, and its memory, which does not grow with the corpus.
 
 Run: python benchmarks/tokenizing.py [rounds]
 """

@@ -1,6 +1,6 @@
-"""The overhead of Lightning, our callbacks and the logger: tokens per second compared with a plain PyTorch loop.
+"""The overhead of Lightning, our callbacks and the logger: tokens/s compared with a plain PyTorch loop.
 
-Both train the same model (conf/model/nano) on the same batches with the same optimizer, alternating in one process.
+Both train the same model (conf/model/nano) on the same batches with the same optimizer, in one process in turn.
 Run: python benchmarks/trainer_overhead.py [steps] [rounds]
 """
 

@@ -95,7 +95,8 @@ def require_memory(count: float, model: str = "this model") -> None:
     if needed > free:
         raise ValueError(
             f"{model} has {count:,.0f} weights, which need {needed / 2**30:,.0f} GiB of memory, but only "
-            f"{free / 2**30:,.1f} GiB are free; choose a smaller one, such as model=small, or a larger machine"
+            f"{free / 2**30:,.1f} GiB are free; choose a smaller one, such as model=small, or a larger "
+            "machine"
         )
 
 

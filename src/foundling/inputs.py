@@ -87,7 +87,8 @@ def require_model(name: str, kinds: tuple[str, ...]) -> None:
         use = KINDS[kind][2].partition(" ")[0]
         wanted = " or ".join(f"{'an' if one[0] in 'aeiou' else 'a'} {one} model" for one in kinds)
         raise ValueError(
-            f"{name} is {'an' if kind == 'assistant' else 'a'} {kind} model, but this command needs {wanted}; set "
+            f"{name} is {'an' if kind == 'assistant' else 'a'} {kind} model, but this command needs "
+            f"{wanted}; set "
             f"model=… (`dvc repro {stages}` makes one), or use `foundling {use}` with this one"
         )
 
@@ -99,7 +100,8 @@ def _require_weights(settings: Settings) -> None:
         weights_at(source, None, None)
     elif not (weights.files or weights.hub or weights.path):
         raise ValueError(
-            "nothing to import; name a file, folder or id, as `foundling import_model model.gguf`, or a choice of "
+            "nothing to import; name a file, folder or id, as `foundling import_model model.gguf`, or a "
+            "choice of "
             "conf/weights, as experiment=smollm2"
         )
 

@@ -23,7 +23,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def _require_few(values: Any) -> None:
-    """Raise ValueError for too many values: aliases may expand to more than fits into memory, or to themselves."""
+    """Raise ValueError for too many values: aliases may expand to more than fits into memory, or forever."""
     waiting, count = [values], 0
     while waiting:
         value = waiting.pop()

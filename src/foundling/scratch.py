@@ -62,8 +62,10 @@ def start_run(stage: str, provenance: Mapping[str, Any]) -> RunFolder:
     if lock is None:
         holder = read_holder(folder)
         raise ValueError(
-            f"{folder} is in use by {holder['command']} (process {holder['process']} on {holder['machine']} since "
-            f"{holder['since']}); wait for it, or stop it with `kill {holder['process']}`: this command then resumes it"
+            f"{folder} is in use by {holder['command']} (process {holder['process']} on {holder['machine']} "
+            "since "
+            f"{holder['since']}); wait for it, or stop it with `kill {holder['process']}`: this command then "
+            "resumes it"
         )
     for part in folder.rglob(".*.part"):
         shutil.rmtree(part) if part.is_dir() else part.unlink()

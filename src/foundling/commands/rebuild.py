@@ -83,7 +83,8 @@ def record_of(model: Path) -> tuple[str, Run]:
                 _refuse_code(override, path)
             return path.name.removesuffix(RECORD), record
     raise ValueError(
-        f"no {metrics}/*{RECORD} records these weights (sha256 {weights[:12]}…), so their commit is unknown; put the "
+        f"no {metrics}/*{RECORD} records these weights (sha256 {weights[:12]}…), so their commit is unknown; "
+        "put the "
         f"record of their run there; the settings are in {model / PROVENANCE}"
     )
 
@@ -93,7 +94,8 @@ def _refuse_code(override: str, path: Path) -> None:
     key = override.partition("=")[0]
     if not OVERRIDE.match(override) or "_target_" in override or "hydra" in key or "${" in override:
         raise ValueError(
-            f"{path} has the setting {override[:80]!r}: must be group=choice or section.value=…, and name no code; do "
+            f"{path} has the setting {override[:80]!r}: must be group=choice or section.value=…, and name no "
+            "code; do "
             "not trust this record"
         )
 

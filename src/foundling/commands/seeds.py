@@ -28,7 +28,8 @@ def run(job: Job) -> None:
     common = [name for name in matching if all(name in job for job in jobs)]
     if not common:
         raise ValueError(
-            f"seeds.metrics={' or '.join(settings.metrics)}: the {len(jobs)} jobs of {sweep} have no such metric in "
+            f"seeds.metrics={' or '.join(settings.metrics)}: the {len(jobs)} jobs of {sweep} have no such "
+            "metric in "
             f"common; use names such as {', '.join(list(jobs[0])[:4])}"
         )
     show(table(f"{sweep}, {len(jobs)} jobs", {n: [job[n] for job in jobs] for n in common}), width=WIDTH)

@@ -31,7 +31,8 @@ def read_texts(file: str, column: str) -> Iterator[tuple[str, str]]:
         text = record.get(column)
         if text is None:
             raise ValueError(
-                f"{where}:{line} has no column {column!r} (columns: {', '.join(map(str, record))}); set column to "
+                f"{where}:{line} has no column {column!r} (columns: {', '.join(map(str, record))}); set "
+                "column to "
                 "the one with the text"
             )
         yield f"{where}:{line}", str(text)
@@ -59,7 +60,8 @@ def _standard_input() -> Iterator[tuple[int, str]]:
             text = line.decode("utf-8-sig" if at == 1 else "utf-8") if isinstance(line, bytes) else line
         except UnicodeDecodeError as error:
             raise ValueError(
-                f"standard input, line {at}: byte {error.object[error.start]:#04x} is not valid UTF-8; convert the "
+                f"standard input, line {at}: byte {error.object[error.start]:#04x} is not valid UTF-8; "
+                "convert the "
                 "text first, as with `iconv -f latin1 -t utf-8`"
             ) from None
         yield at, text.rstrip("\r\n")

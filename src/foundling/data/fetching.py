@@ -149,7 +149,8 @@ def _place(file: Path, name: Path, source: Source, folder: Path, selection: Sele
         return [(target / member).relative_to(folder).as_posix() for member in members]
     if not source.format and format_of(name) is None:
         raise ValueError(
-            f"{name} of source {source.name} has no suffix of a known format; use one of {', '.join(FORMATS)}, each "
+            f"{name} of source {source.name} has no suffix of a known format; use one of "
+            f"{', '.join(FORMATS)}, each "
             f"also with .gz or .zst, or set {source.setting('format')}"
         )
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -37,7 +37,8 @@ def read(path: Path, source: Source, tally: Counter[str] | None = None) -> Recor
     name = source.format or format_of(path)
     if name is None:
         raise ValueError(
-            f"{path.name} has no suffix of a known format; use one of {', '.join(FORMATS)}, each also with .gz or "
+            f"{path.name} has no suffix of a known format; use one of {', '.join(FORMATS)}, each also with "
+            ".gz or "
             f".zst, or set {source.setting('format')}"
         )
     if name == "parquet":

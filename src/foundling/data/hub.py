@@ -66,7 +66,8 @@ def _copy(hub: Hub, mirror: Path | None) -> Path | None:
 def _unavailable(kind: str, hub: Hub, mirror: Path | None, copy: Path | None, error: Exception) -> ValueError:
     reason = " ".join(str(error).split())[:300] or type(error).__name__
     return ValueError(
-        f"{kind} {hub.id} is not available: tried {copy or 'the hub'} ({reason}); check its id, revision, split and "
+        f"{kind} {hub.id} is not available: tried {copy or 'the hub'} ({reason}); check its id, revision, "
+        "split and "
         f"the network, or put its files at {mirror or '<mirror>'}/hub/{hub.id} and set FOUNDLING_MIRROR (or "
         "runtime.mirror) to that mirror folder"
     )

@@ -64,11 +64,13 @@ class ConversationEncoder:
         if cut:
             log.warning(
                 f"instruct: {cut:,} of {len(examples):,} conversations in {split} are cut to their "
-                f"{self.settings.keep}, since the context has {self.context} tokens; {left_out:,} have no response left"
+                f"{self.settings.keep}, since the context has {self.context} tokens; {left_out:,} have no "
+                "response left"
             )
         if not rows:
             raise ValueError(
-                f"no conversation of the split {split} has a response within the context of {self.context} tokens; "
+                f"no conversation of the split {split} has a response within the context of {self.context} "
+                "tokens; "
                 "set instruct.keep=end, or tune a base model with a longer model.context"
             )
         return rows

@@ -56,7 +56,8 @@ def read_labelled(folder: Path, settings: Classify, changes: Counter[str]) -> La
     examples = list(_examples(folder, settings, missing, changes))
     if missing and settings.missing == "refuse":
         raise ValueError(
-            f"{len(missing):,} of {len(missing) + len(examples):,} rows lack a text or a label (first: {missing[0]}); "
+            f"{len(missing):,} of {len(missing) + len(examples):,} rows lack a text or a label (first: "
+            f"{missing[0]}); "
             "fill them in, or set classify.missing=drop"
         )
     _warn_of_similar_labels(examples)
@@ -73,8 +74,10 @@ def read_labelled(folder: Path, settings: Classify, changes: Counter[str]) -> La
         "left_out_files": sum(r.files for reasons in read_fetched(folder).left_out.values() for r in reasons.values()),
     }
     log.info(
-        f"classify: {counts['read']:,} texts with {len(labels)} labels; dropped {counts['missing']:,} without a text "
-        f"or label, and {counts['duplicates']:,} duplicates ({contradicting:,} of them with a different label)"
+        f"classify: {counts['read']:,} texts with {len(labels)} labels; dropped {counts['missing']:,} "
+        "without a text "
+        f"or label, and {counts['duplicates']:,} duplicates ({contradicting:,} of them with a different "
+        "label)"
     )
     return Labelled(labels, splits, counts)
 
@@ -127,7 +130,8 @@ def _text(row: Row, settings: Classify) -> str | None:
     value = _value(row, settings.text, "text")
     if isinstance(value, bytes | list | Mapping):
         raise ValueError(
-            f"{row.place} has a {type(value).__name__}, not a text, in the column {settings.text!r}; set classify.text "
+            f"{row.place} has a {type(value).__name__}, not a text, in the column {settings.text!r}; set "
+            "classify.text "
             "to the column that holds the text"
         )
     is_missing = value is None or (isinstance(value, float) and math.isnan(value))
@@ -140,7 +144,8 @@ def _label(row: Row, settings: Classify) -> str | None:
         return label_text(value)
     except (TypeError, UnicodeDecodeError):
         raise ValueError(
-            f"{row.place} has the label {str(value)[:60]} of type {type(value).__name__}; several labels per text are "
+            f"{row.place} has the label {str(value)[:60]} of type {type(value).__name__}; several labels per "
+            "text are "
             "not supported; give each text one label, as a text or a number"
         ) from None
 
@@ -148,7 +153,8 @@ def _label(row: Row, settings: Classify) -> str | None:
 def _value(row: Row, column: str, setting: str) -> Any:
     if column not in row.record:
         raise ValueError(
-            f"{row.place} has no column {column!r} (columns: {', '.join(map(str, row.record)) or 'nothing'}); "
+            f"{row.place} has no column {column!r} (columns: "
+            f"{', '.join(map(str, row.record)) or 'nothing'}); "
             f"set classify.{setting} to the column that holds the {setting}, or correct the row"
         )
     return row.record[column]
@@ -166,7 +172,8 @@ def _warn_of_similar_labels(examples: Iterable[Example]) -> None:
             most_frequent = max(labels, key=lambda label: counts[label])
             names = ", ".join(f"{label}: {most_frequent}" for label in labels)
             log.warning(
-                f"classify: the labels {counted} differ in case or space only; if they are the same, map them with "
+                f"classify: the labels {counted} differ in case or space only; if they are the same, map "
+                "them with "
                 f"classify.label_names, as {{{names}, …}}"
             )
 
@@ -198,12 +205,14 @@ def _labels(splits: Mapping[str, Sequence[Example]], names: Mapping[str, str]) -
         for example in splits[name]:
             if example.label not in labels:
                 raise ValueError(
-                    f"{example.place} ({name}) has the label {example.label!r}, which no training example has; "
+                    f"{example.place} ({name}) has the label {example.label!r}, which no training example "
+                    "has; "
                     "add examples of it to training, correct the label, or remove the row"
                 )
     if len(labels) < 2:
         raise ValueError(
-            f"all {len(splits[TRAIN]):,} training examples have the label {min(labels)!r}; a classifier needs at "
+            f"all {len(splits[TRAIN]):,} training examples have the label {min(labels)!r}; a classifier "
+            "needs at "
             "least two; add examples of another label, or set classify.label to the right column"
         )
     return [name for name in dict.fromkeys(names.values()) if name in labels] if names else sorted(labels)

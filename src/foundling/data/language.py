@@ -37,7 +37,8 @@ class TrainingWindows(Dataset[tuple[Tensor, Tensor]]):
         for source in sources:
             if len(source.ids) <= context:
                 raise ValueError(
-                    f"source {source.name!r} has {len(source.ids)} training tokens; a window needs {context + 1}; "
+                    f"source {source.name!r} has {len(source.ids)} training tokens; a window needs "
+                    f"{context + 1}; "
                     "give it more text or set a smaller model.context"
                 )
         self.sources, self.context, self.seed, self.end_of_text = sources, context, seed, end_of_text

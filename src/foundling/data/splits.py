@@ -40,7 +40,7 @@ def split(
     """Split examples by the settings of `stage`; ValueError names the setting to change for an empty split.
 
     Args:
-        prompt: returns an example's prompt; training examples with a prompt of validation or test are dropped.
+        prompt: returns an example's prompt; training examples with one of validation or test are dropped.
         label: returns an example's label; the same fraction of each label is held out.
         balance: keep as many examples of each label as the rarest has.
         changes: counts the dropped examples.
@@ -92,7 +92,8 @@ def _by_source(examples: Sequence[Example], stage: str) -> dict[str, list[Exampl
         name = example.origin
         if name not in splits:
             raise ValueError(
-                f"the dataset has a source {name!r}, but with {stage}.split.by=source its sources must be named "
+                f"the dataset has a source {name!r}, but with {stage}.split.by=source its sources must be "
+                "named "
                 f"{', '.join(SPLITS)}; rename it, or choose another {stage}.split.by"
             )
         splits[name].append(example)

@@ -46,7 +46,8 @@ def read_table(
             if len(row) != width:
                 settings = ", ".join(map(source.setting, ("quoting", "header")))
                 raise ValueError(
-                    f"{lines.path}:{lines.number} has {len(row)} fields; its columns are the {width} {_few(columns)}; "
+                    f"{lines.path}:{lines.number} has {len(row)} fields; its columns are the {width} "
+                    f"{_few(columns)}; "
                     f"fix the row, or set {source.setting('delimiter')} (used: {delimiter!r}), {settings} or "
                     f"{source.setting('columns')}"
                 )
@@ -89,7 +90,8 @@ def _columns(lines: Lines, rows: Iterator[list[str]], source: Source) -> tuple[l
         columns.pop()
     if twice := [name for name, count in Counter(filter(None, columns)).items() if count > 1]:
         raise ValueError(
-            f"{lines.path} names a column twice ({_few(twice)}) among {_few(columns)}; rename one in the header, or "
+            f"{lines.path} names a column twice ({_few(twice)}) among {_few(columns)}; rename one in the "
+            "header, or "
             f"set {source.setting('columns')}"
         )
     return columns, width

@@ -39,7 +39,8 @@ def open_text(path: Path, encoding: str, source: Source, newline: str = "\n") ->
         except UnicodeDecodeError as error:
             position = stream.total - len(error.object) + error.start  # the decoder has read up to total
             raise ValueError(
-                f"{path} has byte 0x{error.object[error.start]:02x} at byte {position}, which is not {error.encoding}; "
+                f"{path} has byte 0x{error.object[error.start]:02x} at byte {position}, which is not "
+                f"{error.encoding}; "
                 f"set {source.setting('encoding')} to the file's own (as latin-1), or "
                 f"{source.setting('errors', 'replace')}"
             ) from None

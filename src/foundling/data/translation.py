@@ -54,7 +54,8 @@ def encode(
         )
     if too_long := len(pairs) - len(fitting):
         log.warning(
-            f"train_translator: {too_long:,} of {len(pairs):,} pairs in {split} exceed the context of {context} tokens "
+            f"train_translator: {too_long:,} of {len(pairs):,} pairs in {split} exceed the context of "
+            f"{context} tokens "
             "and are left out"
         )
         changes[TOO_LONG] += too_long

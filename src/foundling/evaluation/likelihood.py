@@ -25,7 +25,8 @@ class Request:
     def __post_init__(self) -> None:
         if not self.context or not self.continuation:
             raise ValueError(
-                f"a context of {len(self.context)} and a continuation of {len(self.continuation)} tokens: both must "
+                f"a context of {len(self.context)} and a continuation of {len(self.continuation)} tokens: "
+                "both must "
                 "have at least one; fix the record that has no text"
             )
 

@@ -153,7 +153,8 @@ def read_question(record: Mapping[str, Any], fields: QuestionFields) -> Question
     missing = [field for field in (fields.query, fields.choices, fields.gold) if field not in record]
     if missing:
         raise ValueError(
-            f"{', '.join(missing)} is missing; the record has {', '.join(map(str, record))}; name the fields in "
+            f"{', '.join(missing)} is missing; the record has {', '.join(map(str, record))}; name the fields "
+            "in "
             "conf/benchmark under `fields`"
         )
     query = record[fields.query]
@@ -183,7 +184,8 @@ def _read_choices(value: Any, field: str) -> tuple[tuple[str, ...], list[str]]:
         texts, labels = ([choice.get(name) for choice in value] for name in ("text", "label"))
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise ValueError(
-            f"{field}={excerpt(value)}: must be a list of texts, {{text: […], label: […]}} or a list of {{text, "
+            f"{field}={excerpt(value)}: must be a list of texts, {{text: […], label: […]}} or a list of "
+            f"{{text, "
             "label}; fix the record"
         )
     if len(texts) < 2 or not all(text.strip() for text in texts):

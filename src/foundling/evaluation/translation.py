@@ -107,7 +107,7 @@ class Translation:
 
 @dataclass(frozen=True)
 class CrossAttention:
-    """A translation's weights, a matrix per layer: a row per target token, a column per source token, rows sum to 1."""
+    """A translation's cross-attention: a matrix per layer, of target tokens (rows, sum 1) by source tokens."""
 
     source: list[str]
     translation: list[str]

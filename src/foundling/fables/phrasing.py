@@ -34,7 +34,7 @@ def draw_in_split(split: str, draw: Callable[[], T], key: Callable[[T], Sequence
 
 
 def choose_phrasing(rng: Random, split: str, train: Sequence[str], unseen: Sequence[str]) -> str:
-    """A phrasing of training or, outside of training in one of UNSEEN cases, one that does not occur in it."""
+    """A phrasing of training or, outside of it in one of UNSEEN cases, one that does not occur in it."""
     return rng.choice(unseen if split != "train" and unseen and rng.randrange(UNSEEN) == 0 else train)
 
 

@@ -34,7 +34,7 @@ def write_metrics(path: Path | str, metrics: Any) -> None:
 
 
 def read_metrics(path: Path | str, schema: type[T]) -> T:
-    """Read an instance of a schema, or a tuple of them; a missing or invalid file raises ValueError that names it."""
+    """Read an instance of a schema, or a tuple of them; ValueError names a missing or invalid file."""
     return from_plain(read_json(path, list if get_origin(schema) is tuple else dict), schema, path)
 
 

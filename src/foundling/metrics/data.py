@@ -1,4 +1,4 @@
-"""What is recorded of data: data/raw/*/meta.json of a fetched dataset, metrics/data.json of the tokenized corpus."""
+"""Records of data: data/raw/*/meta.json of a fetched dataset, metrics/data.json of the tokenized corpus."""
 
 from collections.abc import Mapping
 from dataclasses import field

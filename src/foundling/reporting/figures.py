@@ -51,7 +51,7 @@ def loss_curves(training: Sequence[Row], validation: Sequence[Row]) -> Figure:
 def emergence(rows: Sequence[Row], title: str) -> Figure:
     """A benchmark's accuracy by kind with 95 % bands and chance, against training tokens and validation loss.
 
-    The latter shows only snapshots with a lower loss than all before, since a curriculum may raise it for a while.
+    The latter shows only snapshots with a lower loss than all before, since a curriculum may raise the loss.
     """
     with _style():
         figure = _figure(7.6, 3.5)
@@ -172,9 +172,9 @@ def _plot_losses(axes: Axes, training: Sequence[Row], validation: Sequence[Row],
 def heat_maps(
     panels: Sequence[Sequence[Sequence[float]]], source: Sequence[str], target: Sequence[str], panel: str = "layer"
 ) -> Figure:
-    """Attention weights from each target token (row) to the source tokens, as colour: a panel per layer or head.
+    """Attention weights from target tokens (rows) to source tokens, as colour: a panel per layer or head.
 
-    The figure's width does not depend on the sentence's length, so that all words on a page have the same size.
+    The figure's width does not depend on the sentence's length: all words on a page have the same size.
     """
     columns, rows = ([token.strip().replace("$", r"\$") or "␣" for token in side] for side in (source, target))
     with _style():

@@ -1,4 +1,4 @@
-"""The kinds of a benchmark as rows of a table: `all`, each kind with its subkinds, and the mean of the kinds."""
+"""The kinds of a benchmark as rows of a table: `all`, kinds with their subkinds, the mean of the kinds."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -29,7 +29,8 @@ def open_project(*needed: str) -> Path:
     missing = [name for name in needed if not (root / name).exists()]
     if missing:
         raise ValueError(
-            f"{root} has no {', '.join(missing)}; run `dvc repro` there, which writes all of them, then this notebook "
+            f"{root} has no {', '.join(missing)}; run `dvc repro` there, which writes all of them, then this "
+            "notebook "
             "again"
         )
     os.chdir(root)
@@ -43,6 +44,7 @@ def _project(start: Path) -> Path:
         if all((folder / name).is_file() for name in ROOT_FILES):
             return folder
     raise ValueError(
-        f"no Foundling project in {start} or above it; open the notebook in the project's folder notebooks/, or set "
+        f"no Foundling project in {start} or above it; open the notebook in the project's folder notebooks/, "
+        "or set "
         f"{PROJECT} to the project's root"
     )

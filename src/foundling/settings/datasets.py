@@ -45,7 +45,8 @@ class File:
             raise ValueError("mirror: one of mirror, path and url must be set")
         if self.name in ("", "..") or len(self.name) > 200 or not self.name.isprintable():
             raise ValueError(
-                f"mirror: the file's name {self.name[:60]!r} (the end of its mirror path, path or URL) must be "
+                f"mirror: the file's name {self.name[:60]!r} (the end of its mirror path, path or URL) must "
+                "be "
                 "printable, with at most 200 characters; set a `mirror` path that ends in such a name"
             )
         return self

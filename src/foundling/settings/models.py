@@ -154,7 +154,8 @@ class GPTSettings:
             raise ValueError(f"lookup_heads={self.lookup_heads}: must be at most n_head={self.n_head}")
         if self.lookup_heads and not (self.convolution and self.n_kv_head == self.n_head):
             raise ValueError(
-                f"lookup_heads={self.lookup_heads}: needs a convolution, which sets how many tokens they blend, and "
+                f"lookup_heads={self.lookup_heads}: needs a convolution, which sets how many tokens they "
+                "blend, and "
                 "one key/value head per query head; set model.convolution=4 and model.n_kv_head=null"
             )
         return self
@@ -206,7 +207,8 @@ class TranslatorSettings:
 def _require_small_table(context: int, width: int) -> None:
     if context * width > LARGEST_TABLE:
         raise ValueError(
-            f"context={context}: must be at most {LARGEST_TABLE // width:,}, since its position table would have "
+            f"context={context}: must be at most {LARGEST_TABLE // width:,}, since its position table would "
+            "have "
             f"{context * width:,} elements; choose a shorter context"
         )
 

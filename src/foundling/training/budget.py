@@ -65,7 +65,8 @@ def warn(
         if hours > runtime.budget_hours:
             log.warning(
                 f"pretrain: {settings.max_steps:,} steps will take about {hours:,.3g} hours, more than "
-                f"runtime.budget_hours={runtime.budget_hours:g}; choose fewer steps, a smaller model or a higher budget"
+                f"runtime.budget_hours={runtime.budget_hours:g}; choose fewer steps, a smaller model or a "
+                "higher budget"
             )
 
 

@@ -35,7 +35,8 @@ def save(folder: Path, step: int, state: Mapping[str, Any]) -> Path:
         os.replace(part, path)
     except SafetensorError as error:
         raise OSError(
-            f"cannot write the checkpoint of step {step:,} to {folder} ({error}); free some disk space and run the "
+            f"cannot write the checkpoint of step {step:,} to {folder} ({error}); free some disk space and "
+            "run the "
             "same command again: it resumes from the previous checkpoint"
         ) from None
     finally:

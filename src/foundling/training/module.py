@@ -148,13 +148,15 @@ class TrainingModule(LightningModule):
             torch.cuda.empty_cache()
         if self.microbatches >= rows:
             raise ValueError(
-                f"out of memory with a single one of the batch's {rows} rows ({columns:,} tokens); choose a smaller "
+                f"out of memory with a single one of the batch's {rows} rows ({columns:,} tokens); choose a "
+                "smaller "
                 "model, a shorter model.context or a larger machine"
             )
         if self.trainer.world_size > 1:
             raise ValueError(
                 f"out of memory with {-(-rows // self.microbatches)} rows at once; on several devices set "
-                f"pretrain.accumulate={2 * self.microbatches}, which computes the same in smaller microbatches"
+                f"pretrain.accumulate={2 * self.microbatches}, which computes the same in smaller "
+                "microbatches"
             )
         self.microbatches = min(rows, 2 * self.microbatches)
 
@@ -164,12 +166,15 @@ class TrainingModule(LightningModule):
         size = -(-rows // count)
         if not self.split_when_full:
             raise ValueError(
-                f"out of memory with the batch's {rows} rows at once, but {size} rows fit: set runtime.batch=auto or "
-                f"pretrain.accumulate={count}, which compute a batch in microbatches of this size (the same tokens "
+                f"out of memory with the batch's {rows} rows at once, but {size} rows fit: set "
+                "runtime.batch=auto or "
+                f"pretrain.accumulate={count}, which compute a batch in microbatches of this size (the same "
+                "tokens "
                 "per step and, up to rounding, the same result)"
             )
         log.warning(
-            f"out of memory with {rows} rows at once: each batch is now computed in {count} microbatches of at most "
+            f"out of memory with {rows} rows at once: each batch is now computed in {count} microbatches of "
+            "at most "
             f"{size} rows, with the same tokens per step"
         )
 

@@ -39,7 +39,8 @@ class Rows:
         current = self.path.stat().st_size if self.path.is_file() else 0
         if current < size:
             raise ValueError(
-                f"{self.path} has {current:,} bytes, but the checkpoint in its folder needs {size:,}; remove the "
+                f"{self.path} has {current:,} bytes, but the checkpoint in its folder needs {size:,}; remove "
+                "the "
                 "folder to start the training again"
             )
         if is_first_process():

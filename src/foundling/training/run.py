@@ -46,8 +46,8 @@ class TrainingRun:
         Args:
             job: its settings, and the folder below which results are published.
             stage: the stage's name, also used for its metrics and curves.
-            sections: the recipe's sections that determine the model; the model's provenance consists of them, `inputs`
-                and `parent`.
+            sections: the recipe's sections that determine the model; its provenance consists of these,
+                `inputs` and `parent`.
             inputs: files and folders that the model is made from.
             parent: the model that is trained further.
         """
@@ -126,7 +126,7 @@ class TrainingRun:
         """Finish the W&B run, record this run in metrics/<stage>_run.json, and publish all results.
 
         Args:
-            source: what the model was made from, for W&B's lineage: a model folder, or the meta.json of a dataset.
+            source: what the model was made from, for W&B: a model folder, or the meta.json of a dataset.
             kind: W&B's type of the source: model, tokens, pairs.
             places: further files and folders of `scratch`, each with the path that it is published as.
         """
