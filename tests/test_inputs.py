@@ -78,7 +78,7 @@ def test_every_command_either_says_what_it_lacks_or_needs_nothing() -> None:
 
 def test_an_imported_model_with_a_chat_template_is_an_assistant_too(tmp_path: Path) -> None:
     model(tmp_path / "base", "base")
-    with pytest.raises(ValueError, match="holds a base model, and this command takes an assistant model"):
+    with pytest.raises(ValueError, match="is a base model, but this command needs an assistant model"):
         inputs.require_model(str(tmp_path / "base"), ("assistant",))
     (tmp_path / "base/tokenizer").mkdir()
     (tmp_path / "base/tokenizer/chat_template.jinja").write_text("{{ messages }}")
