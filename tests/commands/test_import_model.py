@@ -21,8 +21,6 @@ from foundling.weights import folder, gguf, huggingface_export
 from foundling.weights.chain import links
 from foundling.weights.start import start
 
-pytest.importorskip("gguf")
-
 
 @pytest.fixture
 def published(tmp_path: Path, gpt_config: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, root: Path) -> Path:

@@ -122,6 +122,7 @@ WAYS: dict[str, Callable[..., Any]] = {
     "foundling chat": run,
     "foundling translate": run,
     "foundling plan": run,
+    "foundling import_model": show_help,
     "foundling export": export,
     "foundling export format=gguf": export_gguf,
     "pip install": name_files,

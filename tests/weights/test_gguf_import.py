@@ -3,6 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import gguf
 import numpy as np
 import pytest
 import torch
@@ -15,7 +16,6 @@ from foundling.weights import gguf as gguf_export
 from foundling.weights.checkpoints import open_checkpoint
 from foundling.weights.gguf_file import read_gguf
 
-gguf = pytest.importorskip("gguf")
 FREE = {"dropout": 0.0, "init": "gpt2", "attention": "fused"}
 SHAPES = ("gpt2", "gpt2_without_bias", "llama", "llama_with_bias", "qwen2", "qwen3")
 KINDS = ("F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0")  # those that gguf can write, too

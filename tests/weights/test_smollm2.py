@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import gguf
 import numpy as np
 import pytest
 import torch
@@ -15,7 +16,6 @@ from foundling.weights.checkpoints import open_checkpoint
 from foundling.weights.gguf_file import find
 from foundling.weights.published_tokenizer import read_tokenizer
 
-gguf = pytest.importorskip("gguf")
 transformers = pytest.importorskip("transformers")
 FREE = {"dropout": 0.0, "init": "gpt2", "attention": "fused"}
 PROMPTS = (

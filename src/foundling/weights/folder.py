@@ -189,7 +189,7 @@ def _load(folder: Path, model_class: type[Model], config_class: type) -> Model:
     if model_type is OURS:
         model.load_state_dict(state, assign=True)
         model.make_tables()
-    else:  # built in earnest, for what it keeps outside of its state dict, and copied, for its tied tensors
+    else:  # built with its weights, since it may keep state outside of its state dict, and tensors may be tied
         with torch.random.fork_rng([]):
             model = make(config)
         model.load_state_dict(state, strict=False)

@@ -6,7 +6,6 @@ the package gguf.
 """
 
 import errno
-import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +24,7 @@ from foundling.text.prompts import ASSISTANT, ROLES, ChatTemplate, Template
 from foundling.text.tiktoken_tokenizer import GPT2_PATTERN, TiktokenTokenizer
 from foundling.text.tokenizer import Tokenizer
 from foundling.weights.architectures import known
+from foundling.weights.gguf_file import library
 from foundling.weights.names import Entry, Table, export_tensors
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def export(
     name: str = "model",
 ) -> None:
     """Write `name`-`precision`.gguf, and a Modelfile for `ollama create`."""
-    gguf = _library()
+    gguf = library()
     architecture, config, state = known(model)
     with atomic_folder(folder) as temporary:
         file = f"{name}-{precision}.gguf"
@@ -161,7 +161,7 @@ _ADDERS: dict[type, Callable[["GGUFWriter", str, Any], None]] = {
 
 
 def _write_trained(writer: "GGUFWriter", tokenizer: TiktokenTokenizer, vocab_size: int) -> None:
-    gguf = _library()
+    gguf = library()
     if tokenizer.pattern not in PATTERNS:
         raise ValueError(
             "llama.cpp has no pre-tokenizer for this tokenizer (it supports the patterns of GPT-2 and Qwen, and no "
@@ -204,12 +204,3 @@ def _modelfile(file: str, template: ChatTemplate | None, context: int, stop: str
                 )
             lines.append(f'SYSTEM """{template.preamble}"""')
     return "\n".join([*lines, f'PARAMETER stop "{stop}"', f"PARAMETER num_ctx {context}", ""])
-
-
-def _library() -> Any:
-    try:
-        import gguf
-    except ImportError:
-        raise ValueError("GGUF needs the package gguf: pip install 'foundling[gguf]'") from None
-    logging.getLogger("gguf").setLevel(logging.WARNING)  # it logs each file that it writes
-    return gguf

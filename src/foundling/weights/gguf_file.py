@@ -3,6 +3,7 @@
 Every count and length in a file is compared with the file's size before it is used.
 """
 
+import logging
 import mmap
 import struct
 from collections.abc import Mapping
@@ -55,7 +56,6 @@ def find(path: Path) -> Path | None:
 
 def read_gguf(path: Path) -> GGUF:
     """Read a file's metadata and its index of tensors; ValueError says what is wrong with it in one line."""
-    library()
     try:
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return _read(path, data)
@@ -172,9 +172,8 @@ class _Reader:
 
 
 def library() -> Any:
-    """The package gguf; ValueError without it."""
-    try:
-        import gguf
-    except ImportError:
-        raise ValueError("GGUF needs the package gguf: pip install 'foundling[gguf]'") from None
+    """The package gguf, which takes a moment to import."""
+    import gguf
+
+    logging.getLogger("gguf").setLevel(logging.WARNING)  # it logs each file that it writes
     return gguf
