@@ -73,7 +73,7 @@ def test_hashes_see_content_and_names_but_not_key_order(tmp_path: Path) -> None:
     assert sha256(tmp_path / "one/f") == sha256(tmp_path / "two/g")
 
 
-def test_json_round_trips_and_what_is_no_json_is_named(tmp_path: Path) -> None:
+def test_json_round_trips_and_invalid_json_is_named(tmp_path: Path) -> None:
     write_json(tmp_path / "v.json", {"é": [1, None]})
     assert read_json(tmp_path / "v.json") == {"é": [1, None]}
     (tmp_path / "bad.json").write_text("{")

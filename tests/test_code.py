@@ -1,4 +1,4 @@
-"""A stage's hash follows from what its code does and the code that it imports, and from nothing else."""
+"""A stage's hash depends only on what its code does and on the code that it imports."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -51,7 +51,7 @@ def test_the_command_line_weighs_more_than_the_selection(project: Path) -> None:
     assert "model=small" not in prepare(None, ["-m", "model=micro,nano"]).arguments
 
 
-def test_flags_stay_in_front_of_all_overrides(project: Path) -> None:
+def test_flags_come_before_all_overrides(project: Path) -> None:
     select(project, model="small")
     assert prepare(None, ["-m", "seed=1,2"]).arguments == ["-m", "model=small", "seed=1,2"]
     assert prepare(None, ["--multirun"]).arguments == ["--multirun", "model=small"]
@@ -98,7 +98,7 @@ def test_equal_settings_compose_to_equal_text_without_runtime_times_or_paths(pro
         ("pretrain.sample.promt=x", "did you mean pretrain.sample.prompt"),
     ],
 )
-def test_what_is_unknown_is_refused_with_its_neighbours(project: Path, argument: str, says: str) -> None:
+def test_unknown_names_are_errors_with_similar_ones(project: Path, argument: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         prepare(None, ["-m", argument])
 
@@ -119,7 +119,7 @@ def test_what_is_known_passes(project: Path, arguments: list[str]) -> None:
     prepare(None, ["-m", *arguments])
 
 
-def test_a_selection_that_is_no_mapping_is_refused(project: Path) -> None:
+def test_a_selection_that_is_not_a_mapping_is_refused(project: Path) -> None:
     (project / "params.yaml").write_text("- model\n")
     with pytest.raises(ValueError, match=r"params\.yaml is of type list"):
         selected()

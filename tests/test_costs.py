@@ -1,4 +1,4 @@
-"""The formulas give what the real models have, hold and do; GPT-3's published budget follows from its inputs."""
+"""The formulas agree with real models, and GPT-3's published budget follows from its assumptions."""
 
 import dataclasses
 from collections.abc import Callable
@@ -134,7 +134,7 @@ def test_devices_share_the_time_but_not_the_price() -> None:
     assert costs.bill(1e18, dataclasses.replace(one, power=None, price=None), "bf16-mixed").dollars is None
 
 
-def test_what_is_unknown_is_said() -> None:
+def test_unknown_values_are_errors() -> None:
     hardware = Hardware("toy", 1, "32-true", {"fp32": 1e12}, 1.0, None, None, None)
     with pytest.raises(ValueError, match=r"toy has no peak for bf16 \(known: fp32\); set hardware.peak.bf16"):
         costs.speed(hardware, "bf16-mixed")

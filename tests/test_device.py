@@ -1,4 +1,4 @@
-"""One device policy: trainer=cpu means the CPU everywhere, auto takes a GPU, a missing device is one line."""
+"""trainer=cpu means the CPU everywhere, auto uses a GPU if there is one, a missing device is one line."""
 
 import ast
 import io
@@ -145,7 +145,7 @@ def models(gpt_config: Callable[..., Any], root: Path, tmp_path_factory: pytest.
 
 @pytest.mark.parametrize("command", [generate, chat, predict, translate])
 @pytest.mark.parametrize(("accelerator", "kind"), [("auto", "cuda"), ("cpu", "cpu")])
-def test_commands_compute_where_runtime_says(
+def test_runtime_selects_the_device_of_commands(
     command: Any,
     accelerator: str,
     kind: str,

@@ -40,7 +40,7 @@ def test_each_path_of_the_repository_in_running_text_exists(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_each_link_to_a_file_leads_somewhere(page: str) -> None:
+def test_each_link_to_a_file_exists(page: str) -> None:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     links = re.findall(r"\]\(([^)#\s]+)", text)
     broken = [link for link in links if "://" not in link and not (ROOT / "docs" / link).exists()]

@@ -1,4 +1,4 @@
-"""A missing or wrong input is told at once: in one line that says what makes it, before torch is imported."""
+"""A missing or wrong input is a one-line error that says what makes it, before torch is imported."""
 
 import json
 import re
@@ -71,7 +71,7 @@ def model(folder: Path, kind: str) -> None:
         (folder / "chat.json").write_text("{}")
 
 
-def test_every_command_either_says_what_it_lacks_or_needs_nothing() -> None:
+def test_every_command_names_its_missing_inputs_or_needs_none() -> None:
     assert {*BY} | NEED_NOTHING == {*COMMANDS}
     assert not {*BY} & NEED_NOTHING
 
@@ -85,7 +85,7 @@ def test_an_imported_model_with_a_chat_template_is_an_assistant_too(tmp_path: Pa
     inputs.require_model(str(tmp_path / "base"), ("assistant",))
 
 
-def test_in_an_empty_project_each_command_says_what_it_lacks_without_torch(project: Path) -> None:
+def test_in_an_empty_project_each_command_names_its_missing_inputs_without_torch(project: Path) -> None:
     lines, heavy = told(project, *([name] for name in BY))
     for (name, says), line in zip(BY.items(), lines, strict=True):
         assert line.startswith("foundling: "), name
@@ -93,7 +93,7 @@ def test_in_an_empty_project_each_command_says_what_it_lacks_without_torch(proje
     assert heavy == "[]"
 
 
-def test_wrong_settings_models_and_texts_are_told_without_torch(project: Path) -> None:
+def test_wrong_settings_models_and_texts_are_reported_without_torch(project: Path) -> None:
     for kind in ("base", "assistant", "classifier", "translator"):
         model(project / "models" / kind, kind)
     (project / "models/empty").mkdir()

@@ -1,4 +1,4 @@
-"""`make lint` and `make test` ignore what runs leave behind, and `make clean` keeps a user's own files."""
+"""`make lint` and `make test` ignore the outputs of runs, and `make clean` keeps a user's own files."""
 
 import os
 import shutil

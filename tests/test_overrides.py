@@ -1,4 +1,4 @@
-"""Any text arrives as it was written, by hand and from params.yaml; what Hydra knows passes; mistakes are one line."""
+"""Texts are taken literally, on the command line and in params.yaml; Hydra works; errors are one line."""
 
 import os
 import re
@@ -178,7 +178,7 @@ def test_under_m_paths_are_swept_and_words_are_not(project: Path) -> None:
         (["+model.n_layer=3"], "cannot be composed: Could not append"),
     ],
 )
-def test_what_hydra_cannot_do_is_said_in_one_line(project: Path, arguments: list[str], says: str) -> None:
+def test_unsupported_hydra_syntax_is_a_one_line_error(project: Path, arguments: list[str], says: str) -> None:
     with pytest.raises(ValueError, match=says) as refusal:
         prepare(None, arguments)
     assert "\n" not in str(refusal.value)
@@ -196,7 +196,7 @@ def test_what_hydra_cannot_do_is_said_in_one_line(project: Path, arguments: list
         ["hydra.sweep.dir=multirun/${now:%Y}"],
     ],
 )
-def test_what_hydra_knows_passes(project: Path, arguments: list[str]) -> None:
+def test_what_hydra_supports_passes(project: Path, arguments: list[str]) -> None:
     assert prepare(None, arguments).arguments[-1] == arguments[-1]
 
 
@@ -223,7 +223,7 @@ def test_the_checked_config_is_what_hydra_composes(project: Path) -> None:
     assert made.config == config.compose(made.arguments)
 
 
-def test_an_error_names_params_yaml_where_the_value_comes_from_there(project: Path) -> None:
+def test_an_error_names_params_yaml_if_the_value_comes_from_it(project: Path) -> None:
     for text, says in {
         "model: smal\n": r"model=smal is not one of conf/model; did you mean small\? \(model=smal: from params.yaml\)",
         "set: {pretrain: {max_step: 3}}\n": r"pretrain.max_step; .* \(pretrain.max_step: from params.yaml\)",

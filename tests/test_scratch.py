@@ -1,4 +1,4 @@
-"""A training's folder: found again by what it is made of, held by one process, free when that is killed."""
+"""A training's folder is found by its provenance, locked by one process, and released when that ends."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A user's text is shown as it is: it is neither markup nor the name of an emoji."""
+"""A user's text is printed literally: it is neither markup nor an emoji code."""
 
 import pytest
 from rich.table import Table

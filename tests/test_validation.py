@@ -1,4 +1,4 @@
-"""Plain values become dataclasses as they stand, or one line says which key is wrong and what is allowed."""
+"""Plain values become dataclasses without coercion, or a one-line error names the key and what is allowed."""
 
 import re
 from typing import Annotated, Any, Literal, Self

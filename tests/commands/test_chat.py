@@ -1,4 +1,4 @@
-"""foundling chat, as one types it: lines in through a pipe, answers out; the slash commands; a stopped answer."""
+"""foundling chat as a user runs it: lines from a pipe, answers, slash commands, a stopped answer."""
 
 import io
 import json
@@ -97,7 +97,7 @@ def test_what_is_unknown_gets_the_list_of_commands(assistant: Assistant, line: s
     assert "/reset starts a new conversation" in chat.run_command(assistant, line)
 
 
-def test_ctrl_c_stops_the_answer_and_the_conversation_goes_on(
+def test_ctrl_c_stops_the_answer_but_not_the_conversation(
     assistant: Assistant, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     def interrupted(text: str) -> Any:

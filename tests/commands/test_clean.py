@@ -1,4 +1,4 @@
-"""`foundling clean` lists unfinished trainings, and removes those that no process holds."""
+"""`foundling clean` lists unfinished trainings, and removes those that no process uses."""
 
 import os
 import subprocess
@@ -62,9 +62,7 @@ def test_it_lists_stage_step_age_and_size(
     assert [stage for stage, _ in unfinished_runs()] == ["instruct", "pretrain"]
 
 
-def test_it_removes_what_nobody_holds(
-    run: Any, unfinished: tuple[Path, int], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_it_removes_unused_folders(run: Any, unfinished: tuple[Path, int], capsys: pytest.CaptureFixture[str]) -> None:
     left, process = unfinished
     run(delete=True)
     found = rows(capsys.readouterr().out)

@@ -1,4 +1,4 @@
-"""foundling plan, as it is typed: the composed model and hardware become one page of figures."""
+"""foundling plan as a user runs it: a page of estimates for the composed model and hardware."""
 
 import logging
 from pathlib import Path
@@ -52,7 +52,7 @@ def test_this_machine_is_measured(capsys: Any) -> None:
     assert "energy unknown; set hardware.power" in out
 
 
-def test_a_part_of_a_large_model_stands_for_it(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_model_is_timed_on_a_part_of_it(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "LARGEST_STEP", 5e7)
     out = planned(capsys, "model=micro", "model.n_layer=4", "calibration_seconds=0")
     assert "measured on 4 of 4 layers, 4 × 64 tokens" in out or "of 4 layers, 1 × 64 tokens" in out
@@ -64,7 +64,7 @@ def test_a_model_that_does_not_fit_here_asks_for_its_hardware(capsys: Any, monke
         planned(capsys, "model=nano")
 
 
-def test_what_does_not_fit_is_told_with_what_would(capsys: Any, caplog: Any) -> None:
+def test_a_warning_says_what_would_fit(capsys: Any, caplog: Any) -> None:
     large = ["hardware=a100", "model=gpt2_1558m", "tokenizer=gpt2", "pretrain.batch_size=32"]
     planned(capsys, *large)
     assert caplog.messages == ["plan: this does not fit into memory; multiply pretrain.accumulate by 2 to make it fit"]

@@ -1,4 +1,4 @@
-"""foundling predict tells labels of one text, of a file and of standard input, and names the line that has no text."""
+"""foundling predict classifies one text, a file and standard input, and names the line of an empty text."""
 
 import io
 import json
@@ -77,7 +77,7 @@ def test_many_texts_get_a_line_each_in_their_order(
     assert "texts/s" in shown.err
 
 
-def test_a_long_text_is_cut_and_the_user_told(predict: Predict, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_long_text_is_truncated_with_a_warning(predict: Predict, capsys: pytest.CaptureFixture[str]) -> None:
     predict(text="abcdefghijklmnopqrstuvwxyz")
     assert "1 of the texts exceed the model's context and lost their beginning" in capsys.readouterr().err
 

@@ -159,7 +159,7 @@ def test_uncommitted_files_and_other_versions_are_warned_of(project: Path, run: 
         ),
     ],
 )
-def test_what_cannot_be_rebuilt_is_said(project: Path, run: Any, spoil: Any, says: str) -> None:
+def test_a_model_that_cannot_be_rebuilt_is_an_error(project: Path, run: Any, spoil: Any, says: str) -> None:
     spoil()
     with pytest.raises(ValueError, match=says):
         run()

@@ -65,12 +65,12 @@ def test_jobs_keep_their_order_and_the_newest_sweep_is_taken(
         ),
     ],
 )
-def test_what_cannot_be_compared_is_said(tmp_path: Path, run: Any, values: list[float], metric: str, says: str) -> None:
+def test_incomparable_jobs_are_errors(tmp_path: Path, run: Any, values: list[float], metric: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         run(sweep(tmp_path, values), metric)
 
 
-def test_no_sweep_at_all_is_said(tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_sweep_is_an_error(tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match="multirun has no sweep; run one, such as `foundling instruct -m"):
         run(None, "*")

@@ -1,4 +1,4 @@
-"""foundling translate answers with a line for each text, whether it is a setting, a file or standard input."""
+"""foundling translate prints a line for each text, from a setting, a file or standard input."""
 
 import io
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""foundling verify prints each record of the chain and ends well only if all is intact."""
+"""foundling verify prints each record of the chain, and succeeds only if all are intact."""
 
 import shutil
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def run(job: Callable[..., Job]) -> Callable[..., None]:
     return lambda model="models/two": verify.run(job(f"verify.model={model}", "corpus=files", "corpus.path=texts"))
 
 
-def test_an_intact_chain_is_said_to_be_so(run: Any, capsys: Any) -> None:
+def test_an_intact_chain_is_reported(run: Any, capsys: Any) -> None:
     run()
     out = capsys.readouterr().out
     assert f"models/two is intact: all 4 hashes match their records; its own is {sha256(Path('models/two'))}" in out

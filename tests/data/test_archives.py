@@ -1,4 +1,4 @@
-"""What an archive may do: give plain files inside the folder, and nothing else."""
+"""An archive can only add regular files inside the target folder."""
 
 import io
 import stat
@@ -69,7 +69,7 @@ def test_wanted_files_come_out_sorted(tmp_path: Path, make: Callable[..., Path],
 
 @pytest.mark.parametrize("hostile", ["../evil.txt", "/tmp/foundling_evil.txt", "d/../../evil.txt", "..\\evil.txt"])
 @pytest.mark.parametrize(("make", "name"), MAKERS)
-def test_a_name_that_leads_outside_is_refused(
+def test_a_path_outside_of_the_folder_is_refused(
     tmp_path: Path, make: Callable[..., Path], name: str, hostile: str
 ) -> None:
     archive = make(tmp_path / name, (hostile, None, b"evil"))

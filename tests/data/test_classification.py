@@ -1,4 +1,4 @@
-"""Batches of labelled texts follow from the seed and the step, hold like lengths, and say where each text ends."""
+"""Batches of labelled texts: a function of seed and step, similar lengths, with the length of each text."""
 
 import logging
 
@@ -86,7 +86,7 @@ def test_the_data_module_gives_as_many_batches_as_steps(texts: Encoded) -> None:
     assert sum(len(labels) for _, _, labels in data.val_dataloader()) == 103
 
 
-def test_a_text_stands_between_two_ends_of_text(letters: Tokenizer) -> None:
+def test_a_text_is_between_two_end_of_text_tokens(letters: Tokenizer) -> None:
     rows, cut = encode(letters, ["abc", "a"], context=8, keep="beginning")
     end = letters.end_of_text
     assert rows == [[end, *letters.encode("abc"), end], [end, *letters.encode("a"), end]]
@@ -111,7 +111,7 @@ def test_what_is_cut_is_logged(letters: Tokenizer, caplog: pytest.LogCaptureFixt
     assert found["test"].labels.tolist() == [0, 1]
 
 
-def test_padding_says_where_a_row_ends() -> None:
+def test_padding_returns_the_lengths_of_rows() -> None:
     ids, lengths = padded([[5, 6, 7], [8]])
     assert ids.tolist() == [[5, 6, 7], [8, 0, 0]]
     assert lengths.tolist() == [3, 1]

@@ -1,4 +1,4 @@
-"""Conversations are read from triples and message lists; what a row lacks is said with its number."""
+"""Conversations are read from triples and message lists; errors name the row."""
 
 import json
 import shutil
@@ -183,7 +183,7 @@ def test_halves_of_surrogate_pairs_are_replaced_before_training(read: Read) -> N
     assert counts == {"changed: halves of surrogate pairs to U+FFFD": 40}
 
 
-def test_training_that_asks_nothing_of_its_own_is_told_apart_from_an_empty_one(read: Read) -> None:
+def test_training_with_only_held_out_prompts_has_its_own_error(read: Read) -> None:
     rows = [{"instruction": "Same?", "output": f"{n}"} for n in range(40)]
     with pytest.raises(
         ValueError, match="split train of mine is empty: validation or test also have the prompts of all its 34"

@@ -1,4 +1,4 @@
-"""Documents are clean, come once, stay on their side, and no corpus is silently empty."""
+"""Documents are clean, unique and stable in their split, and no corpus is silently empty."""
 
 import json
 import random
@@ -93,7 +93,7 @@ def test_by_position_each_document_gives_its_last_part(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_a_text_comes_once_across_sources_and_short_ones_are_left_out(tmp_path: Path) -> None:
+def test_texts_are_deduplicated_across_sources_and_short_ones_left_out(tmp_path: Path) -> None:
     many = [f"text {at}" for at in range(50)]
     texts = {"a": ["e\u0301!", *many, "é!", "x"], "b": ["é!", "only here", *many]}
     found = list(documents(*_corpus(tmp_path, texts, clean={"min_characters": 2, "deduplicate": True})))

@@ -1,4 +1,4 @@
-"""Sources come from mirror, disk, URL, hub or generator, checked; what is not available is one error with the fix."""
+"""Sources are fetched from mirror, disk, URL, hub or generator, and checked; errors say how to fix them."""
 
 import gzip
 import hashlib
@@ -139,7 +139,7 @@ def test_the_users_own_folder_glob_and_archive_hold_the_same_texts(tmp_path: Pat
         assert texts(tmp_path / str(number), config) == ["# one", "two"]
 
 
-def test_a_hub_dataset_comes_from_its_copy_in_the_mirror(tmp_path: Path) -> None:
+def test_a_hub_dataset_is_read_from_its_copy_in_the_mirror(tmp_path: Path) -> None:
     copy = tmp_path / "mirror/hub/someone/stories"
     copy.mkdir(parents=True)
     stories = [{"text": f"story {i}", "more": i} for i in range(9)]
@@ -254,7 +254,7 @@ def test_the_home_folder_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert own_files(tmp_path / "raw", "~/texts") == own_files(tmp_path / "again", "~/texts/*") == ["a.txt"]
 
 
-def test_a_folder_of_what_cannot_be_read_says_what_it_holds(tmp_path: Path) -> None:
+def test_a_folder_without_readable_files_is_an_error_that_lists_them(tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     (tmp_path / "own/photo.png").write_text("x")
     source = {"path": str(tmp_path / "own"), "settings": "corpus"}

@@ -1,4 +1,4 @@
-"""Each format and compression gives back what was written, as a stream, and says where a file is bad."""
+"""Each format and compression reads back what was written, as a stream, and reports where a file is bad."""
 
 import csv
 import gzip
@@ -149,7 +149,7 @@ def test_a_table_without_header_needs_names(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".gz", ".zst"])
 @pytest.mark.parametrize("damage", ["cut", "other"])
-def test_a_packed_file_that_is_cut_or_damaged_is_refused(tmp_path: Path, suffix: str, damage: str) -> None:
+def test_a_truncated_or_damaged_compressed_file_is_refused(tmp_path: Path, suffix: str, damage: str) -> None:
     path = _write(tmp_path / f"a.jsonl{suffix}", "".join(f'{{"text": "{at**9}"}}\n' for at in range(5000)).encode())
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2] if damage == "cut" else b"no such format" * 9)
@@ -258,7 +258,7 @@ ENCODED = {
 
 @pytest.mark.parametrize("compression", ["", ".gz"])
 @pytest.mark.parametrize("encoding", ENCODED)
-def test_the_encoding_is_found_and_said(
+def test_the_encoding_is_detected_and_logged(
     tmp_path: Path, encoding: str, compression: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     text = ENCODED[encoding]
@@ -293,7 +293,7 @@ def test_binary_columns_are_the_texts_that_spark_wrote(tmp_path: Path) -> None:
         ("a.JSONL.GZ", "jsonl"), ("a.Parquet", "parquet"), ("a.tab", "tsv"), ("a.png", None), ("txt", None),
     ],
 )  # fmt: skip
-def test_a_suffix_says_the_format_in_any_case(name: str, format: str | None) -> None:
+def test_a_suffix_selects_the_format_in_any_case(name: str, format: str | None) -> None:
     assert format_of(Path(name)) == format
 
 

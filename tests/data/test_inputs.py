@@ -1,4 +1,4 @@
-"""Own files are hashed by name and content, read again only if size or times changed, wherever they lie."""
+"""Own files are hashed by name and content, and read again only if size or times changed."""
 
 import os
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Batches hold each answer once an epoch and follow from the seed and the step; packing changes nothing but rows."""
+"""Batches contain each answer once per epoch, a function of seed and step; packing changes only the rows."""
 
 from collections import Counter
 from collections.abc import Callable

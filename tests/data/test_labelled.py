@@ -1,4 +1,4 @@
-"""Labelled texts are split so that no text leaks, and each fault is named with its row."""
+"""Labelled texts are split without leaks, and errors name the row."""
 
 import csv
 import json
@@ -142,7 +142,7 @@ def test_label_names_give_names_and_order(tmp_path: Path) -> None:
         ({"mine": rows(6, 3)}, {}, "the split validation of mine is empty; increase classify.split.validation"),
     ],
 )
-def test_a_fault_is_named_with_its_row_and_the_mend(
+def test_an_invalid_row_is_named_with_the_fix(
     tmp_path: Path, files: dict[str, list[tuple[str, str]]], changes: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(ValueError, match=says):

@@ -79,7 +79,7 @@ def test_sources_are_drawn_by_their_weights_not_their_sizes() -> None:
     assert abs((drawn >= 1000).float().mean().item() - 0.75) < 0.03
 
 
-def test_a_source_that_comes_first_is_read_alone_for_its_share_of_the_steps() -> None:
+def test_a_first_source_is_used_exclusively_for_its_share_of_the_steps() -> None:
     low, high = source(50), source(50, "b", first=1000)
     windows = TrainingWindows([low, replace(high, first=0.25)], 8, 64, 8, 0)
     drawn = [(windows[step][0] >= 1000).float().mean().item() for step in range(8)]

@@ -1,4 +1,4 @@
-"""Shares of a mixture: by weight, but for those that come first; over a whole training they add up."""
+"""Shares of a mixture follow weights and `first`, and add up over a training."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Sentence pairs are read from records and from parallel files; errors name what has no pair."""
+"""Sentence pairs are read from records and from parallel files; errors name the incomplete pair."""
 
 import json
 import shutil

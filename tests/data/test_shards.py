@@ -1,4 +1,4 @@
-"""Documents become token ids on disk and come back; a shard that is not what its meta says is refused."""
+"""Documents are written as token ids and read back; a shard that contradicts its meta.json is an error."""
 
 import resource
 from pathlib import Path
@@ -90,7 +90,9 @@ def _swap(folder: Path) -> None:
         (lambda folder: (folder / "meta.json").write_text("{"), "not valid JSON"),
     ],
 )
-def test_a_folder_that_is_not_what_it_says_is_refused(tmp_path: Path, tokenizer: Tokenizer, harm, says: str) -> None:
+def test_a_folder_that_contradicts_its_meta_json_is_refused(
+    tmp_path: Path, tokenizer: Tokenizer, harm, says: str
+) -> None:
     made(tmp_path / "tokens", tokenizer)
     harm(tmp_path / "tokens")
     with pytest.raises(ValueError, match=says) as refusal:

@@ -1,4 +1,4 @@
-"""Half a surrogate pair is read as U+FFFD in every dataset, counted, and said with its file and line."""
+"""Half a surrogate pair is read as U+FFFD in every dataset, counted, and reported with file and line."""
 
 import json
 from collections import Counter

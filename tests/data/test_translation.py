@@ -1,4 +1,4 @@
-"""Batches of pairs follow from the seed and the step, hold like lengths, and say where each sentence ends."""
+"""Batches of pairs: a function of seed and step, of similar lengths, with the length of each sentence."""
 
 import logging
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What a character vocabulary lacks is told before training: as a count, or as what to do."""
+"""Characters that a vocabulary lacks are reported before training: counted, or as an error with the fix."""
 
 from collections import Counter
 

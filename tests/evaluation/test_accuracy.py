@@ -1,4 +1,4 @@
-"""Intervals are Wilson's, and kinds weigh alike in their mean."""
+"""Intervals are Wilson's, and kinds have equal weight in their mean."""
 
 import pytest
 

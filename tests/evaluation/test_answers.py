@@ -1,4 +1,4 @@
-"""What a model answers is judged as the libraries and the rules say; marks are counted by kind."""
+"""Answers are scored as the libraries and the rules define, and counted by kind."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -124,7 +124,7 @@ def test_equal_answers_are_alike_in_any_script(text: str) -> None:
     assert rouge_l([answered("xyz", text)]) == [0.0]
 
 
-def test_rouge_counts_words_of_the_script_and_says_so() -> None:
+def test_rouge_splits_words_by_script_and_records_how() -> None:
     greek = [answered("καλημέρα κόσμε μου", "καλημέρα κόσμε")]
     assert rouge_l(greek) == [pytest.approx(0.8)]
     assert rouge_l([answered("狗看见马", "狗看见猫")]) == [pytest.approx(0.75)]
@@ -134,7 +134,7 @@ def test_rouge_counts_words_of_the_script_and_says_so() -> None:
     assert rouge_l(french) == [RougeScorer(["rougeL"]).score("la forêt", "le forêt")["rougeL"].fmeasure]
 
 
-def test_the_bootstrap_interval_covers_its_mean_as_often_as_it_says() -> None:
+def test_the_bootstrap_interval_has_its_nominal_coverage() -> None:
     random = torch.Generator().manual_seed(0)
     hits = 0
     for _ in range(100):

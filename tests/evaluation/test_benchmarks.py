@@ -67,7 +67,7 @@ def test_a_faulty_record_is_named_by_its_number() -> None:
         read_benchmark(records, MINE, limit=None, seed=0)
 
 
-def test_a_result_becomes_curve_rows_and_a_table(uniform: nn.Module, words: Any, tmp_path: Path) -> None:
+def test_a_result_is_written_as_curve_rows_and_a_table(uniform: nn.Module, words: Any, tmp_path: Path) -> None:
     items = read_benchmark(RECORDS, MINE, limit=None, seed=0)
     scores = items.score(uniform, words, control=True, batch_tokens=512, seed=0)
     points = curve_points(Snapshot(step=3, tokens=96, folder="x"), 4.5, "mine", scores)

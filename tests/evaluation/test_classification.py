@@ -1,4 +1,4 @@
-"""What answers are worth equals scikit-learn's and counting by hand; batches and order change no probability."""
+"""Scores equal scikit-learn's and a count by hand; batches and order change no probability."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Neighbours and analogies are what the vectors' angles say, and are counted as the definition says."""
+"""Neighbours and analogies follow from the vectors' cosines, and are counted as defined."""
 
 from itertools import permutations
 

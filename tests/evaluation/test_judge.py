@@ -1,4 +1,4 @@
-"""The judge is asked over HTTP as OpenAI's API has it; an error says what to fix."""
+"""The judge is called with OpenAI's HTTP API; errors say how to fix them."""
 
 import json
 import threading
@@ -90,7 +90,7 @@ def test_a_key_is_sent_where_there_is_one(settings: Judge, monkeypatch: pytest.M
     assert Stub.keys == [None, "Bearer word"]
 
 
-def test_off_it_asks_nobody(settings: Judge) -> None:
+def test_a_disabled_judge_sends_no_request(settings: Judge) -> None:
     check_judge(replace(settings, url=None))
     assert judge(ANSWERS, replace(settings, url=None), 1) is None
     assert not Stub.asked
@@ -103,7 +103,7 @@ def test_a_judge_that_cannot_be_had_is_named_before_any_training(settings: Judge
         check_judge(replace(settings, model="none"))
 
 
-def test_replies_without_a_score_are_counted_and_none_at_all_is_refused(settings: Judge) -> None:
+def test_replies_without_a_score_are_counted_and_no_score_at_all_is_an_error(settings: Judge) -> None:
     Stub.reply = "Very well said, 700 points!"
     with pytest.raises(ValueError, match="none of 10 replies of the judge stub contains a score from 0 to 100"):
         judge(ANSWERS, settings, 1)

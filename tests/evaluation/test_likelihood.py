@@ -1,4 +1,4 @@
-"""The batched, shared, padded road to a log-probability equals the plain sum of conditionals."""
+"""Batching, shared rows and padding give the plain sum of conditional log-probabilities."""
 
 import random
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def test_equals_the_sum_of_conditionals(model: nn.Module, batch_tokens: int) -> 
     assert found.truncated == 0
 
 
-def test_a_model_with_a_head_apart_scores_the_same(model: nn.Module, apart: nn.Module) -> None:
+def test_a_model_with_a_separate_head_scores_the_same(model: nn.Module, apart: nn.Module) -> None:
     asked = requests(seed=2)
     assert log_likelihoods(apart, asked, 64).values == pytest.approx(log_likelihoods(model, asked, 64).values, abs=1e-5)
 

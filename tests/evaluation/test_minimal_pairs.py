@@ -1,4 +1,4 @@
-"""The likelier sentence of a pair is the model's verdict."""
+"""The model chooses the likelier sentence of a pair."""
 
 import itertools
 from typing import Any

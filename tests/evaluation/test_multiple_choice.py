@@ -1,4 +1,4 @@
-"""Multiple choice: a model that knows wins, one that does not stays at chance, and rules are shown beside it."""
+"""Multiple choice: a model that can answer wins, others score chance, and baselines are reported."""
 
 import random
 from typing import Any

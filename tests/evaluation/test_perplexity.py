@@ -26,7 +26,7 @@ def test_equals_a_plain_loop_over_windows(model: nn.Module, length: int, batch_t
     assert found.nats == pytest.approx(nats, rel=1e-5)
 
 
-def test_bits_per_byte_of_a_model_that_knows_nothing(uniform: nn.Module) -> None:
+def test_bits_per_byte_of_a_uniform_model(uniform: nn.Module) -> None:
     ids = np.arange(101, dtype=np.uint16)
     found = text_nats(uniform, ids, text_bytes=50, batch_tokens=64).metrics
     assert found.val_loss == pytest.approx(math.log(128), rel=1e-6)

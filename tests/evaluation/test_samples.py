@@ -1,4 +1,4 @@
-"""Samples follow from their seeds and prompts alone."""
+"""Samples depend only on their seeds and prompts."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""The service desk's answers follow from the booking that is shown to it, and splits share no booking."""
+"""The service desk's answers follow from the booking in the prompt, and splits share no booking."""
 
 import re
 
@@ -26,7 +26,7 @@ def test_splits_share_no_booking_and_hold_every_topic(splits: dict[str, list[dic
     assert all({record["kind"] for record in records} == set(TOPICS) for records in splits.values())
 
 
-def test_all_that_an_answer_states_stands_in_the_booking(splits: dict[str, list[dict[str, str]]]) -> None:
+def test_everything_in_an_answer_is_in_the_booking(splits: dict[str, list[dict[str, str]]]) -> None:
     for record in splits["test"]:
         stated = re.findall(r"\b(?:[A-F]?\d+[A-F]?(?::\d\d)?|[A-Z]\w+day)\b", record["output"].replace("fee of 30", ""))
         assert all(value in record["input"] for value in stated), record

@@ -1,4 +1,4 @@
-"""The benchmark: the same everywhere, new combinations, and nothing to be had without reading."""
+"""The benchmark is equal on all platforms, has new combinations, and cannot be solved without reading."""
 
 import hashlib
 import json
@@ -96,7 +96,7 @@ def test_right_answers_stand_at_each_place(records) -> None:
         assert max(counts.values()) < 0.36 * len(some), kind
 
 
-def test_the_order_of_mention_says_nothing(records) -> None:
+def test_the_order_of_mention_is_uninformative(records) -> None:
     kinds = defaultdict(list)
     for record in records:
         kinds[record["kind"]].append(record)
@@ -129,7 +129,7 @@ def test_shortcuts_stay_at_chance(records, training) -> None:
             assert share(some, rule) < 0.25 + 0.05 + 3 * 0.028, (name, kind)
 
 
-def test_no_query_stands_in_training(records, training) -> None:
+def test_no_query_is_in_the_training_texts(records, training) -> None:
     text = "\n".join(training)
     asked = [record for record in records if record["kind"].split("/")[0] in ("mention", "binding")]
     assert not any(record["query"] in text for record in asked)

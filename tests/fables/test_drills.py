@@ -1,4 +1,4 @@
-"""Drills and the phrase book: the same everywhere, answerable from what they say, and nothing of a test."""
+"""Drills and the phrase book are equal everywhere, answerable from their text, and disjoint from test."""
 
 import hashlib
 import re
@@ -19,7 +19,7 @@ def test_equal_seeds_give_equal_bytes() -> None:
     assert list(drills(1, 5)) == list(islice(drills(1, 300), 5))
 
 
-def test_a_drill_says_all_again_in_as_many_rounds() -> None:
+def test_a_drill_repeats_everything_in_each_round() -> None:
     for record in drills(2, 300):
         lines = re.findall(r"[^.]+\.", record["text"])
         told, again = lines[: len(lines) // (1 + ROUNDS)], lines[len(lines) // (1 + ROUNDS) :]
@@ -39,7 +39,7 @@ def test_the_phrase_book_holds_the_pairs_either_way_round() -> None:
     assert 20 < sum(text.startswith("French") for text in book) < 80
 
 
-def test_no_translation_that_is_asked_stands_in_the_phrase_book() -> None:
+def test_no_translation_task_is_in_the_phrase_book() -> None:
     read = {record["source"].lower().rstrip(".?") for record in pairs(2, 30_000, "french", "train")}
     asked = [r["input"] for r in instructions(1, 650, "test") if r["kind"] == "french"]
     assert len(asked) > 30

@@ -1,4 +1,4 @@
-"""Instruction triples: thirteen kinds, disjoint by split, short, and checked by rules that know right from wrong."""
+"""Instruction triples: thirteen kinds, disjoint by split, short, and checked by rules."""
 
 import hashlib
 from collections import Counter
@@ -33,7 +33,7 @@ def test_shares_weigh_the_kinds_and_name_them():
         next(instructions(1, 1, "train", shares={"latin": 1}))
 
 
-def test_no_task_stands_in_two_splits():
+def test_no_task_is_in_two_splits():
     tasks = {}
     for split in SPLITS:
         records = instructions(2, 3000, split)

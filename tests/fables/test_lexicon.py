@@ -1,4 +1,4 @@
-"""The lexicon's groups are apart, and its pairs are what the world's tables say."""
+"""The lexicon's groups are disjoint, and its pairs agree with the tables."""
 
 from itertools import combinations
 

@@ -1,4 +1,4 @@
-"""Messages: the same everywhere, disjoint by split, clear to a reader and beyond the reach of word pairs."""
+"""Messages are equal on all platforms, disjoint by split, and not separable by word pairs."""
 
 import hashlib
 from collections import Counter
@@ -23,7 +23,7 @@ def test_a_shorter_run_is_the_beginning_of_a_longer_one():
     assert list(messages(3, 50, "test")) == list(islice(messages(3, 500, "test"), 50))
 
 
-def test_no_text_stands_in_two_splits():
+def test_no_text_is_in_two_splits():
     texts = {split: {r["text"] for r in messages(4, 3000, split)} for split in ("train", "validation", "test")}
     assert not texts["train"] & texts["test"]
     assert not texts["train"] & texts["validation"]
@@ -36,7 +36,7 @@ def test_some_phrasings_wait_for_validation_and_others_for_the_test(phrase, spli
     assert told == {split}
 
 
-def test_no_phrasing_stands_in_two_lists():
+def test_no_phrasing_is_in_two_lists():
     patterns = [pattern for scenes in SCENES.values() for patterns in scenes.values() for pattern in patterns]
     assert len(patterns) == len(set(patterns))
 

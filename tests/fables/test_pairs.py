@@ -248,7 +248,7 @@ def test_every_noun_s_articles_fit_its_gender():
 
 
 @pytest.mark.parametrize("language", ["german", "french"])
-def test_no_sentence_and_no_combination_stands_in_two_splits(language):
+def test_no_sentence_and_no_combination_is_in_two_splits(language):
     train, validation, test = (
         {r["source"].lower().rstrip(".?") for r in pairs(1, 3000, language, split)}
         for split in ("train", "validation", "test")

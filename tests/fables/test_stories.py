@@ -1,4 +1,4 @@
-"""Stories: the same everywhere, varied, correct English, and none that the benchmark asks about."""
+"""Stories are equal on all platforms, varied, correct English, and disjoint from the benchmark."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""The tables: every file ships with the package, every record is whole, every pattern is drawn."""
+"""The tables: every file ships with the package, every record is complete, every pattern is used."""
 
 import re
 import tomllib

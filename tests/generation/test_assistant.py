@@ -1,4 +1,4 @@
-"""The assistant remembers as much of a conversation as the context holds, and answers as the model alone would."""
+"""The assistant keeps as much of a conversation as fits into the context, and answers as the model does."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

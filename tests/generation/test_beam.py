@@ -1,4 +1,4 @@
-"""Beam search: cached equals plain, a beam of one is greedy, a wide one finds the likeliest, batches change nothing."""
+"""Beam search: cache and batches change nothing, a beam of one is greedy, a wide one exhaustive."""
 
 import itertools
 import math
@@ -73,7 +73,7 @@ def test_what_else_is_in_the_batch_changes_nothing(model: Translator, rows: list
     assert_equal(beam_search(model, rows, END, search), [beam_search(model, [row], END, search)[0] for row in rows])
 
 
-def test_scores_are_what_the_model_says_and_no_translation_is_longer_than_allowed(
+def test_scores_equal_the_models_and_translations_keep_to_the_length_limit(
     model: Translator, rows: list[list[int]]
 ) -> None:
     search = settings(3, 1.0, extra=4)

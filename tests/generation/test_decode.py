@@ -28,7 +28,7 @@ def test_cached_equals_uncached_token_for_token_also_beyond_the_context(
     assert len(fast) == 60
 
 
-def test_generation_stops_in_front_of_the_end_of_text(model: GPT) -> None:
+def test_generation_stops_before_the_end_of_text_token(model: GPT) -> None:
     whole = list(generate(model, [1], 20, GREEDY))
     stop = whole[5]
     assert list(generate(model, [1], 20, GREEDY, end_of_text=stop)) == whole[: whole.index(stop)]
@@ -39,7 +39,7 @@ def test_equal_seeds_write_equal_texts_and_others_do_not(model: GPT) -> None:
     assert a == b != c
 
 
-def test_nothing_to_go_on_from_is_refused(model: GPT) -> None:
+def test_an_empty_prompt_is_refused(model: GPT) -> None:
     with pytest.raises(ValueError, match="the prompt is empty"):
         list(generate(model, [], 5, GREEDY))
 

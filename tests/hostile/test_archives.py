@@ -1,4 +1,4 @@
-"""Archives that mean harm: refused in one line, nothing unpacked under the final name, nothing outside of it."""
+"""Malicious archives are refused in one line, and nothing is written under a final name or outside."""
 
 import gzip
 import io
@@ -101,7 +101,7 @@ def test_a_name_that_means_harm(tmp_path: Path, refuses, name: str, what: str) -
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_name_that_comes_twice(tmp_path: Path, refuses, name: str) -> None:
+def test_a_duplicate_name(tmp_path: Path, refuses, name: str) -> None:
     with pytest.warns(UserWarning, match="Duplicate") if name == "a.zip" else _nothing():
         archive = write(tmp_path, name, [("a.txt", b"one"), ("b.txt", b"two"), ("a.txt", b"three")])
     refuses(lambda: unpack(archive), "contains 'a.txt' twice")
@@ -150,7 +150,7 @@ def test_a_bomb_by_its_size(tmp_path: Path, refuses, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.tar.gz", "a.tar.zst"])
-def test_a_bomb_in_a_member_that_nobody_wants(tmp_path: Path, refuses, name: str) -> None:
+def test_a_bomb_in_an_unwanted_member(tmp_path: Path, refuses, name: str) -> None:
     archive = write(tmp_path, name, [("a.bin", b"x" * 200_000), ("a.txt", b"text")])
 
     def is_text(name: Path) -> bool:
@@ -185,7 +185,7 @@ SPECIALS = {
 
 @pytest.mark.parametrize("what", SPECIALS)
 @pytest.mark.parametrize("name", ["a.tar", "a.tar.gz"])
-def test_what_is_no_plain_file_is_left_out(tmp_path: Path, name: str, what: str) -> None:
+def test_members_that_are_not_regular_files_are_left_out(tmp_path: Path, name: str, what: str) -> None:
     (tmp_path / name).write_bytes(packed(name, tarred(SPECIALS[what], ("special/a.txt", b"text"))))
     unpack(tmp_path / name)
     assert [p.as_posix() for p in sorted((tmp_path / "final").rglob("*")) if p.is_file()] == [
@@ -194,7 +194,7 @@ def test_what_is_no_plain_file_is_left_out(tmp_path: Path, name: str, what: str)
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFSOCK])
-def test_what_is_no_plain_file_in_a_zip_is_left_out(tmp_path: Path, kind: int) -> None:
+def test_zip_members_that_are_not_regular_files_are_left_out(tmp_path: Path, kind: int) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         info = zipfile.ZipInfo("special")
         info.external_attr = (kind | 0o777) << 16
@@ -288,7 +288,7 @@ def test_any_damage_is_refused_or_harmless(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(min_size=1, max_size=80))
-def test_no_name_leads_outside(tmp_path: Path, member: str) -> None:
+def test_no_file_is_written_outside(tmp_path: Path, member: str) -> None:
     from foundling.data.archives import _inside
 
     try:

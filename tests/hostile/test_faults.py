@@ -1,4 +1,4 @@
-"""A disk that is full: one clear error, nothing half under a final name, and what was there before stays whole."""
+"""A full disk: one clear error, nothing half-written under a final name, and old files unchanged."""
 
 import os
 import resource
@@ -156,7 +156,7 @@ def test_a_full_disk_leaves_an_old_file_whole(full: Full) -> None:
     assert (disk / "a.json").read_text() == "old"
 
 
-def test_a_full_disk_says_how_to_go_on(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_is_an_error_that_says_how_to_resume(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     from foundling.__main__ import _end
 
     with pytest.raises(SystemExit):

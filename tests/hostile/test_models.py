@@ -1,4 +1,4 @@
-"""Model folders, tokenizers and tokens that mean harm: nothing of them is run, and their lies take no memory."""
+"""Malicious model folders, tokenizers and tokens: no code is run, and false sizes take no memory."""
 
 import base64
 import json

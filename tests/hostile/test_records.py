@@ -1,4 +1,4 @@
-"""Data files that mean harm: each ends in one line that names file and row, and in bounded memory."""
+"""Malicious data files end in one line that names file and row, with bounded memory."""
 
 import gzip
 import json
@@ -122,7 +122,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_a_file_that_is_not_what_it_says(tmp_path: Path, refuses, what: str) -> None:
+def test_a_file_whose_content_contradicts_its_suffix(tmp_path: Path, refuses, what: str) -> None:
     name, data, says = BAD[what]
     path = tmp_path / name
     path.write_bytes(b"no gzip at all" if data is None else data)

@@ -1,4 +1,4 @@
-"""URLs, servers, generators and records of a fetch that mean harm: refused in one line, and no file is left."""
+"""Malicious URLs, servers, generators and fetch records are refused in one line, and leave no file."""
 
 import hashlib
 import http.server

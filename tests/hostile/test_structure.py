@@ -1,4 +1,4 @@
-"""Nothing that is read can run: what no module of Foundling calls, held by its syntax."""
+"""Nothing that is read can run code: no module calls what could, checked in the syntax trees."""
 
 import ast
 from collections.abc import Iterator

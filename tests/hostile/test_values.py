@@ -1,4 +1,4 @@
-"""Settings of the wrong type or size, and a selection that is damaged: refused on entry, in one line."""
+"""Settings of the wrong type or range, and a damaged selection, are refused on entry in one line."""
 
 import re
 from collections.abc import Iterator
@@ -132,7 +132,9 @@ ANY_VALUE = st.recursive(
 
 
 @given(st.sampled_from(list(HARMS)), ANY_VALUE)
-def test_any_value_is_taken_or_refused_by_name(composed: dict[str, Any], read_or_refused, key: str, value: Any) -> None:
+def test_any_value_is_accepted_or_refused_by_name(
+    composed: dict[str, Any], read_or_refused, key: str, value: Any
+) -> None:
     with changed(composed, key, value), read_or_refused(key):
         build(Settings, composed, "")
 

@@ -1,4 +1,4 @@
-"""A schema writes the keys of its file and reads them back; a wrong file is named in one line."""
+"""A schema writes the keys of its file and reads them back; an invalid file is named in one line."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The report's part on classification shows every model, what was mistaken, and what was forgotten."""
+"""The report's section on classification shows every model, errors, and forgetting."""
 
 import re
 import xml.etree.ElementTree as ET

@@ -1,4 +1,4 @@
-"""Figures equal themselves to the byte and hold what they were given."""
+"""Figures are reproducible to the byte and contain their data."""
 
 import xml.etree.ElementTree as ET
 

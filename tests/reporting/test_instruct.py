@@ -1,4 +1,4 @@
-"""The page's part on instructions shows what was measured, both models' answers, and escapes what they say."""
+"""The report's section on instructions shows the metrics and both models' answers, escaped."""
 
 from dataclasses import replace
 

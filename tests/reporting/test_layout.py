@@ -1,4 +1,4 @@
-"""The page's layout: parts follow their whole, tables scroll in their own boxes, no screen cuts anything."""
+"""The report's layout: subkinds follow their kind, tables scroll in their boxes, nothing is cut off."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""A notebook finds its project from wherever it is opened, and says what it lacks."""
+"""A notebook finds its project wherever it is opened, and names missing artifacts."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def test_what_is_missing_is_named_with_what_makes_it(made: Path) -> None:
     assert Path.cwd() == made / "notebooks/deep"
 
 
-def test_outside_of_a_project_it_says_so(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outside_of_a_project_the_error_says_so(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (made / "dvc.yaml").unlink()
     with pytest.raises(ValueError, match=r"no Foundling project in .*; open the notebook in the project"):
         open_project()

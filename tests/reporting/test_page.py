@@ -1,4 +1,4 @@
-"""The report is one page that stands alone, shows what there is, and equals itself."""
+"""The report is one self-contained page, shows the results that exist, and is reproducible."""
 
 import re
 from dataclasses import replace
@@ -62,7 +62,7 @@ def test_equal_material_gives_equal_bytes(material: Material) -> None:
     assert page(material) == page(material)
 
 
-def test_the_page_shows_results_beside_chance_rules_and_control(material: Material) -> None:
+def test_the_page_shows_results_with_chance_rules_and_control(material: Material) -> None:
     text = " ".join(read(page(material)).text.split())
     for shown in (
         "1.01 M",
@@ -92,7 +92,7 @@ def test_what_a_model_writes_is_text_and_never_markup(material: Material) -> Non
     assert "script" not in read(html).tags
 
 
-def test_what_is_missing_is_left_out(material: Material) -> None:
+def test_missing_parts_are_left_out(material: Material) -> None:
     bare = replace(
         material,
         evaluate=replace(material.evaluate, benchmarks={}),

@@ -1,4 +1,4 @@
-"""The report's part on translation shows scores with intervals, curves, where the decoder looks, and translations."""
+"""The report's section on translation shows scores with intervals, curves, attention and translations."""
 
 import re
 import xml.etree.ElementTree as ET

@@ -1,4 +1,4 @@
-"""Settings of datasets say in one line which key is wrong, as the user wrote it, and what is allowed."""
+"""Errors in the settings of datasets name the key as the user wrote it, and what is allowed."""
 
 from typing import Any
 

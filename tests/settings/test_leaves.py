@@ -1,4 +1,4 @@
-"""conf/ and settings/ name the same settings, and every choice that is shipped is valid."""
+"""conf/ and settings/ have the same settings, and every shipped choice is valid."""
 
 from collections.abc import Iterator
 from dataclasses import is_dataclass

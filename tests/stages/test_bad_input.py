@@ -1,4 +1,4 @@
-"""A user's mistake ends in one line that says what was found and what to do, exit code 1, and nothing half made."""
+"""A user's mistake ends in a one-line error with the fix, exit code 1, and no partial output."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The classify stage turns a base into a classifier, measures it beside the baselines, and says what it cannot read."""
+"""The classify stage fine-tunes a base, compares it with baselines, and reports unreadable input."""
 
 import csv
 import shutil

@@ -1,4 +1,4 @@
-"""The evaluate stage measures the base and each snapshot, and refuses a base that was made with other settings."""
+"""The evaluate stage evaluates the base and its snapshots, and refuses a base of other settings."""
 
 import csv
 import json
@@ -104,7 +104,7 @@ def test_writes_metrics_curve_and_samples_below_out(
 
 
 @pytest.mark.parametrize(("accelerator", "kind"), [("auto", "cuda"), ("cpu", "cpu")])
-def test_computes_where_runtime_says(
+def test_runtime_selects_the_device(
     workspace: Path, job: MakeJob, monkeypatch: pytest.MonkeyPatch, accelerator: str, kind: str
 ) -> None:
     moved = []

@@ -1,4 +1,4 @@
-"""The layers of the package: code.yaml and dvc.yaml held against the real imports, stages that stay short."""
+"""code.yaml and dvc.yaml agree with the real imports, and stages are short."""
 
 import ast
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The instruct stage turns a base into a chat model and measures both; equal settings give equal bytes."""
+"""The instruct stage turns a base into a chat model and evaluates both; equal settings give equal bytes."""
 
 import json
 from collections.abc import Callable
@@ -128,7 +128,7 @@ def test_what_cannot_be_is_refused_before_any_training(workspace: Path, changes:
     assert not (workspace / "job/models").exists()
 
 
-def test_the_records_of_the_run_stand_apart_from_what_is_equal(workspace: Path) -> None:
+def test_run_records_are_separate_from_reproducible_outputs(workspace: Path) -> None:
     instruct.run(tuning(workspace))
     record = read_json(workspace / "metrics/instruct_run.json")
     assert record["weights_sha256"] == sha256(workspace / "models/chat/model.safetensors")

@@ -1,4 +1,4 @@
-"""Each training stage, killed with SIGKILL at random moments, leaves the bytes that it leaves when nobody kills it."""
+"""Each training stage, killed with SIGKILL at random moments, gives the same bytes as without."""
 
 import multiprocessing
 import os

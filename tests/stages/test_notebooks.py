@@ -1,4 +1,4 @@
-"""The notebooks run whole on what a pipeline leaves behind, show figures, and define nothing themselves."""
+"""The notebooks run on a pipeline's artifacts, show figures, and define nothing themselves."""
 
 import ast
 import io
@@ -73,7 +73,7 @@ def test_a_notebook_runs_on_the_run_that_is_named(path: Path) -> None:
     assert seconds < LIMIT
 
 
-def test_there_is_a_chapter_a_step_and_each_leads_to_the_next() -> None:
+def test_each_chapter_links_to_the_next() -> None:
     names = [f"{number:02}_{chapter}.ipynb" for number, chapter in enumerate(CHAPTERS, 1)]
     assert [path.name for path in NOTEBOOKS] == names
     for path, following in zip(NOTEBOOKS, [*names[1:], "docs"], strict=True):

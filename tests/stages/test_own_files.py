@@ -1,4 +1,4 @@
-"""`dvc repro` notices that a user's own files changed and fetches them again; an experiment in a copy does so too."""
+"""`dvc repro` fetches the user's own files again when they change, also in an experiment's copy."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Every command of README.md works on a tiny run, and every command of docs/ names settings that exist."""
+"""Every command of README.md works on a tiny run, and every command in docs/ names existing settings."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""The report stage turns what the other stages left into one page, and says what is missing."""
+"""The report stage writes one page from the outputs of the other stages, and names missing ones."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""train_translator trains a translator from pairs alone and evaluates it; equal settings give equal bytes."""
+"""train_translator trains a translator from pairs and evaluates it; equal settings give equal bytes."""
 
 import itertools
 import json

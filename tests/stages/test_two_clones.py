@@ -1,4 +1,4 @@
-"""Two fresh folders, the whole pipeline in each: equal bytes of every output but those that hold times and places."""
+"""The whole pipeline in two fresh folders gives equal bytes of every output except run records."""
 
 import shutil
 import sys

@@ -1,4 +1,4 @@
-"""A network's speed is measured without a trace; what will not fit or takes too long is said in one line."""
+"""Timing a network leaves no trace; what will not fit or takes too long causes a one-line warning."""
 
 import logging
 from collections.abc import Callable
@@ -74,7 +74,7 @@ def test_without_a_budget_nothing_is_timed(
     ("windows", "says"),
     [(1.5, r"try pretrain.accumulate=8, which computes the same"), (0.5, "choose a smaller model")],
 )
-def test_what_does_not_fit_is_told_with_the_parts_that_would(
+def test_a_training_that_exceeds_memory_gets_a_warning_with_the_microbatches_that_fit(
     network: GPT, warned: Callable[..., str], monkeypatch: pytest.MonkeyPatch, windows: float, says: str
 ) -> None:
     import re

@@ -1,4 +1,4 @@
-"""Tuning learns the labels, changes what it is told to alone, keeps its best and stops when it gets worse."""
+"""Fine-tuning learns the labels, changes only the chosen weights, keeps the best, and stops early."""
 
 from collections.abc import Callable
 from functools import partial

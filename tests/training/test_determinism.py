@@ -1,4 +1,4 @@
-"""What changes how a run is carried out, not what comes out: workers to the bit, splits of a batch to rounding."""
+"""Workers change nothing to the bit, microbatches nothing up to rounding."""
 
 from collections.abc import Callable
 from functools import partial

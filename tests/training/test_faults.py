@@ -1,4 +1,4 @@
-"""A bad step is found before it is taken, is kept for inspection, and stops the training or is left out for good."""
+"""A bad step is detected before the weights change, saved, and stops the training or is skipped."""
 
 import math
 from collections.abc import Callable
@@ -123,7 +123,7 @@ def test_off_looks_at_nothing(train: Any) -> None:
 
 
 @pytest.mark.parametrize("bad", [0, 1, 6, 9])
-def test_skip_leaves_the_batch_out_and_ends_as_if_it_had_never_been(train: Any, tmp_path: Path, bad: int) -> None:
+def test_a_skipped_batch_has_no_effect_on_the_result(train: Any, tmp_path: Path, bad: int) -> None:
     weights, recorder = train("bad", {bad: float("nan")}, action="skip")
     assert recorder.skipped == [bad]
     rows = (tmp_path / "bad/train.csv").read_text().splitlines()
@@ -145,7 +145,7 @@ def test_skip_and_a_kill_end_in_the_same_bytes_as_skip_alone(train: Any, tmp_pat
     assert (tmp_path / "whole/train.csv").read_bytes() == (tmp_path / "broken/train.csv").read_bytes()
 
 
-def test_a_training_that_stopped_goes_on_with_skip_as_one_that_skipped_from_the_start(train: Any) -> None:
+def test_a_stopped_training_resumes_with_skip_as_if_it_had_skipped_from_the_start(train: Any) -> None:
     weights, _ = train("whole", {6: float("nan")}, action="skip")
     with pytest.raises(ValueError, match="step 7"):
         train("broken", {6: float("nan")})

@@ -1,4 +1,4 @@
-"""A training logs to the run that the config and W&B's own switches name, and waits for no server."""
+"""A training logs to the W&B run that config and W&B's settings name, and never waits for a server."""
 
 import http.server
 import logging

@@ -1,6 +1,6 @@
-"""Where memory runs out a batch is computed in parts, with the same result; or the error says which would fit.
+"""If memory runs out, a batch is computed in microbatches with the same result, or the error says what would fit.
 
-A network that raises torch's error above a number of rows stands in for a full memory.
+A network that raises torch's error above a number of rows simulates a full memory.
 """
 
 import gc
@@ -82,7 +82,7 @@ def curve(folder: Path) -> np.ndarray:
 
 @pytest.mark.parametrize("when", ["forward", "backward"])
 @pytest.mark.parametrize(("most", "parts"), [(7, 2), (3, 4), (1, 8)])
-def test_auto_finds_the_parts_that_fit_and_computes_the_same(
+def test_auto_finds_the_microbatches_that_fit_and_computes_the_same(
     fit: Callable[..., Any],
     gpt_config: Callable[..., Any],
     tmp_path: Path,
@@ -102,7 +102,7 @@ def test_auto_finds_the_parts_that_fit_and_computes_the_same(
 
 
 @pytest.mark.parametrize("when", ["forward", "backward"])
-def test_fixed_stops_and_says_what_would_fit(fit: Make, gpt_config: Make, tmp_path: Path, when: str) -> None:
+def test_fixed_stops_with_the_size_that_would_fit(fit: Make, gpt_config: Make, tmp_path: Path, when: str) -> None:
     with pytest.raises(ValueError, match=r"the batch's 8 rows at once, but 2 rows fit: set runtime\.batch"):
         trained(fit, gpt_config, tmp_path, 3, when, batch="fixed")
 
@@ -113,7 +113,7 @@ def test_where_no_row_fits_the_fix_is_another_model(fit: Make, gpt_config: Make,
         trained(fit, gpt_config, tmp_path, 0, when)
 
 
-def test_accumulated_batches_are_cut_too(fit: Make, gpt_config: Make, tmp_path: Path) -> None:
+def test_accumulated_batches_are_split_too(fit: Make, gpt_config: Make, tmp_path: Path) -> None:
     whole = trained(fit, gpt_config, tmp_path / "whole", 99, accumulate=2)
     cut = trained(fit, gpt_config, tmp_path / "cut", 2, "backward", accumulate=2)
     assert cut.microbatches == 4

@@ -1,4 +1,4 @@
-"""A training that was broken off and goes on ends in the same bytes as one that was not, wherever it was broken off."""
+"""A training that is interrupted anywhere and resumed ends in the same bytes as an uninterrupted one."""
 
 import logging
 import math
@@ -206,7 +206,7 @@ def test_the_same_with_torch_compile(train: Any) -> None:
     assert results(train("broken", compile=True)) == whole
 
 
-def test_early_stopping_goes_on_counting(train: Any) -> None:
+def test_early_stopping_continues_counting(train: Any) -> None:
     def stopping(name: str, *extra: Callback) -> dict[str, str]:
         return results(train(name, *extra, kind="classification", validate_every=1, max_steps=STEPS))
 
@@ -348,7 +348,7 @@ def test_slurm_is_asked_to_run_the_job_again(
     assert "SLURM did not requeue job 4700_3" in caplog.text
 
 
-def test_rows_that_are_lost_are_told_of(train: Any, tmp_path: Path) -> None:
+def test_lost_rows_are_an_error(train: Any, tmp_path: Path) -> None:
     with pytest.raises(Killed):
         train("broken", Kill("on_train_batch_end", 9))
     (tmp_path / "broken/train.csv").write_text("step\n")
@@ -356,7 +356,7 @@ def test_rows_that_are_lost_are_told_of(train: Any, tmp_path: Path) -> None:
         train("broken")
 
 
-def test_a_state_comes_back_from_the_disk_as_it_was(tmp_path: Path) -> None:
+def test_a_state_is_restored_from_disk_unchanged(tmp_path: Path) -> None:
     state = {
         "step": 3,
         "tensors": {"a": torch.arange(3.0), "b": [torch.tensor(1), torch.zeros(0, 2)]},

@@ -1,4 +1,4 @@
-"""A training stage publishes all its results at the end, and its parts are those that the config names."""
+"""A training stage publishes all its results at the end, and its components are those of the config."""
 
 from collections.abc import Callable
 from pathlib import Path

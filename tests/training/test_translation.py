@@ -1,4 +1,4 @@
-"""Training learns a translation; validation is per token of the whole split, without smoothing, however it is cut."""
+"""Training learns a translation; the validation loss is per token, unsmoothed, independent of batches."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The config wins over W&B's environment variables, they over its settings files, those over our defaults."""
+"""The config overrides W&B's environment variables, these its settings files, these our defaults."""
 
 import os
 import subprocess

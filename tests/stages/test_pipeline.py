@@ -1,4 +1,4 @@
-"""The user's road: the real dvc.yaml and conf/ on a tiny corpus, from raw text to the report."""
+"""The whole pipeline: the real dvc.yaml and conf/ on a tiny corpus, from raw text to the report."""
 
 import csv
 import json
