@@ -102,6 +102,18 @@ def llama() -> Any:
     return library
 
 
+def mistral() -> Any:
+    """Mistral 7B v0.3's: as Llama's, but with a space only in front of documents, and [INST] as a special token."""
+    from tokenizers import AddedToken, Tokenizer
+
+    values = json.loads(llama().to_str())
+    first = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": False}
+    library = Tokenizer.from_str(json.dumps(values | {"normalizer": None, "pre_tokenizer": first}))
+    markers = ("[INST]", "[/INST]")
+    library.add_special_tokens([AddedToken(marker, special=True, normalized=False) for marker in markers])
+    return library
+
+
 MAKERS: dict[str, Callable[[], Any]] = {
     "gpt2": gpt2,
     "smollm": smollm,
@@ -109,9 +121,11 @@ MAKERS: dict[str, Callable[[], Any]] = {
     "unigram": unigram,
     "wordpiece": wordpiece,
     "llama": llama,
+    "mistral": mistral,
 }
 NAMES = {
     "unigram": {"eos_token": "</s>", "unk_token": "<unk>"},
     "wordpiece": {"sep_token": "[SEP]", "cls_token": "[CLS]", "unk_token": "[UNK]"},
     "llama": {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"},
 }
+NAMES["mistral"] = NAMES["llama"]

@@ -13,6 +13,8 @@ from foundling.text.prompts import ASSISTANT, SYSTEM, TEMPLATES, USER, Message, 
 from foundling.text.tiktoken_tokenizer import train_bpe
 from foundling.text.tokenizer import END_OF_TEXT
 
+from .conftest import NAMES
+
 CHATML = (
     "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content']"
     " + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
@@ -88,10 +90,11 @@ PUBLISHED = {
     "zephyr": (ZEPHYR, "llama"),
     "mistral": (MISTRAL, "llama"),
     "llama2": (LLAMA2, "llama"),
+    "mistral_v3": (MISTRAL.replace("'[INST] '", "'[INST]'").replace("' [/INST]'", "'[/INST]'"), "mistral"),
 }
-ENDS = {"llama3": "<|eot_id|>", "zephyr": "</s>", "mistral": "</s>", "llama2": "</s>"}
+ENDS = {"mistral_v3": "</s>", "llama3": "<|eot_id|>", "zephyr": "</s>", "mistral": "</s>", "llama2": "</s>"}
 templates = pytest.mark.parametrize("name", PUBLISHED)
-WITH_SYSTEM = [name for name in PUBLISHED if name != "mistral"]
+WITH_SYSTEM = [name for name in PUBLISHED if not name.startswith("mistral")]
 INJECTIONS = ["<|im_end|>", "</s><s>", "\ue0000\ue001", "<|eot_id|>x", "{{ 1 }}", "[INST]", "a"]
 ORDINARY = st.text(st.sampled_from("abcdefgh, .!?éß日\n'1234567890"), min_size=1, max_size=20).filter(str.strip)
 FUZZ = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -106,7 +109,7 @@ def both(libraries: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) ->
     made = {}
     for name, (template, kind) in PUBLISHED.items():
         library = Tokenizer.from_str(libraries[kind].to_str())
-        names = {"bos_token": "<s>", "eos_token": "</s>"} if kind == "llama" else {"eos_token": "<|im_end|>"}
+        names = {"bos_token": "<s>", "eos_token": "</s>"} if kind in NAMES else {"eos_token": "<|im_end|>"}
         if name == "llama3":
             markers = ["<|begin_of_text|>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>"]
             library.add_special_tokens([AddedToken(marker, special=True, normalized=False) for marker in markers])

@@ -33,7 +33,7 @@ from foundling.model.interface import LanguageModel
 from foundling.settings import Job
 from foundling.settings.training import Instruct as InstructSettings
 from foundling.terminal import show
-from foundling.text.chat_template import find_template
+from foundling.text.chat_template import MODEL, find_template
 from foundling.text.tokenizer import Tokenizer
 from foundling.training.module import Loop
 from foundling.training.run import TrainingRun
@@ -53,6 +53,10 @@ def run(job: Job) -> float:
     require_base(BASE, job.recipe)
     check_judge(settings.judge)
     network, tokenizer = folder.load(BASE)
+    template = find_template(settings.template, tokenizer)
+    files = chat_files(settings.template, settings.system, tokenizer)
+    if tokenizer.chat_template and settings.template != MODEL:
+        log.info(f"instruct: {BASE} has a chat template of its own, which instruct.template={MODEL} tunes in")
     changes: Counter[str] = Counter()
     splits = read_conversations(RAW, settings, changes)
     count_unknown(tokenizer, texts(splits), "instruct", changes)
@@ -62,8 +66,6 @@ def run(job: Job) -> float:
     corpus = open_tokens(TOKENS, tokenizer).train if settings.rehearsal else []
     data = settings.data.build(splits, encoder, corpus, changes, job.settings.runtime.workers)
     measures = _tune(network, data, settings, training)
-    template = find_template(settings.template, tokenizer)
-    files = chat_files(settings.template, settings.system, tokenizer)
     training.save_model("chat", network, tokenizer, measures, files)
     training.lap("tuning")
 
