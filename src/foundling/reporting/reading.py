@@ -24,7 +24,9 @@ def read_jsonl(path: Path | str) -> list[Row]:
 
 def _open(path: Path | str) -> IO[str]:
     if not Path(path).is_file():
-        raise ValueError(f"{path} is missing; run the stage that makes it (`dvc repro` runs all that are needed)")
+        raise ValueError(
+            f"{path} is missing; run the stage that writes it (`dvc repro` runs all stages that are needed)"
+        )
     return open(path, encoding="utf-8", newline="")
 
 

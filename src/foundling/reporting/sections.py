@@ -1,4 +1,4 @@
-"""The report's sections on fine-tuned models: metrics and rows in, the values of their templates out."""
+"""The report's sections on fine-tuned models: the values of their templates, from metrics and rows."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ SHOWN_TRANSLATIONS = 8
 
 
 def classification(metrics: Classify, answers: Sequence[Row], curve: Sequence[Row]) -> dict[str, Any]:
-    """What the section on classification shows."""
+    """The values of the section on classification."""
     labels = list(metrics.models["classifier"].labels)
     two = len(labels) == 2
     wrong = [row for row in answers if row["actual"] != row["predicted"]]

@@ -1,4 +1,4 @@
-"""Types of strings: names, patterns and the like, with what each must look like."""
+"""Types of strings with validation: names, patterns, hashes, encodings."""
 
 import re
 from pathlib import Path
@@ -42,7 +42,7 @@ def _check_encoding(name: str) -> str:
     try:
         "".encode("utf-8" if name == "auto" else name)
     except (LookupError, ValueError):
-        raise ValueError("must be one of Python's encodings, as latin-1, or auto") from None
+        raise ValueError("must be one of Python's encodings, such as latin-1, or auto") from None
     return name
 
 
@@ -58,7 +58,7 @@ _NAME = "must be at most 100 letters, digits, spaces, _ . + and -, starting with
 Name = Annotated[str, _like(r"\w[\w .+-]{0,99}", _NAME)]
 HubId = Annotated[str, _like(r"(\w[\w.-]*/)?\w[\w.-]*", "must be <owner>/<name>, as on the hub")]
 Package = Annotated[str, _like(r"[A-Za-z0-9][\w.-]*==[\w.+!]+", "must be name==version")]
-Sha256 = Annotated[str, _like("[0-9a-f]{64}", "must be 64 digits of 0 to f")]
+Sha256 = Annotated[str, _like("[0-9a-f]{64}", "must be 64 hexadecimal digits")]
 Title = Annotated[str, AfterValidator(_check_title)]
 PathInMirror = Annotated[str, AfterValidator(_check_below)]
 Pattern = Annotated[str, AfterValidator(_check_pattern)]

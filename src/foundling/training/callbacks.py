@@ -103,7 +103,7 @@ def log_spaced(count: int, last: int) -> list[int]:
 
 
 class KeepBest(Callback):
-    """Keeps the weights with the lowest validation loss; stops after `patience` validations without a lower.
+    """Keeps the weights with the lowest validation loss; stops after `patience` validations without progress.
 
     With patience=None it never stops. Only trained weights are copied, since the others do not change.
     """
