@@ -21,25 +21,13 @@ def selected(typed: Sequence[str] = (), config_dir: Path | None = None, path: Pa
     set of choices itself, so it replaces the selection's lines for the groups that it names, but not the
     values under `set`.
     """
-    values = read_yaml(path) if path.is_file() else {}
-    if not isinstance(values, dict):
-        raise ValueError(
-            f"{path} is of type {type(values).__name__}; it must have lines `group: choice`, and `set: {{…}}`"
-        )
-    for group, choice in values.items():
-        if not isinstance(choice, str | int | float | None) and group != "set":
-            raise ValueError(f"{path}: {group} is {str(choice)[:60]}; it must be a choice of conf/{group}")
-    single = values.pop("set", None) or {}
-    if not isinstance(single, dict):
-        raise ValueError(
-            f"{path}: `set` is {single!r}; it must be nested values, such as set: {{pretrain: {{max_steps: 9}}}}"
-        )
+    choices, single = _read(path)
     keys = {key_of(override) for override in typed}
     experiments = [override.partition("=")[2] for override in typed if key_of(override) == "experiment"]
-    experiments = experiments or [str(values.get("experiment") or "")]
+    experiments = experiments or [str(choices.get("experiment") or "")]
     names = [name for experiment in experiments for name in experiment.split(",")]
     replaced = keys.union(*(_groups_of_experiment(name, config_dir) for name in names))
-    chosen = {group: choice for group, choice in values.items() if group not in replaced and choice is not None}
+    chosen = {group: choice for group, choice in choices.items() if group not in replaced and choice is not None}
     overrides = [f"{group}={literal(choice)}" for group, choice in chosen.items()]
     for key, value in flat(single, is_section):
         if key not in keys:
@@ -54,17 +42,16 @@ def selected(typed: Sequence[str] = (), config_dir: Path | None = None, path: Pa
 def origin_of(message: str, arguments: Sequence[str], path: Path = Path(SELECTION)) -> str:
     """A note for an error message about values that come from params.yaml, or an empty string."""
     try:
-        values = read_yaml(path) if path.is_file() else {}
+        choices, single = _read(path)
     except ValueError:
         return ""
-    if not isinstance(values, dict) or str(path) in message:
+    if str(path) in message:
         return ""
-    single = values.pop("set", None)
     typed = {key_of(argument) for argument in arguments}
-    keys = {key for key, _ in flat(single)} - typed if isinstance(single, dict) else set()
+    keys = {key for key, _ in flat(single)} - typed
     named = [key for key in sorted(keys) if re.search(rf"(?<![\w.]){re.escape(key)}(?![\w.]*\w)", message)]
-    choices = [f"{group}={choice}" for group, choice in values.items() if group not in typed]
-    named += [choice for choice in choices if re.search(rf"(?<![\w.]){re.escape(choice)}(?!\w)", message)]
+    lines = [f"{group}={choice}" for group, choice in choices.items() if group not in typed]
+    named += [line for line in lines if re.search(rf"(?<![\w.]){re.escape(line)}(?!\w)", message)]
     return f" ({', '.join(named)}: from {path})" if named else ""
 
 
@@ -82,6 +69,24 @@ def flat(
             yield from flat(value, opens, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The choice of each group, and the values under `set`; ValueError for anything else."""
+    values = read_yaml(path) if path.is_file() else {}
+    if not isinstance(values, dict):
+        raise ValueError(
+            f"{path} is of type {type(values).__name__}; it must have lines `group: choice`, and `set: {{…}}`"
+        )
+    for group, choice in values.items():
+        if not isinstance(choice, str | int | float | None) and group != "set":
+            raise ValueError(f"{path}: {group} is {str(choice)[:60]}; it must be a choice of conf/{group}")
+    single = values.pop("set", None) or {}
+    if not isinstance(single, dict):
+        raise ValueError(
+            f"{path}: `set` is {single!r}; it must be nested values, such as set: {{pretrain: {{max_steps: 9}}}}"
+        )
+    return values, single
 
 
 def _groups_of_experiment(name: str, config_dir: Path | None) -> set[str]:
