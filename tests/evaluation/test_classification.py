@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-from foundling.data.classification import padded
+from foundling.data.batches import padded
 from foundling.evaluation.baselines import predict_baselines
 from foundling.evaluation.classification import (
     Predictions,

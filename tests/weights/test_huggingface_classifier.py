@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from foundling.data.classification import encode, padded
+from foundling.data.batches import padded
+from foundling.data.classification import encode
 from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig
 from foundling.model.gpt import GPT

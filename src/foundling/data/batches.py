@@ -8,8 +8,10 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from lightning import LightningDataModule
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
 
 from foundling.data.loading import BatchOrder, loader
@@ -85,6 +87,12 @@ class OrderedBatches(Dataset[Batch]):
 def in_batches(order: np.ndarray, batch_size: int) -> list[np.ndarray]:
     """Divide ordered indices (N,) into batches of `batch_size`; the last one may be smaller."""
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
+def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Ids (B, T), padded on the right with id 0, and the lengths (B,) of the rows."""
+    ids = pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
+    return ids, torch.tensor([len(row) for row in rows])
 
 
 class TrainingData(LightningDataModule):

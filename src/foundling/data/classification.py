@@ -8,9 +8,8 @@ from functools import partial
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
-from foundling.data.batches import EpochBatches, EqualBatches, OrderedBatches, TrainingData, in_batches
+from foundling.data.batches import EpochBatches, EqualBatches, OrderedBatches, TrainingData, in_batches, padded
 from foundling.data.labelled import Labelled
 from foundling.text.tokenizer import Tokenizer
 
@@ -52,12 +51,6 @@ def encode_splits(tokenizer: Tokenizer, texts: Labelled, context: int, keep: str
         lost = "end" if keep == "beginning" else "beginning"
         log.warning(f"classify: {truncated:,} texts exceed the context of {context} tokens and lost their {lost}")
     return encoded, truncated
-
-
-def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Ids (B, T), padded on the right with id 0, and the lengths (B,) of the rows."""
-    ids = pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
-    return ids, torch.tensor([len(row) for row in rows])
 
 
 def as_batch(texts: Encoded, indices: np.ndarray) -> tuple[Tensor, ...]:

@@ -13,10 +13,8 @@ from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
-from foundling.data.batches import Batch, EpochBatches, OrderedBatches, TrainingData
+from foundling.data.batches import Batch, EpochBatches, OrderedBatches, TrainingData, padded
 from foundling.data.pairs import Pair
 from foundling.model.loss import IGNORE_INDEX
 from foundling.text.tokenizer import Tokenizer
@@ -97,15 +95,10 @@ def cuts(lengths: np.ndarray, batch_tokens: int) -> np.ndarray:
 
 def as_batch(pairs: EncodedPairs, indices: np.ndarray) -> Batch:
     """The padded pairs at these indices."""
-    source, lengths = _padded([pairs.sources[i] for i in indices])
-    target, ends = _padded([pairs.targets[i] for i in indices])  # (B, T + 1)
+    source, lengths = padded([pairs.sources[i] for i in indices])
+    target, ends = padded([pairs.targets[i] for i in indices])  # (B, T + 1)
     is_padding = torch.arange(1, target.size(1)) >= ends[:, None]  # (B, T)
     return source, lengths, target[:, :-1], target[:, 1:].masked_fill(is_padding, IGNORE_INDEX)
-
-
-def _padded(rows: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
-    """Ids (B, T) with padding on the right, and the lengths (B,) of the rows."""
-    return pad_sequence([torch.tensor(row) for row in rows], batch_first=True), torch.tensor([*map(len, rows)])
 
 
 class TranslationData(TrainingData):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from foundling.data.classification import padded
+from foundling.data.batches import padded
 from foundling.evaluation.accuracy import accuracy
 from foundling.metrics.classify import Difference, LabelScores, ModelScores
 from foundling.model.classifier import Classifier
