@@ -148,7 +148,7 @@ def test_what_is_left_out_or_changed_is_counted_by_reason(tmp_path: Path) -> Non
     assert {row.reason: (row.documents, row.characters) for row in tally.changes()} == {
         "left out: empty": (1, 0),
         "left out: shorter than clean.min_characters": (1, 1),
-        "left out: came before": (2, 12),
+        "left out: duplicate": (2, 12),
         r"changed: line ends to \n": (1, 1),
         "changed: control characters removed": (1, 2),
         "changed: to Unicode NFC": (1, 1),
@@ -163,9 +163,7 @@ def test_lines_that_repeat_are_kept_and_counted(tmp_path: Path) -> None:
     songs = {"name": "songs", "path": str(tmp_path / "songs.txt"), "format": "lines"}
     tally = Tally()
     assert [document.text for document in documents(*_fetched(tmp_path, [songs]), tally)] == lines
-    assert tally.changes() == (
-        Change(source="songs", reason="kept: lines that came before", documents=8, characters=64),
-    )
+    assert tally.changes() == (Change(source="songs", reason="kept: repeated lines", documents=8, characters=64),)
 
 
 def test_bytes_that_were_replaced_are_counted(tmp_path: Path) -> None:

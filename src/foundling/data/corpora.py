@@ -25,7 +25,7 @@ CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 # why a document is left out or changed, and what else is counted
 EMPTY, SHORT = "left out: empty", "left out: shorter than clean.min_characters"
-DUPLICATE, REPEATED = "left out: came before", "kept: lines that came before"
+DUPLICATE, REPEATED = "left out: duplicate", "kept: repeated lines"
 LINES_ENDED, CONTROLLED = r"changed: line ends to \n", "changed: control characters removed"
 COMPOSED, REPLACED = "changed: to Unicode NFC", "changed: undecodable bytes to U+FFFD"
 MARKED = f"kept: {END_OF_TEXT} as text"
