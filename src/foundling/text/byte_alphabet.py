@@ -1,4 +1,4 @@
-"""GPT-2's byte alphabet: the 256 bytes as printable characters, as byte-level BPE vocabularies write them in files."""
+"""GPT-2's byte alphabet: the 256 bytes as printable characters, as files of byte-level BPE write them."""
 
 
 def printable(token: bytes) -> str:

@@ -32,8 +32,8 @@ def find_template(name: str, tokenizer: Tokenizer) -> ChatTemplate:
 class _Piece:
     """A special token, or text between special tokens.
 
-    `message` is set for the text of a response or of a masked message, and for the token that ends a response.
-    Other messages are encoded with the template's text next to them.
+    `message` is set for the text of a response or of a masked message, and for the token that ends a
+    response. Other messages are encoded with the template's text next to them.
     """
 
     value: str | int
@@ -95,7 +95,7 @@ class JinjaTemplate(ChatTemplate):
         return render(self.source, rows, **tokenizer.names, **flags)
 
     def _beyond_prompt(self, pieces: list[_Piece], tokenizer: Tokenizer) -> str:
-        """Text in front of a response that prompts do not have, as Qwen3's empty thoughts: removed from the pieces."""
+        """Text before a response that prompts lack, such as Qwen3's empty thoughts; removed from the pieces."""
         last = self._pieces([_QUESTION], tokenizer, add_generation_prompt=True)[-1:]
         opening = last[0].value if last and isinstance(last[0].value, str) else ""
         if not pieces or not isinstance(before := pieces[-1].value, str) or not before.startswith(opening):
@@ -114,7 +114,7 @@ def _check_placeholders(numbers: Sequence[str], count: int) -> None:
 
 
 def _with_end(following: list[_Piece], response: Message, tokenizer: Tokenizer) -> list[_Piece]:
-    """What follows a response, with the token that ends it marked; end-of-text if the template has no such token."""
+    """What follows a response, its end marked; the end is end-of-text if the template has no token for it."""
     values = [piece.value for piece in following]
     at = 1 if values and isinstance(values[0], str) and values[0].isspace() else 0
     if at < len(values) and isinstance(values[at], int):

@@ -46,7 +46,7 @@ def _sentencepiece(values: Mapping[str, Any], tokens: Sequence[str]) -> dict[str
     steps = [step["type"] for step in normalizer.get("normalizers", [normalizer]) if step]
     scheme = (values["pre_tokenizer"] or {}).get("prepend_scheme", "never")
     if not set(steps) <= {"Prepend", "Replace"} or scheme == "always":
-        raise ValueError("this tokenizer changes texts in another way than llama.cpp's; use format=huggingface")
+        raise ValueError("llama.cpp does not change texts as this tokenizer does; use format=huggingface")
     places: dict[str, int] = {}
     for place, pair in enumerate(_pairs(values["model"])):
         places.setdefault("".join(pair), place)

@@ -22,10 +22,10 @@ T = TypeVar("T")
 
 
 def from_gguf(metadata: Mapping[str, object]) -> LibraryTokenizer:
-    """The tokenizer of a GGUF file's metadata, plain values by key, with its special tokens and chat template.
+    """The tokenizer of a GGUF file's metadata, which are plain values by key, with its chat template.
 
-    tokenizer.ggml.model may be gpt2 (byte-level BPE) or llama (SentencePiece's BPE). Metadata that is incomplete,
-    contradictory or not supported raises ValueError.
+    tokenizer.ggml.model may be gpt2 (byte-level BPE) or llama (SentencePiece's BPE). Metadata that is
+    incomplete, contradictory or not supported raises ValueError.
     """
     fields = _Fields(metadata)
     kind = fields.value("model", str)
@@ -52,7 +52,7 @@ class _Fields:
         value = self.metadata.get(KEY + name, default)
         if not isinstance(value, kind):
             found = "is missing" if value is None else f"is a {type(value).__name__}, not a {kind.__name__}"
-            raise ValueError(f"the GGUF's {KEY}{name} {found}, so its tokenizer cannot be read; fetch the file again")
+            raise ValueError(f"the GGUF's {KEY}{name} {found}; fetch the file again")
         return value
 
     def items(self, name: str, kind: type[T], count: int | None = None) -> list[T]:
@@ -101,7 +101,7 @@ def _byte_level(fields: _Fields, tokens: list[str]) -> tuple[dict[str, Any], boo
     """The tokenizer.json of a byte-level BPE, and whether its texts begin with the bos token."""
     pre = fields.value("pre", str, "gpt-2")
     if pre not in PRE_TOKENIZERS:
-        raise ValueError(f"{KEY}pre={pre!r}: must be one of {', '.join(PRE_TOKENIZERS)}; others are not supported")
+        raise ValueError(f"{KEY}pre={pre!r}: must be one of {', '.join(PRE_TOKENIZERS)}")
     words = PRE_TOKENIZERS[pre]
     pieces = [Piece(token, 0.0, kind) for token, kind in zip(tokens, fields.types(len(tokens)), strict=True)]
     merges = [_pair(merge) for merge in fields.items("merges", str)]
@@ -134,7 +134,7 @@ def _byte_level(fields: _Fields, tokens: list[str]) -> tuple[dict[str, Any], boo
 def _pair(merge: str) -> list[str]:
     at = merge.find(" ", 1)
     if at < 0:
-        raise ValueError(f"the GGUF's {KEY}merges holds {merge[:60]!r}, which is not two tokens; fetch the file again")
+        raise ValueError(f"the GGUF's {KEY}merges holds {merge[:60]!r}, which is not two tokens; fetch it again")
     return [merge[:at], merge[at + 1 :]]
 
 

@@ -1,7 +1,7 @@
-"""Render an untrusted Jinja template in jinja2's sandbox, in a process of its own with limits on time and memory.
+"""Render an untrusted Jinja template in jinja2's sandbox, in a process with limits on time and memory.
 
-The sandbox prevents a template from reaching Python's objects, but not from looping or from building a string of
-gigabytes. The process runs this file as a script, so it imports nothing of ours.
+The sandbox prevents a template from reaching Python's objects, but not from looping or from building a string
+of gigabytes. The process runs this file as a script, so it imports nothing of ours.
 """
 
 import json

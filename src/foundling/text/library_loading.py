@@ -1,4 +1,4 @@
-"""Load a tokenizer.json by Hugging Face's tokenizers library, set up so that text never becomes a special token."""
+"""Load a tokenizer.json by Hugging Face's tokenizers library, so that text never becomes a special token."""
 
 import json
 from collections.abc import Mapping
@@ -13,8 +13,8 @@ def load(json_text: str, names: Mapping[str, str], place: Place = "start") -> An
     Args:
         json_text: the content of a tokenizer.json.
         names: the tokens that are special because they have a role, whatever the file says.
-        place: what is encoded: the beginning of a document, a text after a special token, or the rest of a text that
-            was cut within a word. It decides on the space that some kinds put in front.
+        place: where the text stands that is encoded: at the beginning of a document, inside it after a special
+            token, or cut off within a word. It decides on the space that some kinds put in front.
     """
     from tokenizers import AddedToken
 
@@ -66,5 +66,5 @@ def _steps(values: Mapping[str, Any], part: Literal["normalizer", "pre_tokenizer
 
 
 def _is_marker(name: str) -> bool:
-    """Whether an added token is written as a chat template's marker, which early files do not call special."""
+    """Whether an added token looks like a template's marker, which early files do not call special."""
     return name.startswith("<|") and name.endswith("|>")

@@ -35,13 +35,13 @@ class LibraryTokenizer(Tokenizer):
     """A tokenizer that the tokenizers library loads: byte-level BPE, SentencePiece's kinds, WordPiece, ….
 
     Ids and decoded texts equal those of transformers with `add_special_tokens=False` and
-    `split_special_tokens=True`. As there, tokens that a file adds without calling them special, such as runs of
-    spaces, are found in texts; but tokens with a role and those written as <|…|> always count as special.
+    `split_special_tokens=True`. As there, tokens that a file adds without calling them special, such as runs
+    of spaces, are found in texts; but tokens with a role and those written as <|…|> always count as special.
 
     Args:
         json_text: the content of a tokenizer.json.
-        names: the tokens with a role, by their keys in tokenizer_config.json: {"eos_token": "</s>"}. Unless the
-            vocabulary has one of DOCUMENT_ENDS, eos_token or sep_token is required.
+        names: the tokens with a role, by their keys in tokenizer_config.json: {"eos_token": "</s>"}. eos_token
+            or sep_token is required unless the vocabulary has one of DOCUMENT_ENDS.
         chat_template: the published chat template, in Jinja.
     """
 
@@ -81,10 +81,10 @@ class LibraryTokenizer(Tokenizer):
         return self._encode(_valid(text), self._inside)
 
     def _encode(self, text: str, library: Any) -> list[int]:
-        """Ids of a text. Where the model takes a part of it for a special token, the text is cut within that part.
+        """Ids of a text, which is cut wherever the model takes a part of it for a special token.
 
-        Unigram models do so, as their special tokens are ordinary pieces: `</s>` is encoded as `<` and `/s>`. A
-        single character that is a special token is omitted.
+        Unigram models do so, as their special tokens are ordinary pieces: `</s>` is encoded as `<` and `/s>`.
+        A single character that is a special token is omitted.
         """
         encoded = library.encode(text, add_special_tokens=False)
         if self._forbidden.isdisjoint(encoded.ids):
@@ -112,7 +112,7 @@ class LibraryTokenizer(Tokenizer):
 
     @cached_property
     def _inside(self) -> Any:
-        """For text after a special token, where some kinds put no space in front as they do at the beginning."""
+        """For text after a special token, where some kinds put no space as they do at the beginning."""
         if "prepend_scheme" not in self.json_text:
             return self.library
         return load(self.json_text, self.names, "inside")
@@ -145,7 +145,7 @@ class LibraryTokenizer(Tokenizer):
         return counts
 
     def split_specials(self, text: str) -> list[str | int]:
-        """As in Tokenizer; tokens with `lstrip` or `rstrip`, as Phi-3's, include the white space next to them."""
+        """As in Tokenizer; tokens with `lstrip` or `rstrip` (Phi-3's) include the white space next to them."""
         parts = super().split_specials(text)
         for i, part in enumerate(parts):
             left, right = self._stripping[part] if isinstance(part, int) else (False, False)
@@ -175,8 +175,9 @@ class LibraryTokenizer(Tokenizer):
             recorded, found = settings.vocab_size, tokenizer.vocab_size
             if recorded != found:
                 raise ValueError(f"it says vocab_size={recorded} and has {found} tokens")
-            if settings.end_of_text != tokenizer.end_of_text_name:
-                raise ValueError(f"it says end_of_text={settings.end_of_text!r}, not {tokenizer.end_of_text_name!r}")
+            end = tokenizer.end_of_text_name
+            if settings.end_of_text != end:
+                raise ValueError(f"it says end_of_text={settings.end_of_text!r}, not {end!r}")
         except ValueError as error:
             raise ValueError(
                 f"{folder} is not a tokenizer ({error}); make it again with `dvc repro train_tokenizer`"
@@ -192,7 +193,7 @@ class LibraryTokenizer(Tokenizer):
         raise ValueError(f"its end-of-text token (eos_token={eos!r}) is not in its vocabulary")
 
     def _unknown_id(self) -> int | None:
-        """The id that the model gives to unknown characters; byte-level BPE and byte fallback have no such id."""
+        """The id of unknown characters; byte-level BPE and byte fallback have none."""
         from tokenizers.models import BPE, Unigram
 
         model = self.library.model

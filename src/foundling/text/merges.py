@@ -4,10 +4,10 @@ from itertools import pairwise
 
 
 def merges(ranks: dict[bytes, int]) -> list[tuple[bytes, bytes]]:
-    """The pair of tokens that each token of several bytes was merged from, in the order in which they were learned.
+    """The pair that each token of several bytes was merged from, in the order in which they were learned.
 
-    Merging a token's bytes by all earlier tokens leaves its pair. ValueError if it leaves anything else: then `ranks`
-    is not a byte-pair vocabulary.
+    Merging a token's bytes by all earlier tokens leaves its pair. ValueError if it leaves anything else: then
+    `ranks` is not a byte-pair vocabulary.
     """
     pairs = []
     for token, rank in sorted(ranks.items(), key=lambda item: item[1]):
@@ -15,7 +15,7 @@ def merges(ranks: dict[bytes, int]) -> list[tuple[bytes, bytes]]:
             parts = _merge(token, ranks, rank)
             if len(parts) != 2:
                 raise ValueError(
-                    f"the token {token!r} is not a merge of two earlier tokens, so this is not a byte-pair vocabulary"
+                    f"the token {token!r} is not a merge of two earlier tokens; this is not a byte-pair vocabulary"
                 )
             pairs.append((parts[0], parts[1]))
     return pairs

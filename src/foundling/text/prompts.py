@@ -2,8 +2,8 @@
 
 Training, evaluation, chat and export share `render` and `render_prompt`. There are two kinds of templates:
 `Template` puts a string before and after each message, and `chat_template.JinjaTemplate` is the template of a
-published model. In both, the template's strings are parsed for special tokens ("<|user|>") and messages are not, so
-nothing that a user writes becomes a special token.
+published model. In both, the template's strings are parsed for special tokens ("<|user|>") and messages are
+not, so nothing that a user writes becomes a special token.
 """
 
 from abc import ABC, abstractmethod
@@ -185,7 +185,7 @@ def render_prompt(messages: Sequence[Message], template: ChatTemplate, tokenizer
 def render_response(
     messages: Sequence[Message], template: ChatTemplate, tokenizer: Tokenizer
 ) -> tuple[list[int], list[int]]:
-    """The ids before a conversation's last message, which is a response, and those of the response and its end."""
+    """The ids before the last message, which is a response, and those of the response and its end."""
     prompt = template.prompt(messages[:-1], tokenizer)
     ids, end = _ids(template.parts(messages, tokenizer)), template.end(tokenizer)
     response = ids[len(prompt) :]

@@ -20,9 +20,9 @@ ROLES: Final = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token",
 def read_published(folder: Path) -> LibraryTokenizer:
     """The tokenizer of a folder with a tokenizer.json or SentencePiece's tokenizer.model.
 
-    tokenizer_config.json, special_tokens_map.json and chat_template.jinja give the tokens with a role and the chat
-    template; config.json and generation_config.json give the roles if they name no end of text. ValueError if there
-    is no tokenizer, or one that cannot be read.
+    tokenizer_config.json, special_tokens_map.json and chat_template.jinja give the tokens with a role and the
+    chat template; config.json and generation_config.json give the roles if they name no end of text.
+    ValueError if there is no tokenizer, or one that cannot be read.
     """
     settings = _optional(folder / SETTINGS)
     path, values, names = _read(folder, settings)
@@ -40,15 +40,13 @@ def read_published(folder: Path) -> LibraryTokenizer:
 
 
 def _read(folder: Path, settings: Mapping[str, Any]) -> tuple[Path, Mapping[str, Any], dict[str, str]]:
-    """The tokenizer's file, a tokenizer.json's values, and the tokens with a role that the file itself names."""
+    """The file, its values as a tokenizer.json, and the tokens with a role that the file itself names."""
     path = folder / TOKENIZER
     if path.is_file():
         return path, read_json(path), {}
     path = folder / SENTENCEPIECE
     if not path.is_file():
-        raise ValueError(
-            f"{folder} has no {TOKENIZER} and no {SENTENCEPIECE}; fetch one with the weights, or choose tokenizer=bpe"
-        )
+        raise ValueError(f"{folder} has no {TOKENIZER} and no {SENTENCEPIECE}; fetch one, or choose tokenizer=bpe")
     values, names = read_sentencepiece(path)
     bos = names.get("bos_token")
     if bos and settings.get("add_bos_token", True):

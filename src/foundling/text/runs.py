@@ -1,8 +1,8 @@
 """Cut long runs of one kind of character, for which a tokenizer would need too much time or stack.
 
-The pattern that splits text into words matches a run of spaces, or of letters, as one piece: its regular expression
-then needs a stack as deep as the run is long, and merging a piece's bytes takes more than linear time. Ordinary text
-has no such runs, but logs, scraped pages and binary data do.
+The pattern that splits text into words matches a run of spaces, or of letters, as one piece: its regular
+expression then needs a stack as deep as the run is long, and merging a piece's bytes takes more than linear
+time. Ordinary text has no such runs, but logs, scraped pages and binary data do.
 """
 
 from collections.abc import Iterator
@@ -19,8 +19,8 @@ _SEAM = regex.compile(r"(?r)(?<=[\p{L}\p{N}])(?=[^\s\p{L}\p{M}\p{N}])")
 def without_long_runs(text: str, longest: int = LONGEST_RUN) -> Iterator[str]:
     """Split a text so that no part has more than `longest` characters of white space, or of others, in a row.
 
-    The joined parts are the text; a text without such a run is one part. A run without white space is cut after a
-    word if it holds several (Chinese has no spaces), otherwise by length.
+    The joined parts are the text; a text without such a run is one part. A run without white space is cut
+    after a word if it holds several (Chinese has no spaces), otherwise by length.
     """
     start = 0
     for cut in _cuts(text, longest):

@@ -1,7 +1,7 @@
 """The script that texts are written in, and their words, for metrics that compare words.
 
-Chinese, Japanese, Thai, Lao, Khmer and Burmese do not write spaces between words: each of their characters counts as
-a word, with the marks above and below it.
+Chinese, Japanese, Thai, Lao, Khmer and Burmese do not write spaces between words: each of their characters
+counts as a word, with the marks above and below it.
 """
 
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""SentencePiece's vocabularies as a tokenizer.json: pieces with scores, as tokenizer.model and GGUF hold them."""
+"""SentencePiece's vocabularies, pieces with scores as in tokenizer.model and GGUF, as a tokenizer.json."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -108,4 +108,5 @@ def _merges(pieces: Sequence[Piece]) -> list[list[str]]:
 def added_pieces(pieces: Sequence[Piece]) -> list[dict[str, Any]]:
     """The pieces that are found in texts as a whole: special ones, and those that users defined."""
     special = {CONTROL: True, UNKNOWN_PIECE: True, USER_DEFINED: False}
-    return [added_token(i, piece.text, special[piece.kind]) for i, piece in enumerate(pieces) if piece.kind in special]
+    found = [(i, piece) for i, piece in enumerate(pieces) if piece.kind in special]
+    return [added_token(i, piece.text, special[piece.kind]) for i, piece in found]

@@ -24,7 +24,7 @@ VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types
 
 
 def read_sentencepiece(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    """A tokenizer.json's values and the tokens with a role; ValueError for a file that is not SentencePiece's."""
+    """The values of a tokenizer.json, and the tokens with a role. ValueError for any other file."""
     if path.stat().st_size > LARGEST:
         raise ValueError(f"{path} has more than {LARGEST:,} bytes; a tokenizer.model has a few million")
     try:
@@ -50,7 +50,7 @@ def _convert(data: bytes) -> tuple[dict[str, Any], dict[str, str]]:
             normalizer = dict(_fields(value))
     kind = trainer.get(MODEL_TYPE, 1)
     if kind not in TYPES:
-        raise ValueError(f"a SentencePiece model of type {kind}: must be unigram or bpe; others are not supported")
+        raise ValueError(f"a SentencePiece model of type {kind}: must be unigram or bpe")
     charsmap = base64.b64encode(normalizer.get(CHARACTER_MAP, b"")).decode()
     make = {"unigram": unigram_json, "bpe": bpe_json}[TYPES[kind]]
     values = make(

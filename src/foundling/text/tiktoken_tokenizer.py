@@ -20,7 +20,7 @@ from foundling.text.tokenizer import END_OF_TEXT, UNKNOWN, Tokenizer
 from foundling.validation import STRICT, build
 
 Form = Literal["NFC", "NFD", "NFKC", "NFKD"]
-# GPT-2's pattern (Radford et al. 2019): contractions, words with a space in front, numbers, punctuation, white space
+# GPT-2's pattern (Radford et al. 2019): contractions, words after a space, numbers, punctuation, white space
 GPT2_PATTERN = r"""'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"""
 CHARACTER_PATTERN = r"(?s:.)"
 GPT2_FILE = "gpt2_bpe/gpt2.tiktoken"
@@ -77,9 +77,9 @@ class TiktokenTokenizer(Tokenizer):
     def encode(self, text: str) -> list[int]:
         """Ids of a text; no part of it becomes a special token.
 
-        A character that a character vocabulary lacks becomes UNKNOWN if the vocabulary has that token, and raises
-        ValueError otherwise. Runs of more than LONGEST_RUN characters without white space, or of white space, are
-        cut.
+        A character that a character vocabulary lacks becomes UNKNOWN if the vocabulary has that token, and
+        raises ValueError otherwise. Runs of more than LONGEST_RUN characters without white space, or of white
+        space, are cut.
         """
         text = unicodedata.normalize(self.normal_form, text) if self.normal_form else text
         if self._characters is not None:
@@ -126,7 +126,8 @@ class TiktokenTokenizer(Tokenizer):
         """Write the tokens in tiktoken's format, and the pattern and the special tokens as JSON."""
         with atomic_folder(folder) as temporary:
             ordered = sorted(self.ranks.items(), key=lambda item: item[1])
-            (temporary / RANKS).write_text("".join(f"{base64.b64encode(t).decode()} {i}\n" for t, i in ordered))
+            lines = (f"{base64.b64encode(token).decode()} {i}\n" for token, i in ordered)
+            (temporary / RANKS).write_text("".join(lines))
             write_json(temporary / SETTINGS, self._settings() | {"vocab_size": self.vocab_size})
 
     def _settings(self) -> dict[str, Any]:
@@ -143,7 +144,8 @@ class TiktokenTokenizer(Tokenizer):
                 read_ranks(folder / RANKS), settings.pattern, settings.specials, settings.normal_form
             )
             if settings.vocab_size not in (None, tokenizer.vocab_size):
-                raise ValueError(f"it says vocab_size={settings.vocab_size} and has {tokenizer.vocab_size} tokens")
+                found = tokenizer.vocab_size
+                raise ValueError(f"it says vocab_size={settings.vocab_size} and has {found} tokens")
         except (OSError, ValueError) as error:
             reason = str(error) if isinstance(error, ValueError) else repr(error)
             raise ValueError(
@@ -186,7 +188,7 @@ def _decoded(ranks: Iterable[bytes]) -> set[str]:
 
 
 def train_bpe(texts: Iterable[str], vocab_size: int, specials: Sequence[str] = (END_OF_TEXT,)) -> TiktokenTokenizer:
-    """Byte-pair encoding (Sennrich et al. 2016): beginning with bytes, the most frequent pair is merged repeatedly."""
+    """Byte-pair encoding (Sennrich et al. 2016): from bytes, the most frequent pair is merged repeatedly."""
     from tokenizers import Regex
     from tokenizers import Tokenizer as Trained
     from tokenizers.models import BPE

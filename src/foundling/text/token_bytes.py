@@ -12,7 +12,7 @@ BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
 
 def bytes_of(tokens: Sequence[str], added: Mapping[int, str], decoder: Any) -> list[bytes]:
-    """The bytes of each token, given all tokens by id, those added to the vocabulary, and the library's decoder.
+    """The bytes of each token, given all tokens by id, those that were added, and the library's decoder.
 
     The space that a decoder removes at the beginning of a text is kept, so that a text is its tokens joined.
     """

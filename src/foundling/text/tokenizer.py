@@ -1,7 +1,7 @@
 """The interface of all tokenizers, which turn strings into ids and back.
 
-`TiktokenTokenizer` is fast, and runs what is trained here; `LibraryTokenizer` runs the tokenizers of published
-models by Hugging Face's tokenizers library.
+`TiktokenTokenizer` is fast, and runs what is trained here; `LibraryTokenizer` runs the tokenizers of
+published models by Hugging Face's tokenizers library.
 """
 
 import re
@@ -54,7 +54,7 @@ class Tokenizer(ABC):
 
     @property
     def start_of_text(self) -> int:
-        """The id in front of a text that must not come first: the prefix's, or the end of a previous document."""
+        """The id to put in front of a text: the prefix's, or the end of a previous document."""
         return self.prefix[-1] if self.prefix else self.end_of_text
 
     @property

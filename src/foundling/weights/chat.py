@@ -25,8 +25,8 @@ def chat_files(template: str, system: str | None, tokenizer: Tokenizer) -> dict[
 def read_chat(path: Path, tokenizer: Tokenizer) -> tuple[ChatTemplate, str | None]:
     """The template and the system message of a chat model.
 
-    A folder without chat.json is a chat model if its tokenizer came with a chat template. ValueError if it is not a
-    chat model, or if chat.json is invalid.
+    A folder without chat.json is a chat model if its tokenizer came with a chat template. ValueError if it is
+    not a chat model, or if chat.json is invalid.
     """
     if not (path / CHAT).is_file():
         if tokenizer.chat_template is not None:

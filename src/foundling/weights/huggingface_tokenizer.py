@@ -19,8 +19,8 @@ def write_tokenizer(folder: Path, tokenizer: Tokenizer, context: int, template: 
     """Write the files; `template` is a chat model's template in Jinja.
 
     A published tokenizer is written as it was read. As in Foundling, text is never parsed for special tokens
-    (`split_special_tokens`), unless there is a template: it writes its special tokens as text, so transformers
-    has to parse them, in the user's text too.
+    (`split_special_tokens`), unless there is a template: it writes its special tokens as text, so
+    transformers has to parse them, in the user's text too.
     """
     settings = _settings(context, tokenizer) | {"split_special_tokens": template is None}
     if template is not None:
@@ -32,8 +32,8 @@ def write_tokenizer(folder: Path, tokenizer: Tokenizer, context: int, template: 
 def write_classifier_tokenizer(folder: Path, tokenizer: Tokenizer, context: int, keep: str, new_padding: bool) -> None:
     """Write the files for a classifier, whose input is a text between two end-of-text tokens.
 
-    `new_padding` gives padding an id of its own, the next one: the classes of transformers classify at the last
-    token that is not padding, while our own code goes by the attention mask.
+    `new_padding` gives padding an id of its own, the next one: the classes of transformers classify at the
+    last token that is not padding, while our own code goes by the attention mask.
     """
     from tokenizers import AddedToken, processors
 

@@ -7,7 +7,7 @@ from foundling.text.tokenizer import Tokenizer
 
 
 def require_same(folder: Path, tokenizer: Tokenizer, vocab_size: int) -> None:
-    """Raise ValueError if the tokenizer's ids differ from those of the vocabulary stored with the weights, if any."""
+    """Raise ValueError if the tokenizer's ids differ from those stored with the weights, if any are."""
     if tokenizer.vocab_size > vocab_size:
         raise ValueError(
             f"data/tokenizer has {tokenizer.vocab_size:,} tokens and the model in {folder} {vocab_size:,}; "
