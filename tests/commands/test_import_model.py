@@ -116,6 +116,18 @@ def test_what_holds_no_model_is_one_line(source: str, says: str, published: Path
     assert not Path("models").exists()
 
 
+def test_nothing_but_an_earlier_import_is_replaced(published: Path) -> None:
+    for _ in range(2):
+        import_model("fox.gguf", experiment_name="fox")
+    for taken in ("conf", "fox"):
+        with pytest.raises(
+            ValueError, match=f"{taken} exists and is not a model folder of Foundling; an import replace"
+        ):
+            import_model("fox.gguf", to=taken)
+    with pytest.raises(ValueError, match=r"conf/experiment/smollm2\.yaml exists; choose another"):
+        import_model("fox.gguf", experiment_name="smollm2")
+
+
 def test_a_word_without_a_key_is_the_source(published: Path) -> None:
     composed = prepare("import_model", ["a, b=c's.gguf".replace("=", ""), "context=7"]).config
     assert composed is not None

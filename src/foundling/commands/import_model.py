@@ -28,17 +28,19 @@ from foundling.weights import folder, openai
 from foundling.weights.architectures import differences
 from foundling.weights.checkpoints import Checkpoint, open_checkpoint
 from foundling.weights.model_types import from_settings
-from foundling.weights.provenance import provenance
+from foundling.weights.provenance import PROVENANCE, provenance
 from foundling.weights.published_tokenizer import read_tokenizer
 from foundling.weights.vocabulary import require_same
 
 FREE = {"dropout": 0.0, "init": "gpt2", "attention": "fused"}  # what weights do not say
-HEAD = "# @package _global_\n# {title}, by `foundling import_model`: the base model as it was published\n"
+MARK = "by `foundling import_model`"
+HEAD = f"# @package _global_\n# {{title}}, {MARK}: the base model as it was published\n"
 
 
 def run(job: Job) -> None:
     """Fetch or read the weights, write the model folder, and print what it is and which settings make it."""
     settings, runtime = job.settings.import_model, job.settings.runtime
+    _require_free(job.out / settings.to, settings.experiment_name)
     selected = settings.source is None
     weights = job.settings.weights if selected else weights_at(str(settings.source), settings.member, settings.revision)
     with TemporaryDirectory(prefix="foundling-") as scratch:
@@ -62,11 +64,27 @@ def run(job: Job) -> None:
         f"{tokenizer.vocab_size:,}"
     )
     if settings.experiment_name and lines:
-        file = Path(CONF, "experiment", f"{settings.experiment_name}.yaml")
+        file = _experiment(settings.experiment_name)
         file.write_text(lines, encoding="utf-8")
         print(f"experiment={settings.experiment_name} selects it in the pipeline: {file} says\n\n{lines}")
     elif lines:
         print(f"in the pipeline it is this {CONF}/experiment/NAME.yaml (experiment_name=NAME writes it):\n\n{lines}")
+
+
+def _require_free(target: Path, experiment: str | None) -> None:
+    """Refuse to replace anything but a model folder, and an experiment that this command wrote."""
+    if target.exists() and not (target / PROVENANCE).is_file():
+        raise ValueError(
+            f"{target} exists and is not a model folder of Foundling; an import replaces the whole folder, so set "
+            "import_model.to to a new one"
+        )
+    file = _experiment(experiment) if experiment else None
+    if file is not None and file.exists() and MARK not in file.read_text(encoding="utf-8"):
+        raise ValueError(f"{file} exists; choose another import_model.experiment_name")
+
+
+def _experiment(name: str) -> Path:
+    return Path(CONF, "experiment", f"{name}.yaml")
 
 
 def _place(weights: Weights, scratch: Path, mirror: Path | None) -> Path:
