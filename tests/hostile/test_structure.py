@@ -82,5 +82,8 @@ def test_a_dynamic_import_takes_a_command_of_our_own() -> None:
     assert found == ["__main__.py"]  # whose name is one of COMMANDS
 
 
-def test_jinja_renders_our_own_templates_alone() -> None:
-    assert not [name for name, _, function in calls() if function.endswith(".from_string")]
+def test_jinja_renders_foreign_templates_in_the_sandbox_alone() -> None:
+    rendering = {name for name, _, function in calls() if function.endswith(".from_string")}
+    assert rendering == {"text/jinja_sandbox.py"}
+    made = {function for name, _, function in calls() if name in rendering and function.endswith("Environment")}
+    assert made == {"ImmutableSandboxedEnvironment"}
