@@ -6,6 +6,7 @@ again.
 
 import fcntl
 import json
+import logging
 import os
 import re
 import shutil
@@ -20,9 +21,11 @@ from typing import Any
 from foundling.artifacts import fingerprint
 
 SCRATCH, LOCK = Path("scratch"), "lock"
+FROZEN = "frozen"  # the folder below SCRATCH of hidden states that trainings share
 FAULTS = "faults"  # not in the key: how a bad batch is handled does not change the steps before it
 CHECKPOINT = re.compile(r"step-(\d{8,})-[0-9a-f]{64}\.safetensors")  # step, sha256 of the file
 RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # variables with the rank of a process
+log = logging.getLogger(__name__)
 
 
 def is_first_process() -> bool:
@@ -43,6 +46,11 @@ class RunFolder:
             leaving = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
             os.replace(self.path, leaving)
             shutil.rmtree(leaving)
+            os.close(self.lock)
+
+    def release(self) -> None:
+        """Unlock the folder, and keep it."""
+        if self.lock is not None:
             os.close(self.lock)
 
 
@@ -67,9 +75,26 @@ def start_run(stage: str, provenance: Mapping[str, Any]) -> RunFolder:
             f"{holder['since']}); wait for it, or stop it with `kill {holder['process']}`: this command then "
             "resumes it"
         )
+    _remove_parts(folder)
+    return RunFolder(folder, lock)
+
+
+def wait_for_folder(folder: Path) -> RunFolder:
+    """Lock a folder whose content trainings share, as soon as no other process has locked it."""
+    lock = lock_folder(folder)
+    if lock is None:
+        log.info(f"waiting for process {read_holder(folder)['process']}, which is writing {folder}")
+    while lock is None:
+        time.sleep(1)
+        lock = lock_folder(folder)
+    _remove_parts(folder)
+    return RunFolder(folder, lock)
+
+
+def _remove_parts(folder: Path) -> None:
+    """Remove the files that an earlier process was still writing."""
     for part in folder.rglob(".*.part"):
         shutil.rmtree(part) if part.is_dir() else part.unlink()
-    return RunFolder(folder, lock)
 
 
 def lock_folder(folder: Path) -> int | None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from foundling.commands import clean
-from foundling.scratch import start_run, unfinished_runs
+from foundling.scratch import FROZEN, SCRATCH, start_run, unfinished_runs, wait_for_folder
 from foundling.settings import Job
 
 HOLD = """
@@ -70,6 +70,21 @@ def test_it_removes_unused_folders(run: Any, unfinished: tuple[Path, int], capsy
     assert f"in use by process {process} on" in found["instruct"]
     assert [stage for stage, _ in unfinished_runs()] == ["instruct"]
     assert not left.exists()
+
+
+def test_states_of_frozen_blocks_are_kept_until_they_are_removed(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    kept = wait_for_folder(SCRATCH / FROZEN / "ab12")
+    (kept.path / "states.bin").write_bytes(bytes(2 << 20))
+    kept.release()
+    run(delete=False)
+    place, step, *_, size, state = rows(capsys.readouterr().out)["frozen"].split(maxsplit=5)
+    assert (place, step, size, state) == ("scratch/frozen/ab12", "-", "2.0", "kept for later trainings")
+    run(delete=True)
+    assert rows(capsys.readouterr().out)["frozen"].endswith("removed")
+    assert not kept.path.exists()
 
 
 def test_nothing_left_is_one_line(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:

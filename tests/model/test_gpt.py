@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -158,3 +159,34 @@ def test_texts_that_share_a_row_are_read_as_if_each_stood_alone(gpt_config, name
     alone = torch.cat([model(text) for text in texts], dim=1)
     torch.testing.assert_close(packed, alone, atol=1e-4, rtol=1e-4)
     assert not torch.allclose(model(torch.cat(texts, dim=1)), alone, atol=1e-2)
+
+
+@pytest.mark.parametrize("skip", [0, 2])
+def test_the_upper_blocks_continue_from_the_states_after_the_lower_ones(model: GPT, skip: int) -> None:
+    if model.config.position == "rotary":
+        model.config = replace(model.config, rope_skip=skip)
+    ids = torch.randint(50, (3, 11))
+    for blocks in range(len(model.blocks) + 1):
+        states = model.hidden_after(ids, blocks)
+        assert torch.equal(model.hidden_from(states, blocks), model.hidden(ids))
+
+
+@pytest.mark.parametrize(
+    ("trained", "frozen"),
+    [
+        ("norm", 2),
+        ("blocks.1.mlp.up", 1),
+        ("blocks.0.attention_norm", 0),
+        ("token_embedding", 0),
+        ("position_embedding", 0),
+    ],
+)
+def test_blocks_are_frozen_below_the_lowest_trained_weight(
+    gpt_config: Callable[..., Any], trained: str, frozen: int
+) -> None:
+    model = GPT(gpt_config("micro", position="learned"))
+    model.requires_grad_(False)
+    assert model.frozen_blocks == 2
+    for module in (model.norm, model.get_submodule(trained)):
+        module.requires_grad_(True)
+    assert model.frozen_blocks == frozen

@@ -21,6 +21,8 @@ from foundling.model.gpt import GPT
 from foundling.settings import Job
 from foundling.stages import classify
 from foundling.text.tiktoken_tokenizer import GPT2_PATTERN, TiktokenTokenizer
+from foundling.training import frozen
+from foundling.training.callbacks import KeepBest
 from foundling.weights import folder
 
 TOKENIZER = TiktokenTokenizer({bytes([i]): i for i in range(256)}, GPT2_PATTERN)
@@ -69,6 +71,10 @@ def workspace(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpt_c
 
 def make_job(*changes: str, out: Path | None = None) -> Job:
     return Job.of(config.compose([*SMALL, *changes]), out or Path())
+
+
+def interrupt(*arguments: Any) -> None:
+    raise KeyboardInterrupt
 
 
 def fetch_texts() -> None:
@@ -152,10 +158,28 @@ def test_an_interrupted_run_leaves_the_old_classifier(workspace: Path, monkeypat
     classify.run(make_job("classify.max_steps=2", out=workspace))
     before = sha256(workspace / "models/classifier")
 
-    def interrupt(*arguments: Any) -> None:
-        raise KeyboardInterrupt
-
     monkeypatch.setattr(classify, "probabilities", interrupt)
     with pytest.raises(KeyboardInterrupt):
         classify.run(make_job("classify.max_steps=3", out=workspace))
     assert sha256(workspace / "models/classifier") == before
+
+
+@pytest.mark.parametrize("train", ["head", "last"])
+def test_a_killed_training_finds_the_states_of_frozen_blocks_again(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, train: str
+) -> None:
+    job = make_job(f"classify.train={train}", "classify.last=1", out=workspace)
+    classify.run(job)
+    expected = {name: sha256(workspace / name) for name in RESULTS}
+    shutil.rmtree("scratch")
+    with monkeypatch.context() as patched:
+        patched.setattr(KeepBest, "on_validation_end", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            classify.run(job)
+    assert len(list(Path("scratch/frozen").iterdir())) == 1
+    monkeypatch.setattr(frozen, "_compute", interrupt)
+    classify.run(job)
+    assert {name: sha256(workspace / name) for name in RESULTS} == expected
+    classify.run(make_job(f"classify.train={train}", "classify.last=1", "classify.seed=2", out=workspace))
+    with pytest.raises(KeyboardInterrupt):
+        classify.run(make_job(f"classify.train={train}", "classify.last=1", "classify.keep=end", out=workspace))

@@ -1,6 +1,7 @@
 """List unfinished trainings in scratch/, which the same commands would resume; delete=true removes them.
 
-A training that is still running is listed as in use, and never removed.
+The hidden states of frozen blocks, which later trainings reuse, are listed and removed, too. A training that is still
+running is listed as in use, and never removed.
 """
 
 import os
@@ -11,6 +12,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from foundling.scratch import (
+    FROZEN,
     SCRATCH,
     RunFolder,
     list_checkpoints,
@@ -35,7 +37,8 @@ def run(job: Job) -> None:
         kept, size = list_checkpoints(folder), sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
         changed = max(file.stat().st_mtime for file in (folder, *kept))
         row = (stage, str(folder), f"{step_of(kept[0]):,}" if kept else "-", age(time.time() - changed))
-        table.add_row(*row, f"{size / MIB:,.1f}", _state(folder, job.settings.clean.delete))
+        left = "kept for later trainings" if stage == FROZEN else "left over"
+        table.add_row(*row, f"{size / MIB:,.1f}", _state(folder, left, job.settings.clean.delete))
     if table.row_count:
         show(table)
     else:
@@ -48,8 +51,8 @@ def age(seconds: float) -> str:
     return f"{seconds / size:.0f} {unit}"
 
 
-def _state(folder: Path, delete: bool) -> str:
-    """The state of the folder: in use by a process, removed, or left over."""
+def _state(folder: Path, left: str, delete: bool) -> str:
+    """The state of the folder: in use by a process, removed, or `left`."""
     holder = read_holder(folder)
     lock = lock_folder(folder)
     if lock is None:
@@ -58,4 +61,4 @@ def _state(folder: Path, delete: bool) -> str:
         RunFolder(folder, lock).remove()
         return "removed"
     os.close(lock)
-    return "left over"
+    return left

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from foundling.data.batches import EpochBatches, EqualBatches, OrderedBatches, TrainingData, in_batches, padded
 from foundling.data.labelled import Labelled
@@ -33,11 +34,27 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str], context: int, keep: str) 
 
 
 @dataclass(frozen=True)
+class HiddenStates:
+    """Hidden states of N texts: those of text i are the rows of `values` from starts[i], lengths[i] of them."""
+
+    values: np.ndarray  # (P, C), of all texts' positions; a file
+    starts: np.ndarray  # (N,)
+    lengths: np.ndarray  # (N,)
+
+    def padded(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
+        """The states (B, T, C) of these texts, padded on the right with zeros, and their lengths (B,)."""
+        starts, lengths = self.starts[indices], self.lengths[indices]
+        rows = [torch.tensor(self.values[start : start + n]) for start, n in zip(starts, lengths, strict=True)]
+        return pad_sequence(rows, batch_first=True), torch.from_numpy(lengths)
+
+
+@dataclass(frozen=True)
 class Encoded:
-    """Texts as token ids, and their label ids (N,)."""
+    """Texts as token ids, and their label ids (N,); where lower blocks are frozen, also the states after those."""
 
     ids: list[list[int]]
     labels: np.ndarray
+    states: HiddenStates | None = None
 
 
 def encode_splits(tokenizer: Tokenizer, texts: Labelled, context: int, keep: str) -> tuple[dict[str, Encoded], int]:
@@ -54,8 +71,9 @@ def encode_splits(tokenizer: Tokenizer, texts: Labelled, context: int, keep: str
 
 
 def as_batch(texts: Encoded, indices: np.ndarray) -> tuple[Tensor, ...]:
-    """The padded texts at these indices, with their lengths and labels."""
-    return (*padded([texts.ids[i] for i in indices]), torch.from_numpy(texts.labels[indices]))
+    """The texts of these indices, or their states, padded, with their lengths and labels."""
+    rows = padded([texts.ids[i] for i in indices]) if texts.states is None else texts.states.padded(indices)
+    return (*rows, torch.from_numpy(texts.labels[indices]))
 
 
 def batches_per_epoch(examples: int, batch_size: int) -> int:

@@ -1,5 +1,7 @@
 """The classifier: token ids (B, T) and their lengths (B,) in, logits of the labels (B, K) out.
 
+What frozen blocks compute for a text never changes, so their states (B, T, C) may be given instead of the ids.
+
 A language model reads from left to right, so only the hidden state of the last real token has seen the whole text: that
 one is fed to a linear head. Padding is on the right, where a causal model cannot see it, and is found by
 length, never by id.
@@ -26,9 +28,19 @@ class Classifier(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
-    def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
-        """Logits (B, K) of ids (B, T), of which the first lengths[b] of row b are real."""
-        return self.classify(self.trunk.hidden(ids), lengths)
+    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """Logits (B, K) of inputs as in `hidden`, of which the first lengths[b] of row b are real."""
+        return self.classify(self.hidden(inputs), lengths)
+
+    def hidden(self, inputs: Tensor) -> Tensor:
+        """The trunk's final hidden states (B, T, C), of ids (B, T) or of the states (B, T, C) after its frozen blocks.
+
+        States of the last position only, T = 1, are of length 1.
+        """
+        if inputs.dim() == 2:
+            return self.trunk.hidden(inputs)
+        assert isinstance(self.trunk, GPT)
+        return self.trunk.hidden_from(inputs, self.trunk.frozen_blocks)
 
     def classify(self, hidden: Tensor, lengths: Tensor) -> Tensor:
         """Logits (B, K) from the trunk's hidden states (B, T, C)."""

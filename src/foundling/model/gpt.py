@@ -103,10 +103,17 @@ class GPT(LanguageModel):
             assert cache is None
             positions, mask = packed_positions_and_mask(segments)
         x, rotary = self._embed(ids, positions)
-        for i, block in enumerate(self.blocks):
-            positioned = rotary if self._is_rotated(i) else None
-            x = block(x, positioned, cache.layers[i] if cache is not None else None, mask, segments)
-        return self.norm(x)
+        return self.norm(self._apply_blocks(range(len(self.blocks)), x, rotary, cache, mask, segments))
+
+    def hidden_after(self, ids: Tensor, blocks: int) -> Tensor:
+        """The hidden states (B, T, C) of ids (B, T) after the first `blocks` blocks, without the last norm."""
+        x, rotary = self._embed(ids, slice(0, ids.size(1)))
+        return self._apply_blocks(range(blocks), x, rotary)
+
+    def hidden_from(self, states: Tensor, blocks: int) -> Tensor:
+        """The final hidden states (B, T, C), from those after the first `blocks` blocks."""
+        rotary = self._rotary(slice(0, states.size(1)))
+        return self.norm(self._apply_blocks(range(blocks, len(self.blocks)), states, rotary))
 
     def head(self, hidden: Tensor) -> Tensor:
         """Logits (…, V) of hidden states (…, C)."""
@@ -144,6 +151,30 @@ class GPT(LanguageModel):
         attention = 12 * config.n_layer * config.n_head * config.head_dim * config.context
         return 6 * (self.parameter_count() - embedded) + attention
 
+    @property
+    def frozen_blocks(self) -> int:
+        """The number of blocks below all trained weights: what they compute for a text is always the same."""
+        trained = [name for name, p in self.named_parameters() if p.requires_grad]
+        if any("_embedding." in name for name in trained):
+            return 0
+        numbers = [int(name.split(".")[1]) for name in trained if name.startswith("blocks.")]
+        return min(numbers, default=len(self.blocks))
+
+    def _apply_blocks(
+        self,
+        layers: range,
+        x: Tensor,
+        rotary: tuple[Tensor, Tensor] | None,
+        cache: KVCache | None = None,
+        mask: Tensor | None = None,
+        segments: Tensor | None = None,
+    ) -> Tensor:
+        """Transform x (B, T, C) by the blocks of these numbers."""
+        for i in layers:
+            positioned = rotary if self._is_rotated(i) else None
+            x = self.blocks[i](x, positioned, cache.layers[i] if cache is not None else None, mask, segments)
+        return x
+
     def _is_rotated(self, layer: int) -> bool:
         """Whether a block's attention sees positions; with `rope_skip`, every n-th does not (Yang et al. 2025)."""
         return self.config.rope_skip == 0 or (layer + 1) % self.config.rope_skip > 0
@@ -151,12 +182,15 @@ class GPT(LanguageModel):
     def _embed(self, ids: Tensor, positions: slice | Tensor) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
         """Embeddings (B, T, C) of ids (B, T), and the cosines and sines of rotary positions."""
         x = self.token_embedding(ids)  # (B, T, C)
-        rotary = None
         if self.config.position == "learned":
             x = x + self.position_embedding.weight[positions]
         elif self.config.position == "sinusoidal":
             x = x + self.sinusoids[positions]
-        else:
-            cos, sin = self.rotary_cos[positions], self.rotary_sin[positions]  # (T, D), or packed (B, T, D)
-            rotary = (cos, sin) if isinstance(positions, slice) else (cos.unsqueeze(1), sin.unsqueeze(1))
-        return self.dropout(x), rotary
+        return self.dropout(x), self._rotary(positions)
+
+    def _rotary(self, positions: slice | Tensor) -> tuple[Tensor, Tensor] | None:
+        """The cosines and sines of rotary positions; None with other positions."""
+        if self.config.position != "rotary":
+            return None
+        cos, sin = self.rotary_cos[positions], self.rotary_sin[positions]  # (T, D), or packed (B, T, D)
+        return (cos, sin) if isinstance(positions, slice) else (cos.unsqueeze(1), sin.unsqueeze(1))

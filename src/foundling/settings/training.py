@@ -118,6 +118,7 @@ class Classify(Training, FileFormat):
     keep: Literal["beginning", "end"]
     train: Literal["head", "last", "all", "lora"]
     last: Positive
+    cache_frozen: bool
     lora: Lora
     head_rate: NonNegative
     language_loss: NonNegative

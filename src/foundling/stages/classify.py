@@ -1,6 +1,7 @@
 """Fine-tune models/base to classify texts, and compare it with the baselines, into models/classifier."""
 
 from collections import Counter
+from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from foundling.terminal import show
 from foundling.text.tokenizer import Tokenizer
 from foundling.training.callbacks import KeepBest
 from foundling.training.classification import choose_trainable, class_weights
+from foundling.training.frozen import keep_frozen
 from foundling.training.module import Loop
 from foundling.training.run import TrainingRun
 from foundling.validation import build
@@ -50,7 +52,7 @@ def run(job: Job) -> float:
 
     network = Classifier(ClassifierConfig(trunk.config, tuple(texts.labels), settings.keep), trunk)
     parameters = choose_trainable(network, settings.train, settings.last, settings.lora, settings.seed)
-    best = _train(network, texts.labels, rows, job, stage)
+    best = _train(network, texts.labels, keep_frozen(network, rows, settings, BASE, stage.device), job, stage)
     measures = best.restore()
     lora.merge(network.trunk)
     p = probabilities(network.to(stage.device).eval(), rows[TEST].ids, settings.batch_tokens)
@@ -79,7 +81,9 @@ def run(job: Job) -> float:
     return measures["val/loss"]
 
 
-def _train(network: Classifier, labels: list[str], rows: dict[str, Encoded], job: Job, stage: TrainingRun) -> KeepBest:
+def _train(
+    network: Classifier, labels: list[str], rows: Mapping[str, Encoded], job: Job, stage: TrainingRun
+) -> KeepBest:
     """Fit the classifier; returns the callback that has its best weights."""
     settings = job.settings.classify
     per_epoch = batches_per_epoch(len(rows[TRAIN].ids), settings.batch_size)

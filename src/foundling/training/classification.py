@@ -1,5 +1,7 @@
 """Classification as a LightningModule: batches (ids, lengths, labels), cross-entropy over the labels.
 
+Instead of ids (B, T) a batch may hold the states (B, T, C) after the frozen blocks; see training/frozen.py.
+
 An optional auxiliary loss, next-token prediction on the same texts, preserves the trunk as a language model
 and adapts it to these texts (Radford et al. 2018, 3.2).
 """
@@ -56,7 +58,7 @@ class ClassificationModule(TrainingModule):
     def loss(self, microbatch: Batch, batch: Batch) -> Tensor:
         """The mean over texts, plus the weighted auxiliary loss, which is a mean over tokens."""
         ids, lengths, labels = microbatch
-        hidden = self.network.trunk.hidden(ids)  # (B, T, C)
+        hidden = self.network.hidden(ids)  # (B, T, C)
         logits = self.network.classify(hidden, lengths).float()  # (B, K)
         is_whole = microbatch is batch
         reduction = "mean" if is_whole else "sum"
