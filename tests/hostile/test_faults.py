@@ -18,9 +18,10 @@ from foundling.data.corpora import Document
 from foundling.data.fetching import fetch
 from foundling.data.shards import write
 from foundling.model.gpt import GPT
-from foundling.settings.datasets import Source
+from foundling.settings.datasets import Dataset, Source
 from foundling.text.tiktoken_tokenizer import GPT2_PATTERN, TiktokenTokenizer
 from foundling.text.tokenizer import END_OF_TEXT, Tokenizer
+from foundling.validation import build
 from foundling.weights import folder as model_folder
 from foundling.weights import gguf, huggingface_export
 
@@ -84,7 +85,8 @@ TEXT = "The fox went home. " * 4000
 
 def _raw(folder: Path, source: dict[str, Any]) -> None:
     with atomic_folder(folder) as beside:
-        fetch({"name": "test", "sources": [{"name": "one", **source}]}, beside / "raw", None)
+        dataset = build(Dataset, {"name": "test", "sources": [{"name": "one", **source}]}, "test")
+        fetch(dataset, beside / "raw", None)
 
 
 def _packed(place: Path, kind: str) -> Path:
@@ -157,8 +159,8 @@ def test_a_full_disk_leaves_an_old_file_whole(full: Full) -> None:
 
 
 def test_a_full_disk_is_an_error_that_says_how_to_resume(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    from foundling.__main__ import _end
+    from foundling.__main__ import _exit
 
     with pytest.raises(SystemExit):
-        _end(OSError(28, "No space left on device", "models/base"), [])
-    assert "No space left on device: 'models/base'; free some space" in capfd.readouterr().err
+        _exit(OSError(28, "No space left on device", "models/base"), [])
+    assert "No space left on device: 'models/base'; free some disk space" in capfd.readouterr().err

@@ -266,7 +266,7 @@ def test_a_config_that_asks_for_terabytes_is_refused_before_memory_is_taken(tmp_
     write_json(tmp_path / "config.json", PUBLISHED["SmolLM2-135M"] | huge)
     names = [f"model.layers.{i}.mlp.up_proj.weight" for i in range(40)]
     save_file({name: torch.zeros(1) for name in names}, tmp_path / huggingface.WEIGHTS)
-    with pytest.raises(ValueError, match=r"weights, which need [\d,]+ GiB of memory, and [\d.,]+ GiB are free"):
+    with pytest.raises(ValueError, match=r"weights, which need [\d,]+ GiB of memory, but only [\d.,]+ GiB are free"):
         load(tmp_path)
 
 
