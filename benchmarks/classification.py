@@ -64,17 +64,25 @@ def table(task: str) -> Table:
     metrics = [read_metrics(file, Classify) for file in jobs]
     texts = metrics[0].texts
     ratio = texts.test / texts.train
-    shown = Table("model", f"mean {measure}, %", "by seed", "fine-tuned GPT ahead by", "95 % interval", box=SIMPLE)
+    shown = Table(
+        "model", f"mean {measure}, %", "by seed", "fine-tuned GPT ahead by", "95 % interval", box=SIMPLE
+    )
     sizes = f"{texts.train:,} train, {texts.validation:,} validation, {texts.test:,} test"
     shown.title = f"{task}: {len(jobs)} seeds, {sizes}"
     for column in shown.columns[1:]:
         column.justify = "right"
-    values = {name: 100 * np.array([value(job.models[name], measure) for job in metrics]) for name in metrics[0].models}
+    values = {
+        name: 100 * np.array([value(job.models[name], measure) for job in metrics])
+        for name in metrics[0].models
+    }
     for name, scores in values.items():
         row = [name, f"{scores.mean():.2f}", " ".join(f"{score:.1f}" for score in scores)]
         if name != "classifier":
             mean, low, high = corrected(values["classifier"] - scores, ratio)
-            row += [f"{mean:+.2f}", f"{low:+.2f} to {high:+.2f}{'; not significant' if low <= 0 <= high else ''}"]
+            row += [
+                f"{mean:+.2f}",
+                f"{low:+.2f} to {high:+.2f}{'; not significant' if low <= 0 <= high else ''}",
+            ]
         shown.add_row(*row)
     seconds = [read_metrics(file.with_name("classify_run.json"), Run).seconds["training"] for file in jobs]
     shown.caption = f"training took {np.mean(seconds):.0f} s a seed"
@@ -89,8 +97,8 @@ def value(model: ModelScores, measure: str) -> float:
 def corrected(gaps: np.ndarray, ratio: float) -> tuple[float, float, float]:
     """Mean and 95 % interval of paired differences over overlapping splits.
 
-    Student's t with the variance of the mean increased from 1/k to 1/k + test/train (Nadeau and Bengio 2003), since
-    the splits are drawn from the same texts.
+    Student's t with the variance of the mean increased from 1/k to 1/k + test/train (Nadeau and Bengio
+    2003), since the splits are drawn from the same texts.
     """
     half = stats.t.ppf(0.975, len(gaps) - 1) * gaps.std(ddof=1) * (1 / len(gaps) + ratio) ** 0.5
     return float(gaps.mean()), float(gaps.mean() - half), float(gaps.mean() + half)

@@ -39,7 +39,9 @@ def main() -> None:
         for deterministic in (True, False):
             took[deterministic] = seconds(model, ids, deterministic)
             gradients[deterministic] = [p.grad.clone() for p in model.parameters() if p.grad is not None]
-        print(f"round {number + 1}: {took[True]:.3f} s per step, {took[False]:.3f} s with deterministic=false")
+        print(
+            f"round {number + 1}: {took[True]:.3f} s per step, {took[False]:.3f} s with deterministic=false"
+        )
     equal = all(map(torch.equal, gradients[True], gradients[False]))
     print(f"gradients {'equal to the bit' if equal else 'differ'}")
 

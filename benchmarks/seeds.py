@@ -1,9 +1,9 @@
 """Train and evaluate the default model with several seeds: python benchmarks/seeds.py 1,2,3 [overrides].
 
 Each seed has its own initial weights and batches from the same corpus. It runs in multirun/seeds/<seed>, from
-fetch to evaluate, and plots its emergence.png there; a seed that was evaluated before is not run again. Prints, by
-benchmark and kind, the mean over seeds with its 95 % interval (Student's t), chance, the better rule of mention,
-and the control without the story.
+fetch to evaluate, and plots its emergence.png there; a seed that was evaluated before is not run again.
+Prints, by benchmark and kind, the mean over seeds with its 95 % interval (Student's t), chance, the better
+rule of mention, and the control without the story.
 """
 
 import csv
@@ -39,7 +39,8 @@ def main(seeds: list[str], overrides: list[str]) -> None:
     for folder in folders:
         seconds = json.loads((folder / TIMES).read_text())
         print(
-            f"{folder}: {sum(seconds.values()):.0f} s, of which", ", ".join(f"{n} {s:.0f}" for n, s in seconds.items())
+            f"{folder}: {sum(seconds.values()):.0f} s, of which",
+            ", ".join(f"{n} {s:.0f}" for n, s in seconds.items()),
         )
 
 
@@ -53,8 +54,17 @@ def run(folder: Path, overrides: list[str]) -> None:
     for stage in STAGES:
         began = time.perf_counter()
         name, *dataset = stage.split()
-        command = [sys.executable, "-m", "foundling", name, *(f"fetch.dataset={one}" for one in dataset), *overrides]
-        subprocess.run(command, cwd=folder, env=os.environ | {"PYTHONPATH": str(Path("src").resolve())}, check=True)
+        command = [
+            sys.executable,
+            "-m",
+            "foundling",
+            name,
+            *(f"fetch.dataset={one}" for one in dataset),
+            *overrides,
+        ]
+        subprocess.run(
+            command, cwd=folder, env=os.environ | {"PYTHONPATH": str(Path("src").resolve())}, check=True
+        )
         seconds[stage] = time.perf_counter() - began
     (folder / "emergence.png").write_bytes(as_png(emergence(read_rows(folder), TITLE)))
     (folder / TIMES).write_text(json.dumps(seconds))
@@ -74,7 +84,9 @@ def read_rows(folder: Path) -> list[dict[str, Any]]:
 def table(folders: list[Path]) -> Table:
     """Mean and interval of each benchmark and kind over the folders."""
     runs = [json.loads((folder / METRICS).read_text())["benchmarks"] for folder in folders]
-    shown = Table("benchmark", "kind", "questions", "accuracy", "95 %", "lowest", "chance", "mention", "control")
+    shown = Table(
+        "benchmark", "kind", "questions", "accuracy", "95 %", "lowest", "chance", "mention", "control"
+    )
     for column in shown.columns[2:]:
         column.justify = "right"
     for benchmark, result in runs[0].items():
@@ -89,7 +101,10 @@ def row(found: list[dict[str, Any]]) -> list[float | tuple[float, float] | None]
     values = [one["accuracy"] for one in found]
     rules = [max(one["first_mentioned"], one["last_mentioned"]) for one in found if "first_mentioned" in one]
     controls = [one["control"] for one in found if "control" in one]
-    others = [mean(one["chance"] for one in found), *(mean(some) if some else None for some in (rules, controls))]
+    others = [
+        mean(one["chance"] for one in found),
+        *(mean(some) if some else None for some in (rules, controls)),
+    ]
     interval = None
     if len(values) > 1:
         half = t.ppf(0.975, len(values) - 1) * stdev(values) / len(values) ** 0.5

@@ -39,7 +39,14 @@ def ours(tokenizer: Tokenizer, megabytes: float) -> float:
     """MB/s from documents to hashed shards on disk."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        write(documents(megabytes), tokenizer, Path(folder) / "tokens", [Source(name="stories", path="x")], {}, "auto")
+        write(
+            documents(megabytes),
+            tokenizer,
+            Path(folder) / "tokens",
+            [Source(name="stories", path="x")],
+            {},
+            "auto",
+        )
         return megabytes / (time.perf_counter() - began)
 
 
@@ -53,7 +60,10 @@ def bare(tokenizer: Tokenizer, megabytes: float) -> float:
 
 def peak(megabytes: float) -> float:
     """Peak MiB of a separate process that tokenizes this much."""
-    code = f"import benchmarks.tokenizing as b; b.ours(b.train_bpe(b.PARAGRAPHS[:2000], 2048), {megabytes}); b.tell()"
+    code = (
+        "import benchmarks.tokenizing as b; "
+        f"b.ours(b.train_bpe(b.PARAGRAPHS[:2000], 2048), {megabytes}); b.tell()"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return float(done.stdout)
 
@@ -68,7 +78,13 @@ def main() -> None:
     tokenizer = train_bpe(PARAGRAPHS[:2000], 2048)
     pairs = [(bare(tokenizer, 20), ours(tokenizer, 20)) for _ in range(rounds)]
     table = Table(title=f"20 MB of stories, {THREADS} threads, median of {rounds} paired rounds")
-    for column in ("bare tiktoken, MB/s", "foundling, MB/s", "ratio", "peak at 10 MB, MiB", "peak at 200 MB, MiB"):
+    for column in (
+        "bare tiktoken, MB/s",
+        "foundling, MB/s",
+        "ratio",
+        "peak at 10 MB, MiB",
+        "peak at 200 MB, MiB",
+    ):
         table.add_column(column, justify="right")
     medians = [f"{statistics.median(side):.1f}" for side in zip(*pairs, strict=True)]
     ratio = statistics.median(b / a for a, b in pairs)

@@ -1,6 +1,7 @@
 """The overhead of Lightning, our callbacks and the logger: tokens/s compared with a plain PyTorch loop.
 
-Both train the same model (conf/model/nano) on the same batches with the same optimizer, in one process in turn.
+Both train the same model (conf/model/nano) on the same batches with the same optimizer, in one process in
+turn.
 Run: python benchmarks/trainer_overhead.py [steps] [rounds]
 """
 

@@ -75,15 +75,26 @@ def classify_metrics() -> Callable[..., Any]:
 
         arc = BenchmarkAccuracy(n=200, accuracy=0.5, low=0.4, high=0.6, chance=0.25)
         before, after = (
-            Forgetting(val_loss=loss, val_perplexity=12.0, benchmarks={"arc_easy": arc}) for loss in (2.5, 3.25)
+            Forgetting(val_loss=loss, val_perplexity=12.0, benchmarks={"arc_easy": arc})
+            for loss in (2.5, 3.25)
         )
-        counts = {"read": 5500, "missing": 0, "duplicates": 9, "contradicting": 0, "left_out_files": 0, "truncated": 3}
+        counts = {
+            "read": 5500,
+            "missing": 0,
+            "duplicates": 9,
+            "contradicting": 0,
+            "left_out_files": 0,
+            "truncated": 3,
+        }
         values = {
             "dataset": "fables_messages",
             "texts": Texts(**counts, train=4000, validation=500, test=600),
             "changes": {},
             "training": Training(
-                train="all", parameters=1_000_000, steps=750, best=Best(step=600, val_loss=0.1, val_accuracy=0.9)
+                train="all",
+                parameters=1_000_000,
+                steps=750,
+                best=Best(step=600, val_loss=0.1, val_accuracy=0.9),
             ),
             "models": models,
             "left_out": {},

@@ -4,7 +4,15 @@ from pathlib import Path
 import pytest
 
 from foundling import artifacts
-from foundling.artifacts import atomic_file, atomic_folder, fingerprint, publish, read_json, sha256, write_json
+from foundling.artifacts import (
+    atomic_file,
+    atomic_folder,
+    fingerprint,
+    publish,
+    read_json,
+    sha256,
+    write_json,
+)
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -26,19 +34,29 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         raise RuntimeError
     with atomic_folder(tmp_path / "second"):
         pass
-    assert sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*")) == ["made", "made/x", "second"]
+    assert sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*")) == [
+        "made",
+        "made/x",
+        "second",
+    ]
     with atomic_folder(tmp_path / "made") as folder:
         (folder / "z").write_text("3")
     assert os.listdir(tmp_path / "made") == ["z"]
 
 
-def test_results_are_published_together_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_are_published_together_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def results(text: str) -> dict[Path, str]:
         folder = tmp_path / "scratch" / text
         (folder / "model").mkdir(parents=True)
         for name in ("model/weights", "a.json", "b.csv"):
             (folder / name).write_text(text)
-        return {folder / "model": "models/base", folder / "a.json": "metrics/a.json", folder / "b.csv": "plots/b.csv"}
+        return {
+            folder / "model": "models/base",
+            folder / "a.json": "metrics/a.json",
+            folder / "b.csv": "plots/b.csv",
+        }
 
     def texts() -> dict[str, str]:
         return {f.relative_to(out).as_posix(): f.read_text() for f in out.rglob("*") if f.is_file()}
@@ -64,7 +82,9 @@ def test_results_are_published_together_or_not_at_all(tmp_path: Path, monkeypatc
 
 
 def test_hashes_see_content_and_names_but_not_key_order(tmp_path: Path) -> None:
-    assert fingerprint({"a": 1, "b": [2]}) == fingerprint({"b": [2], "a": 1}) != fingerprint({"a": 1, "b": [3]})
+    assert (
+        fingerprint({"a": 1, "b": [2]}) == fingerprint({"b": [2], "a": 1}) != fingerprint({"a": 1, "b": [3]})
+    )
     (tmp_path / "one").mkdir()
     (tmp_path / "one/f").write_text("x")
     (tmp_path / "two").mkdir()

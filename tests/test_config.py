@@ -58,14 +58,20 @@ def test_flags_come_before_all_overrides(project: Path) -> None:
     assert prepare(None, ["seed=1,2", "-m", "model=nano"]).arguments == ["-m", "seed=1,2", "model=nano"]
 
 
-def test_an_experiment_replaces_the_selections_groups_but_not_its_values_or_the_command_line(project: Path) -> None:
+def test_an_experiment_replaces_the_selections_groups_but_not_its_values_or_the_command_line(
+    project: Path,
+) -> None:
     (project / "conf/experiment").mkdir(exist_ok=True)
     (project / "conf/experiment/tiny.yaml").write_text(
         "# @package _global_\ndefaults:\n  - override /model: micro\n  - _self_\npretrain:\n  max_steps: 3\n"
     )
     select(project, model="small", optimizer="adamw", set={"pretrain": {"batch_size": 2}})
     made = recipe("experiment=tiny")
-    assert (made["model"]["n_layer"], made["pretrain"]["max_steps"], made["pretrain"]["batch_size"]) == (2, 3, 2)
+    assert (made["model"]["n_layer"], made["pretrain"]["max_steps"], made["pretrain"]["batch_size"]) == (
+        2,
+        3,
+        2,
+    )
     assert "adamw" in made["pretrain"]["optimizer"]["_target_"]
     assert recipe("experiment=tiny", "model=nano")["model"]["n_layer"] == 4
     select(project, model="small", experiment="tiny")
@@ -92,7 +98,10 @@ def test_equal_settings_compose_to_equal_text_without_runtime_times_or_paths(pro
         ("modell=small", "unknown setting or group modell; did you mean model"),
         ("model=smal", "model=smal is not one of conf/model; did you mean small"),
         ("model=nano,smal", "model=smal is not one of"),
-        ("pretrain.max_step=3", "unknown setting or group pretrain.max_step; did you mean pretrain.max_steps"),
+        (
+            "pretrain.max_step=3",
+            "unknown setting or group pretrain.max_step; did you mean pretrain.max_steps",
+        ),
         ("lr=1e-3", "did you mean .*pretrain.optimizer.lr"),
         ("model.n_embd={", "cannot be read"),
         ("pretrain.sample.promt=x", "did you mean pretrain.sample.prompt"),

@@ -45,8 +45,12 @@ def test_counts_and_operations_are_the_real_models(name: str) -> None:
     assert sum(costs.flops_per_token(config)) == model.flops_per_token()
 
 
-@pytest.mark.parametrize("changes", [{"bias": True, "mlp": "swiglu"}, {"qk_norm": True, "bias": True, "tied": False}])
-def test_counts_hold_for_combinations_that_no_file_has(gpt_config: Callable[..., Any], changes: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "changes", [{"bias": True, "mlp": "swiglu"}, {"qk_norm": True, "bias": True, "tied": False}]
+)
+def test_counts_hold_for_combinations_that_no_file_has(
+    gpt_config: Callable[..., Any], changes: dict[str, Any]
+) -> None:
     config = gpt_config("micro", **changes)
     assert sum(costs.parameters(config).values()) == meta_model(GPT, config).parameter_count()
 
@@ -85,12 +89,16 @@ def kept(model: GPT, dtype: torch.dtype | None) -> tuple[int, int]:
 @pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight")  # RMSNorm in mixed precision
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 @pytest.mark.parametrize("name", ["char", "llama", "micro", "original", "qwen3"])
-def test_activations_are_what_autograd_keeps(gpt_config: Callable[..., Any], name: str, precision: str) -> None:
+def test_activations_are_what_autograd_keeps(
+    gpt_config: Callable[..., Any], name: str, precision: str
+) -> None:
     config = gpt_config(name, n_layer=2, vocab_size=300)
     mixed = precision != "32-true"
     found, tokens = kept(GPT(config), torch.bfloat16 if mixed else None)
     later = tokens * 300 * (6 if mixed else 4)  # logits and the gradient of the log-probabilities
-    copies = costs.state_bytes(config, "adamw", precision)["weights"] - 4 * sum(costs.parameters(config).values())
+    copies = costs.state_bytes(config, "adamw", precision)["weights"] - 4 * sum(
+        costs.parameters(config).values()
+    )
     expected = costs.activation_bytes(config, tokens, precision, checkpointed=False) - later + copies
     assert found == pytest.approx(expected, rel=0.05)
 
@@ -102,7 +110,9 @@ def test_checkpointing_keeps_an_input_a_layer_and_one_layer() -> None:
     assert checkpointed == one + 12 * 1024 * 768 * 4 < whole
 
 
-@pytest.mark.parametrize(("name", "precision"), [("llama", "32-true"), ("char", "32-true"), ("micro", "32-true")])
+@pytest.mark.parametrize(
+    ("name", "precision"), [("llama", "32-true"), ("char", "32-true"), ("micro", "32-true")]
+)
 @pytest.mark.parametrize("kind", ["adamw", "muon"])
 def test_the_states_are_as_large_as_the_optimizers(
     gpt_config: Callable[..., Any], name: str, precision: str, kind: str
@@ -116,7 +126,12 @@ def test_the_states_are_as_large_as_the_optimizers(
     ids = torch.randint(50, (1, 8))
     next_token_loss(model(ids), ids).backward()
     optimizer.step()
-    states = [t for state in optimizer.state.values() for t in state.values() if torch.is_tensor(t) and t.numel() > 1]
+    states = [
+        t
+        for state in optimizer.state.values()
+        for t in state.values()
+        if torch.is_tensor(t) and t.numel() > 1
+    ]
     found = costs.state_bytes(model.config, kind, precision)
     # a position that no token reached has a gradient of zeros, and a state, as well
     assert found["optimizer"] == sum(t.nbytes for t in states)
@@ -129,7 +144,9 @@ def test_devices_share_the_time_but_not_the_price() -> None:
     eight = dataclasses.replace(one, devices=8)
     a, b = costs.bill(1e18, one, "bf16-mixed"), costs.bill(1e18, eight, "bf16-mixed")
     assert a.seconds == pytest.approx(1e18 / 5e13)
-    assert (b.seconds, b.dollars, b.kilowatt_hours) == pytest.approx((a.seconds / 8, a.dollars, a.kilowatt_hours))
+    assert (b.seconds, b.dollars, b.kilowatt_hours) == pytest.approx(
+        (a.seconds / 8, a.dollars, a.kilowatt_hours)
+    )
     assert a.kilowatt_hours == pytest.approx(a.seconds / 3600 * 0.5)
     assert costs.bill(1e18, dataclasses.replace(one, power=None, price=None), "bf16-mixed").dollars is None
 
@@ -140,7 +157,9 @@ def test_unknown_values_are_errors() -> None:
         costs.speed(hardware, "bf16-mixed")
     with pytest.raises(ValueError, match=r"hardware\.utilization=1\.5: must be at most 1"):
         build(Hardware, dataclasses.asdict(hardware) | {"utilization": 1.5}, "hardware")
-    with pytest.raises(ValueError, match="precision=transformer-engine: costs are known only for 64-true, 32-true"):
+    with pytest.raises(
+        ValueError, match="precision=transformer-engine: costs are known only for 64-true, 32-true"
+    ):
         costs.precision_of("transformer-engine", "32-true")
     assert [costs.precision_of(asked, "32-true") for asked in ("auto", 16, "bf16")] == [
         "32-true",
@@ -153,5 +172,8 @@ def test_a_plan_imports_no_torch() -> None:
     import subprocess
     import sys
 
-    code = "import sys, foundling.commands.plan as p; sys.exit('torch' in sys.modules or 'lightning' in sys.modules)"
+    code = (
+        "import sys, foundling.commands.plan as p; "
+        "sys.exit('torch' in sys.modules or 'lightning' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -123,7 +123,8 @@ def test_precision_and_name_follow_the_device_chosen(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "H100")
     described = {
-        device.type: (automatic_precision(device), name_of(device)) for device in map(torch.device, ("cuda", "cpu"))
+        device.type: (automatic_precision(device), name_of(device))
+        for device in map(torch.device, ("cuda", "cpu"))
     }
     assert described == {"cuda": ("bf16-mixed", "H100"), "cpu": ("32-true", "CPU")}
 

@@ -32,7 +32,8 @@ BY = {  # what is said where nothing is there
     "rebuild": "models/chat/model.safetensors is missing",
 }
 NEED_NOTHING = {"compose", "fetch", "weights", "plan", "clean"}
-# runs each command line in one process, each in turn told what it lacks, and lists the heavy modules that came
+# runs each command line in one process, each in turn told what it lacks, and lists the heavy modules that
+# came
 TOLD = """
 import json, sys
 from foundling.__main__ import main
@@ -63,7 +64,9 @@ def project(root: Path, tmp_path: Path) -> Path:
 
 def model(folder: Path, kind: str) -> None:
     """What a model folder of this kind looks like from outside."""
-    values = {"translator": {"n_encoder": 1}, "classifier": {"labels": ["ham", "spam"]}}.get(kind, {"n_layer": 1})
+    values = {"translator": {"n_encoder": 1}, "classifier": {"labels": ["ham", "spam"]}}.get(
+        kind, {"n_layer": 1}
+    )
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(values))
     (folder / "model.safetensors").write_bytes(b"")
@@ -100,13 +103,16 @@ def test_wrong_settings_models_and_texts_are_reported_without_torch(project: Pat
     (project / "rows.csv").write_text("body\nfree entry\n")
     (project / "blank.txt").write_text("a\n\nb\n")
     cases = {
-        "predict model=models/base text=x": "models/base is a base model, but this command needs a classifier model",
+        "predict model=models/base text=x": "models/base is a base model, but this command needs a "
+        "classifier model",
         "predict model=models/translator text=x": "or use `foundling translate` with this one",
-        "translate model=models/assistant text=x": "models/assistant is an assistant model, .* a translator model",
+        "translate model=models/assistant text=x": "models/assistant is an assistant model, .* a translator "
+        "model",
         "generate model=models/classifier": "models/classifier is a classifier model, .*a base model or an",
         "chat model=models/base": "models/base is a base model, but this command needs an assistant model",
         "export model=models/translator": "models/translator is a translator model",
-        "predict model=models/empty text=x": "models/empty is not a model folder: models/empty/config.json is missing",
+        "predict model=models/empty text=x": "models/empty is not a model folder: models/empty/config.json "
+        "is missing",
         "predict model=models/classifier file=none.txt": "none.txt does not exist",
         "predict model=models/classifier file=rows.csv": r"rows.csv:2 has no column 'text' \(columns: body\)",
         "predict model=models/classifier file=blank.txt": "blank.txt:2 is empty",
@@ -132,7 +138,9 @@ READING = [name for name in COMMANDS if COMMANDS[name] == "stages" and name not 
 
 
 @pytest.mark.parametrize("stage", READING)
-def test_the_files_that_are_required_are_dependencies_and_made_by_the_stage_that_is_named(root, job, stage) -> None:
+def test_the_files_that_are_required_are_dependencies_and_made_by_the_stage_that_is_named(
+    root, job, stage
+) -> None:
     stages = yaml.safe_load((root / "dvc.yaml").read_text())["stages"]
     required = inputs.files_of(stage, job().settings)
     assert required
@@ -140,5 +148,9 @@ def test_the_files_that_are_required_are_dependencies_and_made_by_the_stage_that
         assert any(dep == file or file.startswith(f"{dep}/") for dep in stages[stage]["deps"]), file
         name, _, key = made_by.partition("@")
         block = stages[name].get("do", stages[name])
-        outs = [str(out).replace("${key}", key) for kind in ("outs", "metrics", "plots") for out in block.get(kind, [])]
+        outs = [
+            str(out).replace("${key}", key)
+            for kind in ("outs", "metrics", "plots")
+            for out in block.get(kind, [])
+        ]
         assert any(out == file or file.startswith(f"{out}/") for out in outs), file

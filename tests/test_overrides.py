@@ -22,7 +22,19 @@ TEXTS = st.text(
     st.sampled_from("aé日🦁 ,=(){}[]'\"\\$:~+-#\n\t|") | st.characters(codec="utf-8", exclude_characters="\0")
 )
 NASTY = [
-    *("日本", "Grüße", "null", "true", "123", "1e3", "costs ${5} now", "${oc.env:HOME}", "\\${x}", "\\\\${x", "${"),
+    *(
+        "日本",
+        "Grüße",
+        "null",
+        "true",
+        "123",
+        "1e3",
+        "costs ${5} now",
+        "${oc.env:HOME}",
+        "\\${x}",
+        "\\\\${x",
+        "${",
+    ),
     *(
         "ends with \\",
         "Be kind, always.",
@@ -37,7 +49,20 @@ NASTY = [
         "",
         "~/x",
     ),
-    *("choice(a,b)", "glob(*)", "???", "'quoted'", "\\'", "#", "-m", "--help", "~model", "nan", "\u2028", "\ufeff"),
+    *(
+        "choice(a,b)",
+        "glob(*)",
+        "???",
+        "'quoted'",
+        "\\'",
+        "#",
+        "-m",
+        "--help",
+        "~model",
+        "nan",
+        "\u2028",
+        "\ufeff",
+    ),
 ]
 SHARED = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
 QUICK, COMPOSING = settings(max_examples=300, **SHARED), settings(max_examples=8, **SHARED)
@@ -102,7 +127,9 @@ def test_nasty_texts_on_the_command_line_arrive_equal(project: Path, first: int)
 @given(TEXTS)
 @example("${oc.env:HOME}")
 def test_any_text_on_the_command_line_arrives_equal(project: Path, text: str) -> None:
-    made = composed("generate", "corpus=files", f"prompt={text}", f"corpus.path={text}x", f"chat.system={text}")
+    made = composed(
+        "generate", "corpus=files", f"prompt={text}", f"corpus.path={text}x", f"chat.system={text}"
+    )
     assert (made.generate.prompt, made.corpus.path, made.chat.system) == (text, f"{text}x", text)
     assert OmegaConf.to_container(made, resolve=True)["corpus"]["sources"][0]["path"] == f"{text}x"
 
@@ -113,7 +140,9 @@ def test_any_text_on_the_command_line_arrives_equal(project: Path, text: str) ->
 def test_any_text_in_params_yaml_arrives_equal(project: Path, text: str, another: str) -> None:
     values = {"corpus": {"path": text}, "chat": {"system": another}, "pretrain": {"sample": {"prompt": text}}}
     values |= {"train_translator": {"dataset": {"name": another, "sources": [{"name": "x", "path": text}]}}}
-    (project / "params.yaml").write_text(yaml.safe_dump({"corpus": "files", "set": values}, allow_unicode=True))
+    (project / "params.yaml").write_text(
+        yaml.safe_dump({"corpus": "files", "set": values}, allow_unicode=True)
+    )
     made = OmegaConf.to_container(composed(None), resolve=True)
     assert (made["corpus"]["path"], made["corpus"]["sources"][0]["path"]) == (text, text)
     assert (made["chat"]["system"], made["pretrain"]["sample"]["prompt"]) == (another, text)
@@ -126,7 +155,9 @@ def test_a_source_in_params_yaml_may_refer_to_a_value_of_the_config(project: Pat
         "weight": 1.0,
         "generate": {"name": "stories", "seed": 1, "megabytes": "${corpus.megabytes}"},
     }
-    (project / "params.yaml").write_text(yaml.safe_dump({"set": {"corpus": {"megabytes": 0.5, "sources": [source]}}}))
+    (project / "params.yaml").write_text(
+        yaml.safe_dump({"set": {"corpus": {"megabytes": 0.5, "sources": [source]}}})
+    )
     assert composed(None).corpus.sources[0].generate.megabytes == 0.5
 
 
@@ -140,7 +171,10 @@ def test_null_is_null_in_settings_that_may_be_null_but_a_word_among_words(projec
 def test_under_m_paths_are_swept_and_words_are_not(project: Path) -> None:
     def swept(*arguments: str) -> list[list[str]]:
         overrides = prepare("generate", ["-m", "corpus=files", *arguments]).arguments[1:]
-        return [[str(config.compose(job).corpus.path), config.compose(job).generate.prompt] for job in jobs(*overrides)]
+        return [
+            [str(config.compose(job).corpus.path), config.compose(job).generate.prompt]
+            for job in jobs(*overrides)
+        ]
 
     assert swept("corpus.path=a.txt,b.txt", "prompt=a, b") == [["a.txt", "a, b"], ["b.txt", "a, b"]]
     assert swept("corpus.path=Müller (1).txt, 日本.txt") == [["Müller (1).txt", ""], ["日本.txt", ""]]
@@ -171,7 +205,10 @@ def test_under_m_paths_are_swept_and_words_are_not(project: Path) -> None:
         (["--bad"], "unrecognized arguments: --bad"),
         (["words"], "'words' cannot be read .*write key=value"),
         (["--config-dir", "nowhere", "seed=1"], "--config-dir: no folder nowhere"),
-        (["+pretrain.note=日本"], "'\\+pretrain.note=日本' cannot be read .*quote a text: '\\+pretrain.note="),
+        (
+            ["+pretrain.note=日本"],
+            "'\\+pretrain.note=日本' cannot be read .*quote a text: '\\+pretrain.note=",
+        ),
         (["generate.prompt=\udcff"], "is not valid UTF-8"),
         (["+model=micro"], "cannot be composed: Multiple values for model"),
         (["~pretrain.nothing"], "unknown setting or group pretrain.nothing"),
@@ -204,7 +241,9 @@ def test_choices_of_a_config_dir_are_known(project: Path) -> None:
     (project / "mine/model").mkdir(parents=True)
     (project / "mine/model/tall.yaml").write_text("defaults: [micro, _self_]\nn_layer: 9\n")
     (project / "mine/experiment").mkdir()
-    (project / "mine/experiment/own.yaml").write_text("# @package _global_\ndefaults: [{override /model: tall}]\n")
+    (project / "mine/experiment/own.yaml").write_text(
+        "# @package _global_\ndefaults: [{override /model: tall}]\n"
+    )
     (project / "params.yaml").write_text("model: small\n")
     for chosen in ("model=tall", "experiment=own"):
         made = prepare(None, ["--config-dir", "mine", chosen])
@@ -218,14 +257,19 @@ def test_choices_of_a_config_dir_are_known(project: Path) -> None:
 
 
 def test_the_checked_config_is_what_hydra_composes(project: Path) -> None:
-    (project / "params.yaml").write_text("model: micro\nset: {pretrain: {max_steps: 7}, corpus: {name: 'a ${b}'}}\n")
-    made = prepare(None, ["optimizer=adamw", "pretrain.optimizer.lr=0.5", "~pretrain.sample", "+pretrain.note=x"])
+    (project / "params.yaml").write_text(
+        "model: micro\nset: {pretrain: {max_steps: 7}, corpus: {name: 'a ${b}'}}\n"
+    )
+    made = prepare(
+        None, ["optimizer=adamw", "pretrain.optimizer.lr=0.5", "~pretrain.sample", "+pretrain.note=x"]
+    )
     assert made.config == config.compose(made.arguments)
 
 
 def test_an_error_names_params_yaml_if_the_value_comes_from_it(project: Path) -> None:
     for text, says in {
-        "model: smal\n": r"model=smal is not one of conf/model; did you mean small\? \(model=smal: from params.yaml\)",
+        "model: smal\n": r"model=smal is not one of conf/model; did you mean small\? \(model=smal: from "
+        r"params.yaml\)",
         "set: {pretrain: {max_step: 3}}\n": r"pretrain.max_step; .* \(pretrain.max_step: from params.yaml\)",
     }.items():
         (project / "params.yaml").write_text(text)
@@ -244,7 +288,9 @@ def test_an_error_names_params_yaml_if_the_value_comes_from_it(project: Path) ->
 def foundling(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join([str(project / "plugins"), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, "-m", "foundling", *arguments]
-    return subprocess.run(command, cwd=project, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True)
+    return subprocess.run(
+        command, cwd=project, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True
+    )
 
 
 LAUNCHER = """
@@ -289,7 +335,9 @@ def test_hydras_own_flags_work(project: Path, arguments: list[str], shows: str) 
     assert shows in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("arguments", [["~model"], ["~pretrain.optimizer"], ["~corpus.split"], ["hydra.mode=NEVER"]])
+@pytest.mark.parametrize(
+    "arguments", [["~model"], ["~pretrain.optimizer"], ["~corpus.split"], ["hydra.mode=NEVER"]]
+)
 def test_deletions_and_hydras_refusals_are_one_line(project: Path, arguments: list[str]) -> None:
     done = foundling(project, "train_tokenizer", *arguments)
     assert done.returncode == 1

@@ -40,7 +40,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def holder() -> Iterator[subprocess.Popen[str]]:
     """Another process that holds the folder of ORIGIN, and has a child."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-c", HOLD],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     assert process.stdin is not None
     assert process.stdout is not None

@@ -130,7 +130,9 @@ def _exit(error: Exception, arguments: list[str]) -> NoReturn:
         traceback.print_exception(error)
     else:
         full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-        hint = "; free some disk space and run the command again (existing files are unchanged)" if full else ""
+        hint = (
+            "; free some disk space and run the command again (existing files are unchanged)" if full else ""
+        )
         print(f"foundling: {one_line(error)}{origin_of(str(error), arguments)}{hint}", file=sys.stderr)
     sys.stdout.flush()
     sys.exit(1)
@@ -149,7 +151,8 @@ def _overview() -> str:
             "",
             *lines,
             "",
-            "`foundling <command> --help` shows its settings; `dvc repro` runs all stages that are out of date.",
+            "`foundling <command> --help` shows its settings; `dvc repro` runs all stages that are out of "
+            "date.",
         ]
     )
 

@@ -148,7 +148,9 @@ def sha256(path: Path | str) -> str:
     """Hash a file's bytes, or the sorted relative paths and hashes of a folder's files, as hex."""
     path = Path(path)
     if path.is_dir():
-        return fingerprint({str(f.relative_to(path)): sha256(f) for f in sorted(path.rglob("*")) if f.is_file()})
+        return fingerprint(
+            {str(f.relative_to(path)): sha256(f) for f in sorted(path.rglob("*")) if f.is_file()}
+        )
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

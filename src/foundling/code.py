@@ -57,7 +57,10 @@ def stage_modules(package: Path, recipe: Mapping[str, JsonValue]) -> dict[str, d
     starts = {}
     for stage in stages:
         named = [above for target in _targets(recipe.get(stage)) for above in _with_parents(target)]
-        starts[stage] = [f"{package.name}.{STAGES}.{stage}", *(name for name in named if _file_of(package, name))]
+        starts[stage] = [
+            f"{package.name}.{STAGES}.{stage}",
+            *(name for name in named if _file_of(package, name)),
+        ]
     return {stage: _closure(names, read) for stage, names in starts.items()}
 
 

@@ -24,7 +24,9 @@ def conf_folder() -> Path:
     """The project's conf/ as an absolute path; ValueError outside of a project."""
     folder = Path(CONF).absolute()
     if not (folder / "config.yaml").is_file():
-        raise ValueError(f"no {CONF}/config.yaml in {Path.cwd()}; run foundling in the root of a Foundling project")
+        raise ValueError(
+            f"no {CONF}/config.yaml in {Path.cwd()}; run foundling in the root of a Foundling project"
+        )
     return folder
 
 

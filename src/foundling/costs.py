@@ -33,7 +33,9 @@ def speed(hardware: Hardware, precision: str) -> float:
     peaks = dict(hardware.peak or {})
     if kind not in peaks:
         known = ", ".join(peaks) or "none"
-        raise ValueError(f"hardware {hardware.name} has no peak for {kind} (known: {known}); set hardware.peak.{kind}")
+        raise ValueError(
+            f"hardware {hardware.name} has no peak for {kind} (known: {known}); set hardware.peak.{kind}"
+        )
     return hardware.devices * peaks[kind] * hardware.utilization
 
 
@@ -74,7 +76,9 @@ def precision_of(setting: str | int, automatic: str) -> str:
     short = {"64": "64-true", "32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}
     name = automatic if setting == "auto" else short.get(str(setting), str(setting))
     if name not in PRECISIONS:
-        raise ValueError(f"precision={name}: costs are known only for {', '.join(PRECISIONS)}; choose one of these")
+        raise ValueError(
+            f"precision={name}: costs are known only for {', '.join(PRECISIONS)}; choose one of these"
+        )
     return name
 
 
@@ -122,7 +126,9 @@ def parameters(config: GPTConfig) -> dict[str, int]:
         "attention": layers * attention,
         "feed-forward": layers * feed_forward,
         "norms": norms,
-        "short convolutions": layers * config.convolution * (width + 2 * config.lookup_heads * config.head_dim),
+        "short convolutions": layers
+        * config.convolution
+        * (width + 2 * config.lookup_heads * config.head_dim),
         "output head": 0 if config.tied else config.vocab_size * width,
     }
 

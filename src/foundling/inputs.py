@@ -12,9 +12,15 @@ from foundling.settings import Job, Settings
 from foundling.weights.card import KINDS, kind_of
 
 BASE, TOKENS = Path("models/base"), Path("data/tokens")
-MADE_BY = {"base": "pretrain", "assistant": "instruct", "classifier": "classify", "translator": "train_translator"}
+MADE_BY = {
+    "base": "pretrain",
+    "assistant": "instruct",
+    "classifier": "classify",
+    "translator": "train_translator",
+}
 WEIGHTS = "model.safetensors"
-CHATS = ("chat.json", "tokenizer/chat_template.jinja")  # what makes a model an assistant: tuned here, or published
+# what makes a model an assistant: tuned here, or published
+CHATS = ("chat.json", "tokenizer/chat_template.jinja")
 CORPUS = {"data/raw/corpus/meta.json": "fetch@corpus"}
 TOKENIZER = {"data/tokenizer/tokenizer.json": "train_tokenizer"}
 TOKENS_META = {"data/tokens/meta.json": "tokenize"}
@@ -37,7 +43,9 @@ MODELS = {
 
 def files_of(stage: str, settings: Settings) -> dict[str, str]:
     """The files that a stage reads and other stages of dvc.yaml write: {path: name of that stage}."""
-    benchmarks = {f"data/raw/benchmarks/{name}/meta.json": "fetch@benchmarks" for name in settings.evaluate.benchmarks}
+    benchmarks = {
+        f"data/raw/benchmarks/{name}/meta.json": "fetch@benchmarks" for name in settings.evaluate.benchmarks
+    }
     if stage == "train_tokenizer":
         weights = {"data/raw/weights/settings.json": "weights"}
         return {"weights": weights, "bpe": CORPUS, "char": CORPUS}.get(settings.tokenizer.kind, {})

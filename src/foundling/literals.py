@@ -36,10 +36,15 @@ def literal(value: Any) -> str:
         if value[:2] == "${" and value[-1] == "}" and types_of(value[2:-1]):
             return f"'{value}'"
         is_word = value.isascii() and value.isidentifier()
-        return value if is_word and value.lower() not in ("null", "true", "false", "inf", "nan") else quoted(value)
+        return (
+            value
+            if is_word and value.lower() not in ("null", "true", "false", "inf", "nan")
+            else quoted(value)
+        )
     if value is not None and not isinstance(value, bool | int | float):
         raise ValueError(
-            f"a value is of type {type(value).__name__} ({str(value)[:60]!r}); it must be a text or a number; quote it"
+            f"a value is of type {type(value).__name__} ({str(value)[:60]!r}); it must be a text or a "
+            f"number; quote it"
         )
     return json.dumps(value)
 
@@ -94,5 +99,7 @@ def _members(kind: Any) -> list[Any]:
 def _key(key: Any) -> str:
     """A key of a mapping; Hydra's grammar cannot quote keys, so it allows fewer characters than YAML."""
     if isinstance(key, str) and not re.fullmatch(r"[A-Za-z0-9_/\-+.%*@?| ]+", key):
-        raise ValueError(f"the key {key!r} cannot be set here: Hydra's keys are ASCII; set it in a file of conf/")
+        raise ValueError(
+            f"the key {key!r} cannot be set here: Hydra's keys are ASCII; set it in a file of conf/"
+        )
     return key if isinstance(key, str) else json.dumps(key)

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 # one value of a sweep over texts: in quotes, or up to the next comma without a backslash before it
-ONE_OF_SEVERAL = re.compile(r"""\s*('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?:\\,|[^,])*)\s*(?:,|$)""", re.DOTALL)
+ONE_OF_SEVERAL = re.compile(
+    r"""\s*('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?:\\,|[^,])*)\s*(?:,|$)""", re.DOTALL
+)
 POSITIONAL = {"import_model": "source"}  # the setting that a word without = stands for
 
 
@@ -60,7 +62,10 @@ def prepare(command: str | None, arguments: Sequence[str]) -> Prepared:
         return Prepared([*line.flags, *line.overrides], None)
     # Hydra cannot reset a choice to null; without this override, the null of conf/config.yaml applies
     typed = [argument for argument in line.overrides if argument != "experiment=null"]
-    overrides = [*selected(line.overrides, line.config_dir), *(_quoted(argument, line.multirun) for argument in typed)]
+    overrides = [
+        *selected(line.overrides, line.config_dir),
+        *(_quoted(argument, line.multirun) for argument in typed),
+    ]
     with loading(line.config_dir) as loader:
         jobs = _jobs(overrides, line.multirun, loader)
     configs = [_composed(job, line.config_dir) for job in jobs]
@@ -172,7 +177,9 @@ def _unknown_choice(file: str, options: Sequence[str]) -> str:
         return f"{group}={choice} is not one of {CONF}/{group}; {suggest(choice, list(options))}"
     hint = ""
     if group in ("hydra/launcher", "hydra/sweeper"):
-        hint = f", or install a package such as hydra-{choice.partition('_')[0]}-{group.removeprefix('hydra/')}"
+        hint = (
+            f", or install a package such as hydra-{choice.partition('_')[0]}-{group.removeprefix('hydra/')}"
+        )
     return f"{group}={choice} is not installed; choose one of {', '.join(options)}{hint}"
 
 
@@ -189,7 +196,10 @@ def _unknownkey_of(overrides: Sequence[str], config_dir: Path | None) -> str:
     except ValueError:
         return ""
     assert isinstance(values, dict)
-    names = [*(key for key, _ in flat({str(key): value for key, value in values.items()})), *groups(config_dir)]
+    names = [
+        *(key for key, _ in flat({str(key): value for key, value in values.items()})),
+        *groups(config_dir),
+    ]
     for override in parsed:
         key = override.key_or_group
         if not (override.is_add() or override.is_force_add() or override in chosen or _has(values, key)):

@@ -14,7 +14,9 @@ from foundling.plain import read_yaml
 SELECTION = "params.yaml"
 
 
-def selected(typed: Sequence[str] = (), config_dir: Path | None = None, path: Path = Path(SELECTION)) -> list[str]:
+def selected(
+    typed: Sequence[str] = (), config_dir: Path | None = None, path: Path = Path(SELECTION)
+) -> list[str]:
     """The choices in params.yaml and the values under its `set`, as overrides; keys of `typed` are omitted.
 
     A line of the selection names a group's choice (null: none); `set` has single values. An experiment is a
@@ -27,7 +29,9 @@ def selected(typed: Sequence[str] = (), config_dir: Path | None = None, path: Pa
     experiments = experiments or [str(choices.get("experiment") or "")]
     names = [name for experiment in experiments for name in experiment.split(",")]
     replaced = keys.union(*(_groups_of_experiment(name, config_dir) for name in names))
-    chosen = {group: choice for group, choice in choices.items() if group not in replaced and choice is not None}
+    chosen = {
+        group: choice for group, choice in choices.items() if group not in replaced and choice is not None
+    }
     overrides = [f"{group}={literal(choice)}" for group, choice in chosen.items()]
     for key, value in flat(single, is_section):
         if key not in keys:
@@ -84,7 +88,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     single = values.pop("set", None) or {}
     if not isinstance(single, dict):
         raise ValueError(
-            f"{path}: `set` is {single!r}; it must be nested values, such as set: {{pretrain: {{max_steps: 9}}}}"
+            f"{path}: `set` is {single!r}; it must be nested values, such as set: {{pretrain: {{max_steps: "
+            f"9}}}}"
         )
     return values, single
 

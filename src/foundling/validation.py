@@ -109,7 +109,8 @@ def _describe(details: ErrorDetails, values: Any, where: str) -> tuple[str, str]
     if absent:
         return f"{key}: ", "unknown key; remove it"
     limits = {name: _whole(limit) for name, limit in details.get("ctx", {}).items()}
-    if kind == "value_error" and isinstance(value, Mapping):  # of a mapping's key, or of a model, which names its field
+    # of a mapping's key, or of a model, which names its field
+    if kind == "value_error" and isinstance(value, Mapping):
         separator = ": " if location[-1:] == ("[key]",) else "."
         return f"{key}{separator}" if key else "", str(limits["error"])
     if kind in _TYPES:

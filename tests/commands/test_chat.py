@@ -56,7 +56,9 @@ def talk(model: Path, lines: str, monkeypatch: pytest.MonkeyPatch) -> None:
     chat.run(Job.of(composed, Path()))
 
 
-def test_lines_from_a_pipe_are_answered_one_by_one(model: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def test_lines_from_a_pipe_are_answered_one_by_one(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
     talk(model, "Hello.\n\nWho?\n/quit\nnever\n", monkeypatch)
     first = capsys.readouterr().out
     talk(model, "Hello.\nWho?", monkeypatch)
@@ -114,7 +116,9 @@ def test_a_model_that_was_not_tuned_to_answer_is_refused(
 ) -> None:
     network, tokenizer = folder.load(model)
     folder.save(tmp_path / "base", network, tokenizer)
-    with pytest.raises(ValueError, match=r"has no chat\.json, so it is not a chat model; run `dvc repro instruct`"):
+    with pytest.raises(
+        ValueError, match=r"has no chat\.json, so it is not a chat model; run `dvc repro instruct`"
+    ):
         talk(tmp_path / "base", "Hello.\n", monkeypatch)
 
 

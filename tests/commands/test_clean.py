@@ -25,7 +25,7 @@ time.sleep(60)
 
 @pytest.fixture
 def unfinished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, int]]:
-    """A pretraining that was left at step 1,300 two hours ago, and an instruction tuning that runs: its process."""
+    """A pretraining that stopped at step 1,300 two hours ago, and an instruction tuning that runs."""
     monkeypatch.chdir(tmp_path)
     work = start_run("pretrain", {"config": {}})
     newest = work.path / f"step-00001300-{'a' * 64}.safetensors"
@@ -62,7 +62,9 @@ def test_it_lists_stage_step_age_and_size(
     assert [stage for stage, _ in unfinished_runs()] == ["instruct", "pretrain"]
 
 
-def test_it_removes_unused_folders(run: Any, unfinished: tuple[Path, int], capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_removes_unused_folders(
+    run: Any, unfinished: tuple[Path, int], capsys: pytest.CaptureFixture[str]
+) -> None:
     left, process = unfinished
     run(delete=True)
     found = rows(capsys.readouterr().out)
@@ -94,7 +96,8 @@ def test_nothing_left_is_one_line(run: Any, tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"), [(0.2, "0 seconds"), (59, "59 seconds"), (61, "1 minutes"), (7300, "2 hours"), (2e5, "2 days")]
+    ("seconds", "told"),
+    [(0.2, "0 seconds"), (59, "59 seconds"), (61, "1 minutes"), (7300, "2 hours"), (2e5, "2 days")],
 )
 def test_an_age_has_one_unit(seconds: float, told: str) -> None:
     assert clean.age(seconds) == told

@@ -19,7 +19,9 @@ from foundling.weights import folder
 def ask(job: Any, tmp_path: Path, gpt_config: Callable[..., Any]) -> Callable[..., None]:
     """`foundling export` of a small Llama."""
     tokenizer = train_bpe(["the fox and the lion"], 262, [END_OF_TEXT, "<|user|>"])
-    folder.save(tmp_path / "models/chat", GPT(gpt_config("llama", tokenizer.vocab_size, n_layer=1)), tokenizer)
+    folder.save(
+        tmp_path / "models/chat", GPT(gpt_config("llama", tokenizer.vocab_size, n_layer=1)), tokenizer
+    )
 
     def make(**values: Any) -> None:
         values = {"model": str(tmp_path / "models/chat")} | values
@@ -35,7 +37,13 @@ def test_each_format_is_a_folder_and_the_output_says_how_to_load_it(
     assert "AutoModelForCausalLM.from_pretrained" in capsys.readouterr().out
     written = {file.name for file in (tmp_path / "exports/chat-huggingface").iterdir()}
     assert written == {
-        *("config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"),
+        *(
+            "config.json",
+            "generation_config.json",
+            "model.safetensors",
+            "tokenizer.json",
+            "tokenizer_config.json",
+        ),
         "README.md",
     }
     ask(format="gguf", precision="q8_0", to="elsewhere")
@@ -44,7 +52,10 @@ def test_each_format_is_a_folder_and_the_output_says_how_to_load_it(
 
 
 def test_a_model_that_transformers_does_not_know_leaves_with_its_code(
-    ask: Callable[..., None], tmp_path: Path, gpt_config: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+    ask: Callable[..., None],
+    tmp_path: Path,
+    gpt_config: Callable[..., Any],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     tokenizer = train_bpe(["the fox and the lion"], 262, [END_OF_TEXT])
     model = GPT(gpt_config("micro", tokenizer.vocab_size))
@@ -54,11 +65,15 @@ def test_a_model_that_transformers_does_not_know_leaves_with_its_code(
     exported = tmp_path / "exports/base-huggingface"
     assert (exported / "modeling_foundling.py").is_file()
     assert "| max_steps | 7 |" in (exported / "README.md").read_text()
-    with pytest.raises(ValueError, match=r"llama\.cpp cannot run .*lookup_heads=1 .*choose format=huggingface"):
+    with pytest.raises(
+        ValueError, match=r"llama\.cpp cannot run .*lookup_heads=1 .*choose format=huggingface"
+    ):
         ask(model=str(tmp_path / "models/base"), format="gguf")
 
 
-def test_the_chat_template_is_the_one_that_the_model_was_taught(ask: Callable[..., None], tmp_path: Path) -> None:
+def test_the_chat_template_is_the_one_that_the_model_was_taught(
+    ask: Callable[..., None], tmp_path: Path
+) -> None:
     template = tmp_path / "exports/chat-huggingface/chat_template.jinja"
     write_json(tmp_path / "models/chat/chat.json", {"template": "phi3", "system": "You tell of animals."})
     ask()
@@ -76,7 +91,10 @@ def test_the_chat_template_is_the_one_that_the_model_was_taught(ask: Callable[..
         ({"format": "onnx"}, "export.format='onnx': must be one of huggingface or gguf"),
         ({"format": "gguf", "precision": "bf16"}, "'bf16': must be one of f32, f16, q8_0 for .*gguf"),
         ({"precision": "q8_0"}, "'q8_0': must be one of f32, f16, bf16 for .*huggingface"),
-        ({"template": "chat"}, "export.template='chat': must be one of auto, none, alpaca, phi3, chatml or model"),
+        (
+            {"template": "chat"},
+            "export.template='chat': must be one of auto, none, alpaca, phi3, chatml or model",
+        ),
     ],
 )
 def test_unknown_choices_are_errors_with_the_allowed_ones(
@@ -88,7 +106,10 @@ def test_unknown_choices_are_errors_with_the_allowed_ones(
 
 
 def test_a_classifier_goes_to_hugging_face_alone(
-    ask: Callable[..., None], tmp_path: Path, gpt_config: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+    ask: Callable[..., None],
+    tmp_path: Path,
+    gpt_config: Callable[..., Any],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     tokenizer = train_bpe(["the fox and the lion"], 262)
     shape = ClassifierConfig(gpt_config("qwen3", tokenizer.vocab_size, n_layer=1), ("ham", "spam"), "end")
@@ -103,7 +124,9 @@ def test_a_classifier_goes_to_hugging_face_alone(
 
 
 @pytest.mark.parametrize("to", ["models/chat", "models", ".", "..", "mine"])
-def test_a_folder_that_is_no_export_is_never_replaced(ask: Callable[..., None], tmp_path: Path, to: str) -> None:
+def test_a_folder_that_is_no_export_is_never_replaced(
+    ask: Callable[..., None], tmp_path: Path, to: str
+) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.txt").write_text("of years")
     before = sorted(path for path in tmp_path.rglob("*"))

@@ -23,7 +23,9 @@ from foundling.weights.start import start
 
 
 @pytest.fixture
-def published(tmp_path: Path, gpt_config: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, root: Path) -> Path:
+def published(
+    tmp_path: Path, gpt_config: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, root: Path
+) -> Path:
     """A project's folder with a small Llama as a GGUF file, in a wheel, and as a folder."""
     (tmp_path / "conf").mkdir()
     for file in (root / "conf").rglob("*.yaml"):
@@ -55,7 +57,8 @@ def test_whatever_holds_a_model_becomes_a_model_folder(
     # of a folder without the ids that pad the vocabulary, which a GGUF file has as tokens
     vocabulary, parameters = (262, "251,776") if source == "fox" else (265, "252,544")
     assert capsys.readouterr().out.startswith(
-        f"{source} -> models/base: llama, {parameters} parameters, a context of 96 tokens, a vocabulary of {vocabulary}"
+        f"{source} -> models/base: llama, {parameters} parameters, a context of 96 tokens, a vocabulary of "
+        f"{vocabulary}"
     )
     model, tokenizer = folder.load(Path("models/base"))
     assert (model.config.context, model.config.vocab_size) == (96, vocabulary)
@@ -83,7 +86,9 @@ def test_the_pipeline_makes_the_same_model_of_the_printed_settings(
     settings: Any = job.settings.model
     from foundling.model.config import GPTConfig
 
-    model = start(job.settings.pretrain.init_from, GPTConfig.of(settings, tokenizer.vocab_size), tokenizer, seed=1)
+    model = start(
+        job.settings.pretrain.init_from, GPTConfig.of(settings, tokenizer.vocab_size), tokenizer, seed=1
+    )
     folder.save(Path("models/base"), model, tokenizer)
     for file in (
         "config.json",
@@ -98,14 +103,19 @@ def test_a_selected_choice_of_weights_is_imported_without_a_source(published: Pa
     chosen = [*(f"model.{key}={value}" for key, value in shape.items()), "weights.path=fox.gguf"]
     import_model(None, "weights=gguf", "model=llama", *chosen)
     assert folder.load_model(Path("models/base")).config.context == 32
-    with pytest.raises(ValueError, match=r"another shape .* model.n_layer=2 .checkpoint: 1.; import it by its path"):
+    with pytest.raises(
+        ValueError, match=r"another shape .* model.n_layer=2 .checkpoint: 1.; import it by its path"
+    ):
         import_model(None, "weights=gguf", "model=llama", "model.n_layer=2", *chosen[1:])
 
 
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        ("nowhere.gguf", r"nowhere\.gguf: there is no such file or folder .* and it is not the id of a model"),
+        (
+            "nowhere.gguf",
+            r"nowhere\.gguf: there is no such file or folder .* and it is not the id of a model",
+        ),
         ("conf", r"conf has no config\.json|conf holds no model"),
         ("conf/config.yaml", "holds no model: it must be a GGUF file"),
     ],

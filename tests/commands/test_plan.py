@@ -58,7 +58,9 @@ def test_a_large_model_is_timed_on_a_part_of_it(capsys: Any, monkeypatch: pytest
     assert "measured on 4 of 4 layers, 4 × 64 tokens" in out or "of 4 layers, 1 × 64 tokens" in out
 
 
-def test_a_model_that_does_not_fit_here_asks_for_its_hardware(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_does_not_fit_here_asks_for_its_hardware(
+    capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(plan.costs, "free_memory", lambda: 1e6)
     with pytest.raises(ValueError, match="so it cannot be timed; choose the hardware, such as hardware=h100"):
         planned(capsys, "model=nano")
@@ -67,7 +69,9 @@ def test_a_model_that_does_not_fit_here_asks_for_its_hardware(capsys: Any, monke
 def test_a_warning_says_what_would_fit(capsys: Any, caplog: Any) -> None:
     large = ["hardware=a100", "model=gpt2_1558m", "tokenizer=gpt2", "pretrain.batch_size=32"]
     planned(capsys, *large)
-    assert caplog.messages == ["plan: this does not fit into memory; multiply pretrain.accumulate by 2 to make it fit"]
+    assert caplog.messages == [
+        "plan: this does not fit into memory; multiply pretrain.accumulate by 2 to make it fit"
+    ]
     caplog.clear()
     planned(capsys, *large, "pretrain.accumulate=2")
     assert not caplog.messages
@@ -92,7 +96,11 @@ def test_epochs_and_validation_count_where_the_tokens_are_this_configs(capsys: A
 
 
 def test_the_vocabulary_is_the_tokenizers(capsys: Any) -> None:
-    assert "token embedding 38,597,376" in planned(capsys, "tokenizer=gpt2", "model=gpt2_124m", "hardware=a100")
+    assert "token embedding 38,597,376" in planned(
+        capsys, "tokenizer=gpt2", "model=gpt2_124m", "hardware=a100"
+    )
     with pytest.raises(ValueError, match="run `dvc repro train_tokenizer`, or set plan"):
         planned(capsys, "tokenizer=char", "hardware=a100")
-    assert "token embedding 8,320" in planned(capsys, "tokenizer=char", "hardware=a100", "model=char", "vocab_size=65")
+    assert "token embedding 8,320" in planned(
+        capsys, "tokenizer=char", "hardware=a100", "model=char", "vocab_size=65"
+    )

@@ -23,7 +23,9 @@ def model(gpt_config: Callable[..., Any], tmp_path_factory: pytest.TempPathFacto
     place = tmp_path_factory.mktemp("models") / "classifier"
     tokenizer = characters(["abcdefghijklmnopqrstuvwxyz "])
     torch.manual_seed(0)
-    config = ClassifierConfig(gpt_config("micro", vocab_size=tokenizer.vocab_size, context=16), ("ham", "spam"), "end")
+    config = ClassifierConfig(
+        gpt_config("micro", vocab_size=tokenizer.vocab_size, context=16), ("ham", "spam"), "end"
+    )
     network = Classifier(config)
     torch.nn.init.normal_(network.head.weight)
     folder.save(place, network, tokenizer)
@@ -39,7 +41,9 @@ def predict(model: Path, job: Callable[..., Any]) -> Predict:
     return run
 
 
-def test_one_text_gets_its_labels_with_probabilities(predict: Predict, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_text_gets_its_labels_with_probabilities(
+    predict: Predict, capsys: pytest.CaptureFixture[str]
+) -> None:
     predict(text="free entry")
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert {label for _, label in lines} == {"ham", "spam"}
@@ -77,7 +81,9 @@ def test_many_texts_get_a_line_each_in_their_order(
     assert "texts/s" in shown.err
 
 
-def test_a_long_text_is_truncated_with_a_warning(predict: Predict, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_long_text_is_truncated_with_a_warning(
+    predict: Predict, capsys: pytest.CaptureFixture[str]
+) -> None:
     predict(text="abcdefghijklmnopqrstuvwxyz")
     assert "1 of the texts exceed the model's context and lost their beginning" in capsys.readouterr().err
 
@@ -86,7 +92,11 @@ def test_a_long_text_is_truncated_with_a_warning(predict: Predict, capsys: pytes
     ("name", "content", "says"),
     [
         ("texts.txt", "free entry\n\nsee you\n", r"texts\.txt:2 is empty"),
-        ("texts.csv", "body\nfree entry\n", r"texts\.csv:2 has no column 'text' \(columns: body\); set column"),
+        (
+            "texts.csv",
+            "body\nfree entry\n",
+            r"texts\.csv:2 has no column 'text' \(columns: body\); set column",
+        ),
         ("missing.txt", None, r"missing\.txt does not exist"),
         ("texts.txt", "", "no text in"),
     ],

@@ -31,12 +31,14 @@ if stage == "pretrain":
 
 def git(*arguments: str) -> str:
     identity = ["-c", "user.name=t", "-c", "user.email=t@t"]
-    return subprocess.run(["git", *identity, *arguments], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        ["git", *identity, *arguments], capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 @pytest.fixture(params=["", "teams/language model"], ids=["alone", "in a larger repository"])
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
-    """A repository, or a folder of one, whose models/base its commit made with a setting of the command line's."""
+    """A repository, or a folder of one, whose commit made models/base with a command-line setting."""
     folder = tmp_path / request.param
     folder.mkdir(parents=True, exist_ok=True)
     monkeypatch.chdir(folder)
@@ -75,7 +77,9 @@ def run(job: Callable[..., Job]) -> Callable[..., None]:
     return lambda execute=False: rebuild.run(job("rebuild.model=models/base", f"rebuild.run={execute}"))
 
 
-def test_it_prints_commands_with_the_settings_that_the_commit_lacks(project: Path, run: Any, capsys: Any) -> None:
+def test_it_prints_commands_with_the_settings_that_the_commit_lacks(
+    project: Path, run: Any, capsys: Any
+) -> None:
     run()
     out = capsys.readouterr().out
     commit = git("rev-parse", "HEAD")
@@ -127,7 +131,8 @@ def test_a_stage_that_fails_is_named(project: Path, run: Any) -> None:
     Path("src/foundling/__main__.py").write_text("raise SystemExit(3)")
     git("commit", "--quiet", "-am", "two")
     write_json(
-        "metrics/pretrain_run.json", read_json("metrics/pretrain_run.json") | {"commit": git("rev-parse", "HEAD")}
+        "metrics/pretrain_run.json",
+        read_json("metrics/pretrain_run.json") | {"commit": git("rev-parse", "HEAD")},
     )
     with pytest.raises(ValueError, match=r"foundling fetch .* failed with exit code 3; see above"):
         run(execute=True)
@@ -146,9 +151,14 @@ def test_uncommitted_files_and_other_versions_are_warned_of(project: Path, run: 
     ("spoil", "says"),
     [
         (lambda: shutil.rmtree("metrics"), r"no metrics/\*_run.json records these weights"),
-        (lambda: Path("models/base/model.safetensors").unlink(), "model.safetensors is missing; name a model folder"),
         (
-            lambda: write_json("metrics/pretrain_run.json", read_json("metrics/pretrain_run.json") | {"commit": None}),
+            lambda: Path("models/base/model.safetensors").unlink(),
+            "model.safetensors is missing; name a model folder",
+        ),
+        (
+            lambda: write_json(
+                "metrics/pretrain_run.json", read_json("metrics/pretrain_run.json") | {"commit": None}
+            ),
             "has no commit",
         ),
         (

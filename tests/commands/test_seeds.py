@@ -14,7 +14,9 @@ from foundling.settings import Job
 
 def sweep(folder: Path, values: list[float], name: str = "instruct") -> Path:
     for job, value in enumerate(values):
-        write_json(folder / str(job) / f"metrics/{name}.json", {"tuned": {"share": value, "n": 3}, "judge": None})
+        write_json(
+            folder / str(job) / f"metrics/{name}.json", {"tuned": {"share": value, "n": 3}, "judge": None}
+        )
     return folder
 
 
@@ -65,7 +67,9 @@ def test_jobs_keep_their_order_and_the_newest_sweep_is_taken(
         ),
     ],
 )
-def test_incomparable_jobs_are_errors(tmp_path: Path, run: Any, values: list[float], metric: str, says: str) -> None:
+def test_incomparable_jobs_are_errors(
+    tmp_path: Path, run: Any, values: list[float], metric: str, says: str
+) -> None:
     with pytest.raises(ValueError, match=says):
         run(sweep(tmp_path, values), metric)
 

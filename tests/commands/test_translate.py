@@ -74,7 +74,9 @@ def test_a_truncated_text_is_reported(translate: Any) -> None:
     assert "1 of the texts exceed the model's context and were truncated" in said
 
 
-def test_what_cannot_be_read_is_named(translate: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_read_is_named(
+    translate: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "texts.csv").write_text("id,body\n1,abc\n")
     with pytest.raises(ValueError, match=r"texts\.csv:2 has no column 'text' \(columns: id, body\)"):
         translate(file=str(tmp_path / "texts.csv"))

@@ -25,18 +25,25 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (place / "weights").write_text(name)
         inputs = {"data/x": sha256(Path("data/x"))} if parent is None else {}
         made = {"files": {"weights": sha256(place / "weights")}, "inputs": inputs}
-        write_json(place / "provenance.json", made | {"parent": {str(parent): sha256(parent)} if parent else None})
+        write_json(
+            place / "provenance.json", made | {"parent": {str(parent): sha256(parent)} if parent else None}
+        )
 
 
 @pytest.fixture
 def run(job: Callable[..., Job]) -> Callable[..., None]:
-    return lambda model="models/two": verify.run(job(f"verify.model={model}", "corpus=files", "corpus.path=texts"))
+    return lambda model="models/two": verify.run(
+        job(f"verify.model={model}", "corpus=files", "corpus.path=texts")
+    )
 
 
 def test_an_intact_chain_is_reported(run: Any, capsys: Any) -> None:
     run()
     out = capsys.readouterr().out
-    assert f"models/two is intact: all 4 hashes match their records; its own is {sha256(Path('models/two'))}" in out
+    assert (
+        f"models/two is intact: all 4 hashes match their records; its own is {sha256(Path('models/two'))}"
+        in out
+    )
     assert out.count(" intact ") >= 2
 
 
@@ -57,7 +64,9 @@ def test_no_model_at_all_is_one_line(run: Any) -> None:
         run("models/none")
 
 
-def test_own_files_that_changed_since_fetching_are_a_fault(run: Any, job: Callable[..., Job], capsys: Any) -> None:
+def test_own_files_that_changed_since_fetching_are_a_fault(
+    run: Any, job: Callable[..., Job], capsys: Any
+) -> None:
     Path("texts").mkdir()
     Path("texts/a.txt").write_text("one")
     fetch(job("corpus=files", "corpus.path=texts").settings.corpus, Path("data/raw/corpus"), None)

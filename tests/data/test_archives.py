@@ -67,7 +67,9 @@ def test_wanted_files_come_out_sorted(tmp_path: Path, make: Callable[..., Path],
     assert (tmp_path / "out/d/b.txt").read_bytes() == b"B"
 
 
-@pytest.mark.parametrize("hostile", ["../evil.txt", "/tmp/foundling_evil.txt", "d/../../evil.txt", "..\\evil.txt"])
+@pytest.mark.parametrize(
+    "hostile", ["../evil.txt", "/tmp/foundling_evil.txt", "d/../../evil.txt", "..\\evil.txt"]
+)
 @pytest.mark.parametrize(("make", "name"), MAKERS)
 def test_a_path_outside_of_the_folder_is_refused(
     tmp_path: Path, make: Callable[..., Path], name: str, hostile: str

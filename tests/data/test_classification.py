@@ -33,7 +33,9 @@ def letters() -> Tokenizer:
 
 
 def data(texts: Encoded, bucket: int = 4, seed: int = 1, batch_size: int = 8) -> ClassificationData:
-    return ClassificationData(texts, texts, batch_size=batch_size, bucket=bucket, steps=39, seed=seed, workers=0)
+    return ClassificationData(
+        texts, texts, batch_size=batch_size, bucket=bucket, steps=39, seed=seed, workers=0
+    )
 
 
 def batches(texts: Encoded, bucket: int = 4, seed: int = 1) -> EpochBatches:

@@ -69,7 +69,11 @@ def test_shares_are_drawn_by_the_seed_and_cover_all(read: Read) -> None:
 def test_a_triple_becomes_a_question_and_an_answer(read: Read) -> None:
     row = {"task": "Add.", "numbers": " 1 2 ", "sum": "3"}
     splits = read(
-        {"train": [row] * 3, "validation": [row | {"sum": "4", "numbers": "2 2"}], "test": [row | {"numbers": ""}]},
+        {
+            "train": [row] * 3,
+            "validation": [row | {"sum": "4", "numbers": "2 2"}],
+            "test": [row | {"numbers": ""}],
+        },
         fields={"instruction": "task", "input": "numbers", "output": "sum"},
         split=BY_SOURCE,
         system="Count.",
@@ -85,7 +89,9 @@ def test_labels_become_the_answers_that_the_config_gives_them(read: Read) -> Non
     split = RandomSplit(by="drawn", validation=0.2, test=0.2)
     splits = read({"mine": rows}, fields=fields, answers={"lost": "Block it."}, split=split)
     assert {(e.response, e.kind) for e in splits[TRAIN]} == {("Block it.", "lost")}
-    with pytest.raises(ValueError, match=r":1 of source mine has label 'lost', which is not in instruct\.answers"):
+    with pytest.raises(
+        ValueError, match=r":1 of source mine has label 'lost', which is not in instruct\.answers"
+    ):
         read({"mine": rows}, fields=fields, answers={"found": "Good."}, split=split)
 
 
@@ -101,7 +107,9 @@ def test_message_lists_are_read_in_both_common_forms(read: Read, form: str) -> N
     ]
     names = {"user": "human", "assistant": "gpt"}
     if form == "openai":
-        rows = [{"messages": [{"role": role, "content": text + " " * n} for role, text in talk]} for n in range(1)]
+        rows = [
+            {"messages": [{"role": role, "content": text + " " * n} for role, text in talk]} for n in range(1)
+        ]
         fields = {"messages": "messages"}
     else:
         rows = [{"conversations": [{"from": names.get(role, role), "value": text} for role, text in talk]}]
@@ -122,7 +130,10 @@ def test_responses_of_weight_0_are_masked(read: Read) -> None:
     row = {
         "messages": [
             {"role": "developer", "content": "Be brief."},
-            {"role": "user", "content": [{"type": "text", "text": "What is "}, {"type": "text", "text": "0+1?"}]},
+            {
+                "role": "user",
+                "content": [{"type": "text", "text": "What is "}, {"type": "text", "text": "0+1?"}],
+            },
             {"role": "assistant", "content": "2", "weight": 0},
             {"role": "user", "content": "No."},
             {"role": "assistant", "content": "1", "weight": 1, "tool_calls": None},
@@ -155,14 +166,22 @@ def test_a_conversation_may_begin_with_the_assistant(read: Read) -> None:
     assert splits[TRAIN][0].messages[0].role == ASSISTANT
     assert splits[TRAIN][0].prompt == ()
     longer = [
-        {"conversations": [*row["conversations"], {"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Yes?"}]}
+        {
+            "conversations": [
+                *row["conversations"],
+                {"from": "human", "value": "Hi"},
+                {"from": "gpt", "value": "Yes?"},
+            ]
+        }
         for row in alone
     ]
     (first, *_) = read({"mine": longer}, fields=fields)[TRAIN]
     assert [message.role for message in first.messages] == [ASSISTANT, USER, ASSISTANT]
 
 
-def test_an_optional_field_that_a_row_lacks_is_empty_and_counted(read: Read, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_optional_field_that_a_row_lacks_is_empty_and_counted(
+    read: Read, caplog: pytest.LogCaptureFixture
+) -> None:
     rows = [{"instruction": f"Count to {n}", "output": "1"} for n in range(40)]
     rows[0] |= {"input": "up", "sort": "a"}
     rows[1] |= {"input": None, "sort": None}
@@ -186,7 +205,8 @@ def test_halves_of_surrogate_pairs_are_replaced_before_training(read: Read) -> N
 def test_training_with_only_held_out_prompts_has_its_own_error(read: Read) -> None:
     rows = [{"instruction": "Same?", "output": f"{n}"} for n in range(40)]
     with pytest.raises(
-        ValueError, match="split train of mine is empty: validation or test also have the prompts of all its 34"
+        ValueError,
+        match="split train of mine is empty: validation or test also have the prompts of all its 34",
     ):
         read({"mine": rows})
     with pytest.raises(
@@ -243,17 +263,37 @@ LISTED = {"messages": "messages"}
         (broken(instruction=""), {}, ":3 of source mine has an empty instruction"),
         (TRIPLES, LISTED, r":1 of source mine has no field 'messages' \(fields: instruction"),
         ([talk(role="user")], LISTED, "message 1 of .*:1 of source mine has no field 'content'"),
-        ([talk(role="robot", content="x")], LISTED, "message 1 of .*:1 .* has the role 'robot': must be one of system"),
+        (
+            [talk(role="robot", content="x")],
+            LISTED,
+            "message 1 of .*:1 .* has the role 'robot': must be one of system",
+        ),
         ([talk(role="user", content="x")], LISTED, ":1 of source mine has no response by the assistant"),
-        ([talk(role="tool", content="7")], LISTED, "message 1 of .*:1 .* has the role 'tool', but tool calls are not"),
-        ([talk(role="function", name="f", content="7")], LISTED, "has the role 'function', but tool calls are not"),
+        (
+            [talk(role="tool", content="7")],
+            LISTED,
+            "message 1 of .*:1 .* has the role 'tool', but tool calls are not",
+        ),
+        (
+            [talk(role="function", name="f", content="7")],
+            LISTED,
+            "has the role 'function', but tool calls are not",
+        ),
         (
             [talk(role="assistant", content=None, tool_calls=[{"id": "1"}])],
             LISTED,
             "message 1 of .*:1 .* has the field tool_calls, but tool calls are not supported; remove the row",
         ),
-        ([talk(role="assistant", content="x", weight=0.5)], LISTED, r"weight=0.5: must be 0 \(mask it\) or 1"),
-        ([talk(role="assistant", content="x", weight=0)], LISTED, ":1 .* has only responses of weight 0; give one"),
+        (
+            [talk(role="assistant", content="x", weight=0.5)],
+            LISTED,
+            r"weight=0.5: must be 0 \(mask it\) or 1",
+        ),
+        (
+            [talk(role="assistant", content="x", weight=0)],
+            LISTED,
+            ":1 .* has only responses of weight 0; give one",
+        ),
         (
             [talk(role="user", content=[{"type": "image_url", "image_url": "x"}])],
             LISTED,
@@ -261,7 +301,9 @@ LISTED = {"messages": "messages"}
         ),
     ],
 )
-def test_a_row_that_lacks_something_is_named(read: Read, rows: list[Any], fields: dict[str, Any], says: str) -> None:
+def test_a_row_that_lacks_something_is_named(
+    read: Read, rows: list[Any], fields: dict[str, Any], says: str
+) -> None:
     with pytest.raises(ValueError, match=says):
         read({"mine": rows}, fields=fields)
 

@@ -104,7 +104,9 @@ def test_texts_are_deduplicated_across_sources_and_short_ones_left_out(tmp_path:
 
 
 def test_lines_are_joined_to_documents(tmp_path: Path) -> None:
-    lines = [x for at in range(60) for x in (f" = Title {at} = \n", "", " = = Part = = \n", f" Text {at}. \n")]
+    lines = [
+        x for at in range(60) for x in (f" = Title {at} = \n", "", " = = Part = = \n", f" Text {at}. \n")
+    ]
     folder, corpus = _corpus(tmp_path, {"wiki": lines})
     source = replace(corpus.sources[0], begins="^ = [^=]")
     found = list(documents(folder, replace(corpus, sources=(source,))))
@@ -115,7 +117,9 @@ def test_lines_are_joined_to_documents(tmp_path: Path) -> None:
 def test_an_empty_corpus_and_an_empty_side_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"source b of corpus test has no new document.*add text to it"):
         list(documents(*_corpus(tmp_path, {"a": ["some text"], "b": ["", "\x00"]})))
-    with pytest.raises(ValueError, match=r"none of the 2 documents of corpus test fell into validation.*by=position"):
+    with pytest.raises(
+        ValueError, match=r"none of the 2 documents of corpus test fell into validation.*by=position"
+    ):
         split = {"validation": 1e-9, "by": "document"}
         list(documents(*_corpus(tmp_path, {"a": ["one text", "another"]}, split=split)))
 
@@ -141,7 +145,16 @@ def test_memory_holds_a_digest_a_document(tmp_path: Path) -> None:
 
 def test_what_is_left_out_or_changed_is_counted_by_reason(tmp_path: Path) -> None:
     many = [f"text {at}" for at in range(50)]
-    texts = ["", "x", "text 1", "text 2", "a\r\nb", "c\x00\x07d", "e\u0301e", "two <|endoftext|> in <|endoftext|> one"]
+    texts = [
+        "",
+        "x",
+        "text 1",
+        "text 2",
+        "a\r\nb",
+        "c\x00\x07d",
+        "e\u0301e",
+        "two <|endoftext|> in <|endoftext|> one",
+    ]
     folder, corpus = _corpus(tmp_path, {"a": many + texts}, clean={"min_characters": 2, "deduplicate": True})
     tally = Tally()
     kept = list(documents(folder, corpus, tally))
@@ -163,11 +176,19 @@ def test_lines_that_repeat_are_kept_and_counted(tmp_path: Path) -> None:
     songs = {"name": "songs", "path": str(tmp_path / "songs.txt"), "format": "lines"}
     tally = Tally()
     assert [document.text for document in documents(*_fetched(tmp_path, [songs]), tally)] == lines
-    assert tally.changes() == (Change(source="songs", reason="kept: repeated lines", documents=8, characters=64),)
+    assert tally.changes() == (
+        Change(source="songs", reason="kept: repeated lines", documents=8, characters=64),
+    )
 
 
 def test_bytes_that_were_replaced_are_counted(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"caf\xe9 and th\xe9 " * 20)
     tally = Tally()
-    list(documents(*_fetched(tmp_path, [{"name": "a", "path": str(tmp_path / "a.txt"), "errors": "replace"}]), tally))
-    assert [(row.reason, row.characters) for row in tally.changes()] == [("changed: undecodable bytes to U+FFFD", 40)]
+    list(
+        documents(
+            *_fetched(tmp_path, [{"name": "a", "path": str(tmp_path / "a.txt"), "errors": "replace"}]), tally
+        )
+    )
+    assert [(row.reason, row.characters) for row in tally.changes()] == [
+        ("changed: undecodable bytes to U+FFFD", 40)
+    ]

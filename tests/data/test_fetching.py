@@ -114,7 +114,9 @@ def test_what_does_not_come_is_one_error_with_each_place_tried(
 
 def test_a_host_that_cannot_be_reached_is_named(tmp_path: Path, server: Server) -> None:
     with pytest.raises(ValueError, match=r"http://127.0.0.1:1/lion.txt \(cannot connect\)"):
-        fetch(dataset(files=[{"url": "http://127.0.0.1:1/lion.txt", "sha256": SHA256}]), tmp_path / "raw", None)
+        fetch(
+            dataset(files=[{"url": "http://127.0.0.1:1/lion.txt", "sha256": SHA256}]), tmp_path / "raw", None
+        )
 
 
 def test_a_file_of_the_mirror_with_a_wrong_checksum_is_not_taken(tmp_path: Path) -> None:
@@ -151,12 +153,16 @@ def test_a_hub_dataset_is_read_from_its_copy_in_the_mirror(tmp_path: Path) -> No
         assert found == [{"text": f"story {i}"} for i in range(4)]
 
 
-def test_an_unreachable_hub_says_where_a_copy_would_be_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_hub_says_where_a_copy_would_be_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def unreachable(**_: Any) -> None:
         raise ConnectionError("no network")
 
     monkeypatch.setattr("datasets.load_dataset_builder", unreachable)
-    with pytest.raises(ValueError, match=r"tried the hub \(no network\).*put its files at .*/hub/someone/stories"):
+    with pytest.raises(
+        ValueError, match=r"tried the hub \(no network\).*put its files at .*/hub/someone/stories"
+    ):
         fetch(dataset(hub={"id": "someone/stories"}), tmp_path / "raw", tmp_path)
 
 
@@ -168,7 +174,9 @@ def test_an_unreachable_hub_says_where_a_copy_would_be_found(tmp_path: Path, mon
         ({"generate": {"name": "messages", "sed": 1}}, "correct `generate` of its source"),
     ],
 )
-def test_a_source_that_cannot_be_fetched_is_refused(tmp_path: Path, source: dict[str, Any], says: str) -> None:
+def test_a_source_that_cannot_be_fetched_is_refused(
+    tmp_path: Path, source: dict[str, Any], says: str
+) -> None:
     with pytest.raises(ValueError, match=says):
         fetch(dataset(**source), tmp_path / "raw", None)
 
@@ -195,7 +203,9 @@ def own_files(folder: Path, path: Path | str) -> list[str]:
     return [file["file"] for file in read_json(folder / "meta.json")["sources"]["one"]]
 
 
-def test_files_that_are_left_out_are_counted_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_files_that_are_left_out_are_counted_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     own = tmp_path / "own"
     (own / ".git").mkdir(parents=True)
     for name in ("a.TXT", "b.ndjson", "photo.png", "scan.pdf", ".hidden.txt", ".git/c.txt"):
@@ -208,7 +218,8 @@ def test_files_that_are_left_out_are_counted_and_named(tmp_path: Path, caplog: p
         }
     }
     assert (
-        "left out 2 files hidden (.git, .hidden.txt); 2 files of no known format (photo.png, scan.pdf)" in caplog.text
+        "left out 2 files hidden (.git, .hidden.txt); 2 files of no known format (photo.png, scan.pdf)"
+        in caplog.text
     )
 
 

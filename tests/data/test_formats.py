@@ -52,7 +52,9 @@ def _records(path: Path, **source: Any) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("compression", ["", ".gz", ".zst"])
 @pytest.mark.parametrize("name", list(WRITTEN))
-def test_records_come_back_in_each_format_and_compression(tmp_path: Path, name: str, compression: str) -> None:
+def test_records_come_back_in_each_format_and_compression(
+    tmp_path: Path, name: str, compression: str
+) -> None:
     path = _write(tmp_path / f"data.{name}{compression}", WRITTEN[name].encode())
     assert format_of(path) == name
     assert _records(path) == ROWS
@@ -67,7 +69,11 @@ def test_a_text_file_is_one_record_unchanged(tmp_path: Path, name: str, compress
 
 def test_lines_are_records_by_themselves(tmp_path: Path) -> None:
     path = _write(tmp_path / "train.en.gz", "A dog.\r\nTwo\u2028cats.\nno end".encode())
-    assert _records(path, format="lines") == [{"text": "A dog."}, {"text": "Two\u2028cats."}, {"text": "no end"}]
+    assert _records(path, format="lines") == [
+        {"text": "A dog."},
+        {"text": "Two\u2028cats."},
+        {"text": "no end"},
+    ]
 
 
 def test_parquet_rows_come_back(tmp_path: Path) -> None:
@@ -113,7 +119,9 @@ def test_a_byte_order_mark_is_no_text_and_other_encodings_can_be_named(tmp_path:
 def test_bytes_of_another_encoding_are_named_with_their_place(tmp_path: Path, suffix: str) -> None:
     good = b'{"text": "fine"}\n' * 3000
     path = _write(tmp_path / f"a.{suffix}", good + b'{"text": "caf\xe9 au lait"}\n')
-    with pytest.raises(ValueError, match=rf"a\.{suffix} has byte 0xe9 at byte {len(good) + 13}.*errors: replace"):
+    with pytest.raises(
+        ValueError, match=rf"a\.{suffix} has byte 0xe9 at byte {len(good) + 13}.*errors: replace"
+    ):
         _records(path)
     assert "caf\ufffd au lait" in _records(path, errors="replace")[-1]["text"]
     assert "café au lait" in _records(path, encoding="latin-1")[-1]["text"]
@@ -150,7 +158,9 @@ def test_a_table_without_header_needs_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", [".gz", ".zst"])
 @pytest.mark.parametrize("damage", ["cut", "other"])
 def test_a_truncated_or_damaged_compressed_file_is_refused(tmp_path: Path, suffix: str, damage: str) -> None:
-    path = _write(tmp_path / f"a.jsonl{suffix}", "".join(f'{{"text": "{at**9}"}}\n' for at in range(5000)).encode())
+    path = _write(
+        tmp_path / f"a.jsonl{suffix}", "".join(f'{{"text": "{at**9}"}}\n' for at in range(5000)).encode()
+    )
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2] if damage == "cut" else b"no such format" * 9)
     with pytest.raises(ValueError, match=rf"a\.jsonl{suffix} is truncated or damaged"):
@@ -204,7 +214,9 @@ def test_the_delimiter_that_is_set_is_used(tmp_path: Path, setting: str) -> None
 
 def test_excels_first_line_names_the_delimiter_and_is_no_row(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"sep=;\r\ntext;label\r\nHi, Anna;ham\r\n")
-    assert list(read(tmp_path / "a.csv", Source(name="test", path="x"))) == [(3, {"text": "Hi, Anna", "label": "ham"})]
+    assert list(read(tmp_path / "a.csv", Source(name="test", path="x"))) == [
+        (3, {"text": "Hi, Anna", "label": "ham"})
+    ]
 
 
 def test_columns_without_a_name_are_left_out_and_their_values_counted(tmp_path: Path) -> None:
@@ -220,7 +232,9 @@ def test_a_row_may_end_with_a_delimiter_and_a_name_with_a_space(tmp_path: Path) 
     assert _records(tmp_path / "a.csv") == [{"text": "Hi", "label": "ham"}]
 
 
-@pytest.mark.parametrize(("name", "ends"), [("a.csv", "\r"), ("a.csv", "\r\n"), ("a.jsonl", "\r"), ("a.lines", "\r")])
+@pytest.mark.parametrize(
+    ("name", "ends"), [("a.csv", "\r"), ("a.csv", "\r\n"), ("a.jsonl", "\r"), ("a.lines", "\r")]
+)
 def test_line_ends_of_old_macs_and_windows_are_read(tmp_path: Path, name: str, ends: str) -> None:
     lines = {
         "a.csv": ["text", "one", "two"],
@@ -271,7 +285,9 @@ def test_the_encoding_is_detected_and_logged(
 
 def test_damaged_utf_8_is_not_taken_for_another_encoding(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes("Zoë naïve café ".encode() * 5 + b"caf\xe9 ")
-    with pytest.raises(ValueError, match=r"0xe9 at byte 93, .* set corpus\.encoding .*corpus\.errors=replace"):
+    with pytest.raises(
+        ValueError, match=r"0xe9 at byte 93, .* set corpus\.encoding .*corpus\.errors=replace"
+    ):
         _records(tmp_path / "a.txt", encoding="auto", settings="corpus")
     replaced = _records(tmp_path / "a.txt", encoding="auto", errors="replace")
     assert replaced[0]["text"].endswith("café caf\ufffd ")
@@ -283,7 +299,10 @@ def test_binary_columns_are_the_texts_that_spark_wrote(tmp_path: Path) -> None:
 
     table = pa.table({"text": ["Zoë".encode(), b"Hi"], "image": [b"\xff\xd8", None]})
     parquet.write_table(table, tmp_path / "a.parquet")
-    assert _records(tmp_path / "a.parquet") == [{"text": "Zoë", "image": b"\xff\xd8"}, {"text": "Hi", "image": None}]
+    assert _records(tmp_path / "a.parquet") == [
+        {"text": "Zoë", "image": b"\xff\xd8"},
+        {"text": "Hi", "image": None},
+    ]
 
 
 @pytest.mark.parametrize(
@@ -301,7 +320,9 @@ STORIES = "Once upon a time.\n\nThe end.\n<|endoftext|>\nA second.\n<|endoftext|
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
-def test_a_separator_parts_a_text_into_documents(tmp_path: Path, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_separator_parts_a_text_into_documents(
+    tmp_path: Path, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("foundling.data.formats.CHUNK", chunk)
     (tmp_path / "a.txt").write_text(STORIES)
     found = [record["text"] for record in _records(tmp_path / "a.txt", separator="<|endoftext|>")]
@@ -313,5 +334,7 @@ def test_a_separator_parts_a_text_into_documents(tmp_path: Path, chunk: int, mon
 
 def test_a_document_between_separators_may_not_be_too_long(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("short<|endoftext|>" + "x" * 20_000)
-    with pytest.raises(ValueError, match=r"more than 10,000 characters \(document 2\).*corpus\.record_megabytes"):
+    with pytest.raises(
+        ValueError, match=r"more than 10,000 characters \(document 2\).*corpus\.record_megabytes"
+    ):
         _records(tmp_path / "a.txt", separator="<|endoftext|>", record_megabytes=0.01, settings="corpus")

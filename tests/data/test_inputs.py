@@ -22,7 +22,8 @@ from foundling.validation import build
 Now = Callable[..., Any]
 
 NONE: dict[str, Any] = {
-    name: {} for name in ("corpus", "benchmarks", "classify", "instruct", "train_translator", "weights", "pretrain")
+    name: {}
+    for name in ("corpus", "benchmarks", "classify", "instruct", "train_translator", "weights", "pretrain")
 }
 
 
@@ -131,7 +132,10 @@ def test_files_that_are_gone_stay_as_they_were_recorded(texts: Path, caplog: Any
 
 
 def test_each_kind_of_own_file_counts(texts: Path, default: Settings) -> None:
-    files: list[dict[str, Any]] = [{"path": "texts/a.txt"}, {"path": "texts/none", "url": "https://example.org/none"}]
+    files: list[dict[str, Any]] = [
+        {"path": "texts/a.txt"},
+        {"path": "texts/none", "url": "https://example.org/none"},
+    ]
     named, hashed = dataset(files=files[:1]), dataset(files=[{"path": "texts/a.txt", "sha256": "0" * 64}])
     settings = replace(
         default,
@@ -180,7 +184,9 @@ def test_a_temporary_copy_reads_the_projects_files(
     assert now() == now("texts/**/*.txt") == before
     fetch(dataset(path="texts"), Path("raw"), None)
     assert Path("raw/files/b/c.txt").read_text() == "two"
-    with pytest.raises(ValueError, match=r"init_from=texts is not in the temporary copy .* use an absolute path"):
+    with pytest.raises(
+        ValueError, match=r"init_from=texts is not in the temporary copy .* use an absolute path"
+    ):
         inputs(replace(default, pretrain=replace(default.pretrain, init_from="texts")), {})
     monkeypatch.setenv("DVC_ROOT", str(copy))
     assert inputs(corpus(default, "texts"), {})["corpus"] == {"files": None}

@@ -87,9 +87,9 @@ def test_an_epoch_holds_each_answer_once(packing: bool) -> None:
     made = batches(packing=packing)
     epochs = [
         Counter(
-            "".join(answers(made[e * made.batches_per_epoch + i]) for i in range(made.batches_per_epoch)).split(
-                END_OF_TEXT
-            )
+            "".join(
+                answers(made[e * made.batches_per_epoch + i]) for i in range(made.batches_per_epoch)
+            ).split(END_OF_TEXT)
         )
         for e in (0, 1)
     ]
@@ -141,7 +141,10 @@ def test_packed_examples_have_the_losses_and_gradients_that_they_have_alone(
         logits = model(ids, segments=segments[0]) if segments else model(ids)
         found = next_token_loss(logits, targets, reduction="none")
         loss = next_token_loss(logits, targets)
-        return found[targets != IGNORE_INDEX], [loss.detach(), *torch.autograd.grad(loss, list(model.parameters()))]
+        return found[targets != IGNORE_INDEX], [
+            loss.detach(),
+            *torch.autograd.grad(loss, list(model.parameters())),
+        ]
 
     alone = losses([[row] for row in made], is_packed=False)
     packed = losses([made[:3], made[3:]], is_packed=True)
@@ -158,20 +161,26 @@ def test_what_is_too_long_is_cut_at_the_stated_side_and_counted(
     changes: Counter[str] = Counter()
     kept_rows = encoder(keep=keep).rows([long, example("b", "c")], TRAIN, changes)
     left_out = 0 if keep == "end" else 1
-    assert f"1 of 2 conversations in train are cut to their {keep}, since the context has 48 tokens; " in caplog.text
+    assert (
+        f"1 of 2 conversations in train are cut to their {keep}, since the context has 48 tokens; "
+        in caplog.text
+    )
     assert f"{left_out} have no response left" in caplog.text
     assert changes == {CUT: 1, NO_RESPONSE: left_out}
     assert len(kept_rows) == 2 - left_out
     assert all(len(row) <= CONTEXT for row in kept_rows)
     if keep == "end":
         assert TOKENIZER.decode(kept_rows[0].ids.tolist()).endswith(kept)
-    with pytest.raises(ValueError, match=r"no conversation of the split train has a response within the context of 48"):
+    with pytest.raises(
+        ValueError, match=r"no conversation of the split train has a response within the context of 48"
+    ):
         rows([long], keep="beginning")
 
 
 def test_turns_join_each_example_once_into_conversations_that_fit() -> None:
     opened = [
-        Example((Message(SYSTEM, "Hi"), *e.messages), None, {}, "mine") if i % 2 else e for i, e in enumerate(EXAMPLES)
+        Example((Message(SYSTEM, "Hi"), *e.messages), None, {}, "mine") if i % 2 else e
+        for i, e in enumerate(EXAMPLES)
     ]
     joined = encoder(turns=3).as_turns(opened)
     said = [m.text for e in joined for m in e.messages if m.role == ASSISTANT]
@@ -186,7 +195,9 @@ def test_turns_join_each_example_once_into_conversations_that_fit() -> None:
 
 def test_each_turn_of_a_joined_conversation_is_learned_under_what_came_before() -> None:
     (row,) = rows([join_turns([example("a", "b"), example("c", "d")])])
-    assert TOKENIZER.decode(row.targets[row.targets != IGNORE_INDEX].tolist()) == f"b{END_OF_TEXT}d{END_OF_TEXT}"
+    assert (
+        TOKENIZER.decode(row.targets[row.targets != IGNORE_INDEX].tolist()) == f"b{END_OF_TEXT}d{END_OF_TEXT}"
+    )
     assert TOKENIZER.decode(row.ids.tolist()).count("<|user|>") == 2
 
 

@@ -70,7 +70,9 @@ def test_the_seed_decides_the_split_and_nothing_else_does(tmp_path: Path) -> Non
     assert found[0] != found[2]
 
 
-def test_duplicates_are_dropped_before_splitting_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_duplicates_are_dropped_before_splitting_and_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     doubled = [*rows(50, 20), *rows(10, 10), ("fox number 0", "ham")]
     with caplog.at_level(logging.INFO):
         found = read(tmp_path, {"mine": doubled})
@@ -84,7 +86,9 @@ def test_duplicates_are_dropped_before_splitting_and_counted(tmp_path: Path, cap
 def test_given_splits_stay_and_training_gives_up_what_the_test_split_has(tmp_path: Path) -> None:
     test = [*rows(10, 5), ("fox number 0", "spam")]
     found = read(
-        tmp_path, {"train": rows(60, 30), "test": test}, split={"by": "source", "validation": 0.1, "test": 0.2}
+        tmp_path,
+        {"train": rows(60, 30), "test": test},
+        split={"by": "source", "validation": 0.1, "test": 0.2},
     )
     assert found.texts("test") == [text for text, _ in test]
     assert not set(found.texts("test")) & {*found.texts("train"), *found.texts("validation")}
@@ -111,8 +115,16 @@ def test_label_names_give_names_and_order(tmp_path: Path) -> None:
             {"label": "topic"},
             r"mine.csv:2 of source mine has no column 'topic' \(columns: text, label\)",
         ),
-        ({"mine": rows(40, 20)}, {"text": "body"}, "mine.csv:2 of source mine has no column 'body'.*set classify.text"),
-        ({"mine": [*rows(40, 20), (" ", "ham")]}, {}, r"1 of 41 rows lack a text or a label \(first: mine.csv:42 of"),
+        (
+            {"mine": rows(40, 20)},
+            {"text": "body"},
+            "mine.csv:2 of source mine has no column 'body'.*set classify.text",
+        ),
+        (
+            {"mine": [*rows(40, 20), (" ", "ham")]},
+            {},
+            r"1 of 41 rows lack a text or a label \(first: mine.csv:42 of",
+        ),
         ({"mine": rows(40, 40)}, {}, "all 28 training examples have the label 'spam'; .* needs at least two"),
         (
             {"train": rows(40, 20), "test": [("a new one", "ham"), ("another", "offer")]},
@@ -139,7 +151,11 @@ def test_label_names_give_names_and_order(tmp_path: Path) -> None:
             {"split": {"by": "stratified", "validation": 0.5, "test": 0.5}},
             "must leave examples for",
         ),
-        ({"mine": rows(6, 3)}, {}, "the split validation of mine is empty; increase classify.split.validation"),
+        (
+            {"mine": rows(6, 3)},
+            {},
+            "the split validation of mine is empty; increase classify.split.validation",
+        ),
     ],
 )
 def test_an_invalid_row_is_named_with_the_fix(
@@ -207,7 +223,9 @@ def test_space_around_a_label_does_not_count_and_case_is_warned_of(
 
 
 @pytest.mark.parametrize("labels", [(0, 1), (0.0, 1.0), ("0", "1"), (False, True)])
-def test_label_names_may_be_numbers_or_booleans_as_yaml_has_them(tmp_path: Path, labels: tuple[Any, Any]) -> None:
+def test_label_names_may_be_numbers_or_booleans_as_yaml_has_them(
+    tmp_path: Path, labels: tuple[Any, Any]
+) -> None:
     found = [{"text": text, "label": labels[label == "spam"]} for text, label in rows(40, 20)]
     names = {labels[0]: "fine", labels[1]: "junk"}
     assert read_json_rows(tmp_path, found, label_names=names).labels == ["fine", "junk"]
@@ -215,7 +233,9 @@ def test_label_names_may_be_numbers_or_booleans_as_yaml_has_them(tmp_path: Path,
 
 def test_several_labels_a_text_are_refused_by_name(tmp_path: Path) -> None:
     found = [{"text": "one", "label": ["spam", "urgent"]}]
-    with pytest.raises(ValueError, match=r"mine\.jsonl:1 .*of type list; several labels per text are not supported"):
+    with pytest.raises(
+        ValueError, match=r"mine\.jsonl:1 .*of type list; several labels per text are not supported"
+    ):
         read_json_rows(tmp_path, found)
 
 

@@ -46,7 +46,8 @@ def test_aligned_windows_begin_with_the_end_of_the_document_before() -> None:
     windows = TrainingWindows([Source("a", 1.0, ids, bytes=500)], 8, 64, 3, 0, end_of_text=0)
     rows = [row.tolist() for i in range(3) for row in windows[i][0]]
     begins = {row[0] for row in rows}
-    assert {0, 7} <= begins <= {0, 7, *range(1, 7)}  # an end of text, inside of the long one, or in the very first
+    # an end of text, inside of the long one, or in the very first
+    assert {0, 7} <= begins <= {0, 7, *range(1, 7)}
     assert all(row == [7] * 8 for row in rows if row[0] == 7)
     plain = TrainingWindows([Source("a", 1.0, ids, bytes=500)], 8, 64, 3, 0)
     assert len({row[0].item() for row in plain[0][0]}) > 3
@@ -94,7 +95,9 @@ def test_every_place_can_be_drawn() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(
-    lengths=st.lists(st.integers(2, 60), min_size=1, max_size=3), context=st.integers(1, 20), batch=st.integers(1, 5)
+    lengths=st.lists(st.integers(2, 60), min_size=1, max_size=3),
+    context=st.integers(1, 20),
+    batch=st.integers(1, 5),
 )
 def test_validation_targets_each_token_once(lengths: list[int], context: int, batch: int) -> None:
     sources = [source(n, str(i), first=100 * i) for i, n in enumerate(lengths)]

@@ -49,12 +49,20 @@ def test_records_columns_and_parallel_files_give_the_same_pairs(read: Read) -> N
     write("mine.tsv", *(f"{row['en']}\t{row['de']}" for row in ROWS))
     write("mine.en", *(row["en"] for row in ROWS))
     write("mine.de", *(row["de"] for row in ROWS))
-    fields = ["train_translator=files", "train_translator.fields.source=en", "train_translator.fields.target=de"]
+    fields = [
+        "train_translator=files",
+        "train_translator.fields.source=en",
+        "train_translator.fields.target=de",
+    ]
     for choices in (
         [*fields, "train_translator.path=mine.jsonl"],
         [*fields, "train_translator.path=mine.csv"],
         ["train_translator=tsv", "train_translator.path=mine.tsv"],
-        ["train_translator=parallel", "train_translator.source_path=mine.en", "train_translator.target_path=mine.de"],
+        [
+            "train_translator=parallel",
+            "train_translator.source_path=mine.en",
+            "train_translator.target_path=mine.de",
+        ],
     ):
         splits = read(*choices)
         assert texts(splits) == EXPECTED
@@ -63,7 +71,9 @@ def test_records_columns_and_parallel_files_give_the_same_pairs(read: Read) -> N
 
 def test_quote_marks_in_a_tsv_are_plain_text_and_spaces_are_one(read: Read) -> None:
     write("mine.tsv", *(f'"Go  {n}!" he said\tGeh {n} ' for n in range(30)))
-    assert ('"Go 3!" he said', "Geh 3") in texts(read("train_translator=tsv", "train_translator.path=mine.tsv"))
+    assert ('"Go 3!" he said', "Geh 3") in texts(
+        read("train_translator=tsv", "train_translator.path=mine.tsv")
+    )
 
 
 def test_fables_pairs_keep_their_splits_and_speak_either_language(read: Read) -> None:
@@ -75,12 +85,16 @@ def test_fables_pairs_keep_their_splits_and_speak_either_language(read: Read) ->
     assert german[TEST] != french[TEST]
 
 
-def test_pairs_with_an_empty_side_are_left_out_and_counted(read: Read, caplog: pytest.LogCaptureFixture) -> None:
+def test_pairs_with_an_empty_side_are_left_out_and_counted(
+    read: Read, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level("INFO")
     write("mine.en", "", *(row["en"] for row in ROWS))
     write("mine.de", "leer", *(row["de"] for row in ROWS))
     splits = read(
-        "train_translator=parallel", "train_translator.source_path=mine.en", "train_translator.target_path=mine.de"
+        "train_translator=parallel",
+        "train_translator.source_path=mine.en",
+        "train_translator.target_path=mine.de",
     )
     assert texts(splits) == EXPECTED
     assert "1 of 41 pairs have an empty side" in caplog.text
@@ -100,7 +114,9 @@ def test_files_of_unequal_length_are_refused(read: Read) -> None:
     write("mine.de", "eins")
     with pytest.raises(ValueError, match=r"mine\.source has 2 lines and mine\.target 1; fix the files"):
         read(
-            "train_translator=parallel", "train_translator.source_path=mine.en", "train_translator.target_path=mine.de"
+            "train_translator=parallel",
+            "train_translator.source_path=mine.en",
+            "train_translator.target_path=mine.de",
         )
 
 
@@ -109,7 +125,8 @@ def test_files_of_unequal_length_are_refused(read: Read) -> None:
     [
         (
             {"en": "go"},
-            r"mine.jsonl:2 of source files has no text 'de' \(its fields: en\); set train_translator\.fields\.target",
+            r"mine.jsonl:2 of source files has no text 'de' \(its fields: en\); set "
+            r"train_translator\.fields\.target",
         ),
         (
             {"en": 3, "de": "geh"},

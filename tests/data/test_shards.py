@@ -24,7 +24,12 @@ def tokenizer() -> Tokenizer:
 
 
 def stream() -> list[Document]:
-    return [Document(source, split, text) for source in ("a", "b") for split in (TRAIN, VALIDATION) for text in TEXTS]
+    return [
+        Document(source, split, text)
+        for source in ("a", "b")
+        for split in (TRAIN, VALIDATION)
+        for text in TEXTS
+    ]
 
 
 def made(folder: Path, tokenizer: Tokenizer, dtype: Any = "auto") -> Meta:
@@ -102,7 +107,9 @@ def test_a_folder_that_contradicts_its_meta_json_is_refused(
 
 def test_a_vocabulary_larger_than_the_dtype_is_refused(tmp_path: Path) -> None:
     large = characters([chr(0x4E00 + i) for i in range(20_000)] + [chr(0x20000 + i) for i in range(50_000)])
-    with pytest.raises(ValueError, match="uint16 has 65,536 ids, but the vocabulary has 70,001; use uint32 or auto"):
+    with pytest.raises(
+        ValueError, match="uint16 has 65,536 ids, but the vocabulary has 70,001; use uint32 or auto"
+    ):
         write([], large, tmp_path / "tokens", [], {}, "uint16")
     assert not (tmp_path / "tokens").exists()
 
@@ -110,7 +117,8 @@ def test_a_vocabulary_larger_than_the_dtype_is_refused(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_the_old_shards_and_no_trace(tmp_path: Path, tokenizer: Tokenizer) -> None:
     made(tmp_path / "tokens", tokenizer)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))  # the kernel refuses larger files, as a full disk does
+    # the kernel refuses larger files, as a full disk does
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
     try:
         with pytest.raises(OSError, match="File too large"):
             made(tmp_path / "tokens", tokenizer)

@@ -29,7 +29,9 @@ def test_any_json_value_can_be_encoded_afterwards(value: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["mine.jsonl", "mine.json"])
-def test_halves_of_pairs_are_replaced_and_counted(tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_halves_of_pairs_are_replaced_and_counted(
+    tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
     whole = {"text": "a whole one \ud83e\udd8a"}
     halves = {"text": "cut \ud83e", "more": ["\udd8a", {"\ud83e": 1}], "n": 7}
     lines = [json.dumps(whole).replace("\\\\", "\\"), json.dumps(halves), json.dumps({"text": "none"})]

@@ -76,8 +76,12 @@ def test_batches_hold_about_as_many_tokens_and_little_padding(pairs: EncodedPair
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(st.integers(1, 50), st.integers(1, 50)), min_size=1, max_size=60), st.integers(1, 400))
-def test_no_part_is_empty_and_none_is_far_from_its_size(lengths: list[tuple[int, int]], batch_tokens: int) -> None:
+@given(
+    st.lists(st.tuples(st.integers(1, 50), st.integers(1, 50)), min_size=1, max_size=60), st.integers(1, 400)
+)
+def test_no_part_is_empty_and_none_is_far_from_its_size(
+    lengths: list[tuple[int, int]], batch_tokens: int
+) -> None:
     ordered = np.array(sorted(lengths))
     parts = np.split(ordered, cuts(ordered, batch_tokens))
     assert np.array_equal(np.concatenate(parts), ordered)

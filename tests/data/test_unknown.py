@@ -20,5 +20,7 @@ def test_unknown_characters_are_counted_or_refused(caplog: pytest.LogCaptureFixt
     count_unknown(known, ["a fox", "a hat, 日"], "instruct", changes)
     assert changes == {REPLACED: 5}
     assert "lacks 5 characters, 3 different ones (as 'a', ',', '日'); each becomes <|unknown|>" in caplog.text
-    with pytest.raises(ValueError, match=r"instruct: .* vocabulary of 7 lacks 1 characters.*use tokenizer=bpe, or add"):
+    with pytest.raises(
+        ValueError, match=r"instruct: .* vocabulary of 7 lacks 1 characters.*use tokenizer=bpe, or add"
+    ):
         count_unknown(old, ["é"], "instruct", changes)

@@ -39,11 +39,15 @@ PHI3 = TEMPLATES["phi3"]
 SETTINGS = InstructTest(limit=None, max_new_tokens=6, batch_size=2, checks="exact")
 
 
-def example(question: str, answer: str, kind: str | None = None, record: dict[str, str] | None = None) -> Example:
+def example(
+    question: str, answer: str, kind: str | None = None, record: dict[str, str] | None = None
+) -> Example:
     return Example((Message(USER, question), Message(ASSISTANT, answer)), kind, record or {}, "mine")
 
 
-def answered(answer: str, expected: str, kind: str | None = None, right: bool = False, stopped: bool = True) -> Answer:
+def answered(
+    answer: str, expected: str, kind: str | None = None, right: bool = False, stopped: bool = True
+) -> Answer:
     return Answer(
         kind=kind,
         prompt="?",

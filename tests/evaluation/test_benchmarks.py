@@ -23,7 +23,8 @@ CONF = Path(__file__).parents[2] / "conf" / "benchmark"
 SOURCES = (Source(name="mine", path="mine.jsonl"),)
 MINE = Benchmark(name="mine", sources=SOURCES, scoring="multiple_choice")
 RECORDS = [
-    {"query": f"q{i}", "choices": ["a", "b"], "gold": i % 2, "kind": f"k{i % 3}", "control": "q"} for i in range(30)
+    {"query": f"q{i}", "choices": ["a", "b"], "gold": i % 2, "kind": f"k{i % 3}", "control": "q"}
+    for i in range(30)
 ]
 
 
@@ -67,7 +68,9 @@ def test_a_faulty_record_is_named_by_its_number() -> None:
         read_benchmark(records, MINE, limit=None, seed=0)
 
 
-def test_a_result_is_written_as_curve_rows_and_a_table(uniform: nn.Module, words: Any, tmp_path: Path) -> None:
+def test_a_result_is_written_as_curve_rows_and_a_table(
+    uniform: nn.Module, words: Any, tmp_path: Path
+) -> None:
     items = read_benchmark(RECORDS, MINE, limit=None, seed=0)
     scores = items.score(uniform, words, control=True, batch_tokens=512, seed=0)
     points = curve_points(Snapshot(step=3, tokens=96, folder="x"), 4.5, "mine", scores)
@@ -76,12 +79,16 @@ def test_a_result_is_written_as_curve_rows_and_a_table(uniform: nn.Module, words
         read = list(csv.DictReader(file))
     assert tuple(read[0]) == COLUMNS
     assert [row["kind"] for row in read] == ["all", "k0", "k1", "k2", "mean_of_kinds"]
-    assert {(row["step"], row["tokens"], row["val/loss"], row["chance"]) for row in read} == {("3", "96", "4.5", "0.5")}
+    assert {(row["step"], row["tokens"], row["val/loss"], row["chance"]) for row in read} == {
+        ("3", "96", "4.5", "0.5")
+    }
     console = Console(width=160, file=io.StringIO())
     held_out = HeldOut(val_loss=4.5, val_perplexity=90.0, val_bits_per_byte=1.5, tokens=99)
     console.print(summary(Evaluate(held_out=held_out, benchmarks={"mine": scores})))
     shown = console.file.getvalue()
-    assert all(word in shown for word in ("mean_of_kinds", "50.0%", "control", "4.5000, 1.5000 bits per byte"))
+    assert all(
+        word in shown for word in ("mean_of_kinds", "50.0%", "control", "4.5000, 1.5000 bits per byte")
+    )
 
 
 def test_minimal_pairs_are_read_and_scored_likewise(uniform: nn.Module, words: Any) -> None:

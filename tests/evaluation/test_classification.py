@@ -40,7 +40,9 @@ def test_measures_equal_scikit_learns(pairs: list[tuple[int, int]]) -> None:
     assert found.accuracy - 1e-12 <= found.high
     every = {"labels": range(3), "average": None, "zero_division": 0}
     for name, theirs in (("precision", reference.precision_score), ("recall", reference.recall_score)):
-        assert [getattr(one, name) for one in found.labels.values()] == pytest.approx(theirs(golds, guesses, **every))
+        assert [getattr(one, name) for one in found.labels.values()] == pytest.approx(
+            theirs(golds, guesses, **every)
+        )
     f1 = reference.f1_score(golds, guesses, **every)
     assert found.macro_f1 == pytest.approx(f1.mean())
     assert found.roc_auc is None
@@ -65,7 +67,9 @@ def test_a_paired_difference_is_that_of_the_same_texts() -> None:
     assert "not significant" not in format_lead(gap)
     half = Predictions(theirs[:50], None, np.arange(50))
     assert difference(golds, Predictions(ours, None), half).difference == pytest.approx(0.2)
-    assert format_lead(difference(golds, Predictions(ours, None), Predictions(ours, None))).endswith("not significant")
+    assert format_lead(difference(golds, Predictions(ours, None), Predictions(ours, None))).endswith(
+        "not significant"
+    )
 
 
 def test_batches_and_order_change_no_probability(gpt_config: Callable[..., Any]) -> None:
@@ -81,7 +85,9 @@ def test_batches_and_order_change_no_probability(gpt_config: Callable[..., Any])
     np.testing.assert_allclose(probabilities(network, rows, batch_tokens=1), found, rtol=1e-4, atol=1e-6)
 
 
-TRAIN = [f"{word} {i}" for i in range(20) for word in ("win a free prize", "see you at home")] + ["dinner at home"]
+TRAIN = [f"{word} {i}" for i in range(20) for word in ("win a free prize", "see you at home")] + [
+    "dinner at home"
+]
 TRAIN_IDS = np.array([1, 0] * 20 + [0])
 
 
@@ -112,11 +118,14 @@ def test_a_baseline_that_finds_nothing_to_count_is_left_out_with_a_word(
     given, why = predict_baselines(texts * 9, np.array([0, 1] * 9), ["7", "two words"], 1, names)
     assert list(why) == left_out
     assert set(given) == set(names) - set(left_out)
-    assert "the baseline word_tfidf_logistic is left out: no training text has a word of two letters" in caplog.text
+    assert (
+        "the baseline word_tfidf_logistic is left out: no training text has a word of two letters"
+        in caplog.text
+    )
 
 
 class Echo(torch.nn.Module):
-    """A language model that expects the token it has just seen, and the first letter of one label above all."""
+    """A language model that expects the last token again, and one label's first letter above all."""
 
     def __init__(self, vocabulary: int, favourite: int) -> None:
         super().__init__()
@@ -163,4 +172,8 @@ def test_the_comparison_fills_the_tables(tmp_path: Any, classify_metrics: Callab
         'spam,spam,0.8000,"b, ""c"""',
         "spam,ham,0.6000,d",
     ]
-    assert (tmp_path / "classify_roc.csv").read_text().startswith("model,false_positive_rate,true_positive_rate\n")
+    assert (
+        (tmp_path / "classify_roc.csv")
+        .read_text()
+        .startswith("model,false_positive_rate,true_positive_rate\n")
+    )

@@ -10,7 +10,8 @@ from foundling.evaluation.embeddings import WordMap, analogies, word_map
 from foundling.model.gpt import GPT
 from foundling.text.tiktoken_tokenizer import train_bpe
 
-# three animals and their homes: an axis for each pair, one that all animals share and one that all homes share
+# three animals and their homes: an axis for each pair, one that all animals share and one that all homes
+# share
 PAIRS = [("lion", "desert"), ("bear", "cave"), ("gull", "sea")]
 AXES = np.eye(5)
 EXACT = WordMap(
@@ -28,7 +29,9 @@ def test_neighbours_are_ordered_by_cosine() -> None:
 
 def test_an_analogy_leaves_out_what_was_asked_with() -> None:
     assert EXACT.analogy("lion", "desert", "bear") == [("cave", pytest.approx(1.0))]
-    assert {"lion", "desert", "bear"}.isdisjoint(word for word, _ in EXACT.analogy("lion", "desert", "bear", 9))
+    assert {"lion", "desert", "bear"}.isdisjoint(
+        word for word, _ in EXACT.analogy("lion", "desert", "bear", 9)
+    )
 
 
 def test_shares_of_a_relation_that_holds_and_of_one_that_does_not() -> None:
@@ -50,7 +53,9 @@ def test_shares_equal_a_count_by_hand() -> None:
     for (a, b), (c, d) in permutations(pairs, 2):
         at = [int(word[1:]) for word in (a, b, c)]
         point = words.vectors[at[1]] - words.vectors[at[0]] + words.vectors[at[2]]
-        cosines = {w: v @ point for w, v in zip(words.words, words.vectors, strict=True) if w not in (a, b, c)}
+        cosines = {
+            w: v @ point for w, v in zip(words.words, words.vectors, strict=True) if w not in (a, b, c)
+        }
         hits.append(max(cosines, key=cosines.__getitem__) == d)
     found = analogies(words, pairs)
     assert found.questions == len(hits) == 20

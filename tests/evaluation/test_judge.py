@@ -44,7 +44,11 @@ class Stub(BaseHTTPRequestHandler):
         text = body["messages"][0]["content"]
         number = text.rpartition("said ")[2].split("\n")[0]
         said = Stub.reply or f"I give it {5 * int(number)} of 100." if "said" in text else "1"
-        found = {"model": "stub-2026", "system_fingerprint": "fp_7", "choices": [{"message": {"content": said}}]}
+        found = {
+            "model": "stub-2026",
+            "system_fingerprint": "fp_7",
+            "choices": [{"message": {"content": said}}],
+        }
         self.send_response(200)
         self.end_headers()
         self.wfile.write(json.dumps(found).encode())
@@ -97,7 +101,9 @@ def test_a_disabled_judge_sends_no_request(settings: Judge) -> None:
 
 
 def test_a_judge_that_cannot_be_had_is_named_before_any_training(settings: Judge) -> None:
-    with pytest.raises(ValueError, match=r"the judge at http://127\.0\.0\.1:9/v1/chat.* does not answer .*url=null"):
+    with pytest.raises(
+        ValueError, match=r"the judge at http://127\.0\.0\.1:9/v1/chat.* does not answer .*url=null"
+    ):
         check_judge(replace(settings, url="http://127.0.0.1:9/v1"))
     with pytest.raises(ValueError, match="404 no such model"):
         check_judge(replace(settings, model="none"))
@@ -105,5 +111,7 @@ def test_a_judge_that_cannot_be_had_is_named_before_any_training(settings: Judge
 
 def test_replies_without_a_score_are_counted_and_no_score_at_all_is_an_error(settings: Judge) -> None:
     Stub.reply = "Very well said, 700 points!"
-    with pytest.raises(ValueError, match="none of 10 replies of the judge stub contains a score from 0 to 100"):
+    with pytest.raises(
+        ValueError, match="none of 10 replies of the judge stub contains a score from 0 to 100"
+    ):
         judge(ANSWERS, settings, 1)

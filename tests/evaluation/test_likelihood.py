@@ -27,7 +27,8 @@ def requests(seed: int, count: int = 60, longest: int = 6) -> list[Request]:
     rng = random.Random(seed)
 
     def some() -> tuple[int, ...]:
-        return tuple(rng.randrange(4) for _ in range(rng.randint(1, longest)))  # few ids, so that prefixes are shared
+        # few ids, so that prefixes are shared
+        return tuple(rng.randrange(4) for _ in range(rng.randint(1, longest)))
 
     return [Request(some(), some()) for _ in range(count)]
 
@@ -42,10 +43,14 @@ def test_equals_the_sum_of_conditionals(model: nn.Module, batch_tokens: int) -> 
 
 def test_a_model_with_a_separate_head_scores_the_same(model: nn.Module, apart: nn.Module) -> None:
     asked = requests(seed=2)
-    assert log_likelihoods(apart, asked, 64).values == pytest.approx(log_likelihoods(model, asked, 64).values, abs=1e-5)
+    assert log_likelihoods(apart, asked, 64).values == pytest.approx(
+        log_likelihoods(model, asked, 64).values, abs=1e-5
+    )
 
 
-def test_a_large_vocabulary_goes_through_the_head_in_parts(apart: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_vocabulary_goes_through_the_head_in_parts(
+    apart: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = requests(seed=3)
     whole = log_likelihoods(apart, asked, 4096).values
     monkeypatch.setattr(likelihood, "LOGITS_AT_ONCE", 3 * apart.config.vocab_size)
@@ -64,7 +69,8 @@ def test_choices_of_one_token_share_one_row(apart: nn.Module, monkeypatch: pytes
 
 def test_padding_never_matters(model: nn.Module) -> None:
     asked = requests(seed=4, longest=6)
-    alone = [log_likelihoods(model, [request], 1).values[0] for request in asked]  # one row a batch: no padding
+    # one row a batch: no padding
+    alone = [log_likelihoods(model, [request], 1).values[0] for request in asked]
     assert log_likelihoods(model, asked, 4096).values == pytest.approx(alone, abs=1e-5)
 
 

@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 from torch import nn
 
-from foundling.evaluation.multiple_choice import MultipleChoice, Question, answer, choose, continuation, read_question
+from foundling.evaluation.multiple_choice import (
+    MultipleChoice,
+    Question,
+    answer,
+    choose,
+    continuation,
+    read_question,
+)
 from foundling.settings.datasets import QuestionFields
 
 PLACES = ("garden", "forest", "river", "cave", "attic", "meadow")
@@ -37,7 +44,9 @@ def riddles(count: int) -> list[Question]:
     return made
 
 
-def test_a_model_that_copies_is_always_right_and_at_chance_without_the_story(parrot: nn.Module, words: Any) -> None:
+def test_a_model_that_copies_is_always_right_and_at_chance_without_the_story(
+    parrot: nn.Module, words: Any
+) -> None:
     items = MultipleChoice(riddles(400), "{query}", normalized=False)
     scores = items.score(parrot, words, **SETTINGS).kinds["binding"]
     assert scores.accuracy == 1

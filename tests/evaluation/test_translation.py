@@ -1,4 +1,4 @@
-"""BLEU and chrF are sacrebleu's; the nearest neighbour is found in any script; cross-attention sums to one."""
+"""BLEU and chrF equal sacrebleu's; the nearest neighbour works in any script; attention sums to one."""
 
 from pathlib import Path
 
@@ -16,7 +16,11 @@ from foundling.model.config import TranslatorConfig
 from foundling.model.translator import Translator
 from foundling.text.tiktoken_tokenizer import characters
 
-REFERENCES = ["Der Fuchs sieht den Hasen im Wald.", "Die Ente ist klein und alt.", "Wer nahm die rote Lampe?"] * 10
+REFERENCES = [
+    "Der Fuchs sieht den Hasen im Wald.",
+    "Die Ente ist klein und alt.",
+    "Wer nahm die rote Lampe?",
+] * 10
 WRITTEN = [text.replace("den Hasen", "die Ente") if i % 2 else text for i, text in enumerate(REFERENCES)]
 
 
@@ -43,7 +47,9 @@ def test_signatures_describe_how_scores_were_computed() -> None:
     scorer = Scorer(REFERENCES)
     scorer.scores(WRITTEN)
     signatures = scorer.signatures()
-    assert signatures.bleu.startswith("nrefs:1|bs:1000|seed:12345|case:mixed|eff:no|tok:13a|smooth:exp|version:")
+    assert signatures.bleu.startswith(
+        "nrefs:1|bs:1000|seed:12345|case:mixed|eff:no|tok:13a|smooth:exp|version:"
+    )
     assert "nc:6" in signatures.chrf
 
 

@@ -28,7 +28,9 @@ def test_splits_share_no_booking_and_hold_every_topic(splits: dict[str, list[dic
 
 def test_everything_in_an_answer_is_in_the_booking(splits: dict[str, list[dict[str, str]]]) -> None:
     for record in splits["test"]:
-        stated = re.findall(r"\b(?:[A-F]?\d+[A-F]?(?::\d\d)?|[A-Z]\w+day)\b", record["output"].replace("fee of 30", ""))
+        stated = re.findall(
+            r"\b(?:[A-F]?\d+[A-F]?(?::\d\d)?|[A-Z]\w+day)\b", record["output"].replace("fee of 30", "")
+        )
         assert all(value in record["input"] for value in stated), record
         assert not re.search(r"[{}\[\]|]", record["output"] + record["instruction"]), record
 
@@ -65,7 +67,9 @@ def test_held_out_splits_have_phrasings_of_their_own(splits: dict[str, list[dict
             "let us talk",
             "can you help me",
         )
-        return sum(any(part in r["instruction"].lower() for part in fresh) for r in splits[split]) / len(splits[split])
+        return sum(any(part in r["instruction"].lower() for part in fresh) for r in splits[split]) / len(
+            splits[split]
+        )
 
     assert unseen("train") == 0
     assert 0.28 < unseen("test") < 0.39

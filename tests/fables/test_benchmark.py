@@ -42,7 +42,9 @@ def by_kind(records: Records) -> dict[str, Records]:
     return kinds
 
 
-@pytest.mark.parametrize(("form", "pin"), [("continuations", "c2ed63402c46c52e"), ("questions", "2f2277da3aafaee9")])
+@pytest.mark.parametrize(
+    ("form", "pin"), [("continuations", "c2ed63402c46c52e"), ("questions", "2f2277da3aafaee9")]
+)
 def test_equal_seeds_give_equal_bytes(form: str, pin: str) -> None:
     made = json.dumps(list(FORMS[form](1, 100, "test")))
     assert hashlib.sha256(made.encode()).hexdigest()[:16] == pin
@@ -121,7 +123,9 @@ def test_shortcuts_stay_at_chance(records, training) -> None:
         "longest": lambda record: best(record, len),
         "shortest": lambda record: best(record, lambda choice: -len(choice)),
         "most frequent": lambda record: best(record, words.__getitem__),
-        "bigram": lambda record: best(record, lambda choice: follows[WORD.findall(record["query"])[-1], choice]),
+        "bigram": lambda record: best(
+            record, lambda choice: follows[WORD.findall(record["query"])[-1], choice]
+        ),
     }
     for name, rule in rules.items():
         assert abs(share(records, rule) - 0.25) < 0.05, name

@@ -103,7 +103,8 @@ CASES = [
     (
         record("fact", "Where does the fox live?", "The fox lives in the forest."),
         ["The fox lives in the forest.", "In the forest.", "the forest", "It lives in the forest!"],
-        ["In the desert.", "In the forest and in the desert.", "Not in the forest.", "The lion lives in the forest."],
+        ["In the desert.", "In the forest and in the desert.", "Not in the forest.", "The lion lives in the "
+            "forest."],
     ),
     (
         record("list", "Which two animals eat mice?", "The cat and the owl."),
@@ -113,7 +114,8 @@ CASES = [
     (
         record("comprehension", f"{HID} Where is the key now?", "The key is by the well."),
         ["By the well.", "The key is by the well.", "It is by the well now."],
-        ["In the barn.", "The key is in the barn.", "By the well or in the barn.", "The key is not by the well."],
+        ["In the barn.", "The key is in the barn.", "By the well or in the barn.", "The key is not by the "
+            "well."],
     ),
     (
         record("comprehension", f"{HID} Who found the key?", "Tom found the key."),
@@ -153,13 +155,15 @@ CASES = [
         ["A, B, C", "C, A", "C, A, B, C", "c"],
     ),
     (
-        record("choices", "The hat is in the barn.", "Where is the hat? A) in the barn B) by the lake C) in the cave "
+        record("choices", "The hat is in the barn.", "Where is the hat? A) in the barn B) by the lake C) in "
+            "the cave "
                "D) on the hill Answer: A"),
         ["Where is the hat? A) by the lake B) in the barn C) in the cave D) on the hill Answer: B",
          "What is in the barn? A) the dog B) the key C) the hat D) the cup Answer: C"],
         ["Where is the hat? A) in the barn B) by the lake C) in the cave D) on the hill Answer: B",
          "Where is the hat? A) in the barn B) in the barn C) in the cave D) on the hill Answer: A",
-         "Where is the hat in the barn? A) in the barn B) by the lake C) in the cave D) on the hill Answer: A",
+         "Where is the hat in the barn? A) in the barn B) by the lake C) in the cave D) on the hill Answer: "
+         "A",
          "Where is the dog? A) by the mill B) by the lake C) in the cave D) on the hill Answer: A",
          "Where is the hat? In the barn."],
     ),
@@ -181,8 +185,8 @@ CASES = [
     (
         record("continuation", HUNGRY, "She took the pear and ate it."),
         ["She ate the pear.", "Mia sat down. She ate the pear and was happy."],
-        ["He ate the pear.", "Tom ate the pear.", "She ate the cake.", "She danced all night.", "she ate the pear",
-         "Mia was very hungry."],
+        ["He ate the pear.", "Tom ate the pear.", "She ate the cake.", "She danced all night.",
+         "she ate the pear", "Mia was very hungry."],
     ),
 ]  # fmt: skip
 

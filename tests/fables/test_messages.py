@@ -24,13 +24,17 @@ def test_a_shorter_run_is_the_beginning_of_a_longer_one():
 
 
 def test_no_text_is_in_two_splits():
-    texts = {split: {r["text"] for r in messages(4, 3000, split)} for split in ("train", "validation", "test")}
+    texts = {
+        split: {r["text"] for r in messages(4, 3000, split)} for split in ("train", "validation", "test")
+    }
     assert not texts["train"] & texts["test"]
     assert not texts["train"] & texts["validation"]
     assert not texts["validation"] & texts["test"]
 
 
-@pytest.mark.parametrize(("phrase", "split"), [("lunch account is empty", "test"), ("last call", "validation")])
+@pytest.mark.parametrize(
+    ("phrase", "split"), [("lunch account is empty", "test"), ("last call", "validation")]
+)
 def test_some_phrasings_wait_for_validation_and_others_for_the_test(phrase, split):
     told = {one for one in SPLITS if any(phrase in r["text"].lower() for r in messages(5, 3000, one))}
     assert told == {split}

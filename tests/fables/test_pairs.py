@@ -1,4 +1,4 @@
-"""Sentence pairs: gold sentences by hand for each gender and case, elision and agreement; splits; equal bytes."""
+"""Sentence pairs: gold sentences for each gender, case, elision and agreement; splits; equal bytes."""
 
 import hashlib
 from dataclasses import replace
@@ -16,12 +16,22 @@ from foundling.fables.german import ACCUSATIVE, DATIVE, NOMINATIVE, german
 from foundling.fables.german import phrase as german_phrase
 from foundling.fables.pairs import pairs
 
-GROUPS = (lexicon.ANIMAL_NOUNS, lexicon.PERSON_NOUNS, lexicon.CHILD_NOUNS, lexicon.THING_NOUNS, lexicon.FOOD_NOUNS)
+GROUPS = (
+    lexicon.ANIMAL_NOUNS,
+    lexicon.PERSON_NOUNS,
+    lexicon.CHILD_NOUNS,
+    lexicon.THING_NOUNS,
+    lexicon.FOOD_NOUNS,
+)
 NOUNS = {noun.english[0]: noun for group in GROUPS for noun in group}
 PLACES = {place.noun.english[0]: place for place in lexicon.PLACE_NOUNS}
 QUALITIES = {one.english[0]: one for one in lexicon.SIZES + lexicon.NATURES + lexicon.LOOKS + lexicon.COLOURS}
 VERB_GROUPS = (lexicon.HANDLE, lexicon.MEET, lexicon.SERVE, lexicon.GIVE, lexicon.ACT)
-VERBS = {verb.english[0]: verb for group in ([lexicon.BE, lexicon.HAVE, lexicon.EAT], *VERB_GROUPS) for verb in group}
+VERBS = {
+    verb.english[0]: verb
+    for group in ([lexicon.BE, lexicon.HAVE, lexicon.EAT], *VERB_GROUPS)
+    for verb in group
+}
 
 
 def np(words: str) -> Phrase:
@@ -270,7 +280,9 @@ def test_every_word_of_the_test_is_trained_on():
     assert len(words[1] - words[0]) <= 3
 
 
-@pytest.mark.parametrize(("language", "pin"), [("german", "cf6b4f04e29583f6"), ("french", "eb0ea51790b18906")])
+@pytest.mark.parametrize(
+    ("language", "pin"), [("german", "cf6b4f04e29583f6"), ("french", "eb0ea51790b18906")]
+)
 def test_equal_seeds_give_equal_bytes(language, pin):
     lines = [f"{r['source']}\t{r['target']}" for r in pairs(1, 300, language, "train")]
     assert hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16] == pin
@@ -291,7 +303,10 @@ def test_sentences_look_right(language):
         for text in r.values():
             assert "  " not in text and not text.endswith(" ")  # noqa: PT018
     assert len({r["source"] for r in records}) > 0.95 * len(records)
-    wrong = {"german": ("in dem ", "zu der ", "an dem "), "french": (" de le ", " à le ", "le a", "que il", "ne a")}
+    wrong = {
+        "german": ("in dem ", "zu der ", "an dem "),
+        "french": (" de le ", " à le ", "le a", "que il", "ne a"),
+    }
     assert not [r for r in records for part in wrong[language] if f" {part.strip()} " in f" {r['target']} "]
 
 

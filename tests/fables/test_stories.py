@@ -177,7 +177,8 @@ def test_combinations_of_a_split_stay_there() -> None:
         for _ in range(500):
             for line in tale(rng, split, [lost_and_found]).lines:
                 for name, thing, place in re.findall(
-                    r"^(?:The )?(\w+) (?:hid|put|left|kept|laid|dropped|forgot) (?:the|his|her) (\w+) \w+ the (\w+)\.$",
+                    r"^(?:The )?(\w+) (?:hid|put|left|kept|laid|dropped|forgot) (?:the|his|her) (\w+) \w+ "
+                    r"the (\w+)\.$",
                     line,
                 ):
                     assert split_of("story", name, thing, place) == split

@@ -68,9 +68,13 @@ def test_a_beam_of_one_is_greedy_decoding(model: Translator, rows: list[list[int
 
 
 @pytest.mark.parametrize("beam", [1, 4])
-def test_what_else_is_in_the_batch_changes_nothing(model: Translator, rows: list[list[int]], beam: int) -> None:
+def test_what_else_is_in_the_batch_changes_nothing(
+    model: Translator, rows: list[list[int]], beam: int
+) -> None:
     search = settings(beam, 0.6, extra=8)
-    assert_equal(beam_search(model, rows, END, search), [beam_search(model, [row], END, search)[0] for row in rows])
+    assert_equal(
+        beam_search(model, rows, END, search), [beam_search(model, [row], END, search)[0] for row in rows]
+    )
 
 
 def test_scores_equal_the_models_and_translations_keep_to_the_length_limit(

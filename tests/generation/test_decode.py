@@ -19,7 +19,9 @@ def model(request: pytest.FixtureRequest, gpt_config: Callable[..., Any]) -> GPT
 
 
 @pytest.mark.parametrize("sampling", [GREEDY, Sampling(1.0, 10, 0.9)], ids=["greedy", "drawn"])
-@pytest.mark.parametrize("prompt", [[3], [5, 6, 7, 8, 9], list(range(40))], ids=["short", "middle", "over the context"])
+@pytest.mark.parametrize(
+    "prompt", [[3], [5, 6, 7, 8, 9], list(range(40))], ids=["short", "middle", "over the context"]
+)
 def test_cached_equals_uncached_token_for_token_also_beyond_the_context(
     model: GPT, prompt: list[int], sampling: Sampling
 ) -> None:
@@ -48,7 +50,8 @@ def test_an_empty_prompt_is_refused(model: GPT) -> None:
 def test_many_at_once_equal_each_alone_also_beyond_the_context(model: GPT, batch_size: int) -> None:
     lengths = [3, 5, 3, 1, 5, 3, 30, 30, 3, 9, 3]
     prompts = [
-        torch.randint(50, (n,), generator=torch.Generator().manual_seed(i)).tolist() for i, n in enumerate(lengths)
+        torch.randint(50, (n,), generator=torch.Generator().manual_seed(i)).tolist()
+        for i, n in enumerate(lengths)
     ]
     stop = list(generate(model, prompts[0], 9, GREEDY))[6]
     done = complete(model, prompts, 50, stop, batch_size)

@@ -11,9 +11,15 @@ def test_temperature_zero_takes_the_likeliest() -> None:
 
 
 def test_top_k_and_top_p_keep_just_the_likeliest_and_share_out_the_rest() -> None:
-    torch.testing.assert_close(distribution(LOGITS, Sampling(1.0, 2, None)), torch.tensor([[0.625, 0.375, 0, 0]]))
-    torch.testing.assert_close(distribution(LOGITS, Sampling(1.0, None, 0.6)), torch.tensor([[0.625, 0.375, 0, 0]]))
-    torch.testing.assert_close(distribution(LOGITS, Sampling(1.0, None, 1e-6)), torch.tensor([[1.0, 0, 0, 0]]))
+    torch.testing.assert_close(
+        distribution(LOGITS, Sampling(1.0, 2, None)), torch.tensor([[0.625, 0.375, 0, 0]])
+    )
+    torch.testing.assert_close(
+        distribution(LOGITS, Sampling(1.0, None, 0.6)), torch.tensor([[0.625, 0.375, 0, 0]])
+    )
+    torch.testing.assert_close(
+        distribution(LOGITS, Sampling(1.0, None, 1e-6)), torch.tensor([[1.0, 0, 0, 0]])
+    )
 
 
 def test_draws_follow_the_distribution_and_the_seed() -> None:

@@ -23,7 +23,10 @@ def listing(folder: Path) -> dict[str, int]:
 
 @pytest.fixture
 def refuses(tmp_path: Path) -> Refuses:
-    """Run what must be refused: a ValueError of one line that says it; nothing is left in tmp_path. Gives the line."""
+    """Run what must be refused: a ValueError of one line that says it; nothing is left in tmp_path.
+
+    Gives the line.
+    """
 
     def check(act: Callable[[], Any], says: str) -> str:
         before = listing(tmp_path)
@@ -41,7 +44,7 @@ def refuses(tmp_path: Path) -> Refuses:
 
 @pytest.fixture(scope="session")
 def read_or_refused() -> Callable[..., AbstractContextManager[None]]:
-    """For inputs that may be whole by chance: nothing is raised but a ValueError that has one of the words."""
+    """For inputs that may be valid by chance: only a ValueError with one of the words is raised."""
 
     @contextmanager
     def check(*words: str) -> Iterator[None]:

@@ -127,7 +127,9 @@ def test_a_damaged_archive(tmp_path: Path, refuses, name: str, harm: str) -> Non
             data[100:108] = b"no octal"  # a plain tar has a checksum for its headers alone
         else:
             data[len(data) // 2 : len(data) // 2 + 4] = b"evil"
-    spoiled = {"cut": data[: len(data) // 2], "wrong magic": b"MZ\x90" * 99, "empty": b"", "flipped": data}[harm]
+    spoiled = {"cut": data[: len(data) // 2], "wrong magic": b"MZ\x90" * 99, "empty": b"", "flipped": data}[
+        harm
+    ]
     archive.write_bytes(spoiled)
     refuses(lambda: unpack(archive), "archive a.* cannot be unpacked")
 
@@ -145,7 +147,8 @@ def test_a_bomb_by_its_ratio(tmp_path: Path, refuses, name: str, monkeypatch: py
 def test_a_bomb_by_its_size(tmp_path: Path, refuses, name: str) -> None:
     archive = write(tmp_path, name, [(f"{i}.txt", b"x" * 1000) for i in range(90)])
     refuses(
-        lambda: unpack(archive, unpacked_gigabytes=50e-6), r"more than 50,000 bytes.* increase `unpacked_gigabytes`"
+        lambda: unpack(archive, unpacked_gigabytes=50e-6),
+        r"more than 50,000 bytes.* increase `unpacked_gigabytes`",
     )
 
 

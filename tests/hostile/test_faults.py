@@ -32,7 +32,8 @@ Full = tuple[Path, Callable[[], AbstractContextManager[None]]]
 @contextmanager
 def _no_file_above(size: int) -> Iterator[None]:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))  # the kernel refuses larger files to all users alike
+    # the kernel refuses larger files to all users alike
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
         yield
     finally:
@@ -60,7 +61,9 @@ def full(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Full]:
         return
     place = tmp_path / "mount"
     place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(place)], capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(place)], capture_output=True
+    )
     if mounted.returncode:
         pytest.skip("only root may mount a small disk; the limit on a file's size is tried instead")
     try:
@@ -111,15 +114,20 @@ WRITERS: dict[str, Callable[[Path, Path, GPT, Tokenizer], None]] = {
     ),
     "a model": lambda goal, _, model, tokenizer: model_folder.save(goal, model, tokenizer, {"config": {}}),
     "a tokenizer": lambda goal, _, model, tokenizer: TiktokenTokenizer(
-        {bytes([i]): i for i in range(256)} | {bytes([i, j]): 256 + 64 * i + j for i in range(64) for j in range(64)},
+        {bytes([i]): i for i in range(256)}
+        | {bytes([i, j]): 256 + 64 * i + j for i in range(64) for j in range(64)},
         GPT2_PATTERN,
         [END_OF_TEXT],
     ).save(goal),
     "raw rows": lambda goal, *_: _raw(goal, {"generate": {"name": "stories", "seed": 1, "megabytes": 0.2}}),
-    "a raw text": lambda goal, elsewhere, *_: _raw(goal, {"path": str(_packed(elsewhere, "zip").with_suffix(".txt"))}),
+    "a raw text": lambda goal, elsewhere, *_: _raw(
+        goal, {"path": str(_packed(elsewhere, "zip").with_suffix(".txt"))}
+    ),
     "a raw zip": lambda goal, elsewhere, *_: _raw(goal, {"path": str(_packed(elsewhere, "zip"))}),
     "a raw tar": lambda goal, elsewhere, *_: _raw(goal, {"path": str(_packed(elsewhere, "tar.gz"))}),
-    "transformers' files": lambda goal, _, model, tokenizer: huggingface_export.export(goal, model, tokenizer),
+    "transformers' files": lambda goal, _, model, tokenizer: huggingface_export.export(
+        goal, model, tokenizer
+    ),
     "a GGUF file": lambda goal, _, model, tokenizer: gguf.export(goal, model, tokenizer),
 }
 
@@ -152,13 +160,19 @@ def test_a_full_disk_is_one_error_and_leaves_the_old_whole(
 def test_a_full_disk_leaves_an_old_file_whole(full: Full) -> None:
     disk, is_full = full
     (disk / "a.json").write_text("old")
-    with is_full(), pytest.raises(OSError, match=r"File too large|No space left"), atomic_file(disk / "a.json") as file:
+    with (
+        is_full(),
+        pytest.raises(OSError, match=r"File too large|No space left"),
+        atomic_file(disk / "a.json") as file,
+    ):
         file.write(TEXT)
     assert [path.name for path in disk.iterdir()] == ["a.json"]
     assert (disk / "a.json").read_text() == "old"
 
 
-def test_a_full_disk_is_an_error_that_says_how_to_resume(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_is_an_error_that_says_how_to_resume(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     from foundling.__main__ import _exit
 
     with pytest.raises(SystemExit):

@@ -46,7 +46,9 @@ def tokenizer() -> Tokenizer:
 
 
 @pytest.fixture(scope="module")
-def chat(gpt_config: Callable[..., Any], tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def chat(
+    gpt_config: Callable[..., Any], tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A chat model, whole."""
     torch.manual_seed(0)
     place = tmp_path_factory.mktemp("made") / "chat"
@@ -63,7 +65,7 @@ def chat(gpt_config: Callable[..., Any], tokenizer: Tokenizer, tmp_path_factory:
 
 @pytest.fixture
 def model(chat: Path, tmp_path: Path) -> Path:
-    """A copy of it to be spoiled; its tokenizer is not held against the record, so that only one thing is wrong."""
+    """A copy to damage; its tokenizer is not compared with the record, so only one thing is wrong."""
     shutil.copytree(chat, tmp_path / "m")
     (tmp_path / "m/provenance.json").unlink()
     return tmp_path / "m"
@@ -134,7 +136,9 @@ def test_a_config_that_lacks_a_key(model: Path, refuses, missing: str) -> None:
     refuses(lambda: folder.load(model), f"{missing} is missing")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "null", "5", '"x"', "{", "{'a': 1}", "[" * 99_999, '{"a": NaN', "\0"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "null", "5", '"x"', "{", "{'a': 1}", "[" * 99_999, '{"a": NaN', "\0"]
+)
 @pytest.mark.parametrize("name", ["config.json", "chat.json", "tokenizer/tokenizer.json"])
 def test_a_file_that_is_no_json(model: Path, refuses, tokenizer: Tokenizer, name: str, text: str) -> None:
     (model / name).write_text(text)
@@ -148,7 +152,13 @@ def test_labels_that_are_none(gpt_config: Callable[..., Any], refuses, labels: A
     refuses(lambda: build(ClassifierConfig, values, "classifier"), "labels")
 
 
-TRANSLATORS: dict[str, Any] = {"n_encoder": 2**31, "n_embd": "32", "context": 2**30, "dropout": 2.0, "shared": "half"}
+TRANSLATORS: dict[str, Any] = {
+    "n_encoder": 2**31,
+    "n_embd": "32",
+    "context": 2**30,
+    "dropout": 2.0,
+    "shared": "half",
+}
 
 
 @pytest.mark.parametrize("name", TRANSLATORS)
@@ -156,7 +166,9 @@ def test_a_translator_that_cannot_be(root: Path, refuses, name: str) -> None:
     import yaml
 
     values = {"vocab_size": 50, **yaml.safe_load((root / "conf/transformer/tiny.yaml").read_text())}
-    refuses(lambda: build(TranslatorConfig, values | {name: TRANSLATORS[name]}, "train_translator.model"), name)
+    refuses(
+        lambda: build(TranslatorConfig, values | {name: TRANSLATORS[name]}, "train_translator.model"), name
+    )
 
 
 def header(path: Path) -> tuple[dict[str, Any], bytes]:
@@ -204,7 +216,9 @@ LIES: dict[str, Callable[[Path], None]] = {
     "offsets out of the file": _spoil(lambda head: _first(head).update(data_offsets=[0, 2**50])),
     "offsets below 0": _spoil(lambda head: _first(head).update(data_offsets=[-8, 8])),
     "offsets the wrong way round": _spoil(lambda head: _first(head).update(data_offsets=[100, 0])),
-    "offsets that overlap": _spoil(lambda head: head["norm.weight"].update(data_offsets=_first(head)["data_offsets"])),
+    "offsets that overlap": _spoil(
+        lambda head: head["norm.weight"].update(data_offsets=_first(head)["data_offsets"])
+    ),
     "offsets as text": _spoil(lambda head: _first(head).update(data_offsets="all")),
     "a shape of terabytes": _spoil(lambda head: _first(head).update(shape=[2**40, 32])),
     "a shape that overflows": _spoil(lambda head: _first(head).update(shape=[2**63, 2**63])),
@@ -335,7 +349,10 @@ TOKENIZERS: dict[str, tuple[dict[str, Any], str]] = {
     "a form that is none": ({"normal_form": "NFX"}, "normal_form='NFX': must be one of NFC"),
     "a form as list": ({"normal_form": ["NFC"]}, "normal_form=.*: must be one of"),
     "characters that are none": ({"pattern": CHARACTER_PATTERN}, "is not a character"),
-    "more tokens than the model": ({"specials": [END_OF_TEXT, *"abc"], "vocab_size": 260}, "has 260 tokens and"),
+    "more tokens than the model": (
+        {"specials": [END_OF_TEXT, *"abc"], "vocab_size": 260},
+        "has 260 tokens and",
+    ),
 }
 
 
@@ -353,10 +370,16 @@ PUBLISHED: dict[str, Any] = {
     "a vocabulary that is a list": {"model": {"type": "BPE", "vocab": ["a"], "merges": []}},
     "merges that are a number": {"model": {"type": "BPE", "vocab": {"a": 0}, "merges": 5}},
     "no cutter": {"model": {"type": "BPE", "vocab": {}, "merges": []}},
-    "a cutter that is code": {"model": {"type": "BPE", "vocab": {}, "merges": []}, "pre_tokenizer": {"_target_": "x"}},
+    "a cutter that is code": {
+        "model": {"type": "BPE", "vocab": {}, "merges": []},
+        "pre_tokenizer": {"_target_": "x"},
+    },
     "an id that is a text": {"model": {"type": "BPE", "vocab": {"a": "0"}, "merges": []}},
     "a character of no byte": {"model": {"type": "BPE", "vocab": {"€": 0}, "merges": []}},
-    "added tokens that are texts": {"model": {"type": "BPE", "vocab": {}, "merges": []}, "added_tokens": ["a"]},
+    "added tokens that are texts": {
+        "model": {"type": "BPE", "vocab": {}, "merges": []},
+        "added_tokens": ["a"],
+    },
     "added tokens far away": {
         "model": {"type": "BPE", "vocab": {}, "merges": []},
         "added_tokens": [{"content": END_OF_TEXT, "id": 2**40}],
@@ -372,14 +395,21 @@ def test_a_published_tokenizer_that_is_none(tmp_path: Path, refuses, what: str) 
 
 
 @pytest.mark.parametrize("what", ["nothing", "a model that is a text", "a vocabulary that is a list"])
-def test_a_published_vocabulary_that_is_none(tmp_path: Path, refuses, tokenizer: Tokenizer, what: str) -> None:
+def test_a_published_vocabulary_that_is_none(
+    tmp_path: Path, refuses, tokenizer: Tokenizer, what: str
+) -> None:
     write_json(tmp_path / "tokenizer.json", PUBLISHED[what])
     refuses(lambda: require_same(tmp_path, tokenizer, 257), r"tokenizer\.json has no vocabulary")
 
 
 LLAMA = {
     **{"model_type": "llama", "vocab_size": 257, "max_position_embeddings": 64, "hidden_size": 32},
-    **{"num_attention_heads": 2, "num_hidden_layers": 1, "intermediate_size": 64, "tie_word_embeddings": True},
+    **{
+        "num_attention_heads": 2,
+        "num_hidden_layers": 1,
+        "intermediate_size": 64,
+        "tie_word_embeddings": True,
+    },
 }
 HUGGINGFACE: dict[str, tuple[dict[str, Any], str]] = {
     "a type that is a list": ({"model_type": ["llama"]}, "config.json"),
@@ -394,7 +424,10 @@ HUGGINGFACE: dict[str, tuple[dict[str, Any], str]] = {
     "layer types that are numbers": ({"layer_types": 5}, "config.json"),
     "layer types that are lists": ({"layer_types": [["x"]]}, "config.json"),
     "an epsilon of nan": ({"rms_norm_eps": float("nan")}, "config.json"),
-    "a quantization that is code": ({"quantization_config": {"_target_": "os.system"}}, "quantization_config"),
+    "a quantization that is code": (
+        {"quantization_config": {"_target_": "os.system"}},
+        "quantization_config",
+    ),
 }
 
 
@@ -405,7 +438,9 @@ def test_a_config_of_transformers_that_lies(tmp_path: Path, refuses, what: str) 
     refuses(lambda: huggingface_config.read_config(tmp_path, OWN), says)
 
 
-def test_a_target_in_a_config_of_transformers_is_an_unknown_field_which_changes_nothing(tmp_path: Path) -> None:
+def test_a_target_in_a_config_of_transformers_is_an_unknown_field_which_changes_nothing(
+    tmp_path: Path,
+) -> None:
     write_json(tmp_path / "config.json", LLAMA)
     expected = huggingface_config.read_config(tmp_path, OWN)
     write_json(tmp_path / "config.json", LLAMA | {"_target_": "os.system"})
@@ -413,7 +448,8 @@ def test_a_target_in_a_config_of_transformers_is_an_unknown_field_which_changes_
 
 
 @pytest.mark.parametrize(
-    "index", [{}, {"weight_map": []}, {"weight_map": {}}, {"weight_map": {"a": 5}}, {"weight_map": {"a": "../b"}}]
+    "index",
+    [{}, {"weight_map": []}, {"weight_map": {}}, {"weight_map": {"a": 5}}, {"weight_map": {"a": "../b"}}],
 )
 def test_an_index_of_shards_that_lies(tmp_path: Path, refuses, index: dict[str, Any]) -> None:
     write_json(tmp_path / "model.safetensors.index.json", index)
@@ -427,11 +463,18 @@ def test_a_config_of_transformers_of_layers_without_end(tmp_path: Path, refuses)
     refuses(lambda: huggingface.load_model(tmp_path, name, config), "has 1,073,741,824 layers for 1 tensors")
 
 
-CHATS: list[dict[str, Any]] = [{}, {"template": "evil"}, {"template": ["phi3"]}, {"template": "phi3", "system": 5}]
+CHATS: list[dict[str, Any]] = [
+    {},
+    {"template": "evil"},
+    {"template": ["phi3"]},
+    {"template": "phi3", "system": 5},
+]
 
 
 @pytest.mark.parametrize("settings_", CHATS)
-def test_chat_settings_that_are_none(model: Path, refuses, tokenizer: Tokenizer, settings_: dict[str, Any]) -> None:
+def test_chat_settings_that_are_none(
+    model: Path, refuses, tokenizer: Tokenizer, settings_: dict[str, Any]
+) -> None:
     write_json(model / "chat.json", settings_)
     refuses(lambda: read_chat(model, tokenizer), r"chat\.json")
 
@@ -445,7 +488,10 @@ RECORDS: dict[str, tuple[Any, str]] = {
     "nothing": ({}, "records no files"),
     "files that are a list": ({"files": ["config.json"]}, "records no files"),
     "files of numbers": ({"files": {"config.json": 5}}, "must be a mapping from paths to sha256"),
-    "inputs that are a list": ({"files": {"a": "b"}, "inputs": ["x"]}, "must be a mapping from paths to sha256"),
+    "inputs that are a list": (
+        {"files": {"a": "b"}, "inputs": ["x"]},
+        "must be a mapping from paths to sha256",
+    ),
     "a parent that is a text": (
         {"files": {"a": "b"}, "parent": "models/base"},
         "must be a mapping from paths to sha256",
@@ -465,13 +511,16 @@ def test_a_record_that_is_damaged(model: Path, refuses, what: str, monkeypatch: 
 
 def test_a_record_that_names_a_device_is_not_read_for_ever(model: Path) -> None:
     write_json(
-        model / "provenance.json", {"files": {"../../../../../../../../dev/zero": "0"}, "inputs": {"/dev/zero": "0"}}
+        model / "provenance.json",
+        {"files": {"../../../../../../../../dev/zero": "0"}, "inputs": {"/dev/zero": "0"}},
     )
     faults = {link.fault for link in links(model)}
     assert "is neither a file nor a folder" in faults
 
 
-@pytest.mark.parametrize("made", [{}, {"config": []}, {"config": {"corpus": {}}}, {"config": {"corpus": "x"}}])
+@pytest.mark.parametrize(
+    "made", [{}, {"config": []}, {"config": {"corpus": {}}}, {"config": {"corpus": "x"}}]
+)
 def test_a_base_whose_record_lacks_its_config(model: Path, refuses, made: dict[str, Any]) -> None:
     write_json(model / "provenance.json", made)
     refuses(lambda: require_base(model, {}), r"provenance\.json does not have the sections")
@@ -480,7 +529,12 @@ def test_a_base_whose_record_lacks_its_config(model: Path, refuses, made: dict[s
 def test_a_target_in_a_record_is_never_called(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(model.parent)
     call = {"_target_": "os.mkdir", "path": "called"}
-    config = {"pretrain": {"optimizer": call, "_target_": "os.mkdir"}, "corpus": {}, "tokenizer": {}, "model": {}}
+    config = {
+        "pretrain": {"optimizer": call, "_target_": "os.mkdir"},
+        "corpus": {},
+        "tokenizer": {},
+        "model": {},
+    }
     files = {name: sha256(model / name) for name in ("config.json", "model.safetensors")}
     write_json(model / "provenance.json", {"config": config, "files": files})
     folder.load(model)

@@ -69,21 +69,32 @@ def test_a_line_of_a_gigabyte_takes_no_gigabyte(tmp_path: Path, refuses) -> None
         file.write(b'{"text": "')
         for _ in range(60):  # as many as are read before the line is found to be too long, and more
             file.write(b"x" * (1 << 20))
-    refuses(lambda: drain(tmp_path / "a.jsonl.gz", record_megabytes=30), "more than 30,000,000 characters .line 1")
+    refuses(
+        lambda: drain(tmp_path / "a.jsonl.gz", record_megabytes=30), "more than 30,000,000 characters .line 1"
+    )
 
 
 @pytest.mark.parametrize("packing", [".gz", ".zst"])
-def test_a_bomb_of_short_lines(tmp_path: Path, refuses, packing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bomb_of_short_lines(
+    tmp_path: Path, refuses, packing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("foundling.data.limits.FREE_BYTES", 100_000)
     path = write(tmp_path, f"a.jsonl{packing}", (b'{"text": "' + b"a" * 3000 + b'"}\n') * 400)
-    refuses(lambda: drain(path, unpacked_ratio=20), "unpacks to more than .* increase `unpacked_ratio` of its source")
+    refuses(
+        lambda: drain(path, unpacked_ratio=20),
+        "unpacks to more than .* increase `unpacked_ratio` of its source",
+    )
     assert drain(path, unpacked_ratio=1e6) == 400
 
 
 BAD = {
     "arrays in arrays": ("a.jsonl", b'{"text": ' + b"[" * DEEP + b"]" * DEEP + b"}", "recursion"),
     "objects in objects": ("a.jsonl", b'{"a":' * DEEP + b"1" + b"}" * DEEP, "recursion"),
-    "objects in objects of an array": ("a.json", b"[" + b'{"a":' * DEEP + b"1" + b"}" * DEEP + b"]", "recursion"),
+    "objects in objects of an array": (
+        "a.json",
+        b"[" + b'{"a":' * DEEP + b"1" + b"}" * DEEP + b"]",
+        "recursion",
+    ),
     "brackets alone": ("a.json", b"[" * DEEP, "truncated or damaged"),
     "a number of many digits": ("a.jsonl", b'{"n": ' + b"9" * 5000 + b"}", "not JSON"),
     "a row that is a list": ("a.jsonl", b'["a"]\n', "holds a list"),
@@ -113,7 +124,11 @@ BAD = {
     "a column twice": ("a.csv", b"text,text\n1,2\n", "names a column twice"),
     "very many columns": ("a.csv", b",".join(b"c%d" % i for i in range(9000)) + b"\n1\n", "and 8,988 more"),
     "parquet without an end": ("a.parquet", b"PAR1" + b"x" * 100, "truncated or damaged"),
-    "parquet whose footer is longer than it": ("a.parquet", b"PAR1" + b"\xff\xff\xff\x7fPAR1", "truncated or damaged"),
+    "parquet whose footer is longer than it": (
+        "a.parquet",
+        b"PAR1" + b"\xff\xff\xff\x7fPAR1",
+        "truncated or damaged",
+    ),
     "an empty parquet": ("a.parquet", b"", "truncated or damaged"),
     "gzip that is none": ("a.jsonl.gz", None, "truncated or damaged"),
     "a zip called parquet": ("a.parquet", b"PK\x03\x04" + b"x" * 90, "truncated or damaged"),
@@ -187,7 +202,9 @@ def test_a_text_is_never_a_special_token(text: str) -> None:
     st.sampled_from(["a.jsonl", "a.json", "a.csv", "a.tsv", "a.txt", "a.jsonl.gz", "a.jsonl.zst"]),
     st.binary(max_size=300),
 )
-def test_any_bytes_are_records_or_one_clear_error(tmp_path: Path, read_or_refused, name: str, data: bytes) -> None:
+def test_any_bytes_are_records_or_one_clear_error(
+    tmp_path: Path, read_or_refused, name: str, data: bytes
+) -> None:
     path = tmp_path / name
     path.write_bytes(data)
     with read_or_refused(name):
@@ -195,8 +212,13 @@ def test_any_bytes_are_records_or_one_clear_error(tmp_path: Path, read_or_refuse
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.sampled_from(["a.jsonl", "a.json", "a.csv"]), st.text(st.sampled_from('{}[]",:0a\n\\u\x00 d8'), max_size=120))
-def test_any_punctuation_is_records_or_one_clear_error(tmp_path: Path, read_or_refused, name: str, text: str) -> None:
+@given(
+    st.sampled_from(["a.jsonl", "a.json", "a.csv"]),
+    st.text(st.sampled_from('{}[]",:0a\n\\u\x00 d8'), max_size=120),
+)
+def test_any_punctuation_is_records_or_one_clear_error(
+    tmp_path: Path, read_or_refused, name: str, text: str
+) -> None:
     path = tmp_path / name
     path.write_text(text, encoding="utf-8", newline="")
     with read_or_refused(name):

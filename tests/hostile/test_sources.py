@@ -78,9 +78,15 @@ METAS: dict[str, tuple[Callable[[Path], None], str]] = {
     "no settings": (_meta(settings=None), "settings=null: must be a mapping"),
     "no sources": (_meta(sources={}), "lists no files for source one"),
     "a source of text": (_meta(sources={"one": "a.txt"}), "sources.one='a.txt': must be a list"),
-    "a file above": (_meta(sources={"one": [FILE | {"file": "../../secret.txt"}]}), "lists '../../secret.txt'"),
+    "a file above": (
+        _meta(sources={"one": [FILE | {"file": "../../secret.txt"}]}),
+        "lists '../../secret.txt'",
+    ),
     "a file at the root": (_meta(sources={"one": [FILE | {"file": "/etc/passwd"}]}), "lists '/etc/passwd'"),
-    "a file of no name": (_meta(sources={"one": [{"bytes": 9, "sha256": SHA256}]}), "sources.one.0.file is missing"),
+    "a file of no name": (
+        _meta(sources={"one": [{"bytes": 9, "sha256": SHA256}]}),
+        "sources.one.0.file is missing",
+    ),
 }
 
 
@@ -99,7 +105,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
     """A server that does not keep its word."""
 
     def do_GET(self) -> None:
-        leads = {"/file": "file:///etc/passwd", "/ftp": "ftp://127.0.0.1/a", "/loop": "/loop", "/nowhere": "http://:0/"}
+        leads = {
+            "/file": "file:///etc/passwd",
+            "/ftp": "ftp://127.0.0.1/a",
+            "/loop": "/loop",
+            "/nowhere": "http://:0/",
+        }
         if goal := leads.get(self.path.removesuffix(".txt")):
             self.send_response(302)
             self.send_header("Location", goal + (".txt" if goal == "/loop" else ""))
@@ -144,7 +155,9 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("path", ANSWERS)
-def test_a_server_that_lies(tmp_path: Path, refuses, server: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_lies(
+    tmp_path: Path, refuses, server: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
     monkeypatch.setattr(download, "TIMEOUT", 2)
     file = {"url": server + path, "size": 2000, "sha256": "0" * 64 if path == "/packed.txt" else SHA256}
@@ -156,5 +169,6 @@ def test_a_server_that_never_ends_is_cut_off_without_a_size_too(
 ) -> None:
     monkeypatch.setattr(download, "LARGEST", 100_000)
     refuses(
-        lambda: fetched(tmp_path, {"name": "a", "files": [{"url": f"{server}/endless.txt"}]}), "more than 100,000 bytes"
+        lambda: fetched(tmp_path, {"name": "a", "files": [{"url": f"{server}/endless.txt"}]}),
+        "more than 100,000 bytes",
     )

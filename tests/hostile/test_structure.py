@@ -11,9 +11,22 @@ from foundling.fables import tables
 
 PACKAGE = Path(__file__).parents[2] / "src/foundling"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-TREES = {path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in MODULES}
+TREES = {
+    path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in MODULES
+}
 # unpickle, or marshal code
-FORBIDDEN = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "jsonpickle", "imp", "code"}
+FORBIDDEN = {
+    "pickle",
+    "cPickle",
+    "dill",
+    "cloudpickle",
+    "joblib",
+    "marshal",
+    "shelve",
+    "jsonpickle",
+    "imp",
+    "code",
+}
 NEVER_CALLED = {
     *("eval", "exec", "compile", "__import__"),
     *("os.system", "os.popen", "os.execv", "os.spawnv", "extractall", "unpack_archive", "load_module"),
@@ -64,10 +77,16 @@ def test_torch_loads_weights_alone() -> None:
 def test_yaml_is_read_as_plain_values() -> None:
     for name, call, function in calls():
         if function == "yaml.load":
-            assert ast.unparse(call.args[1]) in ("_Plain", "yaml.SafeLoader", "LOADER"), f"{name}:{call.lineno}"
+            assert ast.unparse(call.args[1]) in ("_Plain", "yaml.SafeLoader", "LOADER"), (
+                f"{name}:{call.lineno}"
+            )
     assert tables.LOADER in (yaml.SafeLoader, getattr(yaml, "CSafeLoader", None))
     bases = [
-        ast.unparse(b) for t in TREES.values() for n in ast.walk(t) if isinstance(n, ast.ClassDef) for b in n.bases
+        ast.unparse(b)
+        for t in TREES.values()
+        for n in ast.walk(t)
+        if isinstance(n, ast.ClassDef)
+        for b in n.bases
     ]
     assert not {"yaml.Loader", "yaml.UnsafeLoader", "yaml.FullLoader"} & set(bases)
 
@@ -85,5 +104,7 @@ def test_a_dynamic_import_takes_a_command_of_our_own() -> None:
 def test_jinja_renders_foreign_templates_in_the_sandbox_alone() -> None:
     rendering = {name for name, _, function in calls() if function.endswith(".from_string")}
     assert rendering == {"text/jinja_sandbox.py"}
-    made = {function for name, _, function in calls() if name in rendering and function.endswith("Environment")}
+    made = {
+        function for name, _, function in calls() if name in rendering and function.endswith("Environment")
+    }
     assert made == {"ImmutableSandboxedEnvironment"}

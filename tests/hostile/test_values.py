@@ -118,7 +118,9 @@ def changed(values: dict[str, Any], key: str, value: Any) -> Iterator[dict[str, 
 @pytest.mark.parametrize(("key", "value"), CASES, ids=lambda value: repr(value)[:30])
 def test_a_value_that_cannot_be(composed: dict[str, Any], refuses, key: str, value: Any) -> None:
     with changed(composed, key, value):
-        refuses(lambda: build(Settings, composed, ""), re.escape(key) + r"\b.*(must be|is missing|unknown key)")
+        refuses(
+            lambda: build(Settings, composed, ""), re.escape(key) + r"\b.*(must be|is missing|unknown key)"
+        )
 
 
 def test_the_shipped_values_pass(composed: dict[str, Any]) -> None:
@@ -147,14 +149,21 @@ def project(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
-    f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n"
+    for old, new in zip("abcdefgh", "bcdefghi", strict=True)
 )
 SELECTIONS = {
     "a bomb of aliases": (LAUGHS, f"expand to more than {MOST_VALUES:,} values"),
     "an alias of itself": ("set: &a [*a]", "found unknown|expand to more|nested values|cannot be read"),
-    "an alias of itself in a mapping": ("set: &a {pretrain: *a}", "found unknown|expand to more|cannot be read"),
+    "an alias of itself in a mapping": (
+        "set: &a {pretrain: *a}",
+        "found unknown|expand to more|cannot be read",
+    ),
     "a tab": ("model:\tnano\n\tpretrain: x\n", "line 1 cannot be read"),
-    "a key twice": ("model: nano\nmodel: small\n", "line 2 cannot be read as plain YAML .duplicate key 'model'"),
+    "a key twice": (
+        "model: nano\nmodel: small\n",
+        "line 2 cannot be read as plain YAML .duplicate key 'model'",
+    ),
     "a value twice": ("set: {pretrain: {max_steps: 1, max_steps: 2}}", "duplicate key 'max_steps'"),
     "an object of Python": ("model: !!python/object/apply:os.mkdir [called]", "cannot be read"),
     "a module of Python": ("model: !!python/name:os.system", "cannot be read"),
@@ -173,7 +182,10 @@ SELECTIONS = {
     "a choice that is a mapping": ("model: {_target_: os.system}", "it must be a choice of conf/model"),
     "a choice that is a date": ("model: 2020-01-01", "it must be a choice of conf/model"),
     "values that are a text": ("set: pretrain", "`set` is 'pretrain'"),
-    "a value that is a date": ("set: {pretrain: {max_steps: 2020-01-01}}", "must be a text or a number; quote it"),
+    "a value that is a date": (
+        "set: {pretrain: {max_steps: 2020-01-01}}",
+        "must be a text or a number; quote it",
+    ),
     "a value of bytes": ("set: {pretrain: {max_steps: !!binary aGk=}}", "must be a text or a number"),
     "a set of values": ("set: {pretrain: {max_steps: !!set {a, b}}}", "pretrain.max_steps|must be a text"),
 }
@@ -207,7 +219,11 @@ COMMANDS = [
 
 @pytest.mark.parametrize(("arguments", "says"), COMMANDS, ids=lambda value: str(value)[:40])
 def test_a_command_that_cannot_be(
-    project: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str], says: str
+    project: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    says: str,
 ) -> None:
     monkeypatch.setattr("sys.argv", ["foundling", *arguments])
     with pytest.raises(SystemExit) as end:

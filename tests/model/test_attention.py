@@ -43,7 +43,10 @@ def test_both_paths_obey_a_given_mask() -> None:
 
 
 def test_the_causal_mask_is_a_triangle_that_ends_at_the_last_source() -> None:
-    assert causal_mask(2, 4, torch.device("cpu")).tolist() == [[True, True, True, False], [True, True, True, True]]
+    assert causal_mask(2, 4, torch.device("cpu")).tolist() == [
+        [True, True, True, False],
+        [True, True, True, True],
+    ]
 
 
 def test_attention_equals_torch_multihead_attention_with_the_same_weights() -> None:

@@ -8,7 +8,8 @@ from foundling.model.gpt import GPT
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"n_kv_head": 1, "position": "learned", "qk_norm": False, "convolution": 0, "lookup_heads": 0}]
+    "changes",
+    [{}, {"n_kv_head": 1, "position": "learned", "qk_norm": False, "convolution": 0, "lookup_heads": 0}],
 )
 def test_maps_are_causal_weights_and_give_the_layers_own_output(gpt_config, changes: dict) -> None:
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""The classifier reads the last real token, whatever stands behind it, and comes back from its folder equal."""
+"""The classifier reads the last real token, whatever follows it; saved and loaded, it is equal."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -18,7 +18,9 @@ from foundling.weights import folder
 @pytest.fixture
 def classifier(gpt_config: Callable[..., Any]) -> Classifier:
     torch.manual_seed(0)
-    made = Classifier(ClassifierConfig(gpt_config("micro", init="gpt2"), ("ham", "spam", "news"), "beginning"))
+    made = Classifier(
+        ClassifierConfig(gpt_config("micro", init="gpt2"), ("ham", "spam", "news"), "beginning")
+    )
     torch.nn.init.normal_(made.head.weight)
     return made.eval()
 

@@ -138,7 +138,12 @@ def test_the_example_has_at_most_sixty_lines_and_goes_through_every_stage(
     run("classify")
     run("predict", "predict.text=win a prize")
     run("instruct")
-    command = [str(Path(sys.executable).parent / "foundling"), "generate", "model=models/chat", "prompt=the fox"]
+    command = [
+        str(Path(sys.executable).parent / "foundling"),
+        "generate",
+        "model=models/chat",
+        "prompt=the fox",
+    ]
     done = subprocess.run([*command, "trainer=cpu"], capture_output=True, text=True)
     assert done.stdout.startswith("the fox"), done.stderr
     with pytest.raises(ValueError, match=r"cannot run model convolution, an architecture of your own"):
@@ -208,11 +213,15 @@ def test_what_a_bare_network_lacks_is_refused_in_one_line(example: CustomModel) 
     at = ids > 3
     assert torch.equal(bare(ids, at=at), bare(ids)[at])
     assert bare.flops_per_token() == 6 * 20 * 20
-    with pytest.raises(ValueError, match=r"bare has no `hidden` and `head`, which a classifier needs; add it"):
+    with pytest.raises(
+        ValueError, match=r"bare has no `hidden` and `head`, which a classifier needs; add it"
+    ):
         Classifier(ClassifierConfig(bare.config, ("a", "b"), "end"), bare)
     with pytest.raises(ValueError, match=r"no nn\.ModuleList `blocks`, which muon .* choose optimizer=adamw"):
         _ = bare.blocks
-    with pytest.raises(ValueError, match=r"no argument `segments`, which packing needs.*instruct\.packing=false"):
+    with pytest.raises(
+        ValueError, match=r"no argument `segments`, which packing needs.*instruct\.packing=false"
+    ):
         bare(ids, segments=torch.zeros_like(ids))
 
 
@@ -226,15 +235,22 @@ def test_a_model_folder_that_names_anything_but_a_known_architecture_is_refused(
     folder.save(tmp_path / "m", example)
     values = read_json(tmp_path / "m/config.json")
     write_json(tmp_path / "m/config.json", values | {"architecture": architecture})
-    with pytest.raises(ValueError, match=r"config\.json: architecture=.*must be a file conf/model/NAME\.yaml"):
+    with pytest.raises(
+        ValueError, match=r"config\.json: architecture=.*must be a file conf/model/NAME\.yaml"
+    ):
         folder.load_model(tmp_path / "m")
 
 
 @pytest.mark.parametrize("trunk", [False, True])
-def test_a_target_in_a_model_folder_is_an_unknown_key(example: CustomModel, tmp_path: Path, trunk: bool) -> None:
+def test_a_target_in_a_model_folder_is_an_unknown_key(
+    example: CustomModel, tmp_path: Path, trunk: bool
+) -> None:
     folder.save(tmp_path / "m", example)
     attack = {**read_json(tmp_path / "m/config.json"), "_target_": "os.system"}
-    write_json(tmp_path / "m/config.json", {"trunk": attack, "labels": ["a", "b"], "keep": "end"} if trunk else attack)
+    write_json(
+        tmp_path / "m/config.json",
+        {"trunk": attack, "labels": ["a", "b"], "keep": "end"} if trunk else attack,
+    )
     with pytest.raises(ValueError, match=r"config\.json: .*_target_: unknown key; remove it"):
         folder.read_config(tmp_path / "m", ClassifierConfig if trunk else model_types.GPTConfig)
 
@@ -260,10 +276,16 @@ def test_an_installed_package_registers_a_name(
         ("os.system", None, r"model\._target_='os\.system': must be the _target_ of a file in conf/model"),
         ("broken.Model", "import nothing_at_all", r"broken\.Model: cannot be imported \(.*nothing_at_all"),
         ("broken.Model", "Model = dict", r"must be an nn\.Module whose first argument is annotated"),
-        ("broken.Model", "from torch import nn\nclass Model(nn.Module):\n    pass", "is annotated with a dataclass"),
+        (
+            "broken.Model",
+            "from torch import nn\nclass Model(nn.Module):\n    pass",
+            "is annotated with a dataclass",
+        ),
     ],
 )
-def test_a_target_that_is_no_model_is_one_line(project: Path, target: str, content: str | None, message: str) -> None:
+def test_a_target_that_is_no_model_is_one_line(
+    project: Path, target: str, content: str | None, message: str
+) -> None:
     if content is not None:
         Path("broken.py").write_text(content)
         Path("conf/model/broken.yaml").write_text(f"_target_: {target}\n")

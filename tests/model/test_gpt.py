@@ -103,7 +103,10 @@ def test_gpt2_equals_transformers_with_copied_weights(gpt_config: Callable[..., 
             weight = (
                 part.weight.T if isinstance(part, torch.nn.Linear) else part.weight
             )  # GPT-2 stores Conv1D, (in, out)
-            state |= {f"transformer.h.{i}.{theirs}.weight": weight, f"transformer.h.{i}.{theirs}.bias": part.bias}
+            state |= {
+                f"transformer.h.{i}.{theirs}.weight": weight,
+                f"transformer.h.{i}.{theirs}.bias": part.bias,
+            }
     state |= {"transformer.ln_f.weight": ours.norm.weight, "transformer.ln_f.bias": ours.norm.bias}
     assert peer.load_state_dict(state, strict=False).missing_keys in ([], ["lm_head.weight"])
     ids = torch.randint(50, (2, 20))

@@ -101,7 +101,10 @@ def test_equal_seeds_begin_alike(gpt_config: Callable[..., Any]) -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"targets": ["qvk"]}, r"lora\.targets='qvk': must be a linear layer, one of attention\.qkv, attention\.out"),
+        (
+            {"targets": ["qvk"]},
+            r"lora\.targets='qvk': must be a linear layer, one of attention\.qkv, attention\.out",
+        ),
         ({"targets": []}, "lora.targets is empty"),
         ({"rank": 0}, "lora.rank=0: must be at least 1"),
         ({"alpha": 0.0}, "lora.alpha=0.0: must be above 0"),

@@ -6,7 +6,9 @@ from foundling.model.loss import IGNORE_INDEX, next_token_loss
 def test_the_loss_is_the_mean_surprise_over_the_targets_that_count() -> None:
     logits = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(0))
     targets = torch.tensor([[1, 2, IGNORE_INDEX], [4, IGNORE_INDEX, 0]])
-    by_hand = -sum(logits[b, t].softmax(0)[targets[b, t]].log() for b, t in ((0, 0), (0, 1), (1, 0), (1, 2))) / 4
+    by_hand = (
+        -sum(logits[b, t].softmax(0)[targets[b, t]].log() for b, t in ((0, 0), (0, 1), (1, 0), (1, 2))) / 4
+    )
     torch.testing.assert_close(next_token_loss(logits, targets), by_hand)
     each = next_token_loss(logits, targets, reduction="none")
     assert each.shape == (2, 3)

@@ -1,6 +1,5 @@
-"""The translator is the 2017 Transformer: equal to torch's, blind to padding and to the future, cached or not."""
+"""The translator is the 2017 Transformer: equal to torch's, blind to padding and the future."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -60,12 +59,17 @@ def copied(ours: Translator) -> nn.Transformer:
         "layer_norm_eps": c.norm_eps,
     }
     sizes = (c.n_embd, c.n_head, c.n_ffn)
-    last: Callable[[], Any] = lambda: nn.LayerNorm(c.n_embd, c.norm_eps) if c.norm_place == "pre" else None  # noqa: E731
+
+    def last() -> Any:
+        return nn.LayerNorm(c.n_embd, c.norm_eps) if c.norm_place == "pre" else None
+
     encoder = nn.TransformerEncoder(
         nn.TransformerEncoderLayer(*sizes, **options), c.n_encoder, last(), enable_nested_tensor=False
     )
     decoder = nn.TransformerDecoder(nn.TransformerDecoderLayer(*sizes, **options), c.n_decoder, last())
-    theirs = nn.Transformer(c.n_embd, c.n_head, batch_first=True, custom_encoder=encoder, custom_decoder=decoder)
+    theirs = nn.Transformer(
+        c.n_embd, c.n_head, batch_first=True, custom_encoder=encoder, custom_decoder=decoder
+    )
 
     def attention(own: Attention, peer: Any) -> None:
         peer.in_proj_weight, peer.in_proj_bias = own.qkv.weight, own.qkv.bias
@@ -92,9 +96,18 @@ def copied(ours: Translator) -> nn.Transformer:
 
 @pytest.mark.parametrize("implementation", ["fused", "reference"])
 @pytest.mark.parametrize("place", ["pre", "post"])
-def test_outputs_and_gradients_equal_torchs_transformer_with_copied_weights(place: str, implementation: str) -> None:
+def test_outputs_and_gradients_equal_torchs_transformer_with_copied_weights(
+    place: str, implementation: str
+) -> None:
     ours = translator(
-        name="base", context=16, n_embd=32, n_head=4, n_ffn=48, norm_place=place, attention=implementation, dropout=0.0
+        name="base",
+        context=16,
+        n_embd=32,
+        n_head=4,
+        n_ffn=48,
+        norm_place=place,
+        attention=implementation,
+        dropout=0.0,
     ).train()
     with torch.no_grad():
         for p in ours.parameters():  # biases begin at zero, norms at one, which would hide a mix-up
@@ -113,14 +126,19 @@ def test_outputs_and_gradients_equal_torchs_transformer_with_copied_weights(plac
     torch.testing.assert_close(found, hidden, atol=2e-5, rtol=2e-5)
     for outputs in (found, hidden):
         outputs.square().sum().backward()
-    for own, peer in ((ours.encoder[0], theirs.encoder.layers[0]), (ours.decoder[1], theirs.decoder.layers[1])):
+    for own, peer in (
+        (ours.encoder[0], theirs.encoder.layers[0]),
+        (ours.decoder[1], theirs.decoder.layers[1]),
+    ):
         torch.testing.assert_close(own.mlp.up.weight.grad, peer.linear1.weight.grad, atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize("shared", ["all", "output", "none"])
 def test_tables_are_shared_as_asked_and_loss_reaches_each(shared: str) -> None:
     model = translator(shared=shared)
-    tables = {name.split(".")[0] for name, _ in model.named_parameters() if "embedding" in name or "output" in name}
+    tables = {
+        name.split(".")[0] for name, _ in model.named_parameters() if "embedding" in name or "output" in name
+    }
     assert (
         tables
         == {
@@ -139,7 +157,9 @@ MODEL = translator()
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=4), st.integers(0, 5), st.integers(0, 2**16))
-def test_padding_changes_nothing_however_long_and_whatever_it_holds(lengths: list[int], more: int, seed: int) -> None:
+def test_padding_changes_nothing_however_long_and_whatever_it_holds(
+    lengths: list[int], more: int, seed: int
+) -> None:
     random = torch.Generator().manual_seed(seed)
     rows = [torch.randint(50, (n,), generator=random) for n in lengths]
     target = torch.randint(50, (len(rows), 4), generator=random)

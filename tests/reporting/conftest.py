@@ -32,7 +32,13 @@ KINDS = {
 
 def measured(accuracy: float, n: int, **more: float) -> dict[str, Any]:
     half = 1.96 * math.sqrt(accuracy * (1 - accuracy) / n)
-    return {"n": n, "accuracy": accuracy, "low": accuracy - half, "high": accuracy + half, "chance": 0.25} | more
+    return {
+        "n": n,
+        "accuracy": accuracy,
+        "low": accuracy - half,
+        "high": accuracy + half,
+        "chance": 0.25,
+    } | more
 
 
 def benchmark_scores(measure: str, truncated: int, kinds: dict[str, dict[str, Any]]) -> BenchmarkScores:
@@ -51,7 +57,12 @@ def emergence_rows() -> list[dict[str, Any]]:
         loss = 7.3 - 0.93 * math.log(1 + step)
         for kind, (speed, best) in KINDS.items():
             share = 0.25 + (best - 0.25) / (1 + math.exp((loss - 1.2 - speed) * 4))
-            place = {"step": step, "tokens": step * 4096, "val/loss": loss, "benchmark": "fables_continuations"}
+            place = {
+                "step": step,
+                "tokens": step * 4096,
+                "val/loss": loss,
+                "benchmark": "fables_continuations",
+            }
             rows.append(place | {"kind": kind} | measured(share, 300))
     return rows
 
@@ -78,7 +89,11 @@ def material() -> Material:
             left_out_files={},
         ),
         pretrain=Pretrain(
-            val_loss=0.873, val_perplexity=2.394, val_bits_per_byte=0.312, parameters=1_012_480, tokens=4_096_000
+            val_loss=0.873,
+            val_perplexity=2.394,
+            val_bits_per_byte=0.312,
+            parameters=1_012_480,
+            tokens=4_096_000,
         ),
         run=Run(
             weights_sha256="0123456789abcdef" * 4,
@@ -114,7 +129,8 @@ def material() -> Material:
         samples=[
             {
                 "prompt": "",
-                "text": "The lion was in the forest. He had hidden the key <under> the stone.\nThe fox was glad.",
+                "text": "The lion was in the forest. He had hidden the key <under> the stone.\nThe fox was "
+                "glad.",
                 "seed": 1,
             },
             {"prompt": "Once upon a time", "text": ", an old bear lost her basket by the river.", "seed": 1},
@@ -136,9 +152,13 @@ def full(material: Material, classify_metrics: Callable[..., Any]) -> Material:
         "mean_of_kinds",
     )
     rules = {"first_mentioned": 0.38, "last_mentioned": 0.39, "control": 0.26}
-    fables = benchmark_scores("likelihood per character", 3, {kind: measured(0.8, 300, **rules) for kind in parts})
+    fables = benchmark_scores(
+        "likelihood per character", 3, {kind: measured(0.8, 300, **rules) for kind in parts}
+    )
     many = {
-        f"{word}_agreement_with_a_relative_clause_{n}": measured(0.5 + n / 40, 200) for word in "ba" for n in range(8)
+        f"{word}_agreement_with_a_relative_clause_{n}": measured(0.5 + n / 40, 200)
+        for word in "ba"
+        for n in range(8)
     }
     blimp = benchmark_scores("likelihood of the sentence", 0, {**many, "all": measured(0.6, 3200)})
     emergence = material.emergence + [row | {"kind": "binding/where"} for row in emergence_rows()[:9]]
@@ -149,7 +169,9 @@ def full(material: Material, classify_metrics: Callable[..., Any]) -> Material:
     forgetting = {"val/loss": 2.345, "val/perplexity": 10.4, "benchmarks": benchmark}
     labels = ["declined_cash_withdrawal", "card_payment_wrong_exchange_rate"]
     scores = {name: LabelScores(support=1540, precision=0.9, recall=0.91, f1=0.905) for name in labels}
-    model = ModelScores(n=3080, accuracy=0.91, low=0.89, high=0.925, macro_f1=0.9, roc_auc=0.9876, labels=scores)
+    model = ModelScores(
+        n=3080, accuracy=0.91, low=0.89, high=0.925, macro_f1=0.9, roc_auc=0.9876, labels=scores
+    )
     ahead = Difference(difference=0.012, low=-0.004, high=0.028)
     others = ("majority", "word_tfidf_logistic", "char_tfidf_svm", "zero_shot")
     curve = [
@@ -157,12 +179,26 @@ def full(material: Material, classify_metrics: Callable[..., Any]) -> Material:
         for name in ("classifier", *others[1:3])
         for x in (0.0, 0.1, 0.4, 1.0)
     ]
-    wrong = {"actual": labels[0], "predicted": labels[1], "probability": 0.98, "text": "Why was I charged? " * 12}
+    wrong = {
+        "actual": labels[0],
+        "predicted": labels[1],
+        "probability": 0.98,
+        "text": "Why was I charged? " * 12,
+    }
     right = [{"actual": name, "predicted": name, "probability": 0.9, "text": "ok"} for name in labels]
     models = {"classifier": model, **{name: replace(model, ahead=ahead) for name in others}}
     classify = classify_metrics(models, dataset="banking77_with_a_long_name")
-    names = ("translate/german", "count", "all", "translate", "translate/french", "long_division_with_remainder")
-    tuned_kind = AnswerScores(n=90, accuracy=0.8, low=0.7, high=0.9, exact=0.7, stopped=0.99, rouge_l=0.876, chrf=81.5)
+    names = (
+        "translate/german",
+        "count",
+        "all",
+        "translate",
+        "translate/french",
+        "long_division_with_remainder",
+    )
+    tuned_kind = AnswerScores(
+        n=90, accuracy=0.8, low=0.7, high=0.9, exact=0.7, stopped=0.99, rouge_l=0.876, chrf=81.5
+    )
     tuned = instruct.ModelScores(
         rouge_l=instruct.Interval(mean=0.8, low=0.78, high=0.82),
         signatures={},
@@ -186,7 +222,11 @@ def full(material: Material, classify_metrics: Callable[..., Any]) -> Material:
         for name, a in (("count", "Yes."), ("translate", "Donaudampfschifffahrtsgesellschaft" * 3))
     ]
     interval = {"score": 88.1, "low": 86.6, "high": 89.6}
-    scored = {"bleu": interval, "chrf": interval, "exact": {"n": 1000, "accuracy": 0.5, "low": 0.47, "high": 0.53}}
+    scored = {
+        "bleu": interval,
+        "chrf": interval,
+        "exact": {"n": 1000, "accuracy": 0.5, "low": 0.47, "high": 0.53},
+    }
     losses = {"val/loss": 0.07, "val/perplexity": 1.07, "val/bleu": 88.0}
     translator = {
         "dataset": "fables_pairs_german",
@@ -194,12 +234,17 @@ def full(material: Material, classify_metrics: Callable[..., Any]) -> Material:
         "changes": {},
         "training": {**losses, "parameters": 1_640_000, "steps": 500, "epochs": 3.0, "tokens": 10**6},
         "search": {"beam": 4, "length_penalty": 0.6, "extra": 50},
-        "signatures": {"bleu": "nrefs:1|case:mixed|eff:no|tok:13a|version:2.5.1", "chrf": "nrefs:1|case:mixed"},
+        "signatures": {
+            "bleu": "nrefs:1|case:mixed|eff:no|tok:13a|version:2.5.1",
+            "chrf": "nrefs:1|case:mixed",
+        },
         "test": dict.fromkeys(("beam", "greedy", "nearest"), scored),
     }
     words = [f"word{n}" for n in range(24)]
     layers = [[[1 / 24] * 24 for _ in words] for _ in range(3)]
-    curves = [{"tokens": n * 4000, "train/loss": 3 / n, "val/loss": 3 / n, "val/bleu": 9.0 * n} for n in range(1, 9)]
+    curves = [
+        {"tokens": n * 4000, "train/loss": 3 / n, "val/loss": 3 / n, "val/bleu": 9.0 * n} for n in range(1, 9)
+    ]
     return replace(
         material,
         evaluate=replace(material.evaluate, benchmarks={"fables_continuations": fables, "blimp": blimp}),
@@ -219,7 +264,8 @@ def full(material: Material, classify_metrics: Callable[..., Any]) -> Material:
         translator=from_plain(translator, TrainTranslator, "train_translator.json"),
         translator_training=curves,
         translator_validation=curves,
-        translations=[{"source": "the fox is home " * 3, "reference": "Fuchs " * 9, "beam": "Fuchs " * 9}] * 8,
+        translations=[{"source": "the fox is home " * 3, "reference": "Fuchs " * 9, "beam": "Fuchs " * 9}]
+        * 8,
         cross_attention=[{"source": words, "translation": words, "layers": layers}],
     )
 

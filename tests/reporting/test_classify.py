@@ -31,7 +31,12 @@ def made_up(make: MakeMetrics, labels: list[str], errors: float) -> tuple[Classi
     predictions = {"classifier": guess(errors), "majority": Predictions(np.zeros(600, dtype=int), None)}
     predictions |= {"char_tfidf_svm": guess(errors), "word_tfidf_logistic": guess(4 * errors)}
     answers = [
-        {"actual": labels[g], "predicted": labels[p], "probability": 0.5 + i / 2000, "text": f"<b>text {i}</b>"}
+        {
+            "actual": labels[g],
+            "predicted": labels[p],
+            "probability": 0.5 + i / 2000,
+            "text": f"<b>text {i}</b>",
+        }
         for i, (g, p) in enumerate(zip(golds, predictions["classifier"].labels, strict=True))
     ]
     return make(compare(golds, labels, predictions)), answers
@@ -58,7 +63,8 @@ def test_the_page_shows_models_mistakes_and_what_was_forgotten(
     html = page(replace(material, classify=metrics, classify_answers=answers, classify_roc=curve))
     text = text_of(html)
     for shown in (
-        "classify fables messages into 2 labels. Trained: all weights (1 M parameters), for 750 steps on 4,000 texts",
+        "classify fables messages into 2 labels. Trained: all weights (1 M parameters), for 750 steps on "
+        "4,000 texts",
         "fine-tuned GPT",
         "TF-IDF of character 3- to 5-grams, linear SVM",
         "F1 of spam",

@@ -22,7 +22,8 @@ def test_the_curve_names_its_kinds_and_chance_and_is_sound_svg(material: Materia
 def test_a_benchmark_without_kinds_shows_its_whole(material: Material) -> None:
     rows = [row | {"kind": "all"} for row in material.emergence if row["kind"] == "facts"]
     words = {
-        element.text for element in ET.fromstring(as_svg(emergence(rows, "x"))).iter("{http://www.w3.org/2000/svg}text")
+        element.text
+        for element in ET.fromstring(as_svg(emergence(rows, "x"))).iter("{http://www.w3.org/2000/svg}text")
     }
     assert "all" in words
 

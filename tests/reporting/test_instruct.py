@@ -23,7 +23,9 @@ def model(loss: float, share: float) -> ModelScores:
         rouge_l=Interval(mean=share, low=share - 0.01, high=share + 0.01),
         signatures={},
         kinds={"all": scores(90, share), "fact": scores(40, share), "french": scores(50, share)},
-        forgetting=Forgetting(val_loss=1.23 + share, val_perplexity=3.0, benchmarks={"fables_questions": questions}),
+        forgetting=Forgetting(
+            val_loss=1.23 + share, val_perplexity=3.0, benchmarks={"fables_questions": questions}
+        ),
         judge=None,
     )
 
@@ -45,7 +47,9 @@ ANSWERS = [
         "right": answer == "Yes.",
         "base": "<b>um</b>",
     }
-    for n, (k, answer) in enumerate([("fact", "Yes."), ("fact", "Yes."), ("french", "Non."), ("list", "Yes.")])
+    for n, (k, answer) in enumerate(
+        [("fact", "Yes."), ("fact", "Yes."), ("french", "Non."), ("list", "Yes.")]
+    )
 ]
 
 
@@ -76,7 +80,9 @@ def test_the_page_shows_kinds_forgetting_and_answers(tuned: Material) -> None:
 
 
 def test_the_judge_is_shown_with_its_version_where_there_was_one(tuned: Material) -> None:
-    judged = JudgeScores(model="stub", versions=("stub-2026",), n=50, without_score=0, mean=71.5, low=65.0, high=77.0)
+    judged = JudgeScores(
+        model="stub", versions=("stub-2026",), n=50, without_score=0, mean=71.5, low=65.0, high=77.0
+    )
     models = {"base": replace(METRICS.base, judge=judged), "tuned": replace(METRICS.tuned, judge=judged)}
     html = page(replace(tuned, instruct=replace(METRICS, **models)))
     assert "71.5" in html

@@ -13,7 +13,8 @@ from foundling.reporting.kinds import in_order
 from foundling.reporting.page import Material, page
 
 CHROMIUM = Path("/usr/bin/chromium")
-# for frames of several widths: how wide the page gets there, and how many elements outside of scrolling boxes are cut
+# for frames of several widths: how wide the page gets there, and how many elements outside of scrolling boxes
+# are cut
 MEASURE = """<!doctype html><body><script>
 const page = {page};
 function measure() {{

@@ -12,7 +12,7 @@ VOID = {"meta", "br", "link", "img", "hr", "input"}
 
 
 class Reader(HTMLParser):
-    """Collects tags, visible text and whatever the page would load from elsewhere; fails on tags that do not close."""
+    """Collects tags, visible text and what the page would load; fails on tags that do not close."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -137,5 +137,7 @@ def test_shares_and_times() -> None:
         ({"deterministic": True, "microbatches": 4}, "each batch in 4 microbatches, to fit into memory"),
     ],
 )
-def test_the_page_says_whether_the_arithmetic_was_deterministic(material: Material, run: dict, says: str) -> None:
+def test_the_page_says_whether_the_arithmetic_was_deterministic(
+    material: Material, run: dict, says: str
+) -> None:
     assert says in page(replace(material, run=replace(material.run, **run)))

@@ -17,13 +17,19 @@ LOOK = {
     "translation": ["Der", " Fuchs", "■"],
     "layers": [[[0.9, 0.1, 0, 0, 0], [0, 1.0, 0, 0, 0], [0, 0, 0, 0.25, 0.75]], [[0.2] * 5] * 3],
 }
-VALIDATION = [{"step": s, "tokens": s * 4000, "val/loss": 3 / s, "val/bleu": min(90.0, s / 5)} for s in (100, 300, 500)]
+VALIDATION = [
+    {"step": s, "tokens": s * 4000, "val/loss": 3 / s, "val/bleu": min(90.0, s / 5)} for s in (100, 300, 500)
+]
 TRAINING = [{"step": s, "tokens": s * 4000, "train/loss": 4 / s} for s in range(20, 501, 20)]
 
 
 def scored(bleu: float) -> dict[str, Any]:
     interval = {"score": bleu, "low": bleu - 1.5, "high": bleu + 1.5}
-    return {"bleu": interval, "chrf": interval, "exact": {"n": 1000, "accuracy": 0.5, "low": 0.47, "high": 0.53}}
+    return {
+        "bleu": interval,
+        "chrf": interval,
+        "exact": {"n": 1000, "accuracy": 0.5, "low": 0.47, "high": 0.53},
+    }
 
 
 @pytest.fixture

@@ -30,12 +30,18 @@ FILES: dict[str, tuple[Any, str]] = {
     "a name that is too long": ({"path": "x" * 300}, "at most 200 characters"),
     "a URL that is a mapping": ({"url": {"a": 1}}, "url={'a': 1}: must be a string, not a mapping or a list"),
     "a URL list of numbers": ({"url": [1, 2]}, "url.0=1: must be a string"),
-    "a checksum that is none": ({"path": "a.txt", "sha256": "abc"}, "sha256='abc': must be 64 hexadecimal digits"),
+    "a checksum that is none": (
+        {"path": "a.txt", "sha256": "abc"},
+        "sha256='abc': must be 64 hexadecimal digits",
+    ),
     "a checksum that is a number": ({"path": "a.txt", "sha256": 5}, "sha256=5: must be a string"),
     "a size that is a text": ({"path": "a.txt", "size": "9"}, "size='9': must be an integer"),
     "a file that is a text": ("a.txt", "corpus.sources.0.files.0='a.txt': must be a mapping"),
     "a file of no place": ({"note": "nowhere"}, "mirror: one of mirror, path and url must be set"),
-    "an unknown key": ({"path": "a.txt", "exec": "rm"}, "corpus.sources.0.files.0.exec: unknown key; remove it"),
+    "an unknown key": (
+        {"path": "a.txt", "exec": "rm"},
+        "corpus.sources.0.files.0.exec: unknown key; remove it",
+    ),
 }
 
 
@@ -58,14 +64,23 @@ SOURCES: dict[str, tuple[Any, str]] = {
     "an unknown key of a hub": ({"hub": {"id": "y", "splt": "train"}}, "hub.splt: unknown key"),
     "an unknown key": ({"path": "x", "wieght": 2}, "corpus.sources.0.wieght: unknown key; remove it"),
     "a generator that is a text": ({"generate": "stories"}, "generate='stories': must be a mapping"),
-    "a generator without a name": ({"generate": {"seed": 1}}, "generate.name must be the name of a generator"),
+    "a generator without a name": (
+        {"generate": {"seed": 1}},
+        "generate.name must be the name of a generator",
+    ),
     "a path that is a list": ({"path": ["x"]}, "path=['x']: must be a string"),
     "columns that are a text": ({"path": "x", "columns": "a,b"}, "columns='a,b': must be a list"),
     "columns that are numbers": ({"path": "x", "columns": [1, 2]}, "columns.0=1: must be a string"),
     "a header that is a text": ({"path": "x", "header": "yes"}, "header='yes': must be true or false"),
-    "a delimiter of two characters": ({"path": "x", "delimiter": "::"}, "delimiter='::': must be one character"),
+    "a delimiter of two characters": (
+        {"path": "x", "delimiter": "::"},
+        "delimiter='::': must be one character",
+    ),
     "members that are a list": ({"path": "x", "members": ["*"]}, "members=['*']: must be a string"),
-    "an unknown format": ({"path": "x", "format": "pickle"}, "format='pickle': must be one of txt, md, lines"),
+    "an unknown format": (
+        {"path": "x", "format": "pickle"},
+        "format='pickle': must be one of txt, md, lines",
+    ),
     "a limit below 0": ({"path": "x", "record_megabytes": -1}, "record_megabytes=-1: must be above 0"),
     "a weight of 0": ({"path": "x", "weight": 0}, "weight=0: must be above 0"),
     "a weight of nan": ({"path": "x", "weight": float("nan")}, "weight=nan: must be a finite number"),
@@ -111,7 +126,10 @@ def test_a_source_whose_name_is_no_folders(name: Any) -> None:
         ("text", "corpus.sources='text': must be a list, not a string"),
         (["a"], "corpus.sources.0='a': must be a mapping"),
         ([], "corpus.sources: must list at least one source"),
-        ([{"name": "a", "path": "x"}, {"name": "a", "path": "y"}], "corpus.sources: must have different names; a"),
+        (
+            [{"name": "a", "path": "x"}, {"name": "a", "path": "y"}],
+            "corpus.sources: must have different names; a",
+        ),
     ],
 )
 def test_sources_that_are_none(sources: Any, says: str) -> None:
@@ -120,7 +138,9 @@ def test_sources_that_are_none(sources: Any, says: str) -> None:
 
 @pytest.mark.parametrize("name", [None, 5, "a\nb", ["x"]])
 def test_a_dataset_without_a_name(name: Any) -> None:
-    assert "corpus.name" in refused(Dataset, {"name": name, "sources": [{"name": "a", "path": "x"}]}, "corpus")
+    assert "corpus.name" in refused(
+        Dataset, {"name": name, "sources": [{"name": "a", "path": "x"}]}, "corpus"
+    )
 
 
 @pytest.mark.parametrize(

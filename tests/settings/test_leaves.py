@@ -31,7 +31,10 @@ PARTS = {
 # fields that no file of conf/ names
 OPTIONAL = {
     (datasets.File, "path"): "only in a user's own sources",
-    **{(models.YarnScaling, name): "YaRN's, in imported models" for name in ("beta_fast", "beta_slow", "truncate")},
+    **{
+        (models.YarnScaling, name): "YaRN's, in imported models"
+        for name in ("beta_fast", "beta_slow", "truncate")
+    },
     (models.YarnScaling, "attention_factor"): "the same",
     (training.Classify, "separator"): "of text files; labelled texts are rows",
 }
@@ -84,7 +87,9 @@ def fields_in(values: Any, kinds: list[Any]) -> Iterator[tuple[Any, str]]:
         sections = [kind for kind in kinds if is_dataclass(kind) and _builds(kind, target)]
         yield from ((kind, name) for kind in sections for name in values if name in kind.__pydantic_fields__)
         for name, value in values.items():
-            yield from fields_in(value, [inner for kind in sections or kinds for inner in inner_types(kind, name)])
+            yield from fields_in(
+                value, [inner for kind in sections or kinds for inner in inner_types(kind, name)]
+            )
 
 
 def _builds(kind: Any, target: str | None) -> bool:

@@ -21,8 +21,17 @@ TINY = {
         "corpus": {
             "megabytes": 0.2,
             "sources": [
-                {"name": "stories", "weight": 0.9, "generate": {"name": "stories", "seed": 1, "megabytes": 0.2}},
-                {"name": "drills", "weight": 0.1, "first": 0.2, "generate": {"name": "drills", "seed": 1, "count": 99}},
+                {
+                    "name": "stories",
+                    "weight": 0.9,
+                    "generate": {"name": "stories", "seed": 1, "megabytes": 0.2},
+                },
+                {
+                    "name": "drills",
+                    "weight": 0.1,
+                    "first": 0.2,
+                    "generate": {"name": "drills", "seed": 1, "count": 99},
+                },
             ],
         },
         "tokenizer": {"vocab_size": 600},
@@ -43,7 +52,10 @@ TINY = {
         "instruct": {
             "dataset": {
                 "sources": [
-                    {"name": name, "generate": {"name": "instructions", "seed": 1, "count": count, "split": name}}
+                    {
+                        "name": name,
+                        "generate": {"name": "instructions", "seed": 1, "count": count, "split": name},
+                    }
                     for name, count in (("train", 200), ("validation", 20), ("test", 26))
                 ]
             },
@@ -57,7 +69,13 @@ TINY = {
                 "sources": [
                     {
                         "name": name,
-                        "generate": {"name": "pairs", "seed": 1, "count": count, "language": "german", "split": name},
+                        "generate": {
+                            "name": "pairs",
+                            "seed": 1,
+                            "count": count,
+                            "language": "german",
+                            "split": name,
+                        },
                     }
                     for name, count in (("train", 200), ("validation", 20), ("test", 20))
                 ]
@@ -79,7 +97,7 @@ class Project:
         self.path = path
 
     def run(self, *command: str, succeeds: bool = True, typed: str = "") -> subprocess.CompletedProcess[str]:
-        """Run a program of the environment in the project, offline, with its own source and `typed` as input."""
+        """Run a program in the project, offline, with the project's source and `typed` as input."""
         programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         environment = os.environ | {
             "PATH": programs,

@@ -85,7 +85,8 @@ MISTAKES = {
         lambda: None,
         ["pretrain"],
         ["tokenizer.vocab_size=700"],
-        "data/tokens was made with tokenizer.vocab_size=600, but this run has .*700; run `dvc repro tokenize`",
+        "data/tokens was made with tokenizer.vocab_size=600, but this run has .*700; run `dvc repro "
+        "tokenize`",
     ),
     "another model than the base": (
         lambda: None,
@@ -99,7 +100,12 @@ MISTAKES = {
         ["model=models/none"],
         "no model folder models/none; make one with `dvc repro pretrain or instruct`",
     ),
-    "an unknown value": (lambda: None, ["pretrain"], ["pretrain.max_step=3"], "did you mean pretrain.max_steps"),
+    "an unknown value": (
+        lambda: None,
+        ["pretrain"],
+        ["pretrain.max_step=3"],
+        "did you mean pretrain.max_steps",
+    ),
     "an unknown choice": (lambda: None, ["pretrain"], ["model=smal"], "did you mean small"),
     "a word for a number": (
         lambda: None,
@@ -124,7 +130,9 @@ def test_a_mistake_is_one_line(workspace: Path, capfd, monkeypatch: pytest.Monke
     assert re.search(says, line), line
 
 
-def test_an_unknown_command_names_the_near_one(workspace: Path, capfd, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_command_names_the_near_one(
+    workspace: Path, capfd, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert "unknown command 'pretain'; did you mean pretrain or" in told(capfd, monkeypatch, "pretain")
 
 

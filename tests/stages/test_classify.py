@@ -50,7 +50,9 @@ RESULTS = (
 
 
 @pytest.fixture
-def workspace(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpt_config: Callable[..., Any]) -> Path:
+def workspace(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpt_config: Callable[..., Any]
+) -> Path:
     """A project with a base, tokens, and eighty labelled texts of which one is too long."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "conf").symlink_to(root / "conf")
@@ -84,7 +86,9 @@ def fetch_texts() -> None:
 
 @pytest.mark.parametrize("train", ["head", "last", "all", "lora"])
 def test_it_writes_a_classifier_its_metrics_and_its_answers(workspace: Path, train: str) -> None:
-    loss = classify.run(make_job(f"classify.train={train}", "classify.class_weights=balanced", out=workspace / "job"))
+    loss = classify.run(
+        make_job(f"classify.train={train}", "classify.class_weights=balanced", out=workspace / "job")
+    )
     metrics = read_json(workspace / "job/metrics/classify.json")
     assert metrics["texts"] == {
         "read": 80,
@@ -97,7 +101,13 @@ def test_it_writes_a_classifier_its_metrics_and_its_answers(workspace: Path, tra
         "test": 16,
         "truncated": 1,
     }
-    assert list(metrics["models"]) == ["classifier", "majority", "word_tfidf_logistic", "char_tfidf_svm", "zero_shot"]
+    assert list(metrics["models"]) == [
+        "classifier",
+        "majority",
+        "word_tfidf_logistic",
+        "char_tfidf_svm",
+        "zero_shot",
+    ]
     assert {name: found["n"] for name, found in metrics["models"].items()} == {
         name: 5 if name == "zero_shot" else 16 for name in metrics["models"]
     }
@@ -154,7 +164,9 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(workspace: Path, changes: 
     assert not (workspace / "metrics").exists()
 
 
-def test_an_interrupted_run_leaves_the_old_classifier(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_leaves_the_old_classifier(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     classify.run(make_job("classify.max_steps=2", out=workspace))
     before = sha256(workspace / "models/classifier")
 
@@ -182,4 +194,6 @@ def test_a_killed_training_finds_the_states_of_frozen_blocks_again(
     assert {name: sha256(workspace / name) for name in RESULTS} == expected
     classify.run(make_job(f"classify.train={train}", "classify.last=1", "classify.seed=2", out=workspace))
     with pytest.raises(KeyboardInterrupt):
-        classify.run(make_job(f"classify.train={train}", "classify.last=1", "classify.keep=end", out=workspace))
+        classify.run(
+            make_job(f"classify.train={train}", "classify.last=1", "classify.keep=end", out=workspace)
+        )

@@ -95,7 +95,10 @@ def test_writes_metrics_curve_and_samples_below_out(
     assert "control" in metrics["benchmarks"]["mine"]["kinds"]["all"]
     with open(workspace / "job/plots/emergence.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [(row["step"], row["tokens"]) for row in rows if row["kind"] == "all"] == [("2", "128"), ("4", "256")]
+    assert [(row["step"], row["tokens"]) for row in rows if row["kind"] == "all"] == [
+        ("2", "128"),
+        ("4", "256"),
+    ]
     assert len({row["val/loss"] for row in rows}) == 2
     written = (workspace / "job/plots/samples.jsonl").read_text(encoding="utf-8")
     samples = [json.loads(line) for line in written.splitlines()]

@@ -19,7 +19,7 @@ BLOCKS = {name: block.get("do", block) for name, block in STAGES.items() if name
 
 
 def test_a_stages_hash_covers_the_modules_that_it_imports() -> None:
-    """As grimp sees them, with the packages above them, whose `__init__` runs, and without SETTINGS_MODULES."""
+    """As grimp sees them, with their parent packages, and without SETTINGS_MODULES."""
     graph = grimp.build_graph("foundling", cache_dir=None, exclude_type_checking_imports=True)
     skipped = {f"foundling.{name}" for name in SETTINGS_MODULES}
     for module in skipped:

@@ -43,7 +43,9 @@ SMALL = [
 
 
 @pytest.fixture
-def workspace(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpt_config: Callable[..., Any]) -> Path:
+def workspace(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpt_config: Callable[..., Any]
+) -> Path:
     """A project with a base, tokens, and sixty tasks."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "conf").symlink_to(root / "conf")
@@ -67,7 +69,9 @@ def tuning(out: Path, *changes: str) -> Job:
 @pytest.mark.parametrize(
     "changes", [[], ["instruct.packing=true"], ["instruct.method=lora"]], ids=["full", "packed", "lora"]
 )
-def test_it_writes_a_chat_model_its_metrics_and_both_models_answers(workspace: Path, changes: list[str]) -> None:
+def test_it_writes_a_chat_model_its_metrics_and_both_models_answers(
+    workspace: Path, changes: list[str]
+) -> None:
     share = instruct.run(tuning(workspace / "job", *changes))
     metrics = read_json(workspace / "job/metrics/instruct.json")
     assert metrics["examples"] == {"test": 12, "validation": 3, "train": 45}
@@ -84,7 +88,9 @@ def test_it_writes_a_chat_model_its_metrics_and_both_models_answers(workspace: P
     made = read_json(workspace / "job/models/chat/provenance.json")
     assert made["parent"] == {"models/base": sha256(instruct.BASE)}
     assert set(made["config"]) == {*SECTIONS, "instruct"}
-    assert (made["metrics"]["trained_parameters"] < network.parameter_count()) == ("instruct.method=lora" in changes)
+    assert (made["metrics"]["trained_parameters"] < network.parameter_count()) == (
+        "instruct.method=lora" in changes
+    )
     assert (workspace / "job/plots/instruct.csv").is_file()
     assert not (workspace / "job/scratch").exists() or not list((workspace / "job/scratch").iterdir())
 
@@ -92,7 +98,12 @@ def test_it_writes_a_chat_model_its_metrics_and_both_models_answers(workspace: P
 def test_equal_settings_give_equal_bytes_and_another_seed_does_not(workspace: Path) -> None:
     for job, seed in (("one", 1), ("two", 1), ("three", 2)):
         instruct.run(tuning(workspace / job, f"instruct.seed={seed}"))
-    for name in ("models/chat/model.safetensors", "metrics/instruct.json", "plots/answers.jsonl", "plots/instruct.csv"):
+    for name in (
+        "models/chat/model.safetensors",
+        "metrics/instruct.json",
+        "plots/answers.jsonl",
+        "plots/instruct.csv",
+    ):
         one, two, three = (sha256(workspace / job / name) for job in ("one", "two", "three"))
         assert one == two != three
 
@@ -116,13 +127,21 @@ def test_a_run_that_is_killed_leaves_the_old_model(workspace: Path, monkeypatch:
     [
         (["model=small"], r"models/base was made with model\.\w+=.*run `dvc repro pretrain` first"),
         (["instruct.method=prefix"], r"instruct\.method='prefix': must be one of full or lora"),
-        (["instruct.template=mine"], r"instruct\.template='mine': must be one of alpaca, phi3, chatml or model"),
+        (
+            ["instruct.template=mine"],
+            r"instruct\.template='mine': must be one of alpaca, phi3, chatml or model",
+        ),
         (["instruct.judge.url=http://127.0.0.1:9/v1"], "the judge at .* does not answer"),
         (["instruct.path=other.jsonl"], "was fetched with other sources"),
-        (["+benchmark@evaluate.benchmarks.blimp=blimp"], r"benchmarks/blimp/meta\.json is missing; run the stage"),
+        (
+            ["+benchmark@evaluate.benchmarks.blimp=blimp"],
+            r"benchmarks/blimp/meta\.json is missing; run the stage",
+        ),
     ],
 )
-def test_what_cannot_be_is_refused_before_any_training(workspace: Path, changes: list[str], says: str) -> None:
+def test_what_cannot_be_is_refused_before_any_training(
+    workspace: Path, changes: list[str], says: str
+) -> None:
     with pytest.raises(ValueError, match=says):
         instruct.run(tuning(workspace / "job", *changes))
     assert not (workspace / "job/models").exists()

@@ -62,7 +62,13 @@ SELECTION = {
             ],
         },
         "tokenizer": {"vocab_size": 400},
-        "runtime": {"log_every": 3, "checkpoint_every": 2, "checkpoint_seconds": 0, "threads": 1, "budget_hours": None},
+        "runtime": {
+            "log_every": 3,
+            "checkpoint_every": 2,
+            "checkpoint_seconds": 0,
+            "threads": 1,
+            "budget_hours": None,
+        },
         "evaluate": {"benchmarks": {}},
         "pretrain": {"max_steps": 40, "batch_size": 4, "accumulate": 2, "validate_every": 10, "snapshots": 4},
         "classify": {
@@ -110,7 +116,9 @@ class Workspace:
         self.processes.set_forkserver_preload(imported)
 
     def start(self, stage: str) -> BaseProcess:
-        process = self.processes.Process(target=exec, args=(COMMAND, {"stage": stage, "place": str(self.place)}))
+        process = self.processes.Process(
+            target=exec, args=(COMMAND, {"stage": stage, "place": str(self.place)})
+        )
         process.start()
         return process
 
@@ -175,7 +183,9 @@ def workspace(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_that_is_killed_at_random_moments_writes_the_same_bytes(workspace: Workspace, stage: str) -> None:
+def test_a_stage_that_is_killed_at_random_moments_writes_the_same_bytes(
+    workspace: Workspace, stage: str
+) -> None:
     workspace.clear(stage)
     seconds = workspace.run(stage)
     whole = workspace.results(stage)

@@ -17,14 +17,25 @@ from foundling.reporting.notebook import PROJECT
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-CHAPTERS = ("data", "embeddings", "attention", "architecture", "pretraining", "classification", "instructions", "cost")
+CHAPTERS = (
+    "data",
+    "embeddings",
+    "attention",
+    "architecture",
+    "pretraining",
+    "classification",
+    "instructions",
+    "cost",
+)
 ALLOWED = {"foundling", "torch", "numpy", "matplotlib", "sklearn", "IPython", *sys.stdlib_module_names}
 LIMIT = 60  # seconds of one core, which are these tests' own however busy the machine is
 named = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
 def cells(path: Path, kind: str) -> list[str]:
-    return ["".join(cell["source"]) for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == kind]
+    return [
+        "".join(cell["source"]) for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == kind
+    ]
 
 
 def run(source: str, names: dict[str, Any]) -> int:
@@ -86,7 +97,9 @@ def test_a_chapter_opens_alike_and_has_exercises_with_solutions(path: Path) -> N
     assert texts[0].startswith(f"# {int(path.stem[:2])} · ")
     assert "**You will see**" in texts[0]
     assert "seconds on one core" in texts[0]
-    assert cells(path, "code")[0].startswith("from foundling.reporting.notebook import open_project\n\nopen_project(")
+    assert cells(path, "code")[0].startswith(
+        "from foundling.reporting.notebook import open_project\n\nopen_project("
+    )
     assert "## Exercises" in texts[-1]
     exercises, solutions = texts[-1].split("<details><summary>Solutions</summary>")
     assert [f"{n}. " in exercises and f"{n}. " in solutions for n in (1, 2, 3)] == [True] * 3
@@ -108,7 +121,9 @@ def test_no_outputs_and_nothing_of_a_machine_are_committed(path: Path) -> None:
 def test_a_notebook_imports_few_packages_and_defines_nothing(path: Path) -> None:
     for source in cells(path, "code"):
         for node in ast.walk(ast.parse(source)):
-            assert not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef), ast.unparse(node)
+            assert not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef), ast.unparse(
+                node
+            )
             modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             assert {module.split(".")[0] for module in modules} <= ALLOWED, modules

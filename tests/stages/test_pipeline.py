@@ -24,7 +24,14 @@ def test_one_repro_makes_every_artifact(project) -> None:
     listed = yaml.safe_load((project.path / "dvc.lock").read_text())["stages"]
     places = [out["path"] for stage in listed.values() for out in stage.get("outs", [])]
     fetched = {f"fetch@{name}" for name in ("corpus", "benchmarks", "train_translator", *TUNED)}
-    assert set(listed) == {"compose", *fetched, "weights", "train_tokenizer", "train_translator", *AFTER_TOKENIZE}
+    assert set(listed) == {
+        "compose",
+        *fetched,
+        "weights",
+        "train_tokenizer",
+        "train_translator",
+        *AFTER_TOKENIZE,
+    }
     assert all((project.path / place).exists() for place in places)
     with open(project.path / "plots/pretrain.csv") as file:
         losses = [float(row["train/loss"]) for row in csv.DictReader(file)]
@@ -46,7 +53,9 @@ def test_the_base_is_intact_from_the_raw_text_on_until_a_byte_is_changed(project
     finally:
         text.write_bytes(kept)
     assert done.returncode == 1
-    assert "data/raw/corpus/stories/rows.jsonl differs from the hash in data/raw/corpus/meta.json" in done.stderr
+    assert (
+        "data/raw/corpus/stories/rows.jsonl differs from the hash in data/raw/corpus/meta.json" in done.stderr
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,7 +104,14 @@ def test_a_second_repro_does_nothing(project) -> None:
         ),
         ({"set.evaluate.samples.temperature": 0.1}, {"evaluate"}),
         ({"evaluate": "held_out"}, {"fetch@benchmarks", *TUNED, "evaluate"}),
-        ({"set.runtime.log_every": 7, "set.runtime.logger.project": "other", "set.generate.temperature": 0.1}, set()),
+        (
+            {
+                "set.runtime.log_every": 7,
+                "set.runtime.logger.project": "other",
+                "set.generate.temperature": 0.1,
+            },
+            set(),
+        ),
         ({"set.predict.top": 2, "set.chat.temperature": 0.1, "set.export.format": "gguf"}, set()),
         ({"set.translate.beam": 2}, set()),
     ],
@@ -104,7 +120,8 @@ def test_a_second_repro_does_nothing(project) -> None:
 def test_a_change_touches_exactly_the_stages_that_read_it(project, changes: dict, stages: set[str]) -> None:
     project.select(changes)
     try:
-        assert project.outdated() == (stages | {"report"} if stages else set())  # the report shows the whole config
+        # the report shows the whole config
+        assert project.outdated() == (stages | {"report"} if stages else set())
     finally:
         project.select()
 

@@ -95,7 +95,9 @@ def test_it_learns_to_translate_word_by_word(workspace: Path) -> None:
     assert train_translator.run(composed("max_steps=120", "validate_every=120", "model.n_embd=64")) > 60
 
 
-def test_an_interrupted_run_leaves_the_old_translator(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_leaves_the_old_translator(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     train_translator.run(composed("max_steps=2"))
     before = sha256(workspace / "models/translator")
 

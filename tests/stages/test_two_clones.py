@@ -21,7 +21,7 @@ EXCLUDED = {
 
 @pytest.mark.slow
 def test_two_clones_give_equal_bytes(project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One was made by `dvc repro`, a process a stage; in the other all stages run in one process, one after another."""
+    """`dvc repro` made one, a process per stage; in the other, one process runs all stages."""
     for name in ("conf", "params.yaml"):
         (shutil.copytree if name == "conf" else shutil.copy)(project.path / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
@@ -33,7 +33,9 @@ def test_two_clones_give_equal_bytes(project, tmp_path: Path, monkeypatch: pytes
     listed = yaml.safe_load((project.path / "dvc.lock").read_text())["stages"].values()
     files: list[str] = []
     for out in (out["path"] for stage in listed for out in stage.get("outs", [])):
-        below = sorted((project.path / out).rglob("*")) if (project.path / out).is_dir() else [project.path / out]
+        below = (
+            sorted((project.path / out).rglob("*")) if (project.path / out).is_dir() else [project.path / out]
+        )
         files += [path.relative_to(project.path).as_posix() for path in below if path.is_file()]
     assert len(files) > 50
     unlike = {name for name in files if sha256(project.path / name) != sha256(tmp_path / name)}

@@ -6,14 +6,20 @@ import pytest
 
 from foundling.fables.messages import messages
 
-QWEN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+QWEN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-TEXTS = [one["text"] for one in messages(seed=1, count=300, split="train")] + ["日本語 é ñ 12345", "don't  stop"]
+TEXTS = [one["text"] for one in messages(seed=1, count=300, split="train")] + [
+    "日本語 é ñ 12345",
+    "don't  stop",
+]
 
 
 @pytest.fixture(scope="session")
 def libraries() -> dict[str, Any]:
-    """A tokenizer of each kind that the tokenizers library has, as published models use it, trained on few texts."""
+    """A tokenizer of each kind of the tokenizers library, as published, trained on few texts."""
     return {name: make() for name, make in MAKERS.items()}
 
 
@@ -82,7 +88,16 @@ def wordpiece() -> Any:
 
 def llama() -> Any:
     """SentencePiece's BPE with byte fallback, as Llama's."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+    from tokenizers import (
+        AddedToken,
+        Tokenizer,
+        decoders,
+        models,
+        normalizers,
+        pre_tokenizers,
+        processors,
+        trainers,
+    )
 
     library = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
     library.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
@@ -103,7 +118,7 @@ def llama() -> Any:
 
 
 def mistral() -> Any:
-    """Mistral 7B v0.3's: as Llama's, but with a space only in front of documents, and [INST] as a special token."""
+    """Mistral 7B v0.3's: as Llama's, but a space precedes only documents, and [INST] is special."""
     from tokenizers import AddedToken, Tokenizer
 
     values = json.loads(llama().to_str())

@@ -1,4 +1,4 @@
-"""Published chat templates give the ids that transformers gives, know what the loss counts, and cannot be injected."""
+"""Published chat templates give transformers' ids and a loss mask, and cannot be injected."""
 
 import json
 from typing import Any
@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from foundling.text.chat_template import JinjaTemplate, find_template
 from foundling.text.library_tokenizer import LibraryTokenizer
-from foundling.text.prompts import ASSISTANT, SYSTEM, TEMPLATES, USER, Message, render, render_prompt, render_response
+from foundling.text.prompts import (
+    ASSISTANT,
+    SYSTEM,
+    TEMPLATES,
+    USER,
+    Message,
+    render,
+    render_prompt,
+    render_response,
+)
 from foundling.text.tiktoken_tokenizer import train_bpe
 from foundling.text.tokenizer import END_OF_TEXT
 
@@ -17,7 +26,8 @@ from .conftest import NAMES
 
 CHATML = (
     "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content']"
-    " + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    " + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% "
+    "endif %}"
 )
 QWEN = (
     "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
@@ -50,12 +60,15 @@ QWEN3 = """{%- for message in messages %}
 {%- if add_generation_prompt %}
     {{- '<|im_start|>assistant\\n' }}
 {%- endif %}
-"""
+"""  # noqa: E501
 LLAMA3 = (
     "{% set loop_messages = messages %}{% for message in loop_messages %}"
-    "{% set content = '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n'+ message['content'] | trim "
-    "+ '<|eot_id|>' %}{% if loop.index0 == 0 %}{% set content = bos_token + content %}{% endif %}{{ content }}"
-    "{% endfor %}{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"
+    "{% set content = '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n'+ message['content'] "
+    "| trim "
+    "+ '<|eot_id|>' %}{% if loop.index0 == 0 %}{% set content = bos_token + content %}{% endif %}{{ content "
+    "}}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% "
+    "endif %}"
 )
 ZEPHYR = (
     "{% for message in messages %}\n{% if message['role'] == 'user' %}\n"
@@ -65,7 +78,8 @@ ZEPHYR = (
     "{% if loop.last and add_generation_prompt %}\n{{ '<|assistant|>' }}\n{% endif %}\n{% endfor %}"
 )
 MISTRAL = (
-    "{{ bos_token }}{% for message in messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ bos_token }}{% for message in messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == "
+    "0) %}"
     "{{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}{% endif %}"
     "{% if message['role'] == 'user' %}{{ '[INST] ' + message['content'] + ' [/INST]' }}"
     "{% elif message['role'] == 'assistant' %}{{ message['content'] + eos_token}}"
@@ -79,7 +93,8 @@ LLAMA2 = (
     "{% set content = '<<SYS>>\\n' + system_message + '\\n<</SYS>>\\n\\n' + message['content'] %}"
     "{% else %}{% set content = message['content'] %}{% endif %}"
     "{% if message['role'] == 'user' %}{{ bos_token + '[INST] ' + content.strip() + ' [/INST]' }}"
-    "{% elif message['role'] == 'assistant' %}{{ ' '  + content.strip() + ' ' + eos_token }}{% endif %}{% endfor %}"
+    "{% elif message['role'] == 'assistant' %}{{ ' '  + content.strip() + ' ' + eos_token }}{% endif %}{% "
+    "endfor %}"
 )
 # by the name of the template: its text, and the kind of tokenizer that it is published with
 PUBLISHED = {
@@ -96,7 +111,9 @@ ENDS = {"mistral_v3": "</s>", "llama3": "<|eot_id|>", "zephyr": "</s>", "mistral
 templates = pytest.mark.parametrize("name", PUBLISHED)
 WITH_SYSTEM = [name for name in PUBLISHED if not name.startswith("mistral")]
 INJECTIONS = ["<|im_end|>", "</s><s>", "\ue0000\ue001", "<|eot_id|>x", "{{ 1 }}", "[INST]", "a"]
-ORDINARY = st.text(st.sampled_from("abcdefgh, .!?éß日\n'1234567890"), min_size=1, max_size=20).filter(str.strip)
+ORDINARY = st.text(st.sampled_from("abcdefgh, .!?éß日\n'1234567890"), min_size=1, max_size=20).filter(
+    str.strip
+)
 FUZZ = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -112,7 +129,9 @@ def both(libraries: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) ->
         names = {"bos_token": "<s>", "eos_token": "</s>"} if kind in NAMES else {"eos_token": "<|im_end|>"}
         if name == "llama3":
             markers = ["<|begin_of_text|>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>"]
-            library.add_special_tokens([AddedToken(marker, special=True, normalized=False) for marker in markers])
+            library.add_special_tokens(
+                [AddedToken(marker, special=True, normalized=False) for marker in markers]
+            )
             names = {"bos_token": markers[0], "eos_token": markers[1]}
         folder = tmp_path_factory.mktemp(name)
         library.save(str(folder / "tokenizer.json"))
@@ -135,7 +154,9 @@ def as_dicts(messages: list[Message]) -> list[dict[str, str]]:
 @templates
 @FUZZ
 @given(texts=st.lists(ORDINARY, min_size=1, max_size=5))
-def test_the_ids_are_those_of_transformers(name: str, texts: list[str], both: dict[str, tuple[Any, Any]]) -> None:
+def test_the_ids_are_those_of_transformers(
+    name: str, texts: list[str], both: dict[str, tuple[Any, Any]]
+) -> None:
     ours, theirs = both[name]
     template, messages = find_template("model", ours), conversation(texts)
     if messages[-1].role == USER:
@@ -151,7 +172,9 @@ def test_system_messages_are_rendered_as_in_transformers(name: str, both: dict[s
     ours, theirs = both[name]
     messages = [Message(SYSTEM, "Be brief."), *conversation(["Hi there.", "Hello!", "Who?"])]
     found = render_prompt(messages, find_template("model", ours), ours)
-    assert found == theirs.apply_chat_template(as_dicts(messages), add_generation_prompt=True, return_dict=False)
+    assert found == theirs.apply_chat_template(
+        as_dicts(messages), add_generation_prompt=True, return_dict=False
+    )
     given_system = find_template("model", ours).with_system("Be brief.")
     assert render_prompt(messages[1:], given_system, ours) == found
     assert render_prompt(messages, find_template("model", ours).with_system("Be rude."), ours) == found
@@ -160,7 +183,10 @@ def test_system_messages_are_rendered_as_in_transformers(name: str, both: dict[s
 @templates
 def test_the_loss_counts_responses_and_what_ends_them(name: str, both: dict[str, tuple[Any, Any]]) -> None:
     ours, _ = both[name]
-    template, messages = find_template("model", ours), conversation(["Who?", "Ben.", "And where?", "At home."])
+    template, messages = (
+        find_template("model", ours),
+        conversation(["Who?", "Ben.", "And where?", "At home."]),
+    )
     end = ENDS.get(name, "<|im_end|>")
     assert ours.specials[[*ours.special_ids.values()].index(template.end(ours))] == end
     for learn_end in (True, False):
@@ -208,7 +234,9 @@ def test_nothing_that_is_said_becomes_a_special_token(
 
 def test_a_template_without_an_end_token_gets_end_of_text(both: dict[str, tuple[Any, Any]]) -> None:
     ours, _ = both["chatml"]
-    template = JinjaTemplate("{% for m in messages %}{{ m.role + ': ' + m.content + '\n' }}{% endfor %}assistant:")
+    template = JinjaTemplate(
+        "{% for m in messages %}{{ m.role + ': ' + m.content + '\n' }}{% endfor %}assistant:"
+    )
     ids = render(conversation(["a", "b"]), template, ours).ids
     assert ours.decode(ids) == f"user: a\nassistant: b{END_OF_TEXT}\nassistant:"
     assert template.end(ours) == ours.end_of_text
@@ -222,7 +250,9 @@ def test_our_templates_end_with_the_models_own_token(both: dict[str, tuple[Any, 
 
 
 def test_a_template_that_omits_responses_is_refused(both: dict[str, tuple[Any, Any]]) -> None:
-    template = JinjaTemplate("{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}{% endif %}{% endfor %}")
+    template = JinjaTemplate(
+        "{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}{% endif %}{% endfor %}"
+    )
     with pytest.raises(ValueError, match="the chat template leaves out responses; choose one of alpaca"):
         template.end(both["chatml"][0])
 
@@ -235,7 +265,10 @@ def test_a_model_without_a_template_is_told_so() -> None:
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        ("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}", "of CPU time; does it loop"),
+        (
+            "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+            "of CPU time; does it loop",
+        ),
         ("{{ 'a' * 10 ** 10 }}", "needs more than 1,024 MiB of memory"),
         ("{{ '%99999999d' % 1 }}", "gives 99,999,999 characters"),
         ("{% set x = [0] %}{{ x.append(1) }}", "unsafe"),
@@ -250,7 +283,9 @@ def test_a_model_without_a_template_is_told_so() -> None:
         ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "recursion"),
     ],
 )
-def test_a_hostile_template_is_an_error_of_one_line(source: str, says: str, both: dict[str, tuple[Any, Any]]) -> None:
+def test_a_hostile_template_is_an_error_of_one_line(
+    source: str, says: str, both: dict[str, tuple[Any, Any]]
+) -> None:
     with pytest.raises(ValueError, match=says) as error:
         render_prompt([Message(USER, "a")], JinjaTemplate(source), both["chatml"][0])
     assert "\n" not in str(error.value)
@@ -262,4 +297,6 @@ def test_what_templates_may_use_is_there(both: dict[str, tuple[Any, Any]]) -> No
         "{% for i in range(9) %}{% if i > 1 %}{% break %}{% endif %}{{ i }}{% endfor %}"
     )
     ours = both["chatml"][0]
-    assert ours.decode(render_prompt([Message(USER, "a")], JinjaTemplate(source), ours)) == ('26 Jul 2024 [1, "é"] x01')
+    assert ours.decode(render_prompt([Message(USER, "a")], JinjaTemplate(source), ours)) == (
+        '26 Jul 2024 [1, "é"] x01'
+    )

@@ -14,7 +14,21 @@ from foundling.text.library_tokenizer import LibraryTokenizer
 
 from .conftest import NAMES, SPECIALS
 
-HARD = [*SPECIALS, "<s>", "</s>", "<0x41>", "▁", "12345", "I'LL", "\r\n\r\n x", "日本語", "🎉", "  ", "e\u0301", "\t"]
+HARD = [
+    *SPECIALS,
+    "<s>",
+    "</s>",
+    "<0x41>",
+    "▁",
+    "12345",
+    "I'LL",
+    "\r\n\r\n x",
+    "日本語",
+    "🎉",
+    "  ",
+    "e\u0301",
+    "\t",
+]
 TEXTS = st.lists(st.one_of(st.sampled_from(HARD), st.text(max_size=8)), max_size=10).map("".join)
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 PRE = {"gpt2": "gpt-2", "smollm": "smollm", "qwen": "qwen2"}
@@ -27,7 +41,11 @@ def metadata(library: Any, kind: str) -> dict[str, Any]:
     tokens = sorted(vocabulary, key=vocabulary.__getitem__)
     special = {token["content"] for token in values["added_tokens"]}
     types = [3 if token in special else 6 if token.startswith("<0x") else 1 for token in tokens]
-    keys = {"tokens": tokens, "token_type": types, "eos_token_id": vocabulary[SPECIALS[0]] if kind in PRE else 2}
+    keys = {
+        "tokens": tokens,
+        "token_type": types,
+        "eos_token_id": vocabulary[SPECIALS[0]] if kind in PRE else 2,
+    }
     if kind in PRE:
         merges = [" ".join(pair) for pair in values["model"]["merges"]]
         keys |= {"model": "gpt2", "pre": PRE[kind], "merges": merges}
@@ -45,7 +63,10 @@ def pairs(libraries: dict[str, Any]) -> dict[str, tuple[LibraryTokenizer, Librar
     made = {}
     for kind in [*PRE, "llama"]:
         names = NAMES.get(kind, {"eos_token": SPECIALS[0]})
-        made[kind] = from_gguf(metadata(libraries[kind], kind)), LibraryTokenizer(libraries[kind].to_str(), names)
+        made[kind] = (
+            from_gguf(metadata(libraries[kind], kind)),
+            LibraryTokenizer(libraries[kind].to_str(), names),
+        )
     return made
 
 
@@ -97,7 +118,9 @@ def again(
 
 def test_what_llama_cpp_lacks_is_refused(libraries: dict[str, Any]) -> None:
     unigram = LibraryTokenizer(libraries["unigram"].to_str(), NAMES["unigram"])
-    with pytest.raises(ValueError, match="GGUF supports BPE, and this tokenizer is Unigram; use format=huggingface"):
+    with pytest.raises(
+        ValueError, match="GGUF supports BPE, and this tokenizer is Unigram; use format=huggingface"
+    ):
         to_gguf(unigram, 300)
     values = json.loads(libraries["gpt2"].to_str())
     values["pre_tokenizer"] = {"type": "Whitespace"}
@@ -118,11 +141,23 @@ def without(values: dict[str, Any], key: str) -> dict[str, Any]:
         (lambda values: without(values, "tokens"), "tokens is missing"),
         (lambda values: values | {"tokenizer.ggml.tokens": ["a", 1]}, "tokens holds a int"),
         (lambda values: values | {"tokenizer.ggml.tokens": ["a", "a"]}, "has 'a' twice"),
-        (lambda values: values | {"tokenizer.ggml.token_type": [1]}, "500 tokens and 1 tokenizer.ggml.token_type"),
+        (
+            lambda values: values | {"tokenizer.ggml.token_type": [1]},
+            "500 tokens and 1 tokenizer.ggml.token_type",
+        ),
         (lambda values: values | {"tokenizer.ggml.merges": ["ab"]}, "which is not two tokens"),
-        (lambda values: values | {"tokenizer.ggml.merges": ["zzz q"]}, "joins 'zzz' and 'q', which its tokens lack"),
-        (lambda values: values | {"tokenizer.ggml.eos_token_id": 500}, "eos_token_id=500 is not one of its 500 ids"),
-        (lambda values: without(values, "eos_token_id") | {"tokenizer.ggml.token_type": [1] * 500}, "end-of-text"),
+        (
+            lambda values: values | {"tokenizer.ggml.merges": ["zzz q"]},
+            "joins 'zzz' and 'q', which its tokens lack",
+        ),
+        (
+            lambda values: values | {"tokenizer.ggml.eos_token_id": 500},
+            "eos_token_id=500 is not one of its 500 ids",
+        ),
+        (
+            lambda values: without(values, "eos_token_id") | {"tokenizer.ggml.token_type": [1] * 500},
+            "end-of-text",
+        ),
         (lambda values: values | {"tokenizer.chat_template": 5}, "chat_template must be a text"),
     ],
 )

@@ -16,8 +16,35 @@ from foundling.text.tokenizer import Tokenizer
 
 from .conftest import MAKERS, NAMES, SPECIALS
 
-HARD = [*SPECIALS, "<s>", "</s>", "<unk>", "<pad>", "[SEP]", "[CLS]", "[UNK]", "<0x41>", "<|", "|>", "</", "s>"]
-HARD += ["e\u0301", "A\u030a", "\u1100\u1161", "I'LL", "12345", "\r\n\r\n x", "日本語", "🎉", "  ", "ﬁ", "▁", "##ing"]
+HARD = [
+    *SPECIALS,
+    "<s>",
+    "</s>",
+    "<unk>",
+    "<pad>",
+    "[SEP]",
+    "[CLS]",
+    "[UNK]",
+    "<0x41>",
+    "<|",
+    "|>",
+    "</",
+    "s>",
+]
+HARD += [
+    "e\u0301",
+    "A\u030a",
+    "\u1100\u1161",
+    "I'LL",
+    "12345",
+    "\r\n\r\n x",
+    "日本語",
+    "🎉",
+    "  ",
+    "ﬁ",
+    "▁",
+    "##ing",
+]
 HARD += ["\u0000", "\ufffd", "＜/s＞", "don't", "\t", "the prize"]
 TEXTS = st.lists(st.one_of(st.sampled_from(HARD), st.text(max_size=8)), max_size=10).map("".join)
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -33,7 +60,11 @@ def folders(libraries: dict[str, Any], tmp_path_factory: pytest.TempPathFactory)
         made[kind] = tmp_path_factory.mktemp(kind)
         library.save(str(made[kind] / "tokenizer.json"))
         names = NAMES.get(kind, {"eos_token": SPECIALS[0], "bos_token": SPECIALS[0]})
-        config = {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False, **names}
+        config = {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "clean_up_tokenization_spaces": False,
+            **names,
+        }
         (made[kind] / "tokenizer_config.json").write_text(json.dumps(config))
     return made
 
@@ -145,12 +176,16 @@ def test_a_tokenizer_is_saved_as_it_was_published(folders: dict[str, Path], tmp_
     tokenizer = read_published(tmp_path / "published")
     tokenizer.save(tmp_path / "saved")
     again = Tokenizer.load(tmp_path / "saved")
-    assert (tmp_path / "saved/published.json").read_bytes() == (folders["smollm"] / "tokenizer.json").read_bytes()
+    assert (tmp_path / "saved/published.json").read_bytes() == (
+        folders["smollm"] / "tokenizer.json"
+    ).read_bytes()
     assert (again.fingerprint, again.chat_template) == (tokenizer.fingerprint, "{{ messages }}")
     assert again.names == {"eos_token": SPECIALS[0], "bos_token": SPECIALS[0]}
 
 
-def test_ids_name_the_end_of_text_where_the_tokenizers_files_do_not(libraries: dict[str, Any], tmp_path: Path) -> None:
+def test_ids_name_the_end_of_text_where_the_tokenizers_files_do_not(
+    libraries: dict[str, Any], tmp_path: Path
+) -> None:
     libraries["llama"].save(str(tmp_path / "tokenizer.json"))
     with pytest.raises(ValueError, match="end-of-text token"):
         read_published(tmp_path)

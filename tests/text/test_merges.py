@@ -16,7 +16,9 @@ def test_the_merges_of_gpt2s_ranks_are_the_ones_that_openai_published(mirror: Pa
 def test_each_merge_gives_the_token_of_its_rank() -> None:
     ranks = train_bpe(["the cat sat on the mat, the cat"], 280).ranks
     found = merges(ranks)
-    assert [left + right for left, right in found] == sorted((t for t in ranks if len(t) > 1), key=ranks.__getitem__)
+    assert [left + right for left, right in found] == sorted(
+        (t for t in ranks if len(t) > 1), key=ranks.__getitem__
+    )
     assert all(left in ranks and right in ranks for left, right in found)
 
 

@@ -20,9 +20,16 @@ from foundling.text.tokenizer import END_OF_TEXT, UNKNOWN, Tokenizer
 
 MARKS = ["<|system|>", "<|user|>", "<|assistant|>", "<|end|>", "<|im_start|>", "<|im_end|>"]
 # merges across all that meets where the pieces of a conversation join
-WORDS = ["### Instruction:\nSay it.\n\n### Response:\nuser\nassistant\nsystem\nWe say it. <|end|>\n\n  Yes.\n"] * 9
+WORDS = [
+    "### Instruction:\nSay it.\n\n### Response:\nuser\nassistant\nsystem\nWe say it. <|end|>\n\n  Yes.\n"
+] * 9
 PLAIN, MARKED = (train_bpe(WORDS, 400, [END_OF_TEXT, *marks]) for marks in ([], MARKS))
-TALK = [Message(USER, "Hello."), Message(ASSISTANT, "Good day."), Message(USER, "Who?"), Message(ASSISTANT, "Ben.")]
+TALK = [
+    Message(USER, "Hello."),
+    Message(ASSISTANT, "Good day."),
+    Message(USER, "Who?"),
+    Message(ASSISTANT, "Ben."),
+]
 
 texts = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from([*MARKS, END_OF_TEXT])
 talks = st.lists(st.builds(Message, st.sampled_from(ROLES[1:]), texts), min_size=1, max_size=4)
@@ -41,10 +48,13 @@ def test_a_conversation_reads_as_its_template_says(template: Template, tokenizer
 def test_the_templates_are_the_published_ones() -> None:
     ask = Message(USER, user_text("alpaca", "Add.", "1 2"))
     assert PLAIN.decode(render_prompt([ask], TEMPLATES["alpaca"], PLAIN)) == (
-        "Below is an instruction that describes a task. Write a response that appropriately completes the request."
+        "Below is an instruction that describes a task. Write a response that appropriately completes the "
+        "request."
         "\n\n### Instruction:\nAdd.\n\n### Input:\n1 2\n\n### Response:\n"
     )
-    read = {name: PLAIN.decode(render_prompt(TALK[:1], TEMPLATES[name], PLAIN)) for name in ("phi3", "chatml")}
+    read = {
+        name: PLAIN.decode(render_prompt(TALK[:1], TEMPLATES[name], PLAIN)) for name in ("phi3", "chatml")
+    }
     assert read["phi3"] == "<|user|>\nHello.<|end|>\n<|assistant|>\n"
     assert read["chatml"] == "<|im_start|>user\nHello.<|im_end|>\n<|im_start|>assistant\n"
 
@@ -69,7 +79,9 @@ def test_a_prompt_is_a_prefix_of_the_answered_conversation(
 def test_what_users_write_never_becomes_a_special_token(template: Template, talk: list[Message]) -> None:
     specials = set(MARKED.special_ids.values())
     harmless = [Message(m.role, "x") for m in talk]
-    found, expected = ([i for i in render(one, template, MARKED).ids if i in specials] for one in (talk, harmless))
+    found, expected = (
+        [i for i in render(one, template, MARKED).ids if i in specials] for one in (talk, harmless)
+    )
     assert found == expected
 
 
@@ -118,11 +130,17 @@ def test_unknown_characters_never_count() -> None:
 )
 @settings(max_examples=50, deadline=None)
 def test_the_jinja_template_becomes_the_same_ids(name: str, talk: list[str], system: bool, ask: bool) -> None:
-    messages = [Message(SYSTEM, "Be kind.")] * system + [Message(ROLES[1 + i % 2], t) for i, t in enumerate(talk)]
+    messages = [Message(SYSTEM, "Be kind.")] * system + [
+        Message(ROLES[1 + i % 2], t) for i, t in enumerate(talk)
+    ]
     written = jinja2.Template(TEMPLATES[name].jinja(MARKED), keep_trailing_newline=True).render(
         messages=[{"role": m.role, "content": m.text} for m in messages], add_generation_prompt=ask
     )
-    ours = render_prompt(messages, TEMPLATES[name], MARKED) if ask else render(messages, TEMPLATES[name], MARKED).ids
+    ours = (
+        render_prompt(messages, TEMPLATES[name], MARKED)
+        if ask
+        else render(messages, TEMPLATES[name], MARKED).ids
+    )
     assert MARKED.encoding.encode(written, allowed_special="all") == ours
 
 
@@ -131,5 +149,7 @@ def test_hugging_faces_own_renderer_reads_the_jinja_template(template: Template)
     from transformers.utils.chat_template_utils import render_jinja_template
 
     talk = [{"role": m.role, "content": m.text} for m in TALK[:3]]
-    (written,), _ = render_jinja_template([talk], chat_template=template.jinja(MARKED), add_generation_prompt=True)
+    (written,), _ = render_jinja_template(
+        [talk], chat_template=template.jinja(MARKED), add_generation_prompt=True
+    )
     assert written == MARKED.decode(render_prompt(TALK[:3], template, MARKED))

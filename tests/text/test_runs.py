@@ -40,7 +40,13 @@ def test_ids_are_tiktokens_own_where_no_run_is_long(bpe: Tokenizer, text: str) -
 
 @pytest.mark.parametrize(
     "text",
-    ["a lion" + " " * 1_500_000 + "x", "\n" * 1_500_000, "a" * 200_000, "ab" * 100_000, "狗看见狗。" * 40_000],
+    [
+        "a lion" + " " * 1_500_000 + "x",
+        "\n" * 1_500_000,
+        "a" * 200_000,
+        "ab" * 100_000,
+        "狗看见狗。" * 40_000,
+    ],
     ids=["spaces", "line ends", "a letter", "letters", "Chinese"],
 )
 def test_long_runs_take_linear_time_and_come_back_whole(bpe: Tokenizer, text: str) -> None:

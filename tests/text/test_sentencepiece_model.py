@@ -34,7 +34,9 @@ HARD = [
     "Hello",
 ]
 # combining characters aside, whose normalization differs between the two libraries
-CHARACTERS = st.characters(exclude_categories=["Cs", "Cc", "Mn", "Mc", "Me", "Cf", "Cn"], max_codepoint=0x2FFF)
+CHARACTERS = st.characters(
+    exclude_categories=["Cs", "Cc", "Mn", "Mc", "Me", "Cf", "Cn"], max_codepoint=0x2FFF
+)
 TEXTS = st.lists(st.one_of(st.sampled_from(HARD), st.text(CHARACTERS, max_size=6)), max_size=8).map("".join)
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 PLAIN = {"normalization_rule_name": "identity", "remove_extra_whitespaces": False, "byte_fallback": True}
@@ -88,20 +90,34 @@ def test_the_ids_are_those_of_sentencepiece(
 def test_special_tokens_have_their_ids_and_roles(ours: dict[str, LibraryTokenizer]) -> None:
     llama = ours["llama's"]
     assert llama.names == {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"}
-    assert (llama.special_ids, llama.prefix, llama.end_of_text) == ({"<unk>": 0, "<s>": 1, "</s>": 2}, (1,), 2)
+    assert (llama.special_ids, llama.prefix, llama.end_of_text) == (
+        {"<unk>": 0, "<s>": 1, "</s>": 2},
+        (1,),
+        2,
+    )
     assert (llama.unknown_id, ours["unigram"].unknown_id) == (None, 0)
 
 
-def test_settings_say_whether_texts_begin_with_bos(models: dict[str, tuple[Path, Any]], tmp_path: Path) -> None:
+def test_settings_say_whether_texts_begin_with_bos(
+    models: dict[str, tuple[Path, Any]], tmp_path: Path
+) -> None:
     (tmp_path / "tokenizer.model").write_bytes((models["bpe"][0] / "tokenizer.model").read_bytes())
-    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"add_bos_token": False, "chat_template": "x"}))
+    (tmp_path / "tokenizer_config.json").write_text(
+        json.dumps({"add_bos_token": False, "chat_template": "x"})
+    )
     assert (read_published(tmp_path).prefix, read_published(tmp_path).chat_template) == ((), "x")
 
 
 def test_a_damaged_model_is_refused_in_one_line(models: dict[str, tuple[Path, Any]], tmp_path: Path) -> None:
     whole = (models["bpe"][0] / "tokenizer.model").read_bytes()
     path = tmp_path / "tokenizer.model"
-    for data in (whole[:-3], whole[:40], b"\xff" * 40, b"\x0a\x02\x08\x01", whole[:20] + b"\xff" + whole[20:]):
+    for data in (
+        whole[:-3],
+        whole[:40],
+        b"\xff" * 40,
+        b"\x0a\x02\x08\x01",
+        whole[:20] + b"\xff" + whole[20:],
+    ):
         path.write_bytes(data)
         with pytest.raises(ValueError, match=r"tokenizer\.model") as error:
             read_published(tmp_path)

@@ -76,7 +76,9 @@ def test_every_kind_is_one_type_on_disk(bpe: Tokenizer, tmp_path: Path) -> None:
 def test_characters_are_one_token_each_and_unknown_ones_are_named() -> None:
     made = characters(["naïve\n", "fox"])
     assert len(made.encode("naïve\nfox")) == 9
-    with pytest.raises(ValueError, match="the character 'q' is not in this character vocabulary of 9; remove it"):
+    with pytest.raises(
+        ValueError, match="the character 'q' is not in this character vocabulary of 9; remove it"
+    ):
         made.encode("foq")
 
 
@@ -84,7 +86,11 @@ def test_unknown_characters_become_one_token_where_the_vocabulary_has_it(tmp_pat
     old, made = characters(["naïve fox"]), characters(["naïve fox"], [END_OF_TEXT, UNKNOWN])
     unknown = made.special_ids[UNKNOWN]
     assert made.encode("naïve fox") == old.encode("naïve fox")  # known characters keep their ids
-    assert (made.end_of_text, unknown, made.vocab_size) == (old.end_of_text, old.vocab_size, old.vocab_size + 1)
+    assert (made.end_of_text, unknown, made.vocab_size) == (
+        old.end_of_text,
+        old.vocab_size,
+        old.vocab_size + 1,
+    )
     made.save(tmp_path / "t")
     for tokenizer in (made, Tokenizer.load(tmp_path / "t")):
         assert tokenizer.encode("qfox日") == [unknown, *tokenizer.encode("fox"), unknown]
@@ -119,7 +125,9 @@ def test_a_folder_that_is_no_tokenizer_is_refused(bpe: Tokenizer, tmp_path: Path
         Tokenizer.load(tmp_path / "t")
 
 
-def test_gpt2_from_the_mirror_equals_tiktokens(mirror: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_gpt2_from_the_mirror_equals_tiktokens(
+    mirror: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """tiktoken reads OpenAI's own two files from its cache, we read one of the mirror."""
     import shutil
 
@@ -140,7 +148,9 @@ def test_gpt2_from_the_mirror_equals_tiktokens(mirror: Path, monkeypatch: pytest
         assert ours.encode(text) == theirs.encode_ordinary(text)
 
 
-def test_gpt2_without_mirror_and_network_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_gpt2_without_mirror_and_network_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     import tiktoken
 
     def unreachable(name: str) -> None:

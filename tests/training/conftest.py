@@ -22,7 +22,7 @@ def settings(bare_project: Path) -> Any:
 
 @pytest.fixture(scope="session")
 def fit(settings: Any) -> Fit:
-    """`fit` with the default settings and changes, which may be fields of Faults, Loop, Pretrain and Runtime."""
+    """`fit` with the default settings and changed fields of Faults, Loop, Pretrain and Runtime."""
     from foundling.training.fit import fit
     from foundling.training.module import Loop
 

@@ -47,7 +47,9 @@ def warned(caplog: pytest.LogCaptureFixture, network: GPT, settings: Any) -> Cal
     return warn
 
 
-def test_a_run_within_its_means_is_not_spoken_of_and_not_touched(network: GPT, warned: Callable[..., str]) -> None:
+def test_a_run_within_its_means_is_not_spoken_of_and_not_touched(
+    network: GPT, warned: Callable[..., str]
+) -> None:
     before = {name: t.clone() for name, t in network.state_dict().items()}
     assert warned() == ""
     assert all(torch.equal(t, before[name]) for name, t in network.state_dict().items())
@@ -59,7 +61,9 @@ def test_a_run_that_takes_too_long_is_announced(
 ) -> None:
     monkeypatch.setattr(budget, "measure", lambda *_, **__: Speed(60.0, 1))
     said = warned(3000)
-    assert said.startswith("pretrain: 3,000 steps will take about 50 hours, more than runtime.budget_hours=24;")
+    assert said.startswith(
+        "pretrain: 3,000 steps will take about 50 hours, more than runtime.budget_hours=24;"
+    )
 
 
 def test_without_a_budget_nothing_is_timed(

@@ -47,7 +47,9 @@ def texts() -> Encoded:
 
 def classifier(make: Callable[..., Any]) -> Classifier:
     torch.manual_seed(0)
-    return Classifier(ClassifierConfig(make("micro", vocab_size=10, context=16, init="gpt2"), ("one", "two"), "end"))
+    return Classifier(
+        ClassifierConfig(make("micro", vocab_size=10, context=16, init="gpt2"), ("one", "two"), "end")
+    )
 
 
 def tuned(
@@ -71,13 +73,17 @@ def tuned(
     return network, module, best
 
 
-def test_it_learns_what_no_single_place_tells(fit: Make, gpt_config: Make, texts: Encoded, tmp_path: Path) -> None:
+def test_it_learns_what_no_single_place_tells(
+    fit: Make, gpt_config: Make, texts: Encoded, tmp_path: Path
+) -> None:
     _, module, _ = tuned(fit, gpt_config, texts, tmp_path, steps=100)
     assert module.validation["val/accuracy"] > 0.95
     assert (tmp_path / "validation.csv").read_text().startswith("step,tokens,val/loss,val/accuracy\n")
 
 
-def test_equal_seeds_give_equal_weights_to_the_bit(fit: Make, gpt_config: Make, texts: Encoded, tmp_path: Path) -> None:
+def test_equal_seeds_give_equal_weights_to_the_bit(
+    fit: Make, gpt_config: Make, texts: Encoded, tmp_path: Path
+) -> None:
     one, two = (tuned(fit, gpt_config, texts, tmp_path / n, steps=10)[0].state_dict() for n in "ab")
     assert all(torch.equal(one[name], two[name]) for name in one)
 
@@ -109,7 +115,9 @@ def test_only_what_is_chosen_is_trained(
         if not any(part in name for part in changed):
             assert torch.equal(before[name], after[name]), name
     assert not torch.equal(before["head.weight"], after["head.weight"])
-    moved = [name for name in before if name.startswith("trunk") and not torch.equal(before[name], after[name])]
+    moved = [
+        name for name in before if name.startswith("trunk") and not torch.equal(before[name], after[name])
+    ]
     assert bool(moved) == (train != "head")
 
 
@@ -136,9 +144,12 @@ def test_the_best_validation_is_kept_and_a_worsening_one_stops(gpt_config: Calla
     assert torch.equal(network.head.bias, torch.full((2,), 2.0))
 
 
-def test_a_training_that_gets_worse_ends_early(fit: Make, gpt_config: Make, texts: Encoded, tmp_path: Path) -> None:
+def test_a_training_that_gets_worse_ends_early(
+    fit: Make, gpt_config: Make, texts: Encoded, tmp_path: Path
+) -> None:
     network = classifier(gpt_config)
-    wrong = Encoded(texts.ids, 1 - texts.labels)  # what is learned is punished, so the first validation is the best
+    # what is learned is punished, so the first validation is the best
+    wrong = Encoded(texts.ids, 1 - texts.labels)
     data = ClassificationData(texts, wrong, batch_size=16, bucket=2, steps=300, seed=1, workers=0)
     optimizer = partial(adamw, lr=5e-3, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.0)
     nothing = {"head_rate": 1.0, "language_loss": 0.0, "label_smoothing": 0.0, "class_weights": None}
@@ -150,7 +161,9 @@ def test_a_training_that_gets_worse_ends_early(fit: Make, gpt_config: Make, text
     assert best.restore()["step"] < recorder.steps
 
 
-def test_the_auxiliary_loss_is_that_of_the_texts_alone(gpt_config: Callable[..., Any], texts: Encoded) -> None:
+def test_the_auxiliary_loss_is_that_of_the_texts_alone(
+    gpt_config: Callable[..., Any], texts: Encoded
+) -> None:
     network = classifier(gpt_config).eval()
     rows = texts.ids[:5]
     longest = max(map(len, rows))
@@ -163,7 +176,9 @@ def test_the_auxiliary_loss_is_that_of_the_texts_alone(gpt_config: Callable[...,
         plain = make(language_loss=0.0).loss(batch, batch)
         both = make(language_loss=0.5).loss(batch, batch)
         nats = [
-            F.cross_entropy(network.trunk(torch.tensor([row]))[0, :-1], torch.tensor(row[1:]), reduction="sum")
+            F.cross_entropy(
+                network.trunk(torch.tensor([row]))[0, :-1], torch.tensor(row[1:]), reduction="sum"
+            )
             for row in rows
         ]
     expected = sum(nats) / sum(len(row) - 1 for row in rows)

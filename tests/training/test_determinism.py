@@ -45,7 +45,10 @@ def trained(
 
 def losses(folder: Path) -> np.ndarray:
     """The training's, then the validations'."""
-    columns = [np.loadtxt(folder / f"{name}.csv", delimiter=",", skiprows=1)[:, 2] for name in ("train", "validation")]
+    columns = [
+        np.loadtxt(folder / f"{name}.csv", delimiter=",", skiprows=1)[:, 2]
+        for name in ("train", "validation")
+    ]
     return np.concatenate(columns)
 
 

@@ -38,7 +38,10 @@ class Spoiled(LanguageModule):
         self.spoiled, self.order, self.gradient = spoiled, order, gradient
 
     def loss(self, microbatch: Any, batch: Any) -> Any:
-        loss, factor = super().loss(microbatch, batch), self.spoiled.get(self.order.batch(self.global_step), 1.0)
+        loss, factor = (
+            super().loss(microbatch, batch),
+            self.spoiled.get(self.order.batch(self.global_step), 1.0),
+        )
         return loss + 0 * (loss * factor) if self.gradient else loss * factor
 
     def on_after_backward(self) -> None:
@@ -88,8 +91,12 @@ def train(
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_loss_that_is_no_number_stops_the_training_and_is_kept(train: Any, tmp_path: Path, value: float) -> None:
-    with pytest.raises(ValueError, match=rf"step 7: the loss is {value} and .* set faults.action=skip in this stage"):
+def test_a_loss_that_is_no_number_stops_the_training_and_is_kept(
+    train: Any, tmp_path: Path, value: float
+) -> None:
+    with pytest.raises(
+        ValueError, match=rf"step 7: the loss is {value} and .* set faults.action=skip in this stage"
+    ):
         train("bad", {6: value}, accumulate=2)
     place = tmp_path / "bad/fault/step-00000007"
     note = read_json(place / "fault.json")
@@ -106,7 +113,9 @@ def test_a_loss_that_is_no_number_stops_the_training_and_is_kept(train: Any, tmp
 
 
 def test_a_gradient_that_is_no_number_stops_it_too(train: Any) -> None:
-    with pytest.raises(ValueError, match=r"step 4: the loss is [12].* gradient's norm nan \(the loss before was [12]"):
+    with pytest.raises(
+        ValueError, match=r"step 4: the loss is [12].* gradient's norm nan \(the loss before was [12]"
+    ):
         train("bad", {3: 1.0}, gradient=True)
 
 

@@ -1,4 +1,4 @@
-"""Training from kept states of the frozen blocks equals training from ids, and the states are those of their key."""
+"""Training from the frozen blocks' kept states equals training from ids; the key fits the states."""
 
 import logging
 import os
@@ -172,11 +172,15 @@ def test_other_texts_weights_blocks_and_precisions_have_files_of_their_own(
     assert len(files()) == 6
 
 
-def test_the_same_texts_give_the_same_bytes_in_any_order(network: Classifier, splits: Kept, classify: Classify) -> None:
+def test_the_same_texts_give_the_same_bytes_in_any_order(
+    network: Classifier, splits: Kept, classify: Classify
+) -> None:
     keep(network, splits, classify)
     before = files()[0].read_bytes()
     files()[0].unlink()
-    backwards = {name: Encoded(split.ids[::-1], split.labels[::-1]) for name, split in reversed(splits.items())}
+    backwards = {
+        name: Encoded(split.ids[::-1], split.labels[::-1]) for name, split in reversed(splits.items())
+    }
     keep(network, backwards, classify)
     assert files()[0].read_bytes() == before
 

@@ -90,8 +90,12 @@ def test_validation_covers_the_whole_split_and_counts_bits_per_byte(
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
-def test_equal_seeds_give_equal_weights_to_the_bit(fit: Make, gpt_config: Make, tmp_path: Path, dropout: float) -> None:
-    first, second = (trained(fit, gpt_config, tmp_path / n, 10, dropout=dropout)[0].network.state_dict() for n in "ab")
+def test_equal_seeds_give_equal_weights_to_the_bit(
+    fit: Make, gpt_config: Make, tmp_path: Path, dropout: float
+) -> None:
+    first, second = (
+        trained(fit, gpt_config, tmp_path / n, 10, dropout=dropout)[0].network.state_dict() for n in "ab"
+    )
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
@@ -115,10 +119,14 @@ def test_cutting_a_batch_of_16_and_preparing_it_elsewhere_change_no_loss_by_more
         losses = [[row[2] for row in rows(tmp_path / run / name)] for run in ("whole", "cut")]
         np.testing.assert_allclose(*losses, atol=1e-5)
     if accumulate == 1:
-        assert all(torch.equal(a, b) for a, b in zip(*(m.network.parameters() for m in (whole, cut)), strict=True))
+        assert all(
+            torch.equal(a, b) for a, b in zip(*(m.network.parameters() for m in (whole, cut)), strict=True)
+        )
 
 
-def test_sparing_the_head_where_nothing_counts_changes_no_loss_and_no_gradient(gpt_config: Callable[..., Any]) -> None:
+def test_sparing_the_head_where_nothing_counts_changes_no_loss_and_no_gradient(
+    gpt_config: Callable[..., Any],
+) -> None:
     torch.manual_seed(0)
     network = GPT(gpt_config("micro", vocab_size=10, context=16))
     for p in network.parameters():
@@ -132,6 +140,8 @@ def test_sparing_the_head_where_nothing_counts_changes_no_loss_and_no_gradient(g
         for masked in (False, True):
             module = LanguageModule(network, optimizer, trapezoid(9, 1, 0.5, 0.0), 1, masked)
             loss = module.loss(batch, batch)
-            found.append([loss.detach(), *torch.autograd.grad(loss, list(network.parameters()), allow_unused=True)])
+            found.append(
+                [loss.detach(), *torch.autograd.grad(loss, list(network.parameters()), allow_unused=True)]
+            )
         for plain, spared in zip(*found, strict=True):
             torch.testing.assert_close(plain, spared)

@@ -69,7 +69,8 @@ def test_the_same_folder_means_the_same_run(tmp_path: Path) -> None:
     first, again, other = run("one"), run("one"), run("two")
     assert first == again != other
     assert read_json(tmp_path / "one" / RUN) == {"id": first}
-    assert len(list((tmp_path / "wandb").glob("offline-run-*"))) == 3  # where `wandb leet` looks, sweeps included
+    # where `wandb leet` looks, sweeps included
+    assert len(list((tmp_path / "wandb").glob("offline-run-*"))) == 3
 
 
 @pytest.mark.slow
@@ -99,7 +100,9 @@ def test_a_server_that_refuses_the_run_leaves_it_offline(
 @pytest.mark.parametrize(
     ("switch", "value"), [("WANDB_DISABLED", "true"), ("WANDB_DISABLED", "1"), ("WANDB_MODE", "disabled")]
 )
-def test_switched_off_no_run_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, switch: str, value: str) -> None:
+def test_switched_off_no_run_is_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, switch: str, value: str
+) -> None:
     monkeypatch.setenv(switch, value)
     assert make_wandb(AUTO, {}, "pretrain", tmp_path) is None
     assert not (tmp_path / RUN).exists()
@@ -127,7 +130,9 @@ def test_online_needs_a_key_and_a_host_that_answers(
     assert "does not answer" in caplog.text
 
 
-def test_keys_come_from_the_environment_or_from_wandb_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_come_from_the_environment_or_from_wandb_login(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert not loggers._has_key("https://api.wandb.ai")
     (tmp_path / "netrc").write_text(f"machine api.wandb.ai login user password {'0' * 40}\n")
     assert loggers._has_key("https://another.name", "api.wandb.ai")

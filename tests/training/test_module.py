@@ -1,4 +1,5 @@
-"""If memory runs out, a batch is computed in microbatches with the same result, or the error says what would fit.
+"""If memory runs out, a batch is computed in microbatches with the same result, or the error says what would
+fit.
 
 A network that raises torch's error above a number of rows simulates a full memory.
 """
@@ -98,18 +99,27 @@ def test_auto_finds_the_microbatches_that_fit_and_computes_the_same(
     assert whole.validation["val/loss"] == pytest.approx(cut.validation["val/loss"], abs=1e-4)
     told = [record.getMessage() for record in caplog.records if "rows at once" in record.getMessage()]
     assert len(told) == 1
-    assert f"computed in {parts} microbatches of at most {8 // parts} rows, with the same tokens per step" in told[0]
+    assert (
+        f"computed in {parts} microbatches of at most {8 // parts} rows, with the same tokens per step"
+        in told[0]
+    )
 
 
 @pytest.mark.parametrize("when", ["forward", "backward"])
-def test_fixed_stops_with_the_size_that_would_fit(fit: Make, gpt_config: Make, tmp_path: Path, when: str) -> None:
+def test_fixed_stops_with_the_size_that_would_fit(
+    fit: Make, gpt_config: Make, tmp_path: Path, when: str
+) -> None:
     with pytest.raises(ValueError, match=r"the batch's 8 rows at once, but 2 rows fit: set runtime\.batch"):
         trained(fit, gpt_config, tmp_path, 3, when, batch="fixed")
 
 
 @pytest.mark.parametrize("when", ["forward", "backward"])
-def test_where_no_row_fits_the_fix_is_another_model(fit: Make, gpt_config: Make, tmp_path: Path, when: str) -> None:
-    with pytest.raises(ValueError, match=r"a single one of the batch's 8 rows \(16 tokens\); choose a smaller"):
+def test_where_no_row_fits_the_fix_is_another_model(
+    fit: Make, gpt_config: Make, tmp_path: Path, when: str
+) -> None:
+    with pytest.raises(
+        ValueError, match=r"a single one of the batch's 8 rows \(16 tokens\); choose a smaller"
+    ):
         trained(fit, gpt_config, tmp_path, 0, when)
 
 
@@ -183,7 +193,11 @@ class KillAWorker(Callback):
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, index: int) -> None:
         if index == 1:
-            workers = [child for child in psutil.Process().children() if "spawn_main" not in " ".join(child.cmdline())]
+            workers = [
+                child
+                for child in psutil.Process().children()
+                if "spawn_main" not in " ".join(child.cmdline())
+            ]
             workers[0].kill()
 
 

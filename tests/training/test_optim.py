@@ -43,7 +43,9 @@ def test_muon_equals_torchs_muon_and_adamw_over_some_steps(gpt_config: Callable[
         torch.optim.AdamW(rest, lr=0.01, betas=(0.9, 0.95), weight_decay=0.1),
     ]
     for step in range(3):
-        gradients = [torch.randn(p.shape, generator=torch.Generator().manual_seed(step)) for p in ours.parameters()]
+        gradients = [
+            torch.randn(p.shape, generator=torch.Generator().manual_seed(step)) for p in ours.parameters()
+        ]
         for network, optimizers in ((ours, [mine]), (theirs, peers)):
             for p, gradient in zip(network.parameters(), gradients, strict=True):
                 p.grad = gradient.clone()
@@ -59,7 +61,9 @@ def test_every_parameter_is_in_one_group_and_only_matrices_decay(gpt_config: Cal
         grouped = [id(p) for group in optimizer.param_groups for p in group["params"]]
         assert sorted(grouped) == sorted(id(p) for p in network.parameters())
     decays = {
-        id(p): g["weight_decay"] for g in adamw(network, 1e-3, (0.9, 0.99), 1e-8, 0.1).param_groups for p in g["params"]
+        id(p): g["weight_decay"]
+        for g in adamw(network, 1e-3, (0.9, 0.99), 1e-8, 0.1).param_groups
+        for p in g["params"]
     }
     assert decays[id(network.token_embedding.weight)] == 0.1
     assert decays[id(network.norm.weight)] == 0.0
@@ -84,7 +88,9 @@ def test_an_optimizers_state_survives_saving_and_loading(gpt_config: Callable[..
         assert torch.equal(a, b)
 
 
-@pytest.mark.parametrize("schedule", [cosine(100, 10, 0.1), trapezoid(100, 10, 0.5, 0.1)], ids=["cosine", "trapezoid"])
+@pytest.mark.parametrize(
+    "schedule", [cosine(100, 10, 0.1), trapezoid(100, 10, 0.5, 0.1)], ids=["cosine", "trapezoid"]
+)
 def test_schedules_rise_to_the_peak_and_fall_to_the_final_share(schedule: Callable[[int], float]) -> None:
     factors = [schedule(step) for step in range(101)]
     assert factors[0] == pytest.approx(0.1)

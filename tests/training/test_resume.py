@@ -90,9 +90,16 @@ def classification(make: Callable[..., Any], folder: Path, workers: int, compile
     config = make("micro", vocab_size=10, context=16, init="gpt2", dropout=0.1)
     network = Classifier(ClassifierConfig(config, ("one", "two"), "end"))
     network.trunk.requires_grad_(False)
-    lora.wrap(network.trunk, Lora(rank=2, alpha=4.0, dropout=0.1, targets=("attention.qkv", "mlp.up")), seed=1)
+    lora.wrap(
+        network.trunk, Lora(rank=2, alpha=4.0, dropout=0.1, targets=("attention.qkv", "mlp.up")), seed=1
+    )
     data = ClassificationData(texts, texts, batch_size=16, bucket=2, steps=STEPS, seed=1, workers=workers)
-    how: dict[str, Any] = {"head_rate": 3.0, "language_loss": 0.1, "label_smoothing": 0.1, "class_weights": None}
+    how: dict[str, Any] = {
+        "head_rate": 3.0,
+        "language_loss": 0.1,
+        "label_smoothing": 0.1,
+        "class_weights": None,
+    }
     module = ClassificationModule(network, ADAMW, trapezoid(STEPS, 2, 0.5, 0.0), **how)
     return module, data, [KeepBest(network, 3)]
 
@@ -113,7 +120,7 @@ KINDS = {"language": language, "classification": classification, "translation": 
 
 @pytest.fixture
 def train(fit: Callable[..., Any], gpt_config: Callable[..., Any], tmp_path: Path) -> Callable[..., Path]:
-    """Train as a new process would: everything is made anew, and what stands in the folder is gone on with."""
+    """Train as a new process would: everything is made anew, and the folder's checkpoint is resumed."""
 
     def train(name: str, *extra: Callback, kind: str = "language", workers: int = 0, **changes: Any) -> Path:
         often = {"log_every": 3, "checkpoint_every": 2, "checkpoint_seconds": 0, "validate_every": 4}
@@ -138,13 +145,17 @@ def results(folder: Path) -> dict[str, str]:
     state = torch.load(folder / "weights.pt", weights_only=True)
     found = {name: str(hash(tensor.numpy().tobytes())) for name, tensor in state.items()}
     files = [file for file in folder.rglob("*") if file.is_file() and "fault" not in file.parts]
-    kept = {str(f.relative_to(folder)): sha256(f) for f in files if f.suffix in (".csv", ".json") or "snap" in str(f)}
+    kept = {
+        str(f.relative_to(folder)): sha256(f)
+        for f in files
+        if f.suffix in (".csv", ".json") or "snap" in str(f)
+    }
     return found | kept | {"skipped": (folder / "skipped").read_text()}
 
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A checkpoint whenever one is asked for, however fast the steps are; nobody waits for a slow disk here."""
+    """A checkpoint whenever one is due, however fast the steps are."""
     monkeypatch.setattr(resume, "OVERHEAD", math.inf)
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
@@ -181,7 +192,12 @@ def test_a_training_that_is_killed_ends_in_the_same_bytes(train: Any, hook: str,
 @pytest.mark.parametrize("kind", ["classification", "translation"])
 def test_so_does_one_that_is_killed_again_and_again(train: Any, kind: str) -> None:
     whole = results(train("whole", kind=kind))
-    for hook in ("on_train_batch_end", "on_before_optimizer_step", "on_validation_end", "on_validation_start"):
+    for hook in (
+        "on_train_batch_end",
+        "on_before_optimizer_step",
+        "on_validation_end",
+        "on_validation_start",
+    ):
         with pytest.raises(Killed):
             train("broken", Kill(hook, 4 if "valid" not in hook else 1), kind=kind)
     assert results(train("broken", kind=kind)) == whole
@@ -215,14 +231,20 @@ def test_early_stopping_continues_counting(train: Any) -> None:
         with pytest.raises(Killed):
             stopping("broken", Kill("on_validation_end", count))
     assert stopping("broken") == whole
-    steps = (Path(train("again", kind="classification", validate_every=1)) / "validation.csv").read_text().splitlines()
+    steps = (
+        (Path(train("again", kind="classification", validate_every=1)) / "validation.csv")
+        .read_text()
+        .splitlines()
+    )
     assert 4 < len(steps) <= STEPS + 1
 
 
 def test_what_is_trained_is_not_trained_again(train: Any, caplog: pytest.LogCaptureFixture) -> None:
     whole = results(train("whole"))
     with caplog.at_level(logging.INFO, logger="foundling"):
-        assert results(train("whole", Kill("on_train_batch_start", 1), Kill("on_validation_start", 1))) == whole
+        assert (
+            results(train("whole", Kill("on_train_batch_start", 1), Kill("on_validation_start", 1))) == whole
+        )
     assert f"resuming from step {STEPS}, saved in " in caplog.text
 
 
@@ -352,7 +374,9 @@ def test_lost_rows_are_an_error(train: Any, tmp_path: Path) -> None:
     with pytest.raises(Killed):
         train("broken", Kill("on_train_batch_end", 9))
     (tmp_path / "broken/train.csv").write_text("step\n")
-    with pytest.raises(ValueError, match=r"train.csv has 5 bytes, but the checkpoint in its .* remove the folder"):
+    with pytest.raises(
+        ValueError, match=r"train.csv has 5 bytes, but the checkpoint in its .* remove the folder"
+    ):
         train("broken")
 
 

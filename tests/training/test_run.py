@@ -39,7 +39,9 @@ def train(
     (tmp_path / "meta.json").write_text("{}")
 
     def train(seed: int) -> None:
-        made = job("trainer=cpu", "logger=none", "runtime.progress=false", f"pretrain.seed={seed}", out=tmp_path)
+        made = job(
+            "trainer=cpu", "logger=none", "runtime.progress=false", f"pretrain.seed={seed}", out=tmp_path
+        )
         training = TrainingRun(made, "pretrain", sections=["pretrain"], inputs=[Path("meta.json")])
         torch.manual_seed(seed)
         network, settings = GPT(gpt_config("micro", vocab_size=257, context=16)), made.settings.pretrain

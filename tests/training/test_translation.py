@@ -47,8 +47,12 @@ def test_the_training_loss_is_the_smoothed_mean_over_real_targets(smoothing: flo
     batch = as_batch(some, np.arange(7))
     losses = []
     for source, target in zip(some.sources, some.targets, strict=True):
-        logits = made.network(torch.tensor([source]), torch.tensor([len(source)]), torch.tensor([target[:-1]]))[0]
-        losses.append(F.cross_entropy(logits, torch.tensor(target[1:]), label_smoothing=smoothing, reduction="none"))
+        logits = made.network(
+            torch.tensor([source]), torch.tensor([len(source)]), torch.tensor([target[:-1]])
+        )[0]
+        losses.append(
+            F.cross_entropy(logits, torch.tensor(target[1:]), label_smoothing=smoothing, reduction="none")
+        )
     torch.testing.assert_close(made.loss(batch, batch), torch.cat(losses).mean())
 
 

@@ -47,7 +47,9 @@ def test_nothing_set_means_our_project_and_auto() -> None:
 
 
 @pytest.mark.parametrize(("setting", "variable"), VARIABLES.items())
-def test_config_then_environment_then_files(setting: str, variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_config_then_environment_then_files(
+    setting: str, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key = {"group": "run_group", "name": "run_name"}.get(setting, setting)
     write("config", **{key: "users"})
     assert getattr(resolve(UNSET), setting) == "users"
@@ -95,7 +97,9 @@ def test_each_mode_of_wandb_is_known(word: str, mode: str, monkeypatch: pytest.M
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("command", "mode"), [("disabled", "disabled"), ("offline", "offline"), ("enabled", "online")])
+@pytest.mark.parametrize(
+    ("command", "mode"), [("disabled", "disabled"), ("offline", "offline"), ("enabled", "online")]
+)
 def test_what_the_command_of_wandb_wrote_is_read(command: str, mode: str) -> None:
     subprocess.run([Path(sys.executable).with_name("wandb"), command], check=True, capture_output=True)
     assert resolve(UNSET).mode == mode
@@ -109,7 +113,9 @@ def test_the_folder_and_the_server_are_wandbs(place: Path, monkeypatch: pytest.M
     assert (resolve(UNSET).host, resolve(UNSET).folder) == ("http://127.0.0.1:9", place / "elsewhere")
 
 
-@pytest.mark.parametrize("text", ["mode = disabled", "[default", "[default]\nmode = %(x", "[other]\nmode = disabled\n"])
+@pytest.mark.parametrize(
+    "text", ["mode = disabled", "[default", "[default]\nmode = %(x", "[other]\nmode = disabled\n"]
+)
 def test_a_settings_file_that_wandb_cannot_read_counts_as_none(text: str) -> None:
     write("wandb")
     Path("wandb/settings").write_text(text)
@@ -119,12 +125,18 @@ def test_a_settings_file_that_wandb_cannot_read_counts_as_none(text: str) -> Non
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"project": "a/b"}, r"runtime\.logger\.project='a/b' contains /, which W&B does not accept; name the team in"),
+        (
+            {"project": "a/b"},
+            r"runtime\.logger\.project='a/b' contains /, which W&B does not accept; name the team in",
+        ),
         ({"project": "50%"}, r"project='50%' contains %, which W&B does not accept; choose another"),
         ({"project": "x" * 129}, "129 characters; W&B accepts 1 to 128 printable characters"),
         ({"entity": "a/b"}, r"runtime\.logger\.entity='a/b' contains /"),
         ({"group": "x" * 129}, r"runtime\.logger\.group='x+': 129 characters"),
-        ({"name": "a\nb"}, r"runtime\.logger\.name='a\\nb': 3 characters; W&B accepts 1 to 128 printable characters"),
+        (
+            {"name": "a\nb"},
+            r"runtime\.logger\.name='a\\nb': 3 characters; W&B accepts 1 to 128 printable characters",
+        ),
         ({"tags": ("x" * 65,)}, "65 characters; W&B accepts 1 to 64 printable characters"),
     ],
 )
@@ -146,7 +158,9 @@ def test_a_name_that_wandb_refuses_is_one_line(changes: dict[str, Any], message:
         ),
     ],
 )
-def test_the_variable_is_named(variable: str, value: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_variable_is_named(
+    variable: str, value: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(variable, value)
     with pytest.raises(ValueError, match=message):
         resolve(UNSET)
@@ -166,6 +180,10 @@ def test_a_training_refuses_a_name_before_torch_is_loaded(command: str, bare_pro
     assert time.process_time() - began < 10
     assert done.returncode == 1
     assert "\nfoundling: WANDB_PROJECT='a/b' contains /" in done.stderr
-    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    imported = {
+        line.rpartition("|")[2].strip()
+        for line in done.stderr.splitlines()
+        if line.startswith("import time:")
+    }
     assert "foundling.training.wandb_settings" in imported
     assert not imported & {"torch", "lightning", "wandb"}

@@ -1,4 +1,4 @@
-"""Models of each shape that others know, random and trained; a chain of artifacts from a text to a chat model."""
+"""Models of each published shape, random and trained; artifacts from a text to a chat model."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -39,7 +39,7 @@ SHAPES = {
 
 @pytest.fixture(scope="session")
 def code_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """transformers copies a model's code into a folder of its own before it runs it: here one of the tests."""
+    """transformers copies a model's code into a folder before it runs it: here the tests' own."""
     import transformers
 
     with pytest.MonkeyPatch.context() as patched:
@@ -151,14 +151,18 @@ class LlamaCpp:
         The server keeps them back in the midst of a character, so it is made to draw a whole one.
         """
         whole = [[self.encode("a")[0], 10_000.0]]
-        made = self.ask("completion", prompt=ids, n_predict=1, n_probs=vocab_size, logit_bias=whole, cache_prompt=False)
+        made = self.ask(
+            "completion", prompt=ids, n_predict=1, n_probs=vocab_size, logit_bias=whole, cache_prompt=False
+        )
         row = torch.full((vocab_size,), float("nan"))
         for candidate in made["completion_probabilities"][0]["top_logprobs"]:
             row[candidate["id"]] = candidate["logprob"]
         return row
 
     def encode(self, text: str) -> list[int]:
-        tokens: list[int] = self.ask("tokenize", content=text, add_special=False, parse_special=False)["tokens"]
+        tokens: list[int] = self.ask("tokenize", content=text, add_special=False, parse_special=False)[
+            "tokens"
+        ]
         return tokens
 
 
@@ -170,8 +174,16 @@ def llama_cpp() -> Callable[[Path], LlamaCpp]:
 
 RECIPE = {
     "corpus": {"name": "tales", "sources": [{"name": "fox", "path": "x"}]},
-    "pretrain": {"max_steps": 7, "seed": 3, "optimizer": {"_target_": "foundling.training.optim.muon", "lr": 0.02}},
-    "instruct": {"dataset": {"name": "tasks", "sources": [{"name": "one"}]}, "method": "lora", "max_steps": 9},
+    "pretrain": {
+        "max_steps": 7,
+        "seed": 3,
+        "optimizer": {"_target_": "foundling.training.optim.muon", "lr": 0.02},
+    },
+    "instruct": {
+        "dataset": {"name": "tasks", "sources": [{"name": "one"}]},
+        "method": "lora",
+        "max_steps": 9,
+    },
 }
 
 
@@ -181,7 +193,9 @@ def chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpt_config: Callable[
     monkeypatch.chdir(tmp_path)
     Path("fox.txt").write_text("The fox went home.\n")
     for name in ("corpus", "instruct"):
-        fetch(Dataset(name=name, sources=(Source(name="fox", path="fox.txt"),)), Path("data/raw") / name, None)
+        fetch(
+            Dataset(name=name, sources=(Source(name="fox", path="fox.txt"),)), Path("data/raw") / name, None
+        )
     tokenizer = TiktokenTokenizer({bytes([i]): i for i in range(256)}, GPT2_PATTERN, [END_OF_TEXT])
     tokenizer.save(Path("data/tokenizer"))
     read = (Path("data/raw/corpus/meta.json"), Path("data/tokenizer"))

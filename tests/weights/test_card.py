@@ -1,4 +1,4 @@
-"""The card says what the folder holds, in equal bytes for equal models, without a time, a place or a commit."""
+"""The card describes the folder, in equal bytes for equal models, without a time, path or commit."""
 
 import os
 import re
@@ -43,7 +43,10 @@ def test_the_card_tells_what_it_is_made_of(chain: Path) -> None:
 
 def test_the_recorded_hashes_are_those_of_all_other_files(chain: Path) -> None:
     files = read_json(CHAT / "provenance.json")["files"]
-    others = {f.relative_to(CHAT).as_posix() for f in CHAT.rglob("*") if f.is_file()} - {"provenance.json", "README.md"}
+    others = {f.relative_to(CHAT).as_posix() for f in CHAT.rglob("*") if f.is_file()} - {
+        "provenance.json",
+        "README.md",
+    }
     assert files == {name: sha256(CHAT / name) for name in others}
 
 
@@ -67,7 +70,12 @@ def test_a_translators_card_names_both_its_halves(tmp_path: Path, root: Path) ->
     shape = yaml.safe_load((root / "conf/transformer/tiny.yaml").read_text())
     network = Translator(TranslatorConfig(vocab_size=50, **shape))
     made = {
-        "config": {"train_translator": {"dataset": {"name": "pairs", "sources": [{"name": "en"}]}, "batch_tokens": 64}}
+        "config": {
+            "train_translator": {
+                "dataset": {"name": "pairs", "sources": [{"name": "en"}]},
+                "batch_tokens": 64,
+            }
+        }
     }
     folder.save(tmp_path / "m", network, None, made)
     text = (tmp_path / "m/README.md").read_text()

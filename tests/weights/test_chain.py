@@ -26,7 +26,12 @@ def test_a_chain_as_it_was_made_is_intact(chain: Path) -> None:
     assert not [link for link in found if link.fault]
     whats = [str(link.path) for link in found]
     assert len({(link.path, link.record) for link in found}) == len(found)
-    order = ["data/raw/corpus/fox/fox.txt", "data/tokens/fox.train.bin", "models/base/model.safetensors", "models/base"]
+    order = [
+        "data/raw/corpus/fox/fox.txt",
+        "data/tokens/fox.train.bin",
+        "models/base/model.safetensors",
+        "models/base",
+    ]
     assert [what for what in whats if what in order] == order
     assert {"data/tokenizer", "data/raw/instruct/fox/fox.txt", "models/chat/chat.json"} < set(whats)
 
@@ -89,7 +94,9 @@ def test_a_model_whose_tokenizer_does_not_match_is_refused_at_load(chain: Path) 
     folder.load(CHAT)
     ranks = {bytes([255 - i]): i for i in range(256)}
     TiktokenTokenizer(ranks, GPT2_PATTERN, [END_OF_TEXT]).save(CHAT / "tokenizer")
-    with pytest.raises(ValueError, match=r"tokens\.tiktoken is not the tokenizer that this model was trained with"):
+    with pytest.raises(
+        ValueError, match=r"tokens\.tiktoken is not the tokenizer that this model was trained with"
+    ):
         folder.load(CHAT)
     assert faults()["models/chat/tokenizer"] == "differs from the tokenizer models/base/tokenizer"
 
@@ -101,7 +108,9 @@ def test_a_folder_without_hashes_is_refused(chain: Path) -> None:
 
 
 def test_verifying_imports_no_torch() -> None:
-    code = "import sys, foundling.commands.verify, foundling.commands.rebuild; sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys, foundling.commands.verify, foundling.commands.rebuild; sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 

@@ -88,14 +88,19 @@ def test_smaller_files_stay_near(
 ) -> None:
     model = trained(shape)
     ids = tokenizer.encode(PROMPT)
-    theirs = opened(tmp_path / "out", model, tokenizer, precision=precision).logprobs(ids, model.config.vocab_size)
+    theirs = opened(tmp_path / "out", model, tokenizer, precision=precision).logprobs(
+        ids, model.config.vocab_size
+    )
     with torch.inference_mode():
         ours = model(torch.tensor([ids]))[0, -1].log_softmax(-1)
     assert (ours - theirs).abs().max() < error
-    matrices = sum(p.numel() for name, p in model.named_parameters() if p.dim() > 1 and "position" not in name)
+    matrices = sum(
+        p.numel() for name, p in model.named_parameters() if p.dim() > 1 and "position" not in name
+    )
     others = sum(p.numel() for p in model.parameters()) - matrices
     (file,) = (tmp_path / "out").glob("*.gguf")
-    assert matrices * size + others * 4 < file.stat().st_size < matrices * size + others * 4 + 40_000  # the tokenizer
+    # the tokenizer
+    assert matrices * size + others * 4 < file.stat().st_size < matrices * size + others * 4 + 40_000
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +129,9 @@ def test_the_chat_template_goes_along(peer: Any, tokenizer: Tokenizer) -> None:
     assert ids == render_prompt([Message(one["role"], one["content"]) for one in said], template, tokenizer)
 
 
-def test_equal_models_are_equal_bytes(make_model: Callable[[str], GPT], tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_equal_models_are_equal_bytes(
+    make_model: Callable[[str], GPT], tokenizer: Tokenizer, tmp_path: Path
+) -> None:
     for name in "ab":
         gguf.export(tmp_path / name, make_model("qwen3"), tokenizer)
     assert (tmp_path / "a/model-f32.gguf").read_bytes() == (tmp_path / "b/model-f32.gguf").read_bytes()
@@ -164,5 +171,9 @@ def test_a_published_tokenizer_and_its_template_go_along(
         assert peer.encode(f"a {text}b") == published.encode(f"a {text}b")
     metadata = read_gguf(next((tmp_path / "out").glob("*.gguf"))).metadata
     again = from_gguf(metadata)
-    assert (again.special_ids, again.names, again.chat_template) == (published.special_ids, published.names, source)
+    assert (again.special_ids, again.names, again.chat_template) == (
+        published.special_ids,
+        published.names,
+        source,
+    )
     assert 'PARAMETER stop "<|user|>"' in (tmp_path / "out/Modelfile").read_text()

@@ -111,7 +111,9 @@ def rewrite(
         name = key.removeprefix(f"{own}.")
         if not key.startswith(("GGUF.", "general.architecture")) and name not in changes:
             kind, inner = field.types[0], field.types[1] if len(field.types) > 1 else None
-            writer.add_key_value(f"{architecture}.{name}" if name != key else key, field.contents(), kind, inner)
+            writer.add_key_value(
+                f"{architecture}.{name}" if name != key else key, field.contents(), kind, inner
+            )
     for name, value in changes.items():
         add = {int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}[type(value)]
         add(f"{architecture}.{name}", value)
@@ -124,11 +126,12 @@ def rewrite(
 
 
 def packed(tensors: dict[str, np.ndarray], n_layer: int) -> dict[str, np.ndarray]:
-    """Llama's tensors as Phi-3 has them: q, k and v in one, gate and up in one; rotary pairs are halves again."""
+    """Llama's tensors as Phi-3 has them: q, k, v in one, gate and up in one; rotary pairs are halves."""
     tensors = dict(tensors)
     for layer in range(n_layer):
         q, k, v, gate, up = (
-            tensors.pop(f"blk.{layer}.{name}.weight") for name in ("attn_q", "attn_k", "attn_v", "ffn_gate", "ffn_up")
+            tensors.pop(f"blk.{layer}.{name}.weight")
+            for name in ("attn_q", "attn_k", "attn_v", "ffn_gate", "ffn_up")
         )
         halves = [part.reshape(-1, 8, 2, part.shape[1]).swapaxes(1, 2).reshape(part.shape) for part in (q, k)]
         tensors[f"blk.{layer}.attn_qkv.weight"] = np.concatenate((*halves, v))
@@ -137,7 +140,9 @@ def packed(tensors: dict[str, np.ndarray], n_layer: int) -> dict[str, np.ndarray
 
 
 YARN = {"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0, "rope.scaling.original_context_length": 24}
-LLAMA3 = Llama3Scaling(kind="llama3", factor=32.0, original_context=8192, low_freq_factor=1.0, high_freq_factor=4.0)
+LLAMA3 = Llama3Scaling(
+    kind="llama3", factor=32.0, original_context=8192, low_freq_factor=1.0, high_freq_factor=4.0
+)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +238,9 @@ def test_llama3s_scaled_positions_are_found_from_their_factors(tmp_path: Path) -
     factors = _llama3_factors(500_000.0)
     write(tmp_path / "a.gguf", {"rope.freq_base": 500_000.0}, more={"rope_freqs.weight": factors})
     assert load(tmp_path / "a.gguf").config.rope_scaling == LLAMA3
-    write(tmp_path / "b.gguf", {"rope.freq_base": 500_000.0}, more={"rope_freqs.weight": factors[::-1].copy()})
+    write(
+        tmp_path / "b.gguf", {"rope.freq_base": 500_000.0}, more={"rope_freqs.weight": factors[::-1].copy()}
+    )
     with pytest.raises(ValueError, match=r"rope_freqs\.weight is not what Llama 3 has"):
         load(tmp_path / "b.gguf")
 
@@ -243,14 +250,19 @@ def test_llama3s_scaled_positions_are_found_from_their_factors(tmp_path: Path) -
     [
         ({"expert_count": 8}, r"not supported by Foundling's llama: llama\.expert_count=8"),
         ({"rope.dimension_count": 8}, r"llama\.rope\.dimension_count=8: must be the head size, 16"),
-        ({"rope.scaling.type": "longrope", "rope.scaling.factor": 2.0}, "rope.scaling.type='longrope': must be none"),
+        (
+            {"rope.scaling.type": "longrope", "rope.scaling.factor": 2.0},
+            "rope.scaling.type='longrope': must be none",
+        ),
         ({"attention.head_count": 5}, r"n_embd=64 to be divisible by n_head=5"),
         ({"block_count": 200}, "has 200 layers for 12 tensors"),
         ({"feed_forward_length": 2**30}, r"weights, which need [\d,]+ GiB of memory"),
         ({"embedding_length": 32}, r"has shape \(50, 64\), expected \(50, 32\)"),
     ],
 )
-def test_a_shape_that_our_model_cannot_have_is_refused(changes: dict[str, Any], says: str, tmp_path: Path) -> None:
+def test_a_shape_that_our_model_cannot_have_is_refused(
+    changes: dict[str, Any], says: str, tmp_path: Path
+) -> None:
     write(tmp_path / "a.gguf", changes)
     with pytest.raises(ValueError, match=says):
         load(tmp_path / "a.gguf")
@@ -267,7 +279,9 @@ def test_a_file_that_is_cut_anywhere_is_one_line(tmp_path: Path) -> None:
     cut = tmp_path / "cut.gguf"
     for length in [*range(0, 1200, 7), len(whole) - 1]:
         cut.write_bytes(whole[:length])
-        with pytest.raises(ValueError, match=r"cut\.gguf is not a valid GGUF file \(.*\); fetch it again") as error:
+        with pytest.raises(
+            ValueError, match=r"cut\.gguf is not a valid GGUF file \(.*\); fetch it again"
+        ) as error:
             read_gguf(cut)
         assert "\n" not in str(error.value)
 
@@ -288,7 +302,9 @@ def test_a_file_that_lies_is_one_line(tmp_path: Path) -> None:
     refused(r"it is incomplete", whole[: at + 20] + struct.pack("<Q", 2**40) + whole[at + 28 :])
     refused("a count or length of 1,099,511,627,776", whole[:8] + struct.pack("<Q", 2**40) + whole[16:])
     refused("a count or length of", whole[:24] + struct.pack("<Q", 2**63) + whole[32:])
-    refused("version 50,331,648; must be 2 or 3, or the file is big", whole[:4] + struct.pack(">I", 3) + whole[8:])
+    refused(
+        "version 50,331,648; must be 2 or 3, or the file is big", whole[:4] + struct.pack(">I", 3) + whole[8:]
+    )
     refused("it does not begin with GGUF", b"PK" + whole[2:])
     for byte in range(32, 900, 5):  # whatever a flipped byte makes of it, it is read or refused
         (tmp_path / "b.gguf").write_bytes(whole[:byte] + bytes([whole[byte] ^ 0x81]) + whole[byte + 1 :])
@@ -306,7 +322,9 @@ def test_integers_are_no_weights(tmp_path: Path) -> None:
     (tmp_path / "a.gguf").write_bytes(
         data[:at] + struct.pack("<I", int(gguf.GGMLQuantizationType.I32)) + data[at + 4 :]
     )
-    with pytest.raises(ValueError, match=r"output_norm\.weight is of type I32, which the package gguf cannot"):
+    with pytest.raises(
+        ValueError, match=r"output_norm\.weight is of type I32, which the package gguf cannot"
+    ):
         load(tmp_path / "a.gguf")
 
 

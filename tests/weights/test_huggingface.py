@@ -17,12 +17,27 @@ transformers = pytest.importorskip("transformers")
 SHAPES = ("gpt2", "gpt2_without_bias", "gpt2_with_sinusoids", "llama", "llama_with_bias", "qwen2", "qwen3")
 OWN = {"dropout": 0.0, "init": "gpt2", "attention": "fused"}
 SMALL = {"vocab_size": 60, "hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
-SMALL |= {"num_key_value_heads": 2, "intermediate_size": 80, "max_position_embeddings": 96, "pad_token_id": None}
+SMALL |= {
+    "num_key_value_heads": 2,
+    "intermediate_size": 80,
+    "max_position_embeddings": 96,
+    "pad_token_id": None,
+}
 PEERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "gpt2": ("GPT2", {"vocab_size": 60, "n_positions": 96, "n_embd": 48, "n_layer": 2, "n_head": 4, "n_inner": 80}),
+    "gpt2": (
+        "GPT2",
+        {"vocab_size": 60, "n_positions": 96, "n_embd": 48, "n_layer": 2, "n_head": 4, "n_inner": 80},
+    ),
     "gpt2, a head of its own": (
         "GPT2",
-        {"vocab_size": 60, "n_positions": 96, "n_embd": 48, "n_layer": 2, "n_head": 4, "tie_word_embeddings": False},
+        {
+            "vocab_size": 60,
+            "n_positions": 96,
+            "n_embd": 48,
+            "n_layer": 2,
+            "n_head": 4,
+            "tie_word_embeddings": False,
+        },
     ),
     "llama": ("Llama", SMALL),
     "llama, tied, with biases": (
@@ -48,11 +63,17 @@ def their_greedy(peer: Any, ids: list[int], count: int) -> list[int]:
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_transformers_computes_what_we_exported(
-    shape: str, any_model: Callable[[str], GPT], tokenizer: Tokenizer, tmp_path: Path, greedy: Callable[..., list[int]]
+    shape: str,
+    any_model: Callable[[str], GPT],
+    tokenizer: Tokenizer,
+    tmp_path: Path,
+    greedy: Callable[..., list[int]],
 ) -> None:
     model = any_model(shape)
     huggingface_export.export(tmp_path / "out", model, tokenizer)
-    peer, found = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "out", output_loading_info=True)
+    peer, found = transformers.AutoModelForCausalLM.from_pretrained(
+        tmp_path / "out", output_loading_info=True
+    )
     assert not any(found.values()), found
     ids = torch.randint(500, (2, 80), generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
@@ -106,7 +127,10 @@ def test_half_precision_goes_out_and_comes_back_as_float32(
     back = read(tmp_path / "out")
     assert peer.dtype == dtype
     assert {p.dtype for p in back.parameters()} == {torch.float32}
-    assert all(torch.equal(b, a.to(dtype).float()) for a, b in zip(model.parameters(), back.parameters(), strict=True))
+    assert all(
+        torch.equal(b, a.to(dtype).float())
+        for a, b in zip(model.parameters(), back.parameters(), strict=True)
+    )
 
 
 def test_a_chat_template_and_special_tokens_go_along(
@@ -133,7 +157,12 @@ def test_a_compiled_models_state_dict_and_what_transformers_remembers_are_read(
     huggingface_export.export(tmp_path / "out", model, tokenizer)
     path = tmp_path / "out" / huggingface.WEIGHTS
     save_file({f"_orig_mod.{name}": tensor for name, tensor in load_file(path).items()}, path)
-    remembered = {"_num_labels": 1, "_name_or_path": "a/b", "_model_name_or_path": "c", "_attn_implementation": "x"}
+    remembered = {
+        "_num_labels": 1,
+        "_name_or_path": "a/b",
+        "_model_name_or_path": "c",
+        "_attn_implementation": "x",
+    }
     write_json(tmp_path / "out/config.json", read_json(tmp_path / "out/config.json") | remembered)
     back = read(tmp_path / "out")
     assert all(torch.equal(a, b) for a, b in zip(back.parameters(), model.parameters(), strict=True))
@@ -171,7 +200,9 @@ def test_a_quantized_tensor_a_cut_file_and_a_lost_shard_are_refused(saved: Path)
     ):
         read(saved)
     write_json(saved / huggingface.INDEX, {"weight_map": {"a": "../elsewhere.safetensors"}})
-    with pytest.raises(ValueError, match=r"names \.\./elsewhere\.safetensors; shards must be in the folder itself"):
+    with pytest.raises(
+        ValueError, match=r"names \.\./elsewhere\.safetensors; shards must be in the folder itself"
+    ):
         read(saved)
 
 
@@ -189,7 +220,9 @@ def test_a_stored_tied_head_must_be_what_it_is_tied_to(saved: Path) -> None:
     with pytest.raises(ValueError, match=r"tie_word_embeddings is true, but lm_head\.weight differs"):
         read(saved)
     state = load_file(saved / "model.safetensors")
-    save_file(state | {"lm_head.weight": state["model.embed_tokens.weight"].clone()}, saved / "model.safetensors")
+    save_file(
+        state | {"lm_head.weight": state["model.embed_tokens.weight"].clone()}, saved / "model.safetensors"
+    )
     assert read(saved).output is None
 
 
@@ -201,4 +234,7 @@ def test_old_files_of_gpt2_with_masks_and_without_prefix_are_read(
     path = tmp_path / "out/model.safetensors"
     state = {name.removeprefix("transformer."): tensor for name, tensor in load_file(path).items()}
     save_file(state | {"h.0.attn.bias": torch.ones(1, 1, 96, 96, dtype=torch.uint8)}, path)
-    assert all(torch.equal(a, b) for a, b in zip(read(tmp_path / "out").parameters(), model.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(read(tmp_path / "out").parameters(), model.parameters(), strict=True)
+    )

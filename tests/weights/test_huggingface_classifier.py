@@ -26,7 +26,9 @@ def classifier(trunk: GPT, keep: str, bias: float) -> Classifier:
 
 
 @pytest.mark.parametrize("keep", ["beginning", "end"])
-@pytest.mark.parametrize(("shape", "bias"), [("gpt2", 1.0), ("gpt2_without_bias", 1.0), ("llama", 0.0), ("qwen3", 0.0)])
+@pytest.mark.parametrize(
+    ("shape", "bias"), [("gpt2", 1.0), ("gpt2_without_bias", 1.0), ("llama", 0.0), ("qwen3", 0.0)]
+)
 def test_transformers_labels_texts_as_we_do(
     shape: str, bias: float, keep: str, make_model: Callable[[str], GPT], tokenizer: Tokenizer, tmp_path: Path
 ) -> None:
@@ -74,7 +76,9 @@ def test_a_bias_that_two_opposite_rows_hold_is_kept(
     peer = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / "out").eval()
     rows, _ = encode(tokenizer, TEXTS[:1], 96, "end")
     with torch.inference_mode():
-        torch.testing.assert_close(peer(torch.tensor(rows)).logits, model(*padded(rows)), atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            peer(torch.tensor(rows)).logits, model(*padded(rows)), atol=1e-4, rtol=1e-4
+        )
 
 
 @pytest.mark.parametrize("keep", ["beginning", "end"])
@@ -107,6 +111,8 @@ def test_a_classifier_that_transformers_does_not_know_leaves_with_our_code(
     labels = torch.tensor([0, 1, 2, 0, 1])
     theirs = pipeline.model(**batch, labels=labels)
     torch.testing.assert_close(theirs.logits, logits, atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(theirs.loss, torch.nn.functional.cross_entropy(logits, labels), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        theirs.loss, torch.nn.functional.cross_entropy(logits, labels), atol=1e-4, rtol=1e-4
+    )
     assert pipeline.model.config.id2label == dict(enumerate(LABELS))
     assert pipeline.model.config.keep == keep

@@ -38,7 +38,8 @@ def block(entries: list[tuple[bytes, bytes]], compression: int = 0) -> bytes:
             restarts.append(len(out))
             before = b""
         shared = next(
-            (i for i, (a, b) in enumerate(zip(before, key, strict=False)) if a != b), min(len(before), len(key))
+            (i for i, (a, b) in enumerate(zip(before, key, strict=False)) if a != b),
+            min(len(before), len(key)),
         )
         out += varint(shared) + varint(len(key) - shared) + varint(len(value)) + key[shared:] + value
         before = key
@@ -55,7 +56,7 @@ def entry(array: np.ndarray, offset: int) -> bytes:
 
 
 def write_checkpoint(folder: Path, arrays: dict[str, np.ndarray], compression: int = 0) -> None:
-    """What TensorFlow writes: data in the order of the names, an index in blocks of three entries, a footer."""
+    """What TensorFlow writes: data ordered by name, an index in blocks of three entries, a footer."""
     folder.mkdir(parents=True, exist_ok=True)
     data, entries = b"", [(b"", b"\x08\x01\x1a\x02\x08\x01")]  # the header: one file, version 1
     for name in sorted(arrays):
@@ -89,7 +90,12 @@ def checkpoint(tmp_path: Path, gpt_config: Callable[..., Any]) -> tuple[Path, GP
         torch.nn.init.normal_(parameter)
     shape = model.config
     write_checkpoint(tmp_path / "m", dict(published(model)))
-    values = {"n_vocab": shape.vocab_size, "n_ctx": shape.context, "n_embd": shape.n_embd, "n_head": shape.n_head}
+    values = {
+        "n_vocab": shape.vocab_size,
+        "n_ctx": shape.context,
+        "n_embd": shape.n_embd,
+        "n_head": shape.n_head,
+    }
     write_json(tmp_path / "m/hparams.json", values | {"n_layer": shape.n_layer})
     return tmp_path / "m", model
 
@@ -98,7 +104,10 @@ def test_a_checkpoint_in_openais_layout_reads_back_equal(checkpoint: tuple[Path,
     folder, model = checkpoint
     back = openai.load_model(folder, openai.read_config(folder, OWN))
     assert back.config == model.config
-    assert all(torch.equal(a, b) for a, b in zip(back.state_dict().values(), model.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(back.state_dict().values(), model.state_dict().values(), strict=True)
+    )
     ids = torch.randint(50, (2, 20))
     assert torch.equal(back(ids), model(ids))
 
@@ -117,7 +126,9 @@ def test_what_tensorflow_itself_wrote_reads_back_equal() -> None:
     count = 0
     for name in sorted(stored):
         tensor = read_tensor(stored[name])
-        assert torch.equal(tensor.flatten(), torch.arange(count, count + tensor.numel(), dtype=torch.float32)), name
+        assert torch.equal(
+            tensor.flatten(), torch.arange(count, count + tensor.numel(), dtype=torch.float32)
+        ), name
         count += tensor.numel()
     assert stored["model/h11/attn/c_attn/w"].shape == (1, 2, 6)
     assert len(stored) == 148
@@ -128,14 +139,21 @@ def test_damage_is_found(checkpoint: tuple[Path, GPT]) -> None:
     config = openai.read_config(folder, OWN)
     for name, at, says in (
         (DATA, 5000, r"data-00000-of-00001 is damaged at byte"),
-        (INDEX, 40, r"index is not a valid TensorFlow checkpoint index \(a block does not match its checksum\)"),
+        (
+            INDEX,
+            40,
+            r"index is not a valid TensorFlow checkpoint index \(a block does not match its checksum\)",
+        ),
     ):
         whole = (folder / name).read_bytes()
         (folder / name).write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
         with pytest.raises(ValueError, match=says):
             openai.load_model(folder, config)
         (folder / name).write_bytes(whole)
-    for name, says in ((DATA, "the download is incomplete"), (INDEX, "not a valid TensorFlow checkpoint index")):
+    for name, says in (
+        (DATA, "the download is incomplete"),
+        (INDEX, "not a valid TensorFlow checkpoint index"),
+    ):
         whole = (folder / name).read_bytes()
         (folder / name).write_bytes(whole[:-9])
         with pytest.raises(ValueError, match=says):
@@ -179,14 +197,18 @@ def write_entries(folder: Path, entries: list[tuple[bytes, bytes]], data: bytes 
     part = block(sorted([(b"", b"\x08\x01\x1a\x02\x08\x01"), *entries]))
     handles = block([(b"z", varint(0) + varint(len(part) - 5))])
     none = block([])
-    footer = varint(len(part)) + varint(len(none) - 5) + varint(len(part) + len(none)) + varint(len(handles) - 5)
+    footer = (
+        varint(len(part)) + varint(len(none) - 5) + varint(len(part) + len(none)) + varint(len(handles) - 5)
+    )
     table = part + none + handles + footer.ljust(40, b"\0") + struct.pack("<Q", 0xDB4775248B80FB57)
     (folder / INDEX).write_bytes(table)
     (folder / DATA).write_bytes(data)
     return folder / INDEX
 
 
-def described(kind: int = 1, shape: tuple[int, ...] = (4, 4), offset: int = 0, size: int = 64, file: int = 0) -> bytes:
+def described(
+    kind: int = 1, shape: tuple[int, ...] = (4, 4), offset: int = 0, size: int = 64, file: int = 0
+) -> bytes:
     """A BundleEntryProto that may lie."""
     sizes = b"".join(b"\x12" + varint(len(b"\x08" + varint(n))) + b"\x08" + varint(n) for n in shape)
     numbers = b"\x18" + varint(file) + b"\x20" + varint(offset) + b"\x28" + varint(size) + b"\x35\0\0\0\0"
@@ -196,9 +218,15 @@ def described(kind: int = 1, shape: tuple[int, ...] = (4, 4), offset: int = 0, s
 LIES: dict[str, tuple[list[tuple[bytes, bytes]], str]] = {
     "a type of objects": ([(b"a", described(kind=7))], "type number 7"),
     "a type that is none": ([(b"a", described(kind=2**40))], "type number 1099511627776"),
-    "a shape of terabytes": ([(b"a", described(shape=(2**20, 2**20), size=2**42))], "takes 4,398,046,511,104 bytes"),
+    "a shape of terabytes": (
+        [(b"a", described(shape=(2**20, 2**20), size=2**42))],
+        "takes 4,398,046,511,104 bytes",
+    ),
     "a size that is not the shape's": ([(b"a", described(size=60))], "takes 60 bytes"),
-    "an offset beyond the data": ([(b"a", described(offset=2**50))], "takes 64 bytes at 1,125,899,906,842,624"),
+    "an offset beyond the data": (
+        [(b"a", described(offset=2**50))],
+        "takes 64 bytes at 1,125,899,906,842,624",
+    ),
     "a file that is not there": ([(b"a", described(file=7))], "data-00007-of-00001 is missing"),
     "a file of many digits": ([(b"a", described(file=2**63))], "is missing"),
     "tensors on top of each other": (

@@ -1,4 +1,4 @@
-"""config.json files as they are published, shrunk: what transformers computes with them on random weights, we do."""
+"""Published config.json files, shrunk: on random weights we compute what transformers does."""
 
 import logging
 from collections.abc import Callable
@@ -20,7 +20,12 @@ FREE = {"dropout": 0.0, "init": "gpt2", "attention": "fused"}
 SMALL = {"vocab_size": 60, "hidden_size": 48, "num_hidden_layers": 4, "num_attention_heads": 4}
 SMALL |= {"num_key_value_heads": 2, "intermediate_size": 80, "max_position_embeddings": 96}
 IDS = {"bos_token_id": 0, "eos_token_id": 0}
-LLAMA3 = {"factor": 32.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0, "original_max_position_embeddings": 48}
+LLAMA3 = {
+    "factor": 32.0,
+    "high_freq_factor": 4.0,
+    "low_freq_factor": 1.0,
+    "original_max_position_embeddings": 48,
+}
 # what the projects publish, with the sizes above
 PUBLISHED: dict[str, dict[str, Any]] = {
     "SmolLM2-135M": {
@@ -209,7 +214,9 @@ def test_a_published_config_computes_what_transformers_computes(
     with torch.inference_mode():
         assert (model(ids) - peer(ids).logits).abs().max() < 1e-4
     peer.generation_config.eos_token_id = None
-    theirs = peer.generate(torch.tensor([[1, 2, 3]]), do_sample=False, max_new_tokens=32, pad_token_id=0)[0, 3:]
+    theirs = peer.generate(torch.tensor([[1, 2, 3]]), do_sample=False, max_new_tokens=32, pad_token_id=0)[
+        0, 3:
+    ]
     assert greedy(model, [1, 2, 3], 32) == theirs.tolist()
 
 
@@ -230,24 +237,53 @@ def test_fields_that_change_nothing_are_let_through_with_a_line(
         read_config(tmp_path, FREE)
     (line,) = caplog.messages
     assert line.endswith(
-        "ignored, since llama does not compute with them: aspect_ratio, is_llama_config, transformers.js_config"
+        "ignored, since llama does not compute with them: aspect_ratio, is_llama_config, "
+        "transformers.js_config"
     )
 
 
 @pytest.mark.parametrize(
     ("name", "changes", "says"),
     [
-        ("SmolLM2-135M", {"model_type": "olmo2"}, "model_type='olmo2' .it norms the outputs.*must be one of gpt2, lla"),
+        (
+            "SmolLM2-135M",
+            {"model_type": "olmo2"},
+            "model_type='olmo2' .it norms the outputs.*must be one of gpt2, lla",
+        ),
         ("SmolLM2-135M", {"hidden_act": "gelu"}, "hidden_act='gelu' .must be 'silu'"),
         ("SmolLM2-135M", {"mlp_bias": True}, "mlp_bias=True with attention_bias=False"),
-        ("SmolLM2-135M", {"rope_scaling": {"type": "longrope", "factor": 2}}, "rope_type='longrope' .must be default"),
-        ("SmolLM2-135M", {"rope_parameters": {"full_attention": {"rope_theta": 1e4}}}, "must be the same in all"),
-        ("SmolLM2-135M", {"quantization_config": {"bits": 4}}, "quantization_config=.* .use the checkpoint that is"),
+        (
+            "SmolLM2-135M",
+            {"rope_scaling": {"type": "longrope", "factor": 2}},
+            "rope_type='longrope' .must be default",
+        ),
+        (
+            "SmolLM2-135M",
+            {"rope_parameters": {"full_attention": {"rope_theta": 1e4}}},
+            "must be the same in all",
+        ),
+        (
+            "SmolLM2-135M",
+            {"quantization_config": {"bits": 4}},
+            "quantization_config=.* .use the checkpoint that is",
+        ),
         ("Llama-3.2-1B", {"rope_scaling": {"type": "llama3"}}, "is not a valid config .*KeyError: 'factor'"),
-        ("Llama-3.2-1B", {"rope_scaling": {**LLAMA3, "type": "llama3", "factor": 0.5}}, "factor=0.5: must be at least"),
+        (
+            "Llama-3.2-1B",
+            {"rope_scaling": {**LLAMA3, "type": "llama3", "factor": 0.5}},
+            "factor=0.5: must be at least",
+        ),
         ("Qwen3-0.6B", {"attention_bias": True}, "attention_bias=True .must be False"),
-        ("Qwen3-0.6B", {"layer_types": ["linear_attention"]}, "layer_types=.*linear_attention.* .must be full"),
-        ("SmolLM3-3B", {"no_rope_layers": [1, 0, 1, 1]}, "no_rope_layers=.1, 0, 1, 1. .must leave out every n-th"),
+        (
+            "Qwen3-0.6B",
+            {"layer_types": ["linear_attention"]},
+            "layer_types=.*linear_attention.* .must be full",
+        ),
+        (
+            "SmolLM3-3B",
+            {"no_rope_layers": [1, 0, 1, 1]},
+            "no_rope_layers=.1, 0, 1, 1. .must leave out every n-th",
+        ),
         ("Phi-3-mini-4k", {"partial_rotary_factor": 0.75}, "partial_rotary_factor=0.75 .must be 1"),
         ("Qwen2.5-0.5B", {"max_position_embeddings": 10**12}, "model.context=1000000000000: must be below"),
         ("gpt2", {"activation_function": "relu"}, "activation_function='relu' .must be 'gelu_new'"),
@@ -262,11 +298,18 @@ def test_a_field_that_changes_the_computation_is_refused_by_name(
 
 
 def test_a_config_that_asks_for_terabytes_is_refused_before_memory_is_taken(tmp_path: Path) -> None:
-    huge = {"hidden_size": 2**16, "intermediate_size": 2**18, "num_hidden_layers": 40, "num_attention_heads": 512}
+    huge = {
+        "hidden_size": 2**16,
+        "intermediate_size": 2**18,
+        "num_hidden_layers": 40,
+        "num_attention_heads": 512,
+    }
     write_json(tmp_path / "config.json", PUBLISHED["SmolLM2-135M"] | huge)
     names = [f"model.layers.{i}.mlp.up_proj.weight" for i in range(40)]
     save_file({name: torch.zeros(1) for name in names}, tmp_path / huggingface.WEIGHTS)
-    with pytest.raises(ValueError, match=r"weights, which need [\d,]+ GiB of memory, but only [\d.,]+ GiB are free"):
+    with pytest.raises(
+        ValueError, match=r"weights, which need [\d,]+ GiB of memory, but only [\d.,]+ GiB are free"
+    ):
         load(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""transformers runs our modelling files as we run the model: logits, tokens, gradients, with and without cache."""
+"""transformers runs our modelling files as we do: logits, tokens, gradients, cached or not."""
 
 import ast
 import runpy
@@ -27,7 +27,13 @@ transformers = pytest.importorskip("transformers")
 MODELS = Path(__file__).parents[2] / "conf/model"
 CODE = Path(huggingface.__file__).with_name("remote_code")
 SIZES = {"context": 64, "n_layer": 2, "n_head": 4, "n_embd": 32, "n_ffn": 64}
-LLAMA3 = {"kind": "llama3", "factor": 4.0, "original_context": 16, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
+LLAMA3 = {
+    "kind": "llama3",
+    "factor": 4.0,
+    "original_context": 16,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+}
 YARN = {"kind": "yarn", "factor": 4.0, "original_context": 16}
 SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
     "nano": ("nano", SIZES),
@@ -35,12 +41,16 @@ SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
     "lookup heads alone": ("nano", SIZES | {"lookup_heads": 4, "qk_norm": False, "convolution": 1}),
     "learned positions": ("nano", SIZES | {"position": "learned", "mlp": "relu"}),
     "sinusoids": ("nano", SIZES | {"position": "sinusoidal", "mlp": "gelu", "norm": "layernorm"}),
-    "biases of queries, keys and values, blocks without positions": ("nano", SIZES | {"bias": "qkv", "rope_skip": 2}),
+    "biases of queries, keys and values, blocks without positions": (
+        "nano",
+        SIZES | {"bias": "qkv", "rope_skip": 2},
+    ),
     "a context stretched by YaRN": ("nano", SIZES | {"rope_scaling": YARN}),
     "a context stretched as Llama 3's": ("nano", SIZES | {"rope_scaling": LLAMA3}),
     "grouped heads, untied, biases": (
         "mini",
-        SIZES | {"n_kv_head": 2, "head_dim": 16, "tied": False, "bias": True, "norm": "layernorm", "mlp": "swiglu"},
+        SIZES
+        | {"n_kv_head": 2, "head_dim": 16, "tied": False, "bias": True, "norm": "layernorm", "mlp": "swiglu"},
     ),
 }
 FREE = {"dropout": 0.0, "init": "gpt2", "attention": "fused"}
@@ -106,7 +116,9 @@ def test_logits_and_greedy_tokens_are_ours_with_and_without_cache(
         assert (padded - model(torch.tensor(PROMPTS[:1]))[0]).abs().max() < 1e-4
     ours = [greedy(model, prompt, 32) for prompt in PROMPTS]
     for use_cache in (True, False):
-        alone = peer.generate(torch.tensor(PROMPTS[:1]), do_sample=False, max_new_tokens=32, use_cache=use_cache)
+        alone = peer.generate(
+            torch.tensor(PROMPTS[:1]), do_sample=False, max_new_tokens=32, use_cache=use_cache
+        )
         assert alone[0, 3:].tolist() == ours[0]
         assert generate(peer, 32, use_cache=use_cache) == ours
 
@@ -115,7 +127,15 @@ def test_logits_and_greedy_tokens_are_ours_with_and_without_cache(
 def test_every_gpt_of_conf_can_leave(
     file: Path, gpt_config: Callable[..., Any], tokenizer: Tokenizer, tmp_path: Path
 ) -> None:
-    changes = {"context": 16, "n_layer": 1, "n_head": 2, "n_kv_head": 2, "n_embd": 16, "n_ffn": 8, "head_dim": None}
+    changes = {
+        "context": 16,
+        "n_layer": 1,
+        "n_head": 2,
+        "n_kv_head": 2,
+        "n_embd": 16,
+        "n_ffn": 8,
+        "head_dim": None,
+    }
     model = GPT(gpt_config(file.stem, tokenizer.vocab_size, **changes)).eval()
     architecture = huggingface_export.export(tmp_path / "out", model, tokenizer)
     assert (architecture.name == "foundling") == (file.stem in ("micro", "mini", "nano", "small"))
@@ -145,7 +165,9 @@ def test_other_ways_to_generate_agree_with_each_other(
 
 @pytest.mark.parametrize("cut", [1, 2, 20])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_text_can_be_read_in_pieces(shape: str, cut: int, make: Callable[..., GPT], load: Callable[..., Any]) -> None:
+def test_a_text_can_be_read_in_pieces(
+    shape: str, cut: int, make: Callable[..., GPT], load: Callable[..., Any]
+) -> None:
     model = make(shape)
     peer, ids = load(model), ids_of(2)
     with torch.inference_mode():
@@ -267,7 +289,9 @@ def test_the_trainer_of_transformers_trains_saves_and_loads(
         assert (back(ids) - again(ids).logits).abs().max() < 1e-4
 
 
-def test_the_pipeline_of_transformers_chats(make: Callable[..., GPT], tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_the_pipeline_of_transformers_chats(
+    make: Callable[..., GPT], tokenizer: Tokenizer, tmp_path: Path
+) -> None:
     model = make("nano")
     huggingface_export.export(tmp_path / "out", model, tokenizer, TEMPLATES["phi3"])
     pipeline = transformers.pipeline("text-generation", str(tmp_path / "out"), trust_remote_code=True)
@@ -351,7 +375,9 @@ def test_the_modelling_file_knows_every_field_and_imports_transformers_and_torch
 
 def test_an_older_transformers_is_told_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.metadata.version", lambda name: "5.23.0")
-    with pytest.raises(ImportError, match=r"transformers>=5\.24 is required .* found .*5\.23\.0(.|\n)*pip install -U"):
+    with pytest.raises(
+        ImportError, match=r"transformers>=5\.24 is required .* found .*5\.23\.0(.|\n)*pip install -U"
+    ):
         runpy.run_path(str(CODE / "configuration_foundling.py"))
 
 
@@ -378,7 +404,9 @@ def test_an_architecture_of_your_own_is_refused_with_the_way_out(
 ) -> None:
     network = make("nano")
     model = CustomModel(network, network.config, "mine")
-    with pytest.raises(ValueError, match=r"model mine, an architecture of your own; .* write a modelling file for"):
+    with pytest.raises(
+        ValueError, match=r"model mine, an architecture of your own; .* write a modelling file for"
+    ):
         huggingface_export.export(tmp_path / "out", model, tokenizer)
     assert not (tmp_path / "out").exists()
 

@@ -67,10 +67,14 @@ def test_it_writes_what_transformers_writes(
     assert "Paris" in tokenizer.decode(greedy(model, tokenizer.encode(PROMPTS[0]), 4))
 
 
-def _in_transformers(reader: "gguf.GGUFReader", n_head: int, n_kv_head: int) -> "transformers.LlamaForCausalLM":
+def _in_transformers(
+    reader: "gguf.GGUFReader", n_head: int, n_kv_head: int
+) -> "transformers.LlamaForCausalLM":
     tensors = {}
     for tensor in reader.tensors:
-        tensors[tensor.name] = torch.from_numpy(np.array(gguf.quants.dequantize(tensor.data, tensor.tensor_type)))
+        tensors[tensor.name] = torch.from_numpy(
+            np.array(gguf.quants.dequantize(tensor.data, tensor.tensor_type))
+        )
     config = transformers.LlamaConfig(
         vocab_size=49152,
         hidden_size=576,
@@ -91,7 +95,8 @@ def _in_transformers(reader: "gguf.GGUFReader", n_head: int, n_kv_head: int) -> 
     for layer in range(30):
         for ours, theirs in LAYER.items():
             tensor = tensors[f"blk.{layer}.{ours}.weight"]
-            if ours in ("attn_q", "attn_k"):  # llama.cpp stores the halves of a rotary pair next to each other
+            # llama.cpp stores the halves of a rotary pair next to each other
+            if ours in ("attn_q", "attn_k"):
                 heads = n_head if ours == "attn_q" else n_kv_head
                 tensor = tensor.view(heads, 32, 2, 576).transpose(1, 2).reshape(tensor.shape)
             state[f"model.layers.{layer}.{theirs}.weight"] = tensor

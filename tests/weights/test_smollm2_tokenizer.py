@@ -1,4 +1,4 @@
-"""The tokenizer of a real model, SmolLM2-135M-Instruct, where its file is in the mirror, equals llama.cpp's."""
+"""SmolLM2-135M-Instruct's tokenizer equals llama.cpp's, where its file is in the mirror."""
 
 import zipfile
 from collections.abc import Callable
@@ -101,7 +101,8 @@ def test_its_chat_template_gives_the_ids_of_transformers(ours: LibraryTokenizer,
     written = [{"role": message.role, "content": message.text} for message in talk]
     expected = theirs.apply_chat_template(written[:2], chat_template=ours.chat_template, return_dict=False)
     assert render(talk[:2], template, ours).ids == expected
-    assert render_prompt(talk, template, ours).count(2) == 4  # the system message's, and those of three messages
+    # the system message's, and those of three messages
+    assert render_prompt(talk, template, ours).count(2) == 4
 
 
 def test_its_metadata_is_written_as_it_was_read(file: Path, ours: LibraryTokenizer) -> None:

@@ -91,7 +91,9 @@ def test_another_vocabulary_is_refused(
     published: Path, tokenizer: Tokenizer, story: str, shape: Callable[..., GPTConfig]
 ) -> None:
     other = train_bpe([story[:3000]], tokenizer.vocab_size, [END_OF_TEXT, "<|user|>", "<|assistant|>"])
-    with pytest.raises(ValueError, match=r"is token \d+ of data/tokenizer and \d+ of the model .* tokens differ"):
+    with pytest.raises(
+        ValueError, match=r"is token \d+ of data/tokenizer and \d+ of the model .* tokens differ"
+    ):
         start(str(published), shape("qwen3"), other, seed=1)
     larger = train_bpe([story], tokenizer.vocab_size + 50)
     with pytest.raises(ValueError, match=r"data/tokenizer has 550 tokens and the model in .* 505"):
@@ -103,7 +105,9 @@ def test_openais_vocabulary_is_compared_too(
 ) -> None:
     vocabulary = read_json(published / "tokenizer.json")["model"]["vocab"]
     write_json(published / "encoder.json", vocabulary | {"a": 7, "b": 8})
-    with pytest.raises(ValueError, match=r"'a' is token 64 of data/tokenizer and 7 of the model .* 2 tokens differ"):
+    with pytest.raises(
+        ValueError, match=r"'a' is token 64 of data/tokenizer and 7 of the model .* 2 tokens differ"
+    ):
         start(str(published), shape("qwen3"), tokenizer, seed=1)
 
 
@@ -121,5 +125,7 @@ def test_a_place_without_a_model_is_refused_with_the_choices(
     tmp_path: Path, tokenizer: Tokenizer, shape: Callable[..., GPTConfig]
 ) -> None:
     for place in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(ValueError, match=r"must be 'scratch', a GGUF file or a folder .* weights=openai_124m"):
+        with pytest.raises(
+            ValueError, match=r"must be 'scratch', a GGUF file or a folder .* weights=openai_124m"
+        ):
             start(str(place), shape("qwen3"), tokenizer, seed=1)

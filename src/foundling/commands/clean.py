@@ -1,7 +1,7 @@
 """List unfinished trainings in scratch/, which the same commands would resume; delete=true removes them.
 
-The hidden states of frozen blocks, which later trainings reuse, are listed and removed, too. A training that is still
-running is listed as in use, and never removed.
+The hidden states of frozen blocks, which later trainings reuse, are listed and removed, too. A training that
+is still running is listed as in use, and never removed.
 """
 
 import os

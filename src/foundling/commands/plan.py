@@ -43,10 +43,14 @@ def run(job: Job) -> None:
         speed = f"{_si(costs.speed(hardware, precision))}FLOP/s, {hardware.utilization:.0%} of the peak"
     total = costs.bill(work.all, hardware, precision)
     state = costs.state_bytes(shape, _optimizer(settings), precision)
-    activations = [costs.activation_bytes(shape, work.windows * shape.context, precision, c) for c in (False, True)]
+    activations = [
+        costs.activation_bytes(shape, work.windows * shape.context, precision, c) for c in (False, True)
+    ]
     memory = hardware.memory if hardware.memory is not None else costs.free_memory()
     side_by_side = Table.grid(padding=(0, 2))
-    side_by_side.add_row(_parameters(costs.parameters(shape)), _memory(state, activations, memory, work.windows))
+    side_by_side.add_row(
+        _parameters(costs.parameters(shape)), _memory(state, activations, memory, work.windows)
+    )
     title = f"\n  {hardware.name}, {precision}; batches of {settings.batch_size:,} × {shape.context:,} tokens"
     show(title, side_by_side, _training(work, shape, total, speed, hardware.devices), width=WIDTH)
     if sum(state.values()) + activations[0] > memory:
@@ -80,7 +84,8 @@ def _vocab_size(settings: Settings) -> int:
         return tokenizer.vocab_size
     if not (TOKENIZER / "tokenizer.json").is_file():
         raise ValueError(
-            f"the size of a tokenizer of kind {tokenizer.kind} depends on the corpus, and {TOKENIZER} does not exist; "
+            f"the size of a tokenizer of kind {tokenizer.kind} depends on the corpus, and {TOKENIZER} does "
+            f"not exist; "
             "run `dvc repro train_tokenizer`, or set plan.vocab_size"
         )
     return int(read_json(TOKENIZER / "tokenizer.json")["vocab_size"])
@@ -129,14 +134,18 @@ def _measured(all_settings: Settings, shape: GPTConfig, precision: str) -> tuple
     settings, plan, hardware = all_settings.pretrain, all_settings.plan, all_settings.hardware
     full_windows = settings.batch_size // settings.accumulate
     windows, layers, part = full_windows, shape.n_layer, shape
-    while sum(costs.flops_per_token(part)) * windows * shape.context > LARGEST_STEP and (windows, layers) != (1, 1):
+    while sum(costs.flops_per_token(part)) * windows * shape.context > LARGEST_STEP and (windows, layers) != (
+        1,
+        1,
+    ):
         windows, layers = (windows // 2, layers) if windows > 1 else (1, layers // 2)
         part = dataclasses.replace(shape, n_layer=layers)
     needed = sum(costs.state_bytes(part, _optimizer(settings), precision).values())
     needed += costs.activation_bytes(part, windows * shape.context, precision, checkpointed=False)
     if needed > costs.free_memory():
         raise ValueError(
-            f"a single layer of this model needs {needed / GIB:,.0f} GiB, more than is free on this machine, so it "
+            f"a single layer of this model needs {needed / GIB:,.0f} GiB, more than is free on this "
+            f"machine, so it "
             "cannot be timed; choose the hardware, such as hardware=h100, or set hardware.peak"
         )
     set_threads(all_settings.runtime.threads)
@@ -154,9 +163,17 @@ def _measured(all_settings: Settings, shape: GPTConfig, precision: str) -> tuple
         min_steps=1,
     )
     weights, attention = costs.flops_per_token(part)
-    flops = (weights + (attention if plan.attention else 0)) * windows * accumulate * shape.context / speed.seconds
+    flops = (
+        (weights + (attention if plan.attention else 0))
+        * windows
+        * accumulate
+        * shape.context
+        / speed.seconds
+    )
     measured = (
-        "the whole model" if whole else f"{layers} of {shape.n_layer} layers, {windows} × {shape.context:,} tokens"
+        "the whole model"
+        if whole
+        else f"{layers} of {shape.n_layer} layers, {windows} × {shape.context:,} tokens"
     )
     seconds = f"{speed.seconds:.3g} s per step (median of {speed.steps})"
     peak = {costs.PRECISIONS[precision][2]: flops / hardware.utilization}
@@ -197,16 +214,22 @@ def _training(work: Work, shape: GPTConfig, total: costs.Bill, speed: str, devic
     table.add_column(no_wrap=True)
     table.add_column()
     numbers = sum(costs.parameters(shape).values())
-    optimal = f"{costs.CHINCHILLA} are optimal, {_si(costs.CHINCHILLA * numbers)} tokens (Hoffmann et al. 2022)"
+    optimal = (
+        f"{costs.CHINCHILLA} are optimal, {_si(costs.CHINCHILLA * numbers)} tokens (Hoffmann et al. 2022)"
+    )
     table.add_row("tokens", f"{work.tokens:,.0f} in {work.steps:,} steps")
     if work.corpus:
         table.add_row("epochs", f"{work.tokens / work.corpus:,.2f} of the {work.corpus:,} tokens of {TOKENS}")
     table.add_row("tokens per parameter", f"{work.tokens / numbers:,.3g}; {optimal}")
     attention = f" + {work.tokens * work.attention:.3g} for attention" if work.attention else ""
-    table.add_row("FLOPs", f"{work.training:.3g}: {work.tokens * work.weights:.3g} for 6 per weight{attention}")
+    table.add_row(
+        "FLOPs", f"{work.training:.3g}: {work.tokens * work.weights:.3g} for 6 per weight{attention}"
+    )
     table.add_row("speed", speed)
     seconds = total.seconds * work.training / work.all
-    share = f": training {_time(seconds)}, validation {_time(total.seconds - seconds)}" if work.validated else ""
+    share = (
+        f": training {_time(seconds)}, validation {_time(total.seconds - seconds)}" if work.validated else ""
+    )
     table.add_row("time", _time(total.seconds) + share)
     if total.seconds * devices > YEAR / 12:
         table.add_row("device-years", f"{total.seconds * devices / YEAR:,.1f}")
@@ -218,7 +241,9 @@ def _training(work: Work, shape: GPTConfig, total: costs.Bill, speed: str, devic
     return table
 
 
-def _too_large(shape: GPTConfig, precision: str, state: float, memory: float, work: Work, hardware: Hardware) -> str:
+def _too_large(
+    shape: GPTConfig, precision: str, state: float, memory: float, work: Work, hardware: Hardware
+) -> str:
     """A warning about what does not fit into a device, and what would."""
     if state > memory:
         return (
@@ -227,7 +252,9 @@ def _too_large(shape: GPTConfig, precision: str, state: float, memory: float, wo
         )
     parts = costs.microbatches_that_fit(shape, work.windows, precision, memory - state)
     if parts is None:
-        return "plan: the activations of one window do not fit; use a smaller model or a shorter model.context"
+        return (
+            "plan: the activations of one window do not fit; use a smaller model or a shorter model.context"
+        )
     return f"plan: this does not fit into memory; multiply pretrain.accumulate by {parts} to make it fit"
 
 

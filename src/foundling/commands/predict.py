@@ -43,9 +43,13 @@ def run(job: Job) -> None:
         for text, row in zip(texts, predicted.tolist(), strict=True):
             p = {label: round(value, 6) for label, value in zip(labels, row, strict=True)}
             print(
-                json.dumps({"label": max(p, key=p.__getitem__), "probabilities": p, "text": text}, ensure_ascii=False)
+                json.dumps(
+                    {"label": max(p, key=p.__getitem__), "probabilities": p, "text": text}, ensure_ascii=False
+                )
             )
-        print(f"{len(texts):,} texts in {seconds:.2f} s, {len(texts) / seconds:,.0f} texts/s", file=sys.stderr)
+        print(
+            f"{len(texts):,} texts in {seconds:.2f} s, {len(texts) / seconds:,.0f} texts/s", file=sys.stderr
+        )
     if truncated:
         lost = "end" if model.config.keep == "beginning" else "beginning"
         print(f"{truncated:,} of the texts exceed the model's context and lost their {lost}", file=sys.stderr)

@@ -55,7 +55,9 @@ def run(job: Job) -> None:
     ]
     print("\n".join(lines), flush=True)
     if record.dirty:
-        log.warning("rebuild: the run had uncommitted changes, so the commit alone may not recreate this model")
+        log.warning(
+            "rebuild: the run had uncommitted changes, so the commit alone may not recreate this model"
+        )
     for parent in parents if stage == "pretrain" else ():
         if parent != FETCHED:
             log.warning(f"rebuild: it was initialized from {parent}, which must exist relative to the clone")
@@ -78,7 +80,9 @@ def record_of(model: Path) -> tuple[str, Run]:
         if values.get("weights_sha256") == weights:
             record = from_plain(values, Run, path)
             if not COMMIT.fullmatch(str(record.commit)):
-                raise ValueError(f"{path} has no commit: the run was outside of git, so a clone cannot repeat it")
+                raise ValueError(
+                    f"{path} has no commit: the run was outside of git, so a clone cannot repeat it"
+                )
             for override in record.overrides:
                 _refuse_code(override, path)
             return path.name.removesuffix(RECORD), record
@@ -143,7 +147,9 @@ def _execute_all(git: list[list[str]], stages: list[list[str]], project: Path) -
 def _execute(command: list[str], folder: Path, environment: dict[str, str]) -> None:
     done = subprocess.run(command, cwd=folder, env=environment)
     if done.returncode:
-        raise ValueError(f"`{shlex.join(command)}` in {folder} failed with exit code {done.returncode}; see above")
+        raise ValueError(
+            f"`{shlex.join(command)}` in {folder} failed with exit code {done.returncode}; see above"
+        )
 
 
 def _compare(model: Path, rebuilt: Path) -> None:
@@ -154,7 +160,9 @@ def _compare(model: Path, rebuilt: Path) -> None:
     names = sorted({*hashes[0], *hashes[1]})
     differ = [name for name in names if hashes[0].get(name) != hashes[1].get(name)]
     if differ:
-        raise ValueError(f"{rebuilt} is not equal to {model}: {', '.join(differ)} differ; compare their {PROVENANCE}")
+        raise ValueError(
+            f"{rebuilt} is not equal to {model}: {', '.join(differ)} differ; compare their {PROVENANCE}"
+        )
     print(f"{model} was recreated to the bit in {rebuilt} ({len(names)} files, sha256 {sha256(model)})")
 
 

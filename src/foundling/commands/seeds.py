@@ -39,13 +39,17 @@ def newest(folder: Path) -> Path:
     """The newest sweep: multirun/<command>/<time>."""
     sweeps = sorted(folder.glob("*/*/"), key=lambda path: path.name)
     if not sweeps:
-        raise ValueError(f"{folder} has no sweep; run one, such as `foundling instruct -m instruct.seed=1,2,3`")
+        raise ValueError(
+            f"{folder} has no sweep; run one, such as `foundling instruct -m instruct.seed=1,2,3`"
+        )
     return sweeps[-1]
 
 
 def read_jobs(sweep: Path) -> list[dict[str, float]]:
     """Each job's metrics by dotted names, in the order of the jobs; fewer than two raise ValueError."""
-    folders = sorted((job for job in sweep.glob("*/") if (job / "metrics").is_dir()), key=lambda job: _number(job.name))
+    folders = sorted(
+        (job for job in sweep.glob("*/") if (job / "metrics").is_dir()), key=lambda job: _number(job.name)
+    )
     if len(folders) < 2:
         raise ValueError(
             f"{sweep} has {len(folders)} jobs with metrics, but an interval needs at least 2; set seeds.sweep"
@@ -77,7 +81,9 @@ def table(title: str, metrics: Mapping[str, Sequence[float]]) -> Table:
         column.justify = "right"
     for name, values in metrics.items():
         mean, low, high = interval(values)
-        made.add_row(name, f"{mean:.4f}", f"{low:.4f} – {high:.4f}", " ".join(f"{value:.4f}" for value in values))
+        made.add_row(
+            name, f"{mean:.4f}", f"{low:.4f} – {high:.4f}", " ".join(f"{value:.4f}" for value in values)
+        )
     return made
 
 

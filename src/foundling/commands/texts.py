@@ -17,10 +17,14 @@ def read_settings(text: str, file: str, column: str) -> list[tuple[str, str]]:
     if text:
         return [("text", text)]
     if file == STANDARD_INPUT and sys.stdin.isatty():
-        raise ValueError('no text: set text="…" or file=texts.txt, or pipe texts to standard input, one per line')
+        raise ValueError(
+            'no text: set text="…" or file=texts.txt, or pipe texts to standard input, one per line'
+        )
     texts = list(read_texts(file, column))
     if not texts:
-        raise ValueError(f"no text in {'standard input' if file == STANDARD_INPUT else file}; add at least one")
+        raise ValueError(
+            f"no text in {'standard input' if file == STANDARD_INPUT else file}; add at least one"
+        )
     return texts
 
 
@@ -44,7 +48,9 @@ def _rows(file: str, column: str) -> Iterator[tuple[int, dict[str, Any]]]:
         return ((at, {column: line}) for at, line in _standard_input())
     path = Path(file).expanduser()
     if not path.is_file():
-        raise ValueError(f"{file} does not exist; correct file=…, or pipe texts to standard input, one per line")
+        raise ValueError(
+            f"{file} does not exist; correct file=…, or pipe texts to standard input, one per line"
+        )
     source = Source(name="file", path=file)
     if format_of(path) in (None, "txt", "md", "lines"):
         lines = read(path, replace(source, format="lines"))

@@ -12,7 +12,8 @@ from foundling.settings import Job
 def run(job: Job) -> None:
     """Print the translation of one text, or of many, one per line; blank lines stay blank."""
     settings = job.settings.translate
-    texts = [text for _, text in read_settings(settings.text, settings.file, settings.column)]  # before importing torch
+    # before importing torch
+    texts = [text for _, text in read_settings(settings.text, settings.file, settings.column)]
 
     from foundling.generation.beam import translate
     from foundling.model.config import TranslatorConfig
@@ -27,6 +28,8 @@ def run(job: Job) -> None:
     seconds = time.perf_counter() - started
     print("\n".join(translations))
     if not settings.text:
-        print(f"{len(texts):,} texts in {seconds:.2f} s, {len(texts) / seconds:,.0f} texts/s", file=sys.stderr)
+        print(
+            f"{len(texts):,} texts in {seconds:.2f} s, {len(texts) / seconds:,.0f} texts/s", file=sys.stderr
+        )
     if truncated:
         print(f"{truncated:,} of the texts exceed the model's context and were truncated", file=sys.stderr)

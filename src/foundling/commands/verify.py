@@ -57,7 +57,9 @@ def table(chain: list[Link]) -> Table:
     for record in dict.fromkeys(link.record for link in chain):
         links_of_record = [link for link in chain if link.record == record]
         faults = [link for link in links_of_record if link.fault]
-        rows.add_row(str(record), str(len(links_of_record)), f"{len(faults)} not intact" if faults else "intact")
+        rows.add_row(
+            str(record), str(len(links_of_record)), f"{len(faults)} not intact" if faults else "intact"
+        )
         for link in faults:
             rows.add_row("", "", f"{link.path} {link.fault}")
     return rows

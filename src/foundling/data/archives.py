@@ -57,7 +57,9 @@ def extract(archive: Path, folder: Path, wanted: Callable[[Path], bool], source:
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"archive {archive.name} cannot be unpacked ({reason}); fetch or pack it again") from None
+        raise ValueError(
+            f"archive {archive.name} cannot be unpacked ({reason}); fetch or pack it again"
+        ) from None
 
 
 def _untar(archive: Path, folder: Path, wanted: Callable[[Path], bool], meter: Meter) -> Iterator[Path]:
@@ -69,7 +71,9 @@ def _untar(archive: Path, folder: Path, wanted: Callable[[Path], bool], meter: M
         for count, member in enumerate(members, 1):
             meter.add(tarfile.BLOCKSIZE + member.size)
             if count > MAX_MEMBERS:
-                raise ValueError(f"archive {archive.name} has more than {MAX_MEMBERS:,} members; pack it as several")
+                raise ValueError(
+                    f"archive {archive.name} has more than {MAX_MEMBERS:,} members; pack it as several"
+                )
             name = _inside(archive, member.name)
             if not member.isfile() or member.issparse():
                 if not member.isdir():
@@ -103,7 +107,9 @@ def _write(archive: Path, packed_file: IO[bytes], folder: Path, name: Path) -> P
     """Unpack one file to its path, which must not exist yet; returns its name."""
     target = folder / name
     if target.exists() or any((folder / above).is_file() for above in name.parents):
-        raise ValueError(f"archive {archive.name} contains {str(name)!r} twice; pack it again with each name once")
+        raise ValueError(
+            f"archive {archive.name} contains {str(name)!r} twice; pack it again with each name once"
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     with open(target, "wb") as file:
         shutil.copyfileobj(packed_file, file)

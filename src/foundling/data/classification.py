@@ -10,14 +10,23 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from foundling.data.batches import EpochBatches, EqualBatches, OrderedBatches, TrainingData, in_batches, padded
+from foundling.data.batches import (
+    EpochBatches,
+    EqualBatches,
+    OrderedBatches,
+    TrainingData,
+    in_batches,
+    padded,
+)
 from foundling.data.labelled import Labelled
 from foundling.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
 
 
-def encode(tokenizer: Tokenizer, texts: Sequence[str], context: int, keep: str) -> tuple[list[list[int]], int]:
+def encode(
+    tokenizer: Tokenizer, texts: Sequence[str], context: int, keep: str
+) -> tuple[list[list[int]], int]:
     """Ids of each text between two end-of-text tokens, as in pretraining, and the number of truncated texts.
 
     A text longer than the context loses its end (keep="beginning") or its beginning (keep="end").
@@ -35,7 +44,7 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str], context: int, keep: str) 
 
 @dataclass(frozen=True)
 class HiddenStates:
-    """Hidden states of N texts: those of text i are the rows of `values` from starts[i], lengths[i] of them."""
+    """Hidden states of N texts: those of text i are lengths[i] rows of `values` from starts[i]."""
 
     values: np.ndarray  # (P, C), of all texts' positions; a file
     starts: np.ndarray  # (N,)
@@ -44,20 +53,24 @@ class HiddenStates:
     def padded(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
         """The states (B, T, C) of these texts, padded on the right with zeros, and their lengths (B,)."""
         starts, lengths = self.starts[indices], self.lengths[indices]
-        rows = [torch.tensor(self.values[start : start + n]) for start, n in zip(starts, lengths, strict=True)]
+        rows = [
+            torch.tensor(self.values[start : start + n]) for start, n in zip(starts, lengths, strict=True)
+        ]
         return pad_sequence(rows, batch_first=True), torch.from_numpy(lengths)
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Texts as token ids, and their label ids (N,); where lower blocks are frozen, also the states after those."""
+    """Texts as token ids and their label ids (N,); with frozen lower blocks, also the states after those."""
 
     ids: list[list[int]]
     labels: np.ndarray
     states: HiddenStates | None = None
 
 
-def encode_splits(tokenizer: Tokenizer, texts: Labelled, context: int, keep: str) -> tuple[dict[str, Encoded], int]:
+def encode_splits(
+    tokenizer: Tokenizer, texts: Labelled, context: int, keep: str
+) -> tuple[dict[str, Encoded], int]:
     """Encode every split; the number of texts that are longer than the context is returned and logged."""
     encoded, truncated = {}, 0
     for split in texts.splits:
@@ -66,7 +79,9 @@ def encode_splits(tokenizer: Tokenizer, texts: Labelled, context: int, keep: str
         truncated += too_long
     if truncated:
         lost = "end" if keep == "beginning" else "beginning"
-        log.warning(f"classify: {truncated:,} texts exceed the context of {context} tokens and lost their {lost}")
+        log.warning(
+            f"classify: {truncated:,} texts exceed the context of {context} tokens and lost their {lost}"
+        )
     return encoded, truncated
 
 

@@ -78,7 +78,9 @@ def join_turns(examples: Sequence[Example]) -> Example:
 def _prompt_key(example: Example) -> tuple[tuple[str, str], ...]:
     """What must not occur in two splits: the prompt, or the whole conversation without a user message."""
     has_user = any(message.role == USER for message in example.prompt)
-    return tuple((message.role, message.text) for message in (example.prompt if has_user else example.messages))
+    return tuple(
+        (message.role, message.text) for message in (example.prompt if has_user else example.messages)
+    )
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,9 @@ class _Record:
         if not field:
             return ""
         if self.values.get(field) is None:
-            changes[f"rows without the field {field!r} (instruct.fields.{name}), which is taken as empty"] += 1
+            changes[
+                f"rows without the field {field!r} (instruct.fields.{name}), which is taken as empty"
+            ] += 1
             return ""
         return self.text(name)
 
@@ -116,9 +120,13 @@ class _Record:
         field, present = self.field(name), ", ".join(map(str, self.values)) or "none"
         problem = f"{self.place} has no field {field!r} (fields: {present})"
         if field in self.values:
-            problem = f"{self.place} has a {type(self.values[field]).__name__} in field {field!r}, not {expected}"
+            problem = (
+                f"{self.place} has a {type(self.values[field]).__name__} in field {field!r}, not {expected}"
+            )
         optional = ", or to null" if name in ("input", "kind") else ""
-        return ValueError(f"{problem}; fix the row, or set instruct.fields.{name} to the right field{optional}")
+        return ValueError(
+            f"{problem}; fix the row, or set instruct.fields.{name} to the right field{optional}"
+        )
 
 
 def _examples(folder: Path, settings: Instruct, changes: Counter[str]) -> Iterator[Example]:
@@ -165,7 +173,9 @@ def _read_messages(record: _Record, settings: Instruct, changes: Counter[str]) -
     if not any(message.text.strip() for message in responses):
         raise ValueError(f"{record.place} has no response by the assistant; add one, or remove the row")
     if all(message.masked for message in responses):
-        raise ValueError(f"{record.place} has only responses of weight 0; give one weight 1, or remove the row")
+        raise ValueError(
+            f"{record.place} has only responses of weight 0; give one weight 1, or remove the row"
+        )
     while messages[-1].role != ASSISTANT or messages[-1].masked:
         messages.pop()
         changes[TRAILING] += 1
@@ -191,7 +201,9 @@ def _read_message(record: _Record) -> Message:
         )
     role, weight = ROLE_NAMES[role_name], record.values.get(WEIGHT)
     if weight not in (None, 0, 1):
-        raise ValueError(f"{record.place} has weight={weight!r}: must be 0 (mask it) or 1 (train on it); fix the row")
+        raise ValueError(
+            f"{record.place} has weight={weight!r}: must be 0 (mask it) or 1 (train on it); fix the row"
+        )
     return Message(role, _content(record), masked=weight == 0)
 
 
@@ -201,6 +213,10 @@ def _content(record: _Record) -> str:
     if not isinstance(parts, list):
         return record.text("content")
     for part in parts:
-        if not isinstance(part, Mapping) or part.get("type") != "text" or not isinstance(part.get("text"), str):
+        if (
+            not isinstance(part, Mapping)
+            or part.get("type") != "text"
+            or not isinstance(part.get("text"), str)
+        ):
             raise ValueError(f"{record.place} has a part that is not text: {str(part)[:60]}; remove the row")
     return "".join(part["text"] for part in parts)

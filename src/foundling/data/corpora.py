@@ -77,7 +77,9 @@ class Tally:
     def changes(self) -> tuple[Change, ...]:
         """One for each source and reason, in the order in which they first occurred."""
         counts = [(*key, count, self.characters[key]) for key, count in self.documents.items()]
-        counts += [(name, reason, n, 0) for name, reasons in self.rows.items() for reason, n in reasons.items()]
+        counts += [
+            (name, reason, n, 0) for name, reasons in self.rows.items() for reason, n in reasons.items()
+        ]
         return tuple(
             Change(source=source, reason=reason, documents=documents, characters=characters)
             for source, reason, documents, characters in counts

@@ -36,7 +36,11 @@ def download(url: str, path: Path, sha256: str | None, size: int | None = None) 
             http(url, _Capped(file, size or LARGEST), registry)
 
     fetcher = pooch.create(
-        path.parent, base_url="", registry={path.name: sha256}, urls={path.name: url}, retry_if_failed=TRIES - 1
+        path.parent,
+        base_url="",
+        registry={path.name: sha256},
+        urls={path.name: url},
+        retry_if_failed=TRIES - 1,
     )
     try:
         fetcher.fetch(path.name, downloader=downloader)
@@ -55,7 +59,14 @@ def download(url: str, path: Path, sha256: str | None, size: int | None = None) 
 def download_wheel(requirement: str, folder: Path) -> Path:
     """Download a package's wheel (name==version) to `folder`, without dependencies or installation."""
     log.info(f"fetch: {requirement} from the Python package index")
-    quiet = ("--quiet", "--disable-pip-version-check", "--no-input", "--no-cache-dir", "--timeout", str(TIMEOUT))
+    quiet = (
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--no-cache-dir",
+        "--timeout",
+        str(TIMEOUT),
+    )
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", *quiet]
     done = subprocess.run([*command, "--dest", str(folder), requirement], capture_output=True, text=True)
     wheels = list(folder.glob("*.whl"))
@@ -73,7 +84,10 @@ def _reason(error: Exception) -> str:
         exceptions.HTTPError: f"the server replied {str(error).partition(' for url')[0]}",
         exceptions.Timeout: f"no answer within {TIMEOUT} s",
         exceptions.ChunkedEncodingError: f"the connection broke {TRIES} times",
-        (exceptions.InvalidSchema, exceptions.InvalidURL): "redirects to a URL that is not https:// or http://",
+        (
+            exceptions.InvalidSchema,
+            exceptions.InvalidURL,
+        ): "redirects to a URL that is not https:// or http://",
         exceptions.TooManyRedirects: "too many redirects",
         exceptions.RequestException: "cannot connect",
         _TooLongError: str(error),
@@ -94,7 +108,9 @@ class _Capped:
     def write(self, data: bytes) -> int:
         self.left -= len(data)
         if self.left < 0:
-            raise _TooLongError(f"sends more than {self.limit:,} bytes; if that is right, correct the file's `size`")
+            raise _TooLongError(
+                f"sends more than {self.limit:,} bytes; if that is right, correct the file's `size`"
+            )
         return self.file.write(data)
 
     def __getattr__(self, name: str) -> Any:

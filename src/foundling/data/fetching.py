@@ -35,7 +35,9 @@ def fetch(dataset: Dataset, folder: Path, mirror: Path | None) -> None:
     is not available raises ValueError, which lists all places that were tried.
     """
     if mirror is not None and not mirror.is_dir():
-        raise ValueError(f"there is no mirror folder {mirror}; set FOUNDLING_MIRROR or runtime.mirror, or unset them")
+        raise ValueError(
+            f"there is no mirror folder {mirror}; set FOUNDLING_MIRROR or runtime.mirror, or unset them"
+        )
     fetched, left_out, own = {}, {}, {}
     for source in dataset.sources:
         target = folder / source.name
@@ -43,7 +45,8 @@ def fetch(dataset: Dataset, folder: Path, mirror: Path | None) -> None:
         selection = Selection(source)
         names = _bring(source, target, mirror, selection)
         fetched[source.name] = tuple(
-            File(file=name, bytes=(target / name).stat().st_size, sha256=sha256(target / name)) for name in names
+            File(file=name, bytes=(target / name).stat().st_size, sha256=sha256(target / name))
+            for name in names
         )
         size = sum(file.bytes for file in fetched[source.name])
         log.info(f"fetch: {source.name}: {_files(len(names))}, {size / 1e6:.1f} MB")
@@ -130,7 +133,9 @@ def _bring(source: Source, target: Path, mirror: Path | None, selection: Selecti
             path = locate(file, Path(scratch), mirror)
             names += _place(path, Path(file.name), source, target, selection)
             if not file.sha256:
-                log.warning(f"fetch: {path.name} came unchecked; write `sha256: {sha256(path)}` to it in the config")
+                log.warning(
+                    f"fetch: {path.name} came unchecked; write `sha256: {sha256(path)}` to it in the config"
+                )
     return names
 
 
@@ -138,7 +143,9 @@ def _place(file: Path, name: Path, source: Source, folder: Path, selection: Sele
     """Copy a file to a source's folder, or unpack it there if it is an archive; returns the new names."""
     target = folder / (name.with_name(name.name.partition(".")[0]) if is_archive(name.name) else name)
     if target.exists():
-        raise ValueError(f"source {source.name} has two files named {name}; put them into sources of their own")
+        raise ValueError(
+            f"source {source.name} has two files named {name}; put them into sources of their own"
+        )
     if is_archive(name.name):
         members = extract(file, target, partial(selection.takes, inside=True), source)
         if not members:
@@ -163,11 +170,15 @@ def _generated(settings: Mapping[str, JsonValue]) -> Iterator[dict[str, Any]]:
 
     name, arguments = str(settings["name"]), {key: value for key, value in settings.items() if key != "name"}
     if name not in GENERATORS:
-        raise ValueError(f"unknown generator {name!r}; `generate.name` must be one of {', '.join(GENERATORS)}")
+        raise ValueError(
+            f"unknown generator {name!r}; `generate.name` must be one of {', '.join(GENERATORS)}"
+        )
     try:
         inspect.signature(GENERATORS[name]).bind(**arguments)
     except TypeError as error:
-        raise ValueError(f"generator {name} with {arguments}: {error}; correct `generate` of its source") from None
+        raise ValueError(
+            f"generator {name} with {arguments}: {error}; correct `generate` of its source"
+        ) from None
     return GENERATORS[name](**arguments)
 
 

@@ -107,7 +107,9 @@ def _jsonl(path: Path, text: TextIO, source: Source) -> Records:
             try:
                 record = json.loads(line)
             except (ValueError, RecursionError) as error:
-                raise ValueError(f"{path}:{at} is not JSON ({error}); each line must be one object; fix it") from None
+                raise ValueError(
+                    f"{path}:{at} is not JSON ({error}); each line must be one object; fix it"
+                ) from None
             yield at, _object(path, at, record)
 
 
@@ -135,7 +137,8 @@ def _json(path: Path, text: TextIO, source: Source) -> Records:
                 if not ended and rest[start] == "{" and isinstance(error, ValueError):
                     break  # its end is in the next chunk
                 raise ValueError(
-                    f"{path} is not JSON after its object {at} ({error}); it must be one array of objects; fix it"
+                    f"{path} is not JSON after its object {at} ({error}); it must be one array of objects; "
+                    f"fix it"
                 ) from None
             at += 1
             yield at, _object(path, at, record)
@@ -146,7 +149,9 @@ def _json(path: Path, text: TextIO, source: Source) -> Records:
 
 def _object(path: Path, at: int, record: Any) -> dict[str, Any]:
     if not isinstance(record, dict):
-        raise ValueError(f"{path}:{at} holds a {type(record).__name__}; it must be an object {{…}}; fix that record")
+        raise ValueError(
+            f"{path}:{at} holds a {type(record).__name__}; it must be an object {{…}}; fix that record"
+        )
     return record
 
 

@@ -67,7 +67,9 @@ def _digests(
         except (ValueError, OSError) as error:
             digests[source] = recorded.get(source)  # if None, the stage that reads them reports the error
             if digests[source] is not None:
-                log.warning(f"compose: {name}.{source} stays as it was fetched, since its files are gone: {error}")
+                log.warning(
+                    f"compose: {name}.{source} stays as it was fetched, since its files are gone: {error}"
+                )
     return digests
 
 
@@ -81,7 +83,9 @@ def own_digests(dataset: Dataset) -> Iterator[tuple[str, Path, Digest]]:
                 continue
 
 
-def _sources(datasets: Mapping[str, Dataset], mirror: Path | None) -> Iterator[tuple[str, Callable[[], Files]]]:
+def _sources(
+    datasets: Mapping[str, Dataset], mirror: Path | None
+) -> Iterator[tuple[str, Callable[[], Files]]]:
     """(source, function that lists its files) of all sources that read own files."""
     for folder, dataset in datasets.items():
         for source in dataset.sources:
@@ -92,7 +96,9 @@ def _sources(datasets: Mapping[str, Dataset], mirror: Path | None) -> Iterator[t
                 yield from _named(source.files or (), name, mirror)
 
 
-def _named(files: Sequence[File], name: str, mirror: Path | None) -> Iterator[tuple[str, Callable[[], Files]]]:
+def _named(
+    files: Sequence[File], name: str, mirror: Path | None
+) -> Iterator[tuple[str, Callable[[], Files]]]:
     """The named files that are read from a `path`; those with a sha256 in the config cannot change."""
     own = [file for file in files if file.path and not file.sha256]
     if own:

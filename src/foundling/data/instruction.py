@@ -77,7 +77,9 @@ class ConversationEncoder:
 
     def render(self, example: Example) -> Rendered:
         template, loss_on = find_template(self.settings.template, self.tokenizer), self.settings.loss_on
-        return render(example.messages, template, self.tokenizer, loss_on=loss_on, learn_end=self.settings.learn_end)
+        return render(
+            example.messages, template, self.tokenizer, loss_on=loss_on, learn_end=self.settings.learn_end
+        )
 
     def as_turns(self, examples: Sequence[Example]) -> list[Example]:
         """Join random examples as conversations of at most `turns` turns that fit into the context."""

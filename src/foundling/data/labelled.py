@@ -71,7 +71,9 @@ def read_labelled(folder: Path, settings: Classify, changes: Counter[str]) -> La
         "missing": len(missing),
         "duplicates": len(examples) - len(kept),
         "contradicting": contradicting,
-        "left_out_files": sum(r.files for reasons in read_fetched(folder).left_out.values() for r in reasons.values()),
+        "left_out_files": sum(
+            r.files for reasons in read_fetched(folder).left_out.values() for r in reasons.values()
+        ),
     }
     log.info(
         f"classify: {counts['read']:,} texts with {len(labels)} labels; dropped {counts['missing']:,} "
@@ -104,7 +106,9 @@ def label_text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def _examples(folder: Path, settings: Classify, missing: list[str], changes: Counter[str]) -> Iterator[Example]:
+def _examples(
+    folder: Path, settings: Classify, missing: list[str], changes: Counter[str]
+) -> Iterator[Example]:
     """The rows as examples; the places of rows without a text or a label are added to `missing`."""
     names = _label_names(settings)
     for row in rows(folder, settings.dataset, defaultdict(lambda: changes)):

@@ -92,7 +92,8 @@ class ValidationWindows(Dataset[tuple[Tensor, Tensor]]):
         self.windows = [(s.ids, start) for s in sources for start in range(0, len(s.ids) - 1, context)]
         if not self.windows:
             raise ValueError(
-                "the validation split has no token to predict; add documents or increase corpus.split.validation"
+                "the validation split has no token to predict; add documents or increase "
+                "corpus.split.validation"
             )
         self.rank, self.world = 0, 1
 

@@ -23,7 +23,9 @@ def require_base(base: Path, recipe: Recipe) -> None:
     """Raise ValueError if a base model was trained with other settings than this run's."""
     record = base / "provenance.json"
     made_with = read_json(record).get("config")
-    if not isinstance(made_with, dict) or not all(isinstance(made_with.get(name), dict) for name in SHAPED_BY):
+    if not isinstance(made_with, dict) or not all(
+        isinstance(made_with.get(name), dict) for name in SHAPED_BY
+    ):
         raise ValueError(
             f"{record} does not have the sections {', '.join(SHAPED_BY)} that made {base}; restore it with "
             "`dvc checkout`, or make it again with `dvc repro --force pretrain`"

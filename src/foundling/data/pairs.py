@@ -32,7 +32,9 @@ def sentence_pairs(folder: Path, settings: TrainTranslator, changes: Counter[str
     pairs = list(read(folder, settings, changes))
     complete = [pair for pair in pairs if pair.source and pair.target]
     if incomplete := len(pairs) - len(complete):
-        log.warning(f"train_translator: {incomplete:,} of {len(pairs):,} pairs have an empty side and are left out")
+        log.warning(
+            f"train_translator: {incomplete:,} of {len(pairs):,} pairs have an empty side and are left out"
+        )
         changes[EMPTY_SIDE] += incomplete
     return split(complete, settings, "train_translator", prompt=lambda pair: pair.source, changes=changes)
 
@@ -40,7 +42,10 @@ def sentence_pairs(folder: Path, settings: TrainTranslator, changes: Counter[str
 def _from_records(folder: Path, settings: TrainTranslator, changes: Counter[str]) -> Iterator[Pair]:
     """Pairs from records with a field for each side."""
     for row in rows(folder, settings.dataset, defaultdict(lambda: changes)):
-        source, target = _text(row, "source", settings.fields.source), _text(row, "target", settings.fields.target)
+        source, target = (
+            _text(row, "source", settings.fields.source),
+            _text(row, "target", settings.fields.target),
+        )
         yield Pair(source, target, row.source)
 
 

@@ -17,7 +17,9 @@ def locate(file: File, scratch: Path, mirror: Path | None) -> Path:
 
     If there is none, ValueError lists the places that were tried and says where to put the file.
     """
-    tried = [] if mirror or not file.mirror else ["no mirror (FOUNDLING_MIRROR and runtime.mirror are not set)"]
+    tried = (
+        [] if mirror or not file.mirror else ["no mirror (FOUNDLING_MIRROR and runtime.mirror are not set)"]
+    )
     for path in _local_paths(file, mirror):
         problem = _problem(path, file)
         if problem is None:

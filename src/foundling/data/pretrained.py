@@ -36,11 +36,13 @@ def fetch_weights(weights: Weights, folder: Path, mirror: Path | None) -> None:
     if weights.hub:
         hub.fetch_files(weights.hub, folder, mirror)
     if fetched := [file for file in folder.iterdir() if file.is_file()]:
-        log.info(f"weights: {len(fetched)} files, {sum(file.stat().st_size for file in fetched) / 1e6:,.1f} MB")
+        log.info(
+            f"weights: {len(fetched)} files, {sum(file.stat().st_size for file in fetched) / 1e6:,.1f} MB"
+        )
 
 
 def weights_at(source: str, member: str | None, revision: str | None) -> Weights:
-    """The settings `weights` for a path on disk or the id of a model on the hub; ValueError if it is neither."""
+    """The settings `weights` of a path on disk or of a hub model's id; ValueError if it is neither."""
     if in_project(source).exists():
         own_files(in_project(source))
         return Weights(init_from=FETCHED_WEIGHTS, files=(), hub=None, path=source, member=member)
@@ -74,7 +76,9 @@ def _take_own(path: Path, folder: Path, member: str | None) -> None:
     if path.is_dir() and not (path / "config.json").is_file():
         chosen = [file for file in files if fnmatch(file.name, member or GGUF)]
         if len(chosen) != 1:
-            raise ValueError(f"{path} has no config.json and {_found(file.name for file in files)}; {_CHOOSE}")
+            raise ValueError(
+                f"{path} has no config.json and {_found(file.name for file in files)}; {_CHOOSE}"
+            )
         files = chosen
     for file in files:
         _take(file, folder, member)

@@ -137,7 +137,9 @@ def open_tokens(folder: Path, tokenizer: Tokenizer) -> Tokens:
     splits: dict[str, list[Source]] = {TRAIN: [], VALIDATION: []}
     for shard in meta.shards:
         if shard.file != _file(shard.source, shard.split) or Path(shard.file).name != shard.file:
-            raise ValueError(f"{folder / META} names the shard {shard.file!r}, which is the wrong file; {REBUILD}")
+            raise ValueError(
+                f"{folder / META} names the shard {shard.file!r}, which is the wrong file; {REBUILD}"
+            )
         path = folder / shard.file
         expected = shard.tokens * kind.itemsize
         size = path.stat().st_size if path.is_file() else 0
@@ -147,7 +149,9 @@ def open_tokens(folder: Path, tokenizer: Tokenizer) -> Tokens:
             raise ValueError(f"{path} was changed since it was written (its sha256 differs); {REBUILD}")
         ids = np.memmap(path, dtype=kind, mode="r")
         if (highest := int(ids.max())) >= tokenizer.vocab_size:
-            raise ValueError(f"{path} has the id {highest:,}, the tokenizer only {tokenizer.vocab_size:,}; {REBUILD}")
+            raise ValueError(
+                f"{path} has the id {highest:,}, the tokenizer only {tokenizer.vocab_size:,}; {REBUILD}"
+            )
         splits[shard.split].append(Source(shard.source, shard.weight, ids, shard.bytes, shard.first))
     return Tokens(splits[TRAIN], splits[VALIDATION], meta)
 
@@ -157,7 +161,8 @@ def _dtype(setting: Literal["auto", "uint16", "uint32"], vocab_size: int) -> Dty
     fits = vocab_size <= 1 << 16
     if setting == "uint16" and not fits:
         raise ValueError(
-            f"tokenizer.dtype=uint16 has 65,536 ids, but the vocabulary has {vocab_size:,}; use uint32 or auto"
+            f"tokenizer.dtype=uint16 has 65,536 ids, but the vocabulary has {vocab_size:,}; use uint32 or "
+            f"auto"
         )
     if setting == "auto":
         return "uint16" if fits else "uint32"

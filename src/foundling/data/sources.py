@@ -36,7 +36,8 @@ def rows(folder: Path, dataset: Dataset, tallies: Mapping[str, Counter[str]] | N
     fetched = read_fetched(folder)
     if fetched.settings != fingerprints(dataset):
         raise ValueError(
-            f"{folder} was fetched with other sources than {dataset.name} has now; run `dvc repro fetch` first"
+            f"{folder} was fetched with other sources than {dataset.name} has now; run `dvc repro fetch` "
+            f"first"
         )
     for source in dataset.sources:
         tally = Counter[str]() if tallies is None else tallies[source.name]

@@ -63,7 +63,9 @@ def split(
     dropped = _drop_repeated(splits, prompt) if prompt else 0
     for name, part in splits.items():
         if not part:
-            raise ValueError(f"the split {name} of {dataset} is empty{_remedy(name, stage, shares.by, dropped)}")
+            raise ValueError(
+                f"the split {name} of {dataset} is empty{_remedy(name, stage, shares.by, dropped)}"
+            )
     if changes is not None and dropped:
         changes[REPEATED] += dropped
     sizes = ", ".join(f"{len(part):,} {name}" for name, part in splits.items())
@@ -78,12 +80,18 @@ def choose(examples: Sequence[Item], limit: int | None, seed: int) -> list[Item]
     return [examples[i] for i in sorted(random.Random(seed).sample(range(len(examples)), limit))]
 
 
-def _draw(examples: Sequence[Example], shares: Split, generator: np.random.Generator) -> dict[str, list[Example]]:
+def _draw(
+    examples: Sequence[Example], shares: Split, generator: np.random.Generator
+) -> dict[str, list[Example]]:
     """Divide the shuffled examples; validation and test get at least one each."""
     order = generator.permutation(len(examples))
-    test, validation = (max(1, round(fraction * len(examples))) for fraction in (shares.test, shares.validation))
+    test, validation = (
+        max(1, round(fraction * len(examples))) for fraction in (shares.test, shares.validation)
+    )
     parts = np.split(order, [test, test + validation])
-    return {name: [examples[i] for i in part] for name, part in zip((TEST, VALIDATION, TRAIN), parts, strict=True)}
+    return {
+        name: [examples[i] for i in part] for name, part in zip((TEST, VALIDATION, TRAIN), parts, strict=True)
+    }
 
 
 def _by_source(examples: Sequence[Example], stage: str) -> dict[str, list[Example]]:
@@ -146,7 +154,9 @@ def _drop_repeated(splits: dict[str, list[Example]], prompt: Callable[[Example],
 def _remedy(name: str, stage: str, by: str, dropped: int) -> str:
     """Why a split is empty, and what to change."""
     if name == TRAIN and dropped:
-        return f": validation or test also have the prompts of all its {dropped:,} examples; add other records"
+        return (
+            f": validation or test also have the prompts of all its {dropped:,} examples; add other records"
+        )
     if name == TRAIN and by != "source":
         return f"; lower {stage}.split.validation and {stage}.split.test, or add records"
     if name == VALIDATION or by != "source":

@@ -84,7 +84,9 @@ def _columns(lines: Lines, rows: Iterator[list[str]], source: Source) -> tuple[l
         header = [name.strip() for name in next(rows, [])]
         columns = columns or header
     elif not columns:
-        raise ValueError(f"{lines.path} has no header; name its columns: {source.setting('columns', '[label, text]')}")
+        raise ValueError(
+            f"{lines.path} has no header; name its columns: {source.setting('columns', '[label, text]')}"
+        )
     width = len(columns)
     while columns and not columns[-1]:
         columns.pop()

@@ -80,14 +80,17 @@ def encoding_of(path: Path, source: Source) -> str:
     detected = detect(chunks)
     if detected != "utf-8":
         log.info(
-            f"{path.name} is not UTF-8 and is read as {detected}; if that is wrong, set {source.setting('encoding')}"
+            f"{path.name} is not UTF-8 and is read as {detected}; if that is wrong, set "
+            f"{source.setting('encoding')}"
         )
     return detected
 
 
 def damaged(path: Path, reason: str) -> ValueError:
     """The error of a file that cannot be read to its end."""
-    return ValueError(f"{path} is truncated or damaged ({' '.join(reason.split())}); fetch it again from its origin")
+    return ValueError(
+        f"{path} is truncated or damaged ({' '.join(reason.split())}); fetch it again from its origin"
+    )
 
 
 class _Stream(io.RawIOBase):

@@ -34,7 +34,9 @@ def by_kind(kinds: Sequence[str | None], measure: Callable[[list[int]], A]) -> d
             groups.setdefault(kind.split("/")[0], []).append(index)
             if "/" in kind:
                 groups.setdefault(kind, []).append(index)
-    measured = {ALL: measure(list(range(len(kinds))))} | {kind: measure(items) for kind, items in groups.items()}
+    measured = {ALL: measure(list(range(len(kinds))))} | {
+        kind: measure(items) for kind, items in groups.items()
+    }
     whole = [measured[kind] for kind in groups if "/" not in kind]
     if len(whole) > 1:
         measured[MEAN_OF_KINDS] = mean_of_kinds(whole)

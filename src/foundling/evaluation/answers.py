@@ -54,7 +54,9 @@ def answer_examples(
 ) -> list[Answer]:
     """Let the model answer each example's prompt by greedy decoding, and check the answers."""
     prompts = [render_prompt(example.prompt, template, tokenizer) for example in examples]
-    completions = complete(model, prompts, settings.max_new_tokens, template.end(tokenizer), settings.batch_size)
+    completions = complete(
+        model, prompts, settings.max_new_tokens, template.end(tokenizer), settings.batch_size
+    )
     answers = []
     for example, completion in zip(examples, completions, strict=True):
         text = tokenizer.decode(completion.ids).strip()
@@ -74,7 +76,11 @@ def answer_examples(
 
 
 def answer_loss(
-    model: LanguageModel, tokenizer: Tokenizer, template: ChatTemplate, examples: Sequence[Example], batch_tokens: int
+    model: LanguageModel,
+    tokenizer: Tokenizer,
+    template: ChatTemplate,
+    examples: Sequence[Example],
+    batch_tokens: int,
 ) -> float:
     """Nats per token of the expected answers and the tokens that end them, given the prompts."""
     requests = []
@@ -167,7 +173,9 @@ def summary(metrics: Instruct) -> Table:
         notes.insert(0, f"as a second turn {tuned.second_turn.accuracy:.1%}")
     for name, before in base.forgetting.benchmarks.items():
         notes.append(f"{name} {before.accuracy:.1%} -> {tuned.forgetting.benchmarks[name].accuracy:.1%}")
-    table = Table("kind", "n", "right", "95 %", "base", "exact", "ends", "ROUGE-L", "chrF", caption="; ".join(notes))
+    table = Table(
+        "kind", "n", "right", "95 %", "base", "exact", "ends", "ROUGE-L", "chrF", caption="; ".join(notes)
+    )
     for column in table.columns[1:]:
         column.justify = "right"
     for kind, scores in tuned.kinds.items():

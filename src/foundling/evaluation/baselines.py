@@ -51,6 +51,8 @@ def _models(seed: int) -> dict[Baseline, Any]:
     characters = TfidfVectorizer(analyzer="char", ngram_range=(3, 5))
     return {
         "majority": DummyClassifier(strategy="most_frequent"),
-        "word_tfidf_logistic": make_pipeline(TfidfVectorizer(), LogisticRegression(max_iter=1000, random_state=seed)),
+        "word_tfidf_logistic": make_pipeline(
+            TfidfVectorizer(), LogisticRegression(max_iter=1000, random_state=seed)
+        ),
         "char_tfidf_svm": make_pipeline(characters, LinearSVC(random_state=seed)),
     }

@@ -11,9 +11,15 @@ from foundling.settings.datasets import Benchmark
 Items: TypeAlias = MultipleChoice | MinimalPairs
 
 
-def read_benchmark(records: Iterable[dict[str, Any]], settings: Benchmark, limit: int | None, seed: int) -> Items:
+def read_benchmark(
+    records: Iterable[dict[str, Any]], settings: Benchmark, limit: int | None, seed: int
+) -> Items:
     """The benchmark's questions or pairs, or a random sample of `limit`; ValueError if there are none."""
-    read = read_pair if settings.scoring == "minimal_pairs" else lambda record: read_question(record, settings.fields)
+    read = (
+        read_pair
+        if settings.scoring == "minimal_pairs"
+        else lambda record: read_question(record, settings.fields)
+    )
     items: list[Any] = []
     for number, record in enumerate(records, 1):
         try:

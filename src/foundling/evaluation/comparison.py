@@ -16,7 +16,9 @@ ANSWER_COLUMNS = ("actual", "predicted", "probability", "text")
 ROC_COLUMNS = ("model", "false_positive_rate", "true_positive_rate")
 
 
-def compare(golds: np.ndarray, labels: Sequence[str], predictions: Mapping[str, Predictions]) -> dict[str, ModelScores]:
+def compare(
+    golds: np.ndarray, labels: Sequence[str], predictions: Mapping[str, Predictions]
+) -> dict[str, ModelScores]:
     """Each model's scores against the true label ids (N,), and the classifier's lead over the others."""
     scores = {}
     for name, model in predictions.items():

@@ -34,7 +34,9 @@ class WordMap:
         """Those of the words that have a vector."""
         return [word for word in words if word in self.index]
 
-    def nearest(self, point: np.ndarray, count: int, leave_out: Sequence[str] = ()) -> list[tuple[str, float]]:
+    def nearest(
+        self, point: np.ndarray, count: int, leave_out: Sequence[str] = ()
+    ) -> list[tuple[str, float]]:
         """The `count` words with the highest cosine similarity to a point (C,), and these similarities."""
         closeness = self.vectors @ (point / np.linalg.norm(point))  # (N,)
         order = [i for i in np.argsort(-closeness, kind="stable") if self.words[i] not in leave_out]

@@ -11,7 +11,9 @@ SCORES = ("n", "accuracy", "low", "high", "chance")
 COLUMNS = ("step", "tokens", "val/loss", "benchmark", "kind", *SCORES)
 
 
-def curve_points(snapshot: Snapshot, loss: float, benchmark: str, scores: BenchmarkScores) -> list[EmergencePoint]:
+def curve_points(
+    snapshot: Snapshot, loss: float, benchmark: str, scores: BenchmarkScores
+) -> list[EmergencePoint]:
     """A point for each kind of question."""
     return [
         EmergencePoint(

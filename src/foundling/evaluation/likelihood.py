@@ -124,7 +124,9 @@ def _rows(windows: Sequence[Window]) -> list[Row]:
         if not rows or rows[-1].ids[: len(window.ids)] != window.ids:
             rows.append(Row(window.ids, []))
         first = len(window.ids) - len(window.targets)  # the context's last token predicts the first target
-        rows[-1].predictions.extend((first + i, target, window.request) for i, target in enumerate(window.targets))
+        rows[-1].predictions.extend(
+            (first + i, target, window.request) for i, target in enumerate(window.targets)
+        )
     return rows
 
 

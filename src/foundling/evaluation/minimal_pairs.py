@@ -29,11 +29,19 @@ class MinimalPairs:
     pairs: Sequence[Pair]
 
     def score(
-        self, model: LanguageModel, tokenizer: Tokenizer, *, batch_tokens: int, seed: int, control: bool = False
+        self,
+        model: LanguageModel,
+        tokenizer: Tokenizer,
+        *,
+        batch_tokens: int,
+        seed: int,
+        control: bool = False,
     ) -> BenchmarkScores:
         """Accuracy over all pairs and by kind, by log-likelihood of the sentence; `control` has no effect."""
         sentences = [sentence for pair in self.pairs for sentence in (pair.good, pair.bad)]
-        requests = [Request((tokenizer.start_of_text,), tuple(tokenizer.encode(sentence))) for sentence in sentences]
+        requests = [
+            Request((tokenizer.start_of_text,), tuple(tokenizer.encode(sentence))) for sentence in sentences
+        ]
         likelihoods = log_likelihoods(model, requests, batch_tokens)
         scores = list(zip(likelihoods.values[::2], likelihoods.values[1::2], strict=True))
         right = [choice == 0 for choice in choose(scores, seed)]
@@ -42,14 +50,18 @@ class MinimalPairs:
             return BenchmarkAccuracy(**vars(accuracy([right[i] for i in indices])), chance=0.5)
 
         kinds = by_kind([pair.kind for pair in self.pairs], measure)
-        return BenchmarkScores(measure="likelihood of the sentence", truncated=likelihoods.truncated, kinds=kinds)
+        return BenchmarkScores(
+            measure="likelihood of the sentence", truncated=likelihoods.truncated, kinds=kinds
+        )
 
 
 def read_pair(record: Mapping[str, Any]) -> Pair:
     """The pair in a record of BLiMP; an invalid record raises ValueError."""
     for field in ("sentence_good", "sentence_bad"):
         if field not in record:
-            raise ValueError(f"{field} is missing; the record has {', '.join(map(str, record))}; fix the record")
+            raise ValueError(
+                f"{field} is missing; the record has {', '.join(map(str, record))}; fix the record"
+            )
         if not isinstance(record[field], str) or not record[field].strip():
             raise ValueError(f"{field}={excerpt(record[field])}: must be a sentence; fix the record")
     kind = record.get("UID")

@@ -62,7 +62,13 @@ class MultipleChoice:
     normalized: bool
 
     def score(
-        self, model: LanguageModel, tokenizer: Tokenizer, *, batch_tokens: int, seed: int, control: bool = False
+        self,
+        model: LanguageModel,
+        tokenizer: Tokenizer,
+        *,
+        batch_tokens: int,
+        seed: int,
+        control: bool = False,
     ) -> BenchmarkScores:
         """Accuracy over all questions and by kind; with `control`, also that on the control queries."""
         outcomes = answer(model, tokenizer, self.questions, self.template, batch_tokens, seed)
@@ -113,10 +119,14 @@ def answer(
     for question in questions:
         raw.append([next(values) for _ in question.choices])
         # lm-eval's acc_norm, which does not favour short choices
-        per_character.append([value / len(text) for value, text in zip(raw[-1], question.choices, strict=True)])
+        per_character.append(
+            [value / len(text) for value, text in zip(raw[-1], question.choices, strict=True)]
+        )
 
     def right(scores: list[list[float]]) -> list[bool]:
-        return [choice == question.gold for choice, question in zip(choose(scores, seed), questions, strict=True)]
+        return [
+            choice == question.gold for choice, question in zip(choose(scores, seed), questions, strict=True)
+        ]
 
     return Outcomes(right(raw), right(per_character), likelihoods.truncated)
 
@@ -166,7 +176,9 @@ def read_question(record: Mapping[str, Any], fields: QuestionFields) -> Question
     first, last = (_optional(record, name, int, "the index of a choice") for name in ("first", "last"))
     for name, index in (("first", first), ("last", last)):
         if index is not None and not 0 <= index < len(texts):
-            raise ValueError(f"{name}={index}: must be the index of a choice, 0 to {len(texts) - 1}; fix the record")
+            raise ValueError(
+                f"{name}={index}: must be the index of a choice, 0 to {len(texts) - 1}; fix the record"
+            )
     return Question(query, texts, gold, kind, first, last, control)
 
 
@@ -189,10 +201,16 @@ def _read_choices(value: Any, field: str) -> tuple[tuple[str, ...], list[str]]:
             "label}; fix the record"
         )
     if len(texts) < 2 or not all(text.strip() for text in texts):
-        raise ValueError(f"{field}={excerpt(value)}: must have at least two choices, none empty; fix the record")
+        raise ValueError(
+            f"{field}={excerpt(value)}: must have at least two choices, none empty; fix the record"
+        )
     if labels is None:
         return tuple(texts), []
-    names = [str(label).strip() for label in labels if isinstance(label, str | int)] if isinstance(labels, list) else []
+    names = (
+        [str(label).strip() for label in labels if isinstance(label, str | int)]
+        if isinstance(labels, list)
+        else []
+    )
     if not len(texts) == len(names) == len(set(names)) == len(labels):
         raise ValueError(f"{field}: must have a label for each choice, not {excerpt(labels)}; fix the record")
     return tuple(texts), names
@@ -208,12 +226,16 @@ def _read_gold(value: Any, field: str, labels: list[str], count: int) -> int:
     for names in spellings:
         if name in names:
             return names.index(name)
-    allowed = f"one of the labels {', '.join(labels)}" if labels else f"0 to {count - 1} or A to {letters[-1]}"
+    allowed = (
+        f"one of the labels {', '.join(labels)}" if labels else f"0 to {count - 1} or A to {letters[-1]}"
+    )
     raise ValueError(f"{field}={excerpt(value)}: must be {allowed}; fix the record")
 
 
 def _optional(record: Mapping[str, Any], field: str, kind: type, requirement: str) -> Any:
     value = record.get(field)
     if value is not None and type(value) is not kind:
-        raise ValueError(f"{field}={excerpt(value)}: must be {requirement}; fix the record, or remove the field")
+        raise ValueError(
+            f"{field}={excerpt(value)}: must be {requirement}; fix the record, or remove the field"
+        )
     return value

@@ -43,7 +43,8 @@ def text_nats(model: LanguageModel, ids: np.ndarray, text_bytes: int, batch_toke
     """
     if len(ids) < 2:
         raise ValueError(
-            f"a held-out text of {len(ids)} tokens: must have at least 2; increase corpus.split.validation or add text"
+            f"a held-out text of {len(ids)} tokens: must have at least 2; increase corpus.split.validation "
+            f"or add text"
         )
     context, targets = model.config.context, len(ids) - 1
     step = max(1, batch_tokens // context) * context
@@ -56,11 +57,15 @@ def text_nats(model: LanguageModel, ids: np.ndarray, text_bytes: int, batch_toke
             if last > first:
                 windows = chunk[first:last].view(-1, width)  # (B, T)
                 following = chunk[first + 1 : last + 1]  # (B*T,)
-                nats -= log_probabilities(model, windows, torch.arange(len(following)), following).sum().item()
+                nats -= (
+                    log_probabilities(model, windows, torch.arange(len(following)), following).sum().item()
+                )
     return TextNats(nats, targets, text_bytes)
 
 
-def held_out_metrics(model: LanguageModel, texts: Mapping[str, tuple[np.ndarray, int]], batch_tokens: int) -> HeldOut:
+def held_out_metrics(
+    model: LanguageModel, texts: Mapping[str, tuple[np.ndarray, int]], batch_tokens: int
+) -> HeldOut:
     """Metrics over all texts {name: (ids, size in bytes)} and, if there are several, of each.
 
     Texts of fewer than two tokens have nothing to predict and are left out; ValueError if no other text

@@ -107,7 +107,7 @@ class Translation:
 
 @dataclass(frozen=True)
 class CrossAttention:
-    """A translation's cross-attention: a matrix per layer, of target tokens (rows, sum 1) by source tokens."""
+    """A translation's cross-attention: per layer, target tokens (rows, sum 1) by source tokens."""
 
     source: list[str]
     translation: list[str]
@@ -122,7 +122,8 @@ def cross_attention(model: Translator, tokenizer: Tokenizer, source: str, transl
     memory, mask = model.encode(
         torch.tensor([[*inputs, end]], device=device), torch.tensor([len(inputs) + 1], device=device)
     )
-    maps = model.cross_attention_maps(torch.tensor([[end, *targets]], device=device), memory, mask)  # (L, 1, H, T, S)
+    # (L, 1, H, T, S)
+    maps = model.cross_attention_maps(torch.tensor([[end, *targets]], device=device), memory, mask)
     return CrossAttention(
         source=[*(tokenizer.decode([token]) for token in inputs), "■"],
         translation=[*(tokenizer.decode([token]) for token in targets), "■"],

@@ -30,7 +30,8 @@ def zero_shot(
     words = [label.replace("_", " ") for label in labels]
     prompts = [template.format(text=text) for text in ["", *(texts[i] for i in indices)]]
     requests = [continuation(tokenizer, prompt, word) for prompt in prompts for word in words]
-    values = np.array(log_likelihoods(model, requests, batch_tokens).values).reshape(-1, len(words))  # (1 + N, K)
+    # (1 + N, K)
+    values = np.array(log_likelihoods(model, requests, batch_tokens).values).reshape(-1, len(words))
     gains = values[1:] - values[0]  # (N, K)
     scores = gains[:, 1] - gains[:, 0] if len(words) == 2 else None
     return Predictions(gains.argmax(-1), scores, np.array(indices))

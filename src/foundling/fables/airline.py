@@ -41,7 +41,9 @@ def airline(seed: int, count: int, split: str) -> Iterator[dict[str, str]]:
     check_split(split)
     rng = Random(f"airline {seed} {split}")
     for _ in range(count):
-        booking = draw_in_split(split, lambda: _booking(rng), lambda one: ("airline", one["number"], one["city"]))
+        booking = draw_in_split(
+            split, lambda: _booking(rng), lambda one: ("airline", one["number"], one["city"])
+        )
         kind = rng.choice(list(TOPICS))
         topic = TOPICS[kind]
         question = say(choose_phrasing(rng, split, topic.train, topic.unseen), rng, SLOTS)
@@ -49,7 +51,8 @@ def airline(seed: int, count: int, split: str) -> Iterator[dict[str, str]]:
         yield {
             "instruction": capitalized(question),
             "input": BOOKING.format_map(booking),
-            "output": answer.format_map(booking),  # {change}, {refund} and {punctual} contain {flight} themselves
+            # {change}, {refund} and {punctual} contain {flight} themselves
+            "output": answer.format_map(booking),
             "kind": kind,
         }
 

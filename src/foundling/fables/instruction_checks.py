@@ -70,7 +70,9 @@ def _same(record: Record, answer: str) -> bool:
 def _fact(record: Record, answer: str) -> bool:
     question = _plain(_question(record))
     (animal,) = _names(question, FACTS)
-    asked = {name: [_plain(q.format(animal=animal)) for q in one.questions] for name, one in ATTRIBUTES.items()}
+    asked = {
+        name: [_plain(q.format(animal=animal)) for q in one.questions] for name, one in ATTRIBUTES.items()
+    }
     attribute = next(name for name, questions in asked.items() if question in questions)
     right = FACTS[animal][attribute]
     values = {facts[attribute] for facts in FACTS.values()}
@@ -89,7 +91,9 @@ def _kernel(value: str) -> str:
 def _list(record: Record, answer: str) -> bool:
     question = _plain(_question(record))
     pairs = {pair for facts in FACTS.values() for pair in facts.items()}
-    attribute, value = next((a, v) for a, v in pairs if _plain(ATTRIBUTES[a].which.format(value=v)) == question)
+    attribute, value = next(
+        (a, v) for a, v in pairs if _plain(ATTRIBUTES[a].which.format(value=v)) == question
+    )
     animals = {SINGULAR[word] for word in _words(answer.lower()) if word in SINGULAR}
     are_right = all(FACTS.get(animal, {}).get(attribute) == value for animal in animals)
     return len(animals) >= 2 and are_right and not _denies(answer)

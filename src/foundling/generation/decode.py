@@ -104,7 +104,12 @@ def _greedy(model: LanguageModel, window: Tensor, max_new_tokens: int, end_of_te
 
 
 def continue_text(
-    model: LanguageModel, tokenizer: Tokenizer, prompt: str, max_new_tokens: int, sampling: Sampling, seed: int
+    model: LanguageModel,
+    tokenizer: Tokenizer,
+    prompt: str,
+    max_new_tokens: int,
+    sampling: Sampling,
+    seed: int,
 ) -> str:
     """The model's continuation of a prompt; an empty prompt starts a new document."""
     ids = tokenizer.encode_prompt(prompt)

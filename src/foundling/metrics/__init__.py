@@ -25,7 +25,9 @@ def _key(field: str) -> str:
     return field.replace("val_", "val/", 1) if field.startswith("val_") else field
 
 
-SCHEMA = ConfigDict(strict=True, extra="forbid", alias_generator=_key, validate_by_name=True, validate_by_alias=True)
+SCHEMA = ConfigDict(
+    strict=True, extra="forbid", alias_generator=_key, validate_by_name=True, validate_by_alias=True
+)
 
 
 def write_metrics(path: Path | str, metrics: Any) -> None:

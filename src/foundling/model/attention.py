@@ -25,7 +25,7 @@ def causal_mask(t: int, s: int, device: torch.device) -> Tensor:
 def attention_weights(q: Tensor, k: Tensor, mask: Tensor | None = None) -> Tensor:
     """Attention weights softmax(Q Kᵀ / √D), (B, H, T, S); each row sums to 1.
 
-    q (B, H, T, D), k (B, G, S, D); mask (T, S) or (B, 1, T, S) is True where a token may attend, None is causal.
+    q (B, H, T, D), k (B, G, S, D); mask (T, S) or (B, 1, T, S) is True where a token may attend, None causal.
     """
     k = k.repeat_interleave(q.size(1) // k.size(1), dim=1)  # (B, H, S, D)
     scores = q @ k.transpose(-2, -1) / math.sqrt(q.size(-1))  # (B, H, T, S)
@@ -34,7 +34,9 @@ def attention_weights(q: Tensor, k: Tensor, mask: Tensor | None = None) -> Tenso
     return scores.masked_fill(~mask, float("-inf")).softmax(dim=-1)
 
 
-def reference_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, dropout: float = 0.0) -> Tensor:
+def reference_attention(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, dropout: float = 0.0
+) -> Tensor:
     """Attention as in Vaswani et al. (2017), eq. 1: softmax(Q Kᵀ / √D) V, (B, H, T, D).
 
     q (B, H, T, D), k and v (B, G, S, D); mask as in `attention_weights`.
@@ -43,8 +45,10 @@ def reference_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = N
     return F.dropout(attention_weights(q, k, mask), dropout) @ v  # (B, H, T, D)
 
 
-def fused_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, dropout: float = 0.0) -> Tensor:
-    """`reference_attention` by PyTorch's fused kernels, which never store the weights (T, S) (Dao et al. 2022)."""
+def fused_attention(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, dropout: float = 0.0
+) -> Tensor:
+    """`reference_attention` by fused kernels, which never store the weights (T, S) (Dao et al. 2022)."""
     t, s = q.size(2), k.size(2)
     if mask is None and 1 < t < s:
         mask = causal_mask(t, s, q.device)
@@ -139,7 +143,9 @@ class Attention(nn.Module):
         q, k, _ = self._project_cross(x, source, None)
         return attention_weights(q, k, mask)
 
-    def _project_cross(self, x: Tensor, source: Tensor, cache: LayerCache | None) -> tuple[Tensor, Tensor, Tensor]:
+    def _project_cross(
+        self, x: Tensor, source: Tensor, cache: LayerCache | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Queries of x, keys and values of the source; the latter are cached at the first call."""
         n_query = self.head_counts[0] * self.head_dim  # rows of the fused projection that make queries
         weight, bias = self.qkv.weight, self.qkv.bias

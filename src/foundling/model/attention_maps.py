@@ -1,4 +1,7 @@
-"""Attention maps of a GPT: token ids (B, T) in, every head's attention weights out. Shapes as in attention.py."""
+"""Attention maps of a GPT: token ids (B, T) in, every head's attention weights out.
+
+Shapes as in attention.py.
+"""
 
 from typing import Any
 

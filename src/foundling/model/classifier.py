@@ -1,10 +1,10 @@
 """The classifier: token ids (B, T) and their lengths (B,) in, logits of the labels (B, K) out.
 
-What frozen blocks compute for a text never changes, so their states (B, T, C) may be given instead of the ids.
+What frozen blocks compute for a text never changes, so their states (B, T, C) can replace the ids.
 
-A language model reads from left to right, so only the hidden state of the last real token has seen the whole text: that
-one is fed to a linear head. Padding is on the right, where a causal model cannot see it, and is found by
-length, never by id.
+A language model reads from left to right, so only the hidden state of the last real token has seen the whole
+text: that one is fed to a linear head. Padding is on the right, where a causal model cannot see it, and is
+found by length, never by id.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ from foundling.model.interface import LanguageModel
 
 
 class Classifier(nn.Module):
-    """A trunk, by default a GPT, with a linear head, which starts at zero: at first all labels are equally likely."""
+    """A trunk, by default a GPT, with a linear head that starts at zero: all labels equally likely."""
 
     def __init__(self, config: ClassifierConfig[Any], trunk: LanguageModel | None = None) -> None:
         super().__init__()
@@ -33,7 +33,8 @@ class Classifier(nn.Module):
         return self.classify(self.hidden(inputs), lengths)
 
     def hidden(self, inputs: Tensor) -> Tensor:
-        """The trunk's final hidden states (B, T, C), of ids (B, T) or of the states (B, T, C) after its frozen blocks.
+        """The trunk's final hidden states (B, T, C), of ids (B, T) or of the states (B, T, C) after its
+        frozen blocks.
 
         States of the last position only, T = 1, are of length 1.
         """

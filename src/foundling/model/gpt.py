@@ -106,7 +106,7 @@ class GPT(LanguageModel):
         return self.norm(self._apply_blocks(range(len(self.blocks)), x, rotary, cache, mask, segments))
 
     def hidden_after(self, ids: Tensor, blocks: int) -> Tensor:
-        """The hidden states (B, T, C) of ids (B, T) after the first `blocks` blocks, without the last norm."""
+        """The hidden states (B, T, C) of ids (B, T) after `blocks` blocks, without the last norm."""
         x, rotary = self._embed(ids, slice(0, ids.size(1)))
         return self._apply_blocks(range(blocks), x, rotary)
 
@@ -176,7 +176,7 @@ class GPT(LanguageModel):
         return x
 
     def _is_rotated(self, layer: int) -> bool:
-        """Whether a block's attention sees positions; with `rope_skip`, every n-th does not (Yang et al. 2025)."""
+        """Whether a block sees positions; with `rope_skip`, every n-th does not (Yang et al. 2025)."""
         return self.config.rope_skip == 0 or (layer + 1) % self.config.rope_skip > 0
 
     def _embed(self, ids: Tensor, positions: slice | Tensor) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:

@@ -1,14 +1,15 @@
 """Initial weights of every nn.Linear and nn.Embedding; norms and short convolutions have their own defaults.
 
-| model      | init          | matrices and embeddings             | output projections of attention and MLP        |
-|------------|---------------|-------------------------------------|------------------------------------------------|
-| GPT        | gpt2          | N(0, 0.02²)                         | N(0, 0.02² / (2 · n_layer)), as GPT-2          |
-| GPT        | zero_residual | N(0, 0.02²)                         | 0: each block starts as the identity           |
-| GPT        | copying       | N(0, 0.02²), `copy_attended` below  | 0 in the MLP, `copy_attended` in attention     |
-| translator | xavier        | Xavier uniform, embeddings N(0, 1/C)| Xavier uniform                                 |
-| translator | zero_residual | Xavier uniform, embeddings N(0, 1/C)| 0                                              |
+| model      | init          | matrices and embeddings              | output projections                    |
+|------------|---------------|--------------------------------------|---------------------------------------|
+| GPT        | gpt2          | N(0, 0.02²)                          | N(0, 0.02² / (2 · n_layer)), as GPT-2 |
+| GPT        | zero_residual | N(0, 0.02²)                          | 0: each block starts as the identity  |
+| GPT        | copying       | N(0, 0.02²), `copy_attended` below   | 0, `copy_attended` in attention       |
+| translator | xavier        | Xavier uniform, N(0, 1/C) embeddings | Xavier uniform                        |
+| translator | zero_residual | Xavier uniform, N(0, 1/C) embeddings | 0                                     |
 
-Biases are 0. The order of the draws is part of a run's reproducibility.
+Output projections are those of attention and the MLP. Biases are 0. The order of the draws is part of a run's
+reproducibility.
 """
 
 import math
@@ -61,7 +62,8 @@ def copy_attended(attention: Attention) -> None:
     d, qkv = attention.head_dim, attention.qkv.weight  # ((H + 2G) · D, C)
     value = qkv[-n_kv_head * d :]  # (G·D, C)
     nn.init.orthogonal_(value, gain=math.sqrt(COPYING_GAIN))
-    value_of_each_head = value.view(n_kv_head, d, -1).repeat_interleave(n_head // n_kv_head, dim=0)  # (H, D, C)
+    # (H, D, C)
+    value_of_each_head = value.view(n_kv_head, d, -1).repeat_interleave(n_head // n_kv_head, dim=0)
     attention.out.weight.copy_(value_of_each_head.flatten(0, 1).T)
     if attention.blend is not None:
         width = attention.blend.width

@@ -21,7 +21,7 @@ class LanguageModel(nn.Module):
     def forward(
         self, ids: Tensor, cache: Any = None, *, segments: Tensor | None = None, at: Tensor | None = None
     ) -> Tensor:
-        """Logits (B, T, V) for ids (B, T); with a boolean `at` (B, T) only those of its N positions, (N, V)."""
+        """Logits (B, T, V) for ids (B, T); with a boolean `at` (B, T) those of its N positions, (N, V)."""
         hidden = self.hidden(ids, cache, segments=segments)
         return self.head(hidden if at is None else hidden[at])
 
@@ -57,7 +57,8 @@ class LanguageModel(nn.Module):
 class CustomModel(LanguageModel):
     """A network of your own: any module that maps ids (B, T) to logits (B, T, V).
 
-    What else it can do is optional, and seen here once, by its attributes and signature; docs/models.md lists it.
+    What else it can do is optional, and seen here once, by its attributes and signature; docs/models.md
+    lists it.
     """
 
     def __init__(self, network: nn.Module, config: Any, architecture: str) -> None:
@@ -69,7 +70,7 @@ class CustomModel(LanguageModel):
         self.takes_segments = "segments" in inspect.signature(reads).parameters
 
     def hidden(self, ids: Tensor, cache: Any = None, *, segments: Tensor | None = None) -> Tensor:
-        """The final hidden states (B, T, C); of a network without `hidden` and `head`, the logits themselves."""
+        """The final hidden states (B, T, C); without `hidden` and `head`, the logits themselves."""
         options = {} if cache is None else {"cache": cache}
         if segments is not None:
             self._require(self.takes_segments, "argument `segments`", "packing", "set instruct.packing=false")
@@ -113,5 +114,6 @@ class CustomModel(LanguageModel):
     def _require(self, is_there: bool, part: str, purpose: str, instead: str) -> None:
         if not is_there:
             raise ValueError(
-                f"model {self.architecture} has no {part}, which {purpose} needs; add it (docs/models.md), or {instead}"
+                f"model {self.architecture} has no {part}, which {purpose} needs; add it (docs/models.md), "
+                f"or {instead}"
             )

@@ -58,7 +58,7 @@ class KVCache:
         self.cross = [LayerCache() for _ in range(n_layer if cross else 0)]
 
     def select(self, rows: Tensor) -> None:
-        """Replace the batch by these of its rows (N,), as a beam search does when it drops and repeats beams."""
+        """Replace the batch by these of its rows (N,), as beam search drops and repeats beams."""
         for layer in (*self.layers, *self.cross):
             layer.select(rows)
 

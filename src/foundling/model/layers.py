@@ -53,7 +53,9 @@ class ShortConvolution(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(reach, width))
 
-    def forward(self, x: Tensor, state: ConvolutionState | None = None, segments: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, state: ConvolutionState | None = None, segments: Tensor | None = None
+    ) -> Tensor:
         """Convolve x (B, T, C) over time.
 
         Args:
@@ -78,6 +80,6 @@ class ShortConvolution(nn.Module):
 
 
 def sinusoids(context: int, width: int) -> Tensor:
-    """Fixed position vectors (context, C): sines in even, cosines in odd channels (Vaswani et al. 2017, 3.5)."""
+    """Position vectors (context, C): sines in even, cosines in odd channels (Vaswani et al. 2017, 3.5)."""
     table = angles(context, frequencies(width, theta=10_000.0))  # (context, C/2)
     return torch.stack((table.sin(), table.cos()), dim=-1).flatten(1)  # (context, C)

@@ -26,8 +26,10 @@ class LookupBlend(ShortConvolution):
         self.count = count
         self.width = count * head_dim  # L·D
 
-    def blend(self, qkv: Tensor, keys_at: int, state: ConvolutionState | None, segments: Tensor | None) -> Tensor:
-        """Blend the lookup heads' channels of the projections qkv (B, T, (H + 2G) · D); keys start at `keys_at`."""
+    def blend(
+        self, qkv: Tensor, keys_at: int, state: ConvolutionState | None, segments: Tensor | None
+    ) -> Tensor:
+        """Blend the lookup heads' channels of qkv (B, T, (H + 2G) · D); keys start at `keys_at`."""
         widths = [self.width, keys_at - self.width, self.width, qkv.size(-1) - keys_at - self.width]
         q, other_q, k, rest = torch.split(qkv, widths, dim=-1)
         blended = self(torch.cat((q, k), dim=-1), state, segments)  # (B, T, 2L·D)

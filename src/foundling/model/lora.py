@@ -18,7 +18,12 @@ class LoRALinear(nn.Module):
     """A linear layer with a low-rank update: (…, in) -> (…, out)."""
 
     def __init__(
-        self, base: nn.Linear, rank: int, alpha: float, dropout: float, generator: torch.Generator | None = None
+        self,
+        base: nn.Linear,
+        rank: int,
+        alpha: float,
+        dropout: float,
+        generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self.base = base
@@ -58,7 +63,11 @@ def wrap(network: nn.Module, settings: Lora, seed: int) -> list[nn.Parameter]:
     network.requires_grad_(False)
     generator = torch.Generator().manual_seed(seed)
     for name in chosen:
-        _replace(network, name, LoRALinear(linear[name], settings.rank, settings.alpha, settings.dropout, generator))
+        _replace(
+            network,
+            name,
+            LoRALinear(linear[name], settings.rank, settings.alpha, settings.dropout, generator),
+        )
     return [p for p in network.parameters() if p.requires_grad]
 
 

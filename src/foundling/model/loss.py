@@ -6,7 +6,9 @@ from torch.nn import functional as F
 IGNORE_INDEX = -100  # marks targets that are not learned: padding and prompts
 
 
-def next_token_loss(logits: Tensor, targets: Tensor, reduction: str = "mean", smoothing: float = 0.0) -> Tensor:
+def next_token_loss(
+    logits: Tensor, targets: Tensor, reduction: str = "mean", smoothing: float = 0.0
+) -> Tensor:
     """Cross-entropy -log p(target), in nats, over the targets other than IGNORE_INDEX, computed in float32.
 
     Args:

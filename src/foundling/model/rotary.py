@@ -1,4 +1,4 @@
-"""Rotary positions (Su et al. 2021): tables of cosines and sines, also for a stretched context, and the rotation.
+"""Rotary positions (Su et al. 2021): tables of cosines and sines, also for a stretched context; the rotation.
 
 Shapes: B batch, T time, H heads, D head size. Channel i forms a pair with channel i + D/2, as in Llama.
 """
@@ -23,7 +23,7 @@ def rotary_tables(
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotate x (B, H, T, D) by the angles of its positions, (T, D) or (B, 1, T, D); scores see distances only."""
+    """Rotate x (B, H, T, D) by its positions' angles, (T, D) or (B, 1, T, D); scores see distances only."""
     left, right = x.chunk(2, dim=-1)
     return x * cos + torch.cat((-right, left), dim=-1) * sin
 
@@ -45,7 +45,8 @@ def scaled_frequencies(head_dim: int, theta: float, scaling: RopeScaling | None)
         return original
     if isinstance(scaling, LinearScaling):
         return original / scaling.factor
-    if isinstance(scaling, Llama3Scaling):  # 1 where the wavelength is short for the original context, 0 where long
+    # 1 where the wavelength is short for the original context, 0 where long
+    if isinstance(scaling, Llama3Scaling):
         rotations = scaling.original_context * original / (2 * math.pi)
         low, high = scaling.low_freq_factor, scaling.high_freq_factor
         kept = ((rotations - low) / (high - low)).clamp(0, 1)  # (D/2,)
@@ -64,7 +65,7 @@ def scaled_frequencies(head_dim: int, theta: float, scaling: RopeScaling | None)
 
 
 def attention_factor(scaling: RopeScaling | None) -> float:
-    """What YaRN multiplies queries and keys by, so that attention stays as sharp as in the original context."""
+    """YaRN's factor for queries and keys, so that attention stays as sharp as in the original context."""
     if scaling is None or isinstance(scaling, LinearScaling | Llama3Scaling):
         return 1.0
     if scaling.attention_factor is not None:

@@ -101,13 +101,15 @@ class Translator(nn.Module):
         initialise_translator(self)
 
     def forward(self, source: Tensor, lengths: Tensor, target: Tensor) -> Tensor:
-        """Logits (B, T, V) after each token of target (B, T); of source (B, S), lengths (B,) tokens are real."""
+        """Logits (B, T, V) after each token of target (B, T); source (B, S) has lengths (B,) tokens."""
         return self.head(self.decode(target, *self.encode(source, lengths)))
 
     def encode(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Encode source (B, S): the encoder's output (B, S, C), and the mask (B, 1, 1, S) of its real tokens."""
+        """Encode source (B, S): the output (B, S, C), and the mask (B, 1, 1, S) of its real tokens."""
         mask = length_mask(lengths, source.size(1))
-        x = self._embed(source, self.target_embedding if self.source_embedding is None else self.source_embedding)
+        x = self._embed(
+            source, self.target_embedding if self.source_embedding is None else self.source_embedding
+        )
         for block in self.encoder:
             x = block(x, mask)
         return self.encoder_norm(x), mask
@@ -125,7 +127,7 @@ class Translator(nn.Module):
         return self.decoder_norm(x)
 
     def cross_attention_maps(self, target: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
-        """Cross-attention weights of each block over target (B, T): (layers, B, H, T, S); each row sums to 1."""
+        """Cross-attention weights for target (B, T): (layers, B, H, T, S); each row sums to 1."""
         x, maps = self._embed(target, self.target_embedding), []
         for block in self.decoder:
             maps.append(block.cross_attention_map(x, memory, mask))  # type: ignore[operator]
@@ -143,7 +145,9 @@ class Translator(nn.Module):
 
     def make_tables(self) -> None:
         """Compute the fixed position table, which is not part of the state dict (as `GPT.make_tables`)."""
-        self.register_buffer("sinusoids", sinusoids(self.config.context, self.config.n_embd), persistent=False)
+        self.register_buffer(
+            "sinusoids", sinusoids(self.config.context, self.config.n_embd), persistent=False
+        )
 
     def parameter_count(self) -> int:
         """The number of parameters; a shared embedding counts once, as in published sizes."""
@@ -163,7 +167,8 @@ class Translator(nn.Module):
         end = start + ids.size(1)
         if end > self.config.context:
             raise ValueError(
-                f"{end} tokens exceed the translator's context of {self.config.context}; shorten the sentence, "
+                f"{end} tokens exceed the translator's context of {self.config.context}; shorten the "
+                f"sentence, "
                 "or train with a longer train_translator.model.context"
             )
         return self.dropout(table(ids) * math.sqrt(self.config.n_embd) + self.sinusoids[start:end])

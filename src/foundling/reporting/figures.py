@@ -17,7 +17,8 @@ from foundling.reporting.kinds import ALL, MEAN, PART, in_order
 from foundling.reporting.reading import Row
 
 INK = "#24292f"  # on the PNG's white; in the SVG replaced by the page's text colour
-COLOURS = ("#1f86c7", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9", "#7f7f7f")  # after Okabe and Ito (2008)
+# after Okabe and Ito (2008)
+COLOURS = ("#1f86c7", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9", "#7f7f7f")
 LOSS_TICKS = (0.3, 0.5, 0.7, 1, 1.5, 2, 3, 4, 5, 7, 10)
 LEVEL_CHARACTERS = 9  # labels up to this average length are horizontal
 FEW_LABELS = 12  # up to this number of labels, their names and counts are shown
@@ -87,7 +88,9 @@ def emergence(rows: Sequence[Row], title: str) -> Figure:
         by_loss.set(xlabel="validation loss (nats per token, log, falling)")
         by_loss.invert_xaxis()
         figure.suptitle(title, fontsize=10)
-        figure.legend(*by_tokens.get_legend_handles_labels(), loc="outside lower center", ncols=min(7, len(shown) + 1))
+        figure.legend(
+            *by_tokens.get_legend_handles_labels(), loc="outside lower center", ncols=min(7, len(shown) + 1)
+        )
         return figure
 
 
@@ -111,7 +114,9 @@ def confusion(rows: Sequence[Row], labels: Sequence[str]) -> Figure:
         for (actual, predicted), count in counts.items():
             share = count / totals[actual]
             colour = COLOURS[0] if actual == predicted else COLOURS[1]
-            axes.add_patch(Rectangle((predicted, actual), 1, 1, facecolor=colour, alpha=0.08 + 0.62 * share, lw=0))
+            axes.add_patch(
+                Rectangle((predicted, actual), 1, 1, facecolor=colour, alpha=0.08 + 0.62 * share, lw=0)
+            )
             if few:
                 axes.text(predicted + 0.5, actual + 0.5, f"{count:,}", ha="center", va="center")
         axes.set(xlim=(0, len(labels)), ylim=(len(labels), 0), xlabel="predicted", ylabel="actual")
@@ -135,10 +140,16 @@ def roc(rows: Sequence[Row], titles: Mapping[str, str]) -> Figure:
         for model, colour in zip(models, cycle(COLOURS), strict=False):
             curve = [row for row in rows if row["model"] == model]
             x, y = (_column(curve, f"{name}_positive_rate") for name in ("false", "true"))
-            axes.plot(x, y, color=colour, lw=2.2 if model == models[0] else 1.2, label=titles.get(model, model))
+            axes.plot(
+                x, y, color=colour, lw=2.2 if model == models[0] else 1.2, label=titles.get(model, model)
+            )
         axes.plot([0, 1], [0, 1], color=INK, lw=1, ls=(0, (4, 3)), label="chance")
         axes.set(
-            xlabel="false positive rate", ylabel="true positive rate", xlim=(-0.01, 1), ylim=(0, 1.01), title="ROC"
+            xlabel="false positive rate",
+            ylabel="true positive rate",
+            xlim=(-0.01, 1),
+            ylim=(0, 1.01),
+            title="ROC",
         )
         axes.xaxis.set_major_formatter(_percent())
         axes.yaxis.set_major_formatter(_percent())
@@ -161,7 +172,13 @@ def translation_curves(training: Sequence[Row], validation: Sequence[Row]) -> Fi
 
 
 def _plot_losses(axes: Axes, training: Sequence[Row], validation: Sequence[Row], x: str, label: str) -> None:
-    axes.plot(_column(training, "tokens"), _column(training, "train/loss"), color=COLOURS[0], lw=0.9, label="training")
+    axes.plot(
+        _column(training, "tokens"),
+        _column(training, "train/loss"),
+        color=COLOURS[0],
+        lw=0.9,
+        label="training",
+    )
     losses = _column(validation, "val/loss")
     axes.plot(_column(validation, "tokens"), losses, color=COLOURS[1], marker="o", ms=3, label=label)
     axes.set(xlabel=x, ylabel="loss (nats per token)")
@@ -170,13 +187,18 @@ def _plot_losses(axes: Axes, training: Sequence[Row], validation: Sequence[Row],
 
 
 def heat_maps(
-    panels: Sequence[Sequence[Sequence[float]]], source: Sequence[str], target: Sequence[str], panel: str = "layer"
+    panels: Sequence[Sequence[Sequence[float]]],
+    source: Sequence[str],
+    target: Sequence[str],
+    panel: str = "layer",
 ) -> Figure:
     """Attention weights from target tokens (rows) to source tokens, as colour: a panel per layer or head.
 
     The figure's width does not depend on the sentence's length: all words on a page have the same size.
     """
-    columns, rows = ([token.strip().replace("$", r"\$") or "␣" for token in side] for side in (source, target))
+    columns, rows = (
+        [token.strip().replace("$", r"\$") or "␣" for token in side] for side in (source, target)
+    )
     with _style():
         figure = _figure(max(7.6, 0.9 + 0.18 * len(panels) * len(columns)), 1.1 + 0.21 * len(rows))
         shown = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
@@ -184,7 +206,9 @@ def heat_maps(
             for i, row in enumerate(shares):
                 for j, share in enumerate(row):
                     if share >= 0.01:
-                        axes.add_patch(Rectangle((j, i), 1, 1, facecolor=COLOURS[0], alpha=min(1.0, share), lw=0))
+                        axes.add_patch(
+                            Rectangle((j, i), 1, 1, facecolor=COLOURS[0], alpha=min(1.0, share), lw=0)
+                        )
             axes.set(xlim=(0, len(columns)), ylim=(len(rows), 0), title=f"{panel} {number}")
             axes.set_xticks([j + 0.5 for j in range(len(columns))], columns, rotation=90)
             axes.set_yticks([i + 0.5 for i in range(len(rows))], rows)

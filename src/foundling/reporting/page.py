@@ -60,7 +60,13 @@ def page(material: Material) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"percent": percent, "css": css, "big": big, "words": words, "kind_rows": kinds.rows}
+    environment.filters |= {
+        "percent": percent,
+        "css": css,
+        "big": big,
+        "words": words,
+        "kind_rows": kinds.rows,
+    }
     losses = loss_curves(material.training, material.validation) if material.training else None
     figures = [emergence(rows, words(name)) for name, rows in by_benchmark(material.emergence).items()]
     return environment.get_template("template.html.j2").render(
@@ -117,7 +123,10 @@ def origin(material: Material) -> list[tuple[str, str]]:
     rows = [
         ("corpus", describe_corpus(settings.corpus)),
         ("model", describe_model(settings.model)),
-        ("training", f"{pretrain.max_steps:,} steps of {per_step:,} tokens, initialized from {pretrain.init_from}"),
+        (
+            "training",
+            f"{pretrain.max_steps:,} steps of {per_step:,} tokens, initialized from {pretrain.init_from}",
+        ),
         ("seed", str(settings.seed)),
         ("commit", f"{run.commit or 'unknown (not a git repository)'}{dirty}"),
         ("weights", f"sha256 {run.weights_sha256}"),
@@ -133,10 +142,13 @@ def describe_arithmetic(run: Run) -> str:
     text = {
         None: "not recorded",
         True: "deterministic: the same settings give the same bytes on this kind of machine",
-        False: "not deterministic (runtime.deterministic=false): sums may differ in their last bits from run to run",
+        False: "not deterministic (runtime.deterministic=false): sums may differ in their last bits from "
+        "run to run",
     }[run.deterministic]
     return text + (
-        f"; each batch in {run.microbatches} microbatches, to fit into memory" if (run.microbatches or 1) > 1 else ""
+        f"; each batch in {run.microbatches} microbatches, to fit into memory"
+        if (run.microbatches or 1) > 1
+        else ""
     )
 
 

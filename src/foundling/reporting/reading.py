@@ -13,7 +13,9 @@ def read_csv(path: Path | str, numbers: tuple[str, ...] | None = None) -> list[R
     """Rows with numbers converted, in all columns or in `numbers`; a missing file raises ValueError."""
     with _open(path) as file:
         rows = csv.DictReader(file)
-        return [{k: _number(v) if numbers is None or k in numbers else v for k, v in row.items()} for row in rows]
+        return [
+            {k: _number(v) if numbers is None or k in numbers else v for k, v in row.items()} for row in rows
+        ]
 
 
 def read_jsonl(path: Path | str) -> list[Row]:

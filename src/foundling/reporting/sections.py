@@ -44,7 +44,9 @@ def classification(metrics: Classify, answers: Sequence[Row], curve: Sequence[Ro
         ],
         "confusion_figure": as_svg(confusion(answers, labels)),
         "roc_figure": as_svg(roc(curve, MODELS)) if curve else None,
-        "pairs": [(actual, predicted, count) for (actual, predicted), count in pairs.most_common(SHOWN_ERRORS)],
+        "pairs": [
+            (actual, predicted, count) for (actual, predicted), count in pairs.most_common(SHOWN_ERRORS)
+        ],
         "mistakes": sorted(wrong, key=lambda row: -row["probability"])[:SHOWN_ERRORS],
     }
 
@@ -71,6 +73,8 @@ def translation(
         "metrics": metrics,
         "titles": TITLES,
         "curves": as_svg(translation_curves(training, validation)),
-        "heat_maps": [as_svg(heat_maps(row["layers"], row["source"], row["translation"])) for row in cross_attention],
+        "heat_maps": [
+            as_svg(heat_maps(row["layers"], row["source"], row["translation"])) for row in cross_attention
+        ],
         "translations": translations[:SHOWN_TRANSLATIONS],
     }

@@ -105,7 +105,9 @@ class Source(FileFormat):
         if len(origins) != 1:
             own = f"; for your own texts set {self.settings or 'corpus'}.path=my_texts"
             several = f", not {' and '.join(origins)}" if origins else own
-            raise ValueError(f"{(origins or ['path'])[-1]}: exactly one of {', '.join(ORIGINS)} must be set{several}")
+            raise ValueError(
+                f"{(origins or ['path'])[-1]}: exactly one of {', '.join(ORIGINS)} must be set{several}"
+            )
         if self.generate and not isinstance(self.generate.get("name"), str):
             raise ValueError("generate.name must be the name of a generator")
         return self

@@ -50,7 +50,8 @@ class Llama3Scaling:
     def _ramp_ascends(self) -> Self:
         if self.low_freq_factor >= self.high_freq_factor:
             raise ValueError(
-                f"low_freq_factor={self.low_freq_factor}: must be below high_freq_factor={self.high_freq_factor}"
+                f"low_freq_factor={self.low_freq_factor}: must be below "
+                f"high_freq_factor={self.high_freq_factor}"
             )
         return self
 
@@ -84,7 +85,8 @@ class GPTSettings:
     n_ffn: Size  # hidden width of the feed-forward network; null: 4 · n_embd
     position: Literal["learned", "sinusoidal", "rotary"]
     rope_theta: Positive
-    rope_scaling: Annotated[RopeScaling, Discriminator("kind")] | None = None  # of a context extended after training
+    # of a context extended after training
+    rope_scaling: Annotated[RopeScaling, Discriminator("kind")] | None = None
     rope_skip: Count = 0  # every n-th block attends without positions, as in SmolLM3; 0: none
     norm: Norm
     norm_eps: Positive
@@ -109,7 +111,8 @@ class GPTSettings:
         if info.field_name == "head_dim" and n_embd % n_head:
             nearest = max(1, round(n_embd / n_head)) * n_head
             raise ValueError(
-                f"needs n_embd={n_embd} to be divisible by n_head={n_head}; try n_embd={nearest}, or set head_dim"
+                f"needs n_embd={n_embd} to be divisible by n_head={n_head}; try n_embd={nearest}, or set "
+                f"head_dim"
             )
         return {"n_kv_head": n_head, "head_dim": n_embd // n_head, "n_ffn": 4 * n_embd}[str(info.field_name)]
 
@@ -125,7 +128,9 @@ class GPTSettings:
     @model_validator(mode="after")
     def _position_channels_pair_up(self) -> Self:
         if self.position == "rotary" and self.head_dim % 2:
-            raise ValueError(f"head_dim={self.head_dim}: must be even for rotary positions, which rotate pairs")
+            raise ValueError(
+                f"head_dim={self.head_dim}: must be even for rotary positions, which rotate pairs"
+            )
         if self.position == "sinusoidal" and self.n_embd % 2:
             raise ValueError(f"n_embd={self.n_embd}: must be even for sinusoidal positions")
         return self
@@ -145,7 +150,9 @@ class GPTSettings:
     @model_validator(mode="after")
     def _convolution_reads_within_context(self) -> Self:
         if self.convolution > self.context:
-            raise ValueError(f"convolution={self.convolution}: must be at most context={self.context}; 3 or 4 is usual")
+            raise ValueError(
+                f"convolution={self.convolution}: must be at most context={self.context}; 3 or 4 is usual"
+            )
         return self
 
     @model_validator(mode="after")
@@ -171,13 +178,15 @@ class TranslatorSettings:
     n_head: Size
     n_embd: Size  # C
     n_ffn: Size
-    norm_place: Literal["pre", "post"]  # on each sublayer's input (Xiong et al. 2020), or on each sum as in 2017
+    # on each sublayer's input (Xiong et al. 2020), or on each sum as in 2017
+    norm_place: Literal["pre", "post"]
     norm: Norm
     norm_eps: Positive
     mlp: Mlp
     bias: bool
     qk_norm: bool
-    shared: Literal["all", "output", "none"]  # one matrix for all embeddings, for target and output, or for none
+    # one matrix for all embeddings, for target and output, or for none
+    shared: Literal["all", "output", "none"]
     dropout: Dropout
     init: Literal["xavier", "zero_residual"]
     attention: AttentionKernel

@@ -39,7 +39,9 @@ TOKENS, BENCHMARKS = Path("data/tokens"), Path("data/raw/benchmarks")
 def run(job: Job) -> float:
     """Train, compare, publish; returns the validation loss, which a sweeper may minimize."""
     settings = job.settings.classify
-    stage = TrainingRun(job, "classify", sections=(*SHAPED_BY, "classify"), inputs=[TEXTS / META], parent=BASE)
+    stage = TrainingRun(
+        job, "classify", sections=(*SHAPED_BY, "classify"), inputs=[TEXTS / META], parent=BASE
+    )
     require_base(BASE, job.recipe)
     trunk, tokenizer = folder.load(BASE)
     changes: Counter[str] = Counter()
@@ -89,7 +91,9 @@ def _train(
     per_epoch = batches_per_epoch(len(rows[TRAIN].ids), settings.batch_size)
     steps = settings.max_steps or round(settings.epochs * per_epoch)
     if steps < 1:
-        raise ValueError(f"classify.epochs={settings.epochs:g}: must be at least one step, 1/{per_epoch} of an epoch")
+        raise ValueError(
+            f"classify.epochs={settings.epochs:g}: must be at least one step, 1/{per_epoch} of an epoch"
+        )
     data = settings.data.build(
         rows[TRAIN],
         rows[VALIDATION],
@@ -119,7 +123,9 @@ def _predict_untrained(
 ) -> tuple[dict[str, Predictions], dict[str, str]]:
     """The predictions of the baselines and of the base model, and why a baseline has none."""
     test, seed = texts.texts(TEST), settings.seed
-    predictions, left_out = predict_baselines(texts.texts(TRAIN), texts.ids(TRAIN), test, seed, settings.baselines)
+    predictions, left_out = predict_baselines(
+        texts.texts(TRAIN), texts.ids(TRAIN), test, seed, settings.baselines
+    )
     indices = choose(range(len(test)), settings.zero_shot.limit, seed)
     if indices:
         predictions[ZERO_SHOT] = zero_shot(

@@ -18,7 +18,9 @@ PACKAGE = Path(__file__).parents[1]
 MODEL_STAGES = ("pretrain", "classify", "instruct", "evaluate")
 COMPOSED_HEAD = "from conf/ and params.yaml: all settings of this experiment"
 CODE_HEAD = "from src/foundling: for each stage, one hash of what its code does"
-INPUTS_HEAD = "from your own files: the number of files of each source, and a hash of their names and contents"
+INPUTS_HEAD = (
+    "from your own files: the number of files of each source, and a hash of their names and contents"
+)
 
 
 def run(job: Job) -> None:
@@ -40,7 +42,9 @@ def _code_hashes(recipe: Recipe, model: Model) -> dict[str, str]:
         except (ImportError, ValueError):
             spec = None
         if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
-            raise ValueError(f"model._target_={model.target}: there is no Python module {module}; fix the name")
+            raise ValueError(
+                f"model._target_={model.target}: there is no Python module {module}; fix the name"
+            )
         own = file_hash(Path(spec.origin))
         hashes |= {stage: fingerprint([hashes[stage], own]) for stage in MODEL_STAGES}
     return hashes

@@ -38,7 +38,9 @@ def run(job: Job) -> None:
     metrics = Evaluate(
         held_out=held_out_metrics(model, texts, batch_tokens),
         benchmarks={
-            name: items.score(model, tokenizer, batch_tokens=batch_tokens, seed=seed, control=settings.control)
+            name: items.score(
+                model, tokenizer, batch_tokens=batch_tokens, seed=seed, control=settings.control
+            )
             for name, items in benchmarks.items()
         },
     )

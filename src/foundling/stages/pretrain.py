@@ -28,7 +28,9 @@ def run(job: Job) -> float:
     training = TrainingRun(job, "pretrain", sections=SHAPED_BY, inputs=inputs, parent=parent)
     tokenizer = Tokenizer.load(TOKENIZER)
     tokens = open_tokens(TOKENS, tokenizer)
-    require(tokens.meta.made_with, job.recipe, str(TOKENS), "run `dvc repro tokenize` first, or drop that setting")
+    require(
+        tokens.meta.made_with, job.recipe, str(TOKENS), "run `dvc repro tokenize` first, or drop that setting"
+    )
     shape, make = from_settings(job.settings.model, tokenizer.vocab_size)
     network = start(settings.init_from, shape, tokenizer, settings.seed, make)
     data = settings.data.build(
@@ -49,7 +51,9 @@ def run(job: Job) -> float:
     budget.warn(network, optimizer, settings, runtime, training.device)
     steps = log_spaced(settings.snapshots, settings.max_steps)
     snapshots = Snapshots(training.scratch / "snapshots", network, steps, per_step)
-    samples = Samples(training.scratch / SAMPLES, network, tokenizer, settings.sample, settings.seed, per_step)
+    samples = Samples(
+        training.scratch / SAMPLES, network, tokenizer, settings.sample, settings.seed, per_step
+    )
     loop = Loop(settings, settings.max_steps, settings.validate_every, settings.accumulate)
     measures = training.fit(module, data, loop, [snapshots, samples])
 
@@ -62,5 +66,7 @@ def run(job: Job) -> float:
     }
     training.publish(TOKENS / "meta.json", "tokens", places)
     seconds = training.seconds["whole"]
-    log.info(f"pretrain: val/loss {measures['val/loss']:.4f} after {seconds:.0f} s -> {job.out / 'models/base'}")
+    log.info(
+        f"pretrain: val/loss {measures['val/loss']:.4f} after {seconds:.0f} s -> {job.out / 'models/base'}"
+    )
     return measures["val/loss"]

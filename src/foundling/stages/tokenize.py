@@ -68,7 +68,10 @@ def _log(corpus: Corpus, data: Data) -> None:
     """Log what was left out or changed, one line for each source and reason."""
     sources = {source.name: source for source in corpus.sources}
     for row in data.changes:
-        log.info(f"tokenize: {row.source}: {row.reason}: {row.documents:,} documents, {row.characters:,} characters")
+        log.info(
+            f"tokenize: {row.source}: {row.reason}: {row.documents:,} documents, {row.characters:,} "
+            f"characters"
+        )
         source = sources[row.source]
         if row.reason == MARKED and not source.separator:
             log.warning(

@@ -34,9 +34,13 @@ def run(job: Job) -> float:
     training = TrainingRun(job, "train_translator", sections=["train_translator"], inputs=[source])
     changes: Counter[str] = Counter()
     pairs = sentence_pairs(PAIRS, settings, changes)
-    tokenizer = train_bpe((text for pair in pairs[TRAIN] for text in (pair.source, pair.target)), settings.vocab_size)
+    tokenizer = train_bpe(
+        (text for pair in pairs[TRAIN] for text in (pair.source, pair.target)), settings.vocab_size
+    )
     config = TranslatorConfig.of(settings.model, tokenizer.vocab_size)
-    require_memory(12 * config.n_embd**2 * (config.n_encoder + config.n_decoder) + config.vocab_size * config.n_embd)
+    require_memory(
+        12 * config.n_embd**2 * (config.n_encoder + config.n_decoder) + config.vocab_size * config.n_embd
+    )
     torch.manual_seed(settings.seed)
     network = Translator(config)
     measures = _train(training, network, tokenizer, pairs, changes)

@@ -95,7 +95,7 @@ class JinjaTemplate(ChatTemplate):
         return render(self.source, rows, **tokenizer.names, **flags)
 
     def _beyond_prompt(self, pieces: list[_Piece], tokenizer: Tokenizer) -> str:
-        """Text before a response that prompts lack, such as Qwen3's empty thoughts; removed from the pieces."""
+        """Text before a response that prompts lack, such as Qwen3's empty thoughts; removed."""
         last = self._pieces([_QUESTION], tokenizer, add_generation_prompt=True)[-1:]
         opening = last[0].value if last and isinstance(last[0].value, str) else ""
         if not pieces or not isinstance(before := pieces[-1].value, str) or not before.startswith(opening):

@@ -59,9 +59,13 @@ class _Fields:
         """A list of values of this type, of which there must be `count`."""
         values = self.value(name, list)
         if wrong := next((value for value in values if not isinstance(value, kind)), None):
-            raise ValueError(f"the GGUF's {KEY}{name} holds a {type(wrong).__name__}, not {kind.__name__} alone")
+            raise ValueError(
+                f"the GGUF's {KEY}{name} holds a {type(wrong).__name__}, not {kind.__name__} alone"
+            )
         if count is not None and len(values) != count:
-            raise ValueError(f"the GGUF has {count:,} tokens and {len(values):,} {KEY}{name}; fetch the file again")
+            raise ValueError(
+                f"the GGUF has {count:,} tokens and {len(values):,} {KEY}{name}; fetch the file again"
+            )
         return values
 
     def types(self, count: int) -> list[int]:
@@ -85,7 +89,9 @@ class _Fields:
     def template(self) -> str | None:
         template = self.metadata.get(_TEMPLATE)
         if template is not None and not (isinstance(template, str) and len(template) <= LARGEST_TEMPLATE):
-            raise ValueError(f"the GGUF's {_TEMPLATE} must be a text of at most {LARGEST_TEMPLATE:,} characters")
+            raise ValueError(
+                f"the GGUF's {_TEMPLATE} must be a text of at most {LARGEST_TEMPLATE:,} characters"
+            )
         return template
 
 
@@ -134,7 +140,9 @@ def _byte_level(fields: _Fields, tokens: list[str]) -> tuple[dict[str, Any], boo
 def _pair(merge: str) -> list[str]:
     at = merge.find(" ", 1)
     if at < 0:
-        raise ValueError(f"the GGUF's {KEY}merges holds {merge[:60]!r}, which is not two tokens; fetch it again")
+        raise ValueError(
+            f"the GGUF's {KEY}merges holds {merge[:60]!r}, which is not two tokens; fetch it again"
+        )
     return [merge[:at], merge[at + 1 :]]
 
 

@@ -36,7 +36,9 @@ def _render(template: str, variables: str) -> str:
     except subprocess.TimeoutExpired:
         raise ValueError(f"the chat template needs more than {WALL_SECONDS} seconds; does it loop?") from None
     if done.returncode < 0:
-        raise ValueError(f"the chat template needs more than {CPU_SECONDS} seconds of CPU time; does it loop?")
+        raise ValueError(
+            f"the chat template needs more than {CPU_SECONDS} seconds of CPU time; does it loop?"
+        )
     if done.returncode != 0:
         raise ValueError(f"the chat template could not be rendered: {done.stderr.strip()[-200:]!r}")
     result = json.loads(done.stdout)
@@ -75,7 +77,7 @@ def _limit() -> None:
 
 
 def _rendered(template: str, variables: dict[str, object]) -> str:
-    """Render as transformers does (utils/chat_template_utils.py), but with a fixed date, for equal prompts."""
+    """Render as transformers does (utils/chat_template_utils.py), but with a fixed date."""
     from datetime import datetime
 
     from jinja2.exceptions import TemplateError

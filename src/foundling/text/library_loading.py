@@ -13,8 +13,8 @@ def load(json_text: str, names: Mapping[str, str], place: Place = "start") -> An
     Args:
         json_text: the content of a tokenizer.json.
         names: the tokens that are special because they have a role, whatever the file says.
-        place: where the text stands that is encoded: at the beginning of a document, inside it after a special
-            token, or cut off within a word. It decides on the space that some kinds put in front.
+        place: where the text stands that is encoded: at the beginning of a document, inside it after a
+            special token, or cut off within a word. It decides on the space that some kinds put in front.
     """
     from tokenizers import AddedToken
 

@@ -40,8 +40,8 @@ class LibraryTokenizer(Tokenizer):
 
     Args:
         json_text: the content of a tokenizer.json.
-        names: the tokens with a role, by their keys in tokenizer_config.json: {"eos_token": "</s>"}. eos_token
-            or sep_token is required unless the vocabulary has one of DOCUMENT_ENDS.
+        names: the tokens with a role, by their keys in tokenizer_config.json: {"eos_token": "</s>"}.
+            eos_token or sep_token is required unless the vocabulary has one of DOCUMENT_ENDS.
         chat_template: the published chat template, in Jinja.
     """
 
@@ -145,7 +145,7 @@ class LibraryTokenizer(Tokenizer):
         return counts
 
     def split_specials(self, text: str) -> list[str | int]:
-        """As in Tokenizer; tokens with `lstrip` or `rstrip` (Phi-3's) include the white space next to them."""
+        """As in Tokenizer; tokens with `lstrip` or `rstrip` (Phi-3's) include adjacent white space."""
         parts = super().split_specials(text)
         for i, part in enumerate(parts):
             left, right = self._stripping[part] if isinstance(part, int) else (False, False)

@@ -15,7 +15,8 @@ def merges(ranks: dict[bytes, int]) -> list[tuple[bytes, bytes]]:
             parts = _merge(token, ranks, rank)
             if len(parts) != 2:
                 raise ValueError(
-                    f"the token {token!r} is not a merge of two earlier tokens; this is not a byte-pair vocabulary"
+                    f"the token {token!r} is not a merge of two earlier tokens; this is not a byte-pair "
+                    f"vocabulary"
                 )
             pairs.append((parts[0], parts[1]))
     return pairs

@@ -24,7 +24,10 @@ _BYTES_ALONE = BYTE_LEVEL | {"use_regex": False}
 
 
 def _split(pattern: str) -> list[dict[str, Any]]:
-    return [{"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}, _BYTES_ALONE]
+    return [
+        {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False},
+        _BYTES_ALONE,
+    ]
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,9 @@ PRE_TOKENIZERS: Final = {
 }
 
 
-def name_of(pre_tokenizer: Mapping[str, Any], normalizer: Mapping[str, Any] | None, ignore_merges: bool) -> str:
+def name_of(
+    pre_tokenizer: Mapping[str, Any], normalizer: Mapping[str, Any] | None, ignore_merges: bool
+) -> str:
     """llama.cpp's name for what a tokenizer.json does; ValueError if it has none."""
     steps = pre_tokenizer.get("pretokenizers", [pre_tokenizer])
     if steps == _split(GPT2_PATTERN):  # as we export it
@@ -78,7 +83,8 @@ def name_of(pre_tokenizer: Mapping[str, Any], normalizer: Mapping[str, Any] | No
             return name
     kinds = ", ".join(step["type"] for step in steps)
     raise ValueError(
-        f"llama.cpp has no pre-tokenizer for this tokenizer (it cuts texts by {kinds}); use format=huggingface"
+        f"llama.cpp has no pre-tokenizer for this tokenizer (it cuts texts by {kinds}); use "
+        f"format=huggingface"
     )
 
 

@@ -76,7 +76,7 @@ class ChatTemplate(ABC):
 
 @dataclass(frozen=True)
 class Template(ChatTemplate):
-    """The strings before and after the text of each role; END_OF_TEXT stands for the tokenizer's end of text."""
+    """The strings before and after each role's text; END_OF_TEXT means the tokenizer's end of text."""
 
     markers: dict[Role, tuple[str, str]]
     separator: str  # between an instruction and its input

@@ -46,7 +46,9 @@ def _read(folder: Path, settings: Mapping[str, Any]) -> tuple[Path, Mapping[str,
         return path, read_json(path), {}
     path = folder / SENTENCEPIECE
     if not path.is_file():
-        raise ValueError(f"{folder} has no {TOKENIZER} and no {SENTENCEPIECE}; fetch one, or choose tokenizer=bpe")
+        raise ValueError(
+            f"{folder} has no {TOKENIZER} and no {SENTENCEPIECE}; fetch one, or choose tokenizer=bpe"
+        )
     values, names = read_sentencepiece(path)
     bos = names.get("bos_token")
     if bos and settings.get("add_bos_token", True):

@@ -30,7 +30,10 @@ def without_long_runs(text: str, longest: int = LONGEST_RUN) -> Iterator[str]:
 
 
 def _cuts(text: str, longest: int) -> Iterator[int]:
-    """The places to cut at. Only every `longest`-th character is examined: a longer run covers one of them."""
+    """The places to cut at.
+
+    Only every `longest`-th character is examined: a longer run covers one of them.
+    """
     at = longest
     end = 0  # of the last run that was cut
     while at < len(text):

@@ -8,7 +8,14 @@ from collections.abc import Iterable
 
 import regex
 
-LATIN, CHINESE, JAPANESE, KOREAN, UNSPACED, OTHER = "Latin", "Chinese", "Japanese", "Korean", "unspaced", "other"
+LATIN, CHINESE, JAPANESE, KOREAN, UNSPACED, OTHER = (
+    "Latin",
+    "Chinese",
+    "Japanese",
+    "Korean",
+    "unspaced",
+    "other",
+)
 _SCRIPTS = {
     LATIN: regex.compile(r"\p{Latin}"),
     CHINESE: regex.compile(r"\p{Han}"),

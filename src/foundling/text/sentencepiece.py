@@ -31,7 +31,11 @@ _PREPEND = {"type": "Prepend", "prepend": META_SPACE}
 
 
 def bpe_json(
-    pieces: Sequence[Piece], *, add_prefix: bool, character_map: str | None = None, remove_spaces: bool = False
+    pieces: Sequence[Piece],
+    *,
+    add_prefix: bool,
+    character_map: str | None = None,
+    remove_spaces: bool = False,
 ) -> dict[str, Any]:
     """The tokenizer.json of a BPE.
 
@@ -57,7 +61,11 @@ def bpe_json(
 
 
 def unigram_json(
-    pieces: Sequence[Piece], *, add_prefix: bool, character_map: str | None = None, remove_spaces: bool = False
+    pieces: Sequence[Piece],
+    *,
+    add_prefix: bool,
+    character_map: str | None = None,
+    remove_spaces: bool = False,
 ) -> dict[str, Any]:
     """The tokenizer.json of a Unigram model (Kudo 2018); the arguments are those of `bpe_json`."""
     model = {
@@ -70,7 +78,11 @@ def unigram_json(
 
 
 def _file(
-    pieces: Sequence[Piece], model: dict[str, Any], add_prefix: bool, character_map: str | None, remove_spaces: bool
+    pieces: Sequence[Piece],
+    model: dict[str, Any],
+    add_prefix: bool,
+    character_map: str | None,
+    remove_spaces: bool,
 ) -> dict[str, Any]:
     steps: list[dict[str, Any]] = []
     if character_map is not None:
@@ -85,7 +97,10 @@ def _file(
         added=added_pieces(pieces),
         normalizer={"type": "Sequence", "normalizers": steps},
         pre_tokenizer=None,
-        decoder={"type": "Sequence", "decoders": [_FROM_META, {"type": "ByteFallback"}, {"type": "Fuse"}, *strip]},
+        decoder={
+            "type": "Sequence",
+            "decoders": [_FROM_META, {"type": "ByteFallback"}, {"type": "Fuse"}, *strip],
+        },
     )
 
 

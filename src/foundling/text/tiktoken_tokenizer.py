@@ -96,7 +96,7 @@ class TiktokenTokenizer(Tokenizer):
             return list(chain.from_iterable(encoded))
 
     def unknown(self, texts: Iterable[str]) -> Counter[str]:
-        """The characters that a character vocabulary lacks, and how often; byte-pair vocabularies lack none."""
+        """The characters that a character vocabulary lacks, and how often; BPE vocabularies lack none."""
         if self._characters is None:
             return Counter()
         counts = Counter(chain.from_iterable(texts))
@@ -114,7 +114,9 @@ class TiktokenTokenizer(Tokenizer):
                 f"remove it, add {UNKNOWN} to tokenizer.specials and train the base model again, or use "
                 "tokenizer=bpe, which can encode any text"
             )
-        return [self.unknown_id if character in lacking else self.ranks[character.encode()] for character in text]
+        return [
+            self.unknown_id if character in lacking else self.ranks[character.encode()] for character in text
+        ]
 
     def decode(self, ids: Sequence[int]) -> str:
         return self.encoding.decode(list(ids), errors="replace")
@@ -171,12 +173,17 @@ def _check(ranks: dict[bytes, int], pattern: str, specials: Sequence[str]) -> No
     if len(set(specials)) < len(specials) or "" in specials:
         raise ValueError(f"the special tokens {str(list(specials))[:60]} must differ, and none may be empty")
     if END_OF_TEXT not in specials:
-        raise ValueError(f"the special tokens {list(specials)} lack {END_OF_TEXT}, which ends each document; add it")
+        raise ValueError(
+            f"the special tokens {list(specials)} lack {END_OF_TEXT}, which ends each document; add it"
+        )
     if b"" in ranks or sorted(ranks.values()) != list(range(len(ranks))):
         raise ValueError(f"the ids of its {len(ranks)} tokens are not 0 to {len(ranks) - 1}, each once")
-    if pattern != CHARACTER_PATTERN and (missing := [byte for byte in range(256) if bytes([byte]) not in ranks]):
+    if pattern != CHARACTER_PATTERN and (
+        missing := [byte for byte in range(256) if bytes([byte]) not in ranks]
+    ):
         raise ValueError(
-            f"{len(missing)} of the 256 bytes are not tokens (such as 0x{missing[0]:02x}), so some texts have no ids"
+            f"{len(missing)} of the 256 bytes are not tokens (such as 0x{missing[0]:02x}), so some texts "
+            f"have no ids"
         )
 
 
@@ -187,7 +194,9 @@ def _decoded(ranks: Iterable[bytes]) -> set[str]:
         raise ValueError(f"a token of this character vocabulary is not a character ({error})") from None
 
 
-def train_bpe(texts: Iterable[str], vocab_size: int, specials: Sequence[str] = (END_OF_TEXT,)) -> TiktokenTokenizer:
+def train_bpe(
+    texts: Iterable[str], vocab_size: int, specials: Sequence[str] = (END_OF_TEXT,)
+) -> TiktokenTokenizer:
     """Byte-pair encoding (Sennrich et al. 2016): from bytes, the most frequent pair is merged repeatedly."""
     from tokenizers import Regex
     from tokenizers import Tokenizer as Trained
@@ -198,14 +207,17 @@ def train_bpe(texts: Iterable[str], vocab_size: int, specials: Sequence[str] = (
 
     if vocab_size < 256 + len(specials):
         raise ValueError(
-            f"tokenizer.vocab_size={vocab_size} is too small; 256 bytes and {len(specials)} special token(s) must fit"
+            f"tokenizer.vocab_size={vocab_size} is too small; 256 bytes and {len(specials)} special "
+            f"token(s) must fit"
         )
     model = Trained(BPE())
     model.pre_tokenizer = Steps(
         [Split(Regex(GPT2_PATTERN), "isolated"), ByteLevel(add_prefix_space=False, use_regex=False)]
     )
     alphabet = sorted(ByteLevel.alphabet())
-    trainer = BpeTrainer(vocab_size=vocab_size - len(specials), initial_alphabet=alphabet, show_progress=False)
+    trainer = BpeTrainer(
+        vocab_size=vocab_size - len(specials), initial_alphabet=alphabet, show_progress=False
+    )
     model.train_from_iterator(chain.from_iterable(map(without_long_runs, texts)), trainer)
     ranks = {from_printable(token): i for token, i in model.get_vocab().items()}
     return TiktokenTokenizer(ranks, GPT2_PATTERN, specials)
@@ -222,7 +234,8 @@ def gpt2(mirror: Path | None, specials: Sequence[str] = (END_OF_TEXT,)) -> Tikto
         return TiktokenTokenizer(tiktoken.get_encoding("gpt2")._mergeable_ranks, GPT2_PATTERN, specials)
     except Exception as error:
         raise ValueError(
-            f"GPT-2's vocabulary is not at {file or 'a mirror (FOUNDLING_MIRROR is not set)'} and cannot be downloaded "
+            f"GPT-2's vocabulary is not at {file or 'a mirror (FOUNDLING_MIRROR is not set)'} and cannot be "
+            f"downloaded "
             f"({type(error).__name__}); put gpt2.tiktoken into <mirror>/{GPT2_FILE}, or use tokenizer=bpe"
         ) from None
 

@@ -27,7 +27,7 @@ def tokenizer_json(
 
 
 def added_token(number: int, name: str, special: bool) -> dict[str, Any]:
-    """A token that is found in texts as a whole; if special, only where texts are parsed for special tokens."""
+    """A token matched in texts as a whole; if special, only where special tokens are parsed."""
     flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
     return {"id": number, "content": name, **flags, "special": special}
 

@@ -9,7 +9,15 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-from foundling.costs import GIB, HOUR, activation_bytes, free_memory, microbatches_that_fit, precision_of, state_bytes
+from foundling.costs import (
+    GIB,
+    HOUR,
+    activation_bytes,
+    free_memory,
+    microbatches_that_fit,
+    precision_of,
+    state_bytes,
+)
 from foundling.device import automatic_precision
 from foundling.model.gpt import GPT
 from foundling.model.interface import LanguageModel
@@ -46,9 +54,13 @@ def warn(
         count = microbatches_that_fit(shape, windows, precision, free - state)
         fix = "choose a smaller model, a shorter model.context or a larger machine"
         if count is not None:
-            fix = f"try pretrain.accumulate={count * accumulate}, which computes the same in smaller microbatches"
+            fix = (
+                f"try pretrain.accumulate={count * accumulate}, which computes the same in smaller "
+                "microbatches"
+            )
         log.warning(
-            f"pretrain: needs about {needed / GIB:,.1f} GiB of memory, but only {free / GIB:,.1f} GiB are free; {fix}"
+            f"pretrain: needs about {needed / GIB:,.1f} GiB of memory, but only {free / GIB:,.1f} GiB are "
+            f"free; {fix}"
         )
     elif runtime.budget_hours is not None:
         speed = measure(
@@ -76,4 +88,8 @@ def _device_count(trainer: Trainer, device: torch.device) -> int:
         return 1
     if isinstance(trainer.devices, tuple):
         return max(1, len(trainer.devices))
-    return trainer.devices if isinstance(trainer.devices, int) and trainer.devices > 0 else torch.cuda.device_count()
+    return (
+        trainer.devices
+        if isinstance(trainer.devices, int) and trainer.devices > 0
+        else torch.cuda.device_count()
+    )

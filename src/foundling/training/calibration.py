@@ -44,7 +44,9 @@ def measure(
     config: Any = network.config
     device = next(network.parameters()).device
     generator = torch.Generator().manual_seed(0)
-    ids = torch.randint(config.vocab_size, (batch_size // accumulate, config.context), generator=generator).to(device)
+    ids = torch.randint(
+        config.vocab_size, (batch_size // accumulate, config.context), generator=generator
+    ).to(device)
     mixed = torch.autocast(device.type, MIXED.get(precision), enabled=precision in MIXED)
     times: list[float] = []
     with torch.random.fork_rng([device] if device.type == "cuda" else []):

@@ -29,7 +29,13 @@ class Samples(Callback):
     """Continues the prompt of `sample` after each validation, logs the text and appends it to `path`."""
 
     def __init__(
-        self, path: Path, network: LanguageModel, tokenizer: Tokenizer, sample: Sample, seed: int, tokens_per_step: int
+        self,
+        path: Path,
+        network: LanguageModel,
+        tokenizer: Tokenizer,
+        sample: Sample,
+        seed: int,
+        tokens_per_step: int,
     ) -> None:
         self.network, self.tokenizer, self.tokens_per_step = network, tokenizer, tokens_per_step
         self.sample, self.seed, self.rows = sample, seed, Rows(path)

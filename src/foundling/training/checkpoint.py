@@ -53,7 +53,9 @@ def load(folder: Path) -> dict[str, Any] | None:
         if path.stem.endswith(sha256(path)):
             with safe_open(path, framework="pt") as file:
                 return _restore_tensors(json.loads(file.metadata()["state"]), file)
-        log.warning(f"{path} is damaged (its sha256 is not the one in its name); using the checkpoint before it")
+        log.warning(
+            f"{path} is damaged (its sha256 is not the one in its name); using the checkpoint before it"
+        )
         path.unlink()
     return None
 

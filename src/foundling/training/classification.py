@@ -66,7 +66,9 @@ class ClassificationModule(TrainingModule):
             logits, labels, self.class_weights, reduction=reduction, label_smoothing=self.label_smoothing
         )
         if not is_whole:
-            loss = loss / (len(batch[2]) if self.class_weights is None else self.class_weights[batch[2]].sum())
+            loss = loss / (
+                len(batch[2]) if self.class_weights is None else self.class_weights[batch[2]].sum()
+            )
         if self.language_loss:
             logits = self.network.trunk.head(hidden[:, :-1])  # (B, T - 1, V)
             token_loss = next_token_loss(logits, next_tokens(ids, lengths), reduction)
@@ -132,7 +134,9 @@ def choose_trainable(
     """
     trunk = network.trunk
     if train == "last" and last > len(trunk.blocks):
-        raise ValueError(f"classify.last={last}: must be at most {len(trunk.blocks)}, the number of the base's blocks")
+        raise ValueError(
+            f"classify.last={last}: must be at most {len(trunk.blocks)}, the number of the base's blocks"
+        )
     trunk.requires_grad_(train == "all")
     if train == "last":
         for module in (*trunk.blocks[-last:], trunk.norm):

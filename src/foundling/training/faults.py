@@ -34,7 +34,9 @@ class FaultDetector:
         self.folder, self.order, self.settings = folder / FOLDER, order, faults
         self.losses: deque[float] = deque(maxlen=faults.window)
 
-    def check(self, trainer: Trainer, network: nn.Module, batch: Sequence[Tensor], loss: Tensor, norm: Tensor) -> None:
+    def check(
+        self, trainer: Trainer, network: nn.Module, batch: Sequence[Tensor], loss: Tensor, norm: Tensor
+    ) -> None:
         """Check a step's mean loss over the batch and the norm of its gradient before clipping."""
         if self.settings.action == "off":
             return

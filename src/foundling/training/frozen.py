@@ -1,8 +1,9 @@
-"""What a classifier's frozen blocks compute, once for each text: hidden states (T, C), kept in scratch/frozen/<key>.
+"""What a classifier's frozen blocks compute, once for each text: hidden states (T, C), kept in
+scratch/frozen/<key>.
 
-Training then starts from these states instead of token ids. The key is a hash of all that determines them: the base's
-weights, the texts of all splits, the number of frozen blocks, and the precision. So they are found by a resumed
-training, and by one with another seed, learning rate or split of the same texts.
+Training then starts from these states instead of token ids. The key is a hash of all that determines them:
+the base's weights, the texts of all splits, the number of frozen blocks, and the precision. So they are
+found by a resumed training, and by one with another seed, learning rate or split of the same texts.
 """
 
 import hashlib
@@ -44,7 +45,7 @@ DTYPES = {
 
 
 class Texts:
-    """The distinct texts of all splits, the longest first, and of how many positions of each the states are kept."""
+    """The distinct texts of all splits, longest first, and how many positions of each are kept."""
 
     def __init__(self, splits: Iterable[Encoded], *, only_last: bool) -> None:
         distinct = {tuple(row) for split in splits for row in split.ids}
@@ -78,10 +79,12 @@ class Texts:
 def keep_frozen(
     network: Classifier, splits: Mapping[str, Encoded], settings: Classify, base: Path, device: torch.device
 ) -> Mapping[str, Encoded]:
-    """The splits with the states of their texts after the frozen blocks, computed on `device` if none are kept.
+    """The splits with the states of their texts after the frozen blocks, computed on `device` if none are
+    kept.
 
-    Returns the splits as they are if there is nothing to keep: no frozen block, values below the trained weights that
-    are not a function of the text (dropout, components of the user's own), or too little space on the disk.
+    Returns the splits as they are if there is nothing to keep: no frozen block, values below the trained
+    weights that are not a function of the text (dropout, components of the user's own), or too little space
+    on the disk.
 
     Args:
         network: the classifier, its trained weights chosen.
@@ -91,7 +94,9 @@ def keep_frozen(
         device: where the network computes.
     """
     trunk = network.trunk
-    dtype = DTYPES.get(automatic_precision(device) if settings.precision == "auto" else str(settings.precision))
+    dtype = DTYPES.get(
+        automatic_precision(device) if settings.precision == "auto" else str(settings.precision)
+    )
     if dtype is None or not settings.cache_frozen or not _is_determined(trunk, settings):
         return splits
     assert isinstance(trunk, GPT)
@@ -135,14 +140,15 @@ def _fits(size: int, told: str) -> bool:
     free = shutil.disk_usage(SCRATCH).free
     if size > free:
         log.warning(
-            f"classify: the states after {told} take {size / MIB:,.1f} MiB, and {SCRATCH} has {free / MIB:,.1f} MiB "
+            f"classify: the states after {told} take {size / MIB:,.1f} MiB, and {SCRATCH} has "
+            f"{free / MIB:,.1f} MiB "
             "free: the frozen blocks are computed again in each step, which is slower"
         )
     return size <= free
 
 
 def _is_determined(trunk: Any, settings: Classify) -> bool:
-    """Whether there are frozen blocks whose float32 states depend on a text's ids alone, and are all that is read."""
+    """Whether frozen blocks' float32 states depend on a text's ids alone, and are all that is read."""
     return (
         isinstance(trunk, GPT)
         and trunk.frozen_blocks > 0
@@ -159,12 +165,15 @@ def _dotted(component: type) -> str:
 
 
 @torch.inference_mode()
-def _compute(trunk: GPT, texts: Texts, path: Path, batch_tokens: int, device: torch.device, dtype: torch.dtype) -> None:
+def _compute(
+    trunk: GPT, texts: Texts, path: Path, batch_tokens: int, device: torch.device, dtype: torch.dtype
+) -> None:
     """Write the states of all texts, batch by batch, as a file that appears when it is complete."""
     trunk.eval()
     with atomic_file(path, "wb") as file, torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
         for rows in texts.batches(batch_tokens):
             ids, lengths = padded(rows)
-            states: Tensor = trunk.hidden_after(ids.to(device), trunk.frozen_blocks).float().cpu()  # (B, T, C)
+            # (B, T, C)
+            states: Tensor = trunk.hidden_after(ids.to(device), trunk.frozen_blocks).float().cpu()
             for state, length in zip(states, lengths.tolist(), strict=True):
                 file.write(state[length - 1 if texts.only_last else 0 : length].numpy().tobytes())

@@ -52,14 +52,18 @@ class TrainingModule(LightningModule):
 
     measures: tuple[str, ...]
 
-    def __init__(self, network: nn.Module, optimizer: Callable[[nn.Module], Optimizer], schedule: Schedule) -> None:
+    def __init__(
+        self, network: nn.Module, optimizer: Callable[[nn.Module], Optimizer], schedule: Schedule
+    ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.network: Any = network
         self.make_optimizer, self.schedule = optimizer, schedule
         self.validation: dict[str, float] = {}  # measures of the newest complete validation, and its step
 
-    def prepare(self, loop: Loop, recorder: Recorder, faults: FaultDetector, *, split_when_full: bool) -> None:
+    def prepare(
+        self, loop: Loop, recorder: Recorder, faults: FaultDetector, *, split_when_full: bool
+    ) -> None:
         """Set how steps are computed, recorded and checked; `fit` calls this before the first one."""
         self.seed, self.gradient_clip = loop.settings.seed, loop.settings.gradient_clip
         self.microbatches, self.split_when_full = loop.accumulate, split_when_full

@@ -21,7 +21,9 @@ Schedule = Callable[[int], float]
 QUINTIC = (3.4445, -4.7750, 2.0315)  # Jordan et al. 2024
 
 
-def adamw(network: nn.Module, lr: float, betas: tuple[float, float], eps: float, weight_decay: float) -> Optimizer:
+def adamw(
+    network: nn.Module, lr: float, betas: tuple[float, float], eps: float, weight_decay: float
+) -> Optimizer:
     """AdamW with weight decay for matrices and embeddings, not for norms, biases and short convolutions."""
     decayed = {id(m.weight) for m in network.modules() if isinstance(m, (nn.Linear, nn.Embedding))}
     parameters = [p for p in network.parameters() if p.requires_grad]
@@ -48,7 +50,13 @@ def muon(
     parameters = [p for p in network.parameters() if p.requires_grad]
     matrices = sorted((p for p in parameters if id(p) in inner), key=lambda p: tuple(p.shape))
     groups: list[dict[str, Any]] = [
-        {"params": list(same_shape), "kind": "muon", "lr": lr, "momentum": momentum, "weight_decay": weight_decay}
+        {
+            "params": list(same_shape),
+            "kind": "muon",
+            "lr": lr,
+            "momentum": momentum,
+            "weight_decay": weight_decay,
+        }
         for _, same_shape in groupby(matrices, key=lambda p: tuple(p.shape))
     ]
     others = [p for p in parameters if id(p) not in inner]
@@ -99,12 +107,18 @@ class Muon(Optimizer):
         updates = orthogonalize(torch.stack(nesterov))
         rows, columns = parameters[0].shape
         torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
-        torch._foreach_add_(parameters, list(updates.unbind()), alpha=-group["lr"] * max(1, rows / columns) ** 0.5)
+        torch._foreach_add_(
+            parameters, list(updates.unbind()), alpha=-group["lr"] * max(1, rows / columns) ** 0.5
+        )
 
     def _adamw(self, group: dict[str, Any], parameters: list[Tensor]) -> None:
         for p in parameters:
             if not self.state[p]:
-                self.state[p] = {"first": torch.zeros_like(p), "second": torch.zeros_like(p), "step": torch.tensor(0.0)}
+                self.state[p] = {
+                    "first": torch.zeros_like(p),
+                    "second": torch.zeros_like(p),
+                    "step": torch.tensor(0.0),
+                }
         states = [self.state[p] for p in parameters]
         adamw_update(
             parameters,

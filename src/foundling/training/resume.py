@@ -50,7 +50,12 @@ class Checkpoints(Callback):
     """
 
     def __init__(
-        self, folder: Path, module: TrainingModule, order: BatchOrder, stateful: Sequence[Stateful], runtime: Runtime
+        self,
+        folder: Path,
+        module: TrainingModule,
+        order: BatchOrder,
+        stateful: Sequence[Stateful],
+        runtime: Runtime,
     ) -> None:
         self.folder, self.module, self.order = folder, module, order
         self.stateful = {type(part).__name__: part for part in stateful}
@@ -80,9 +85,15 @@ class Checkpoints(Callback):
         loop.manual_optimization.optim_step_progress.total.increment_by(self.step)
         log.info(f"resuming from step {self.step:,}, saved in {self.folder}")
         before, now = state["made_on"], made_on(trainer.strategy.root_device)
-        changed = [f"{name} was {before.get(name)} and is {now[name]}" for name in now if now[name] != before.get(name)]
+        changed = [
+            f"{name} was {before.get(name)} and is {now[name]}"
+            for name in now
+            if now[name] != before.get(name)
+        ]
         if changed:
-            log.warning(f"the result may differ from an uninterrupted run in the last bits: {', '.join(changed)}")
+            log.warning(
+                f"the result may differ from an uninterrupted run in the last bits: {', '.join(changed)}"
+            )
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Restore what exists only from now on (optimizer, schedule, precision); install signal handlers."""
@@ -97,7 +108,9 @@ class Checkpoints(Callback):
                 signal.signal(number, self._on_signal)
         self._saved_at, self._saved_step = time.monotonic(), self.step
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
         """Between two steps: save a checkpoint if one is due, and exit if a signal was received."""
         self.step = trainer.global_step
         signalled = self._signalled(trainer)
@@ -107,7 +120,12 @@ class Checkpoints(Callback):
             self.exit_if_signalled()
 
     def on_validation_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
     ) -> None:
         """Exit during a validation, which may be long; the resumed training repeats it."""
         if self._signalled(trainer):
@@ -126,7 +144,9 @@ class Checkpoints(Callback):
             return
         if self.signal == signal.SIGUSR1 and "SLURM_JOB_ID" in os.environ:
             requeue()
-        log.warning(f"stopped by {self.signal.name} after step {self.step:,}; the same command resumes from there")
+        log.warning(
+            f"stopped by {self.signal.name} after step {self.step:,}; the same command resumes from there"
+        )
         raise SystemExit(128 + self.signal)
 
     def _on_signal(self, number: int, frame: Any) -> None:
@@ -137,7 +157,11 @@ class Checkpoints(Callback):
     def _signalled(self, trainer: Trainer) -> bool:
         """Whether any process of the training received a signal."""
         signalled = self.signal is not None
-        return trainer.strategy.reduce_boolean_decision(signalled, all=False) if trainer.world_size > 1 else signalled
+        return (
+            trainer.strategy.reduce_boolean_decision(signalled, all=False)
+            if trainer.world_size > 1
+            else signalled
+        )
 
     def _due(self) -> bool:
         if self.step == 0:
@@ -145,7 +169,9 @@ class Checkpoints(Callback):
         steps = self.step - self._saved_step
         validated = steps > 0 and self.module.validation.get("step") == self.step
         elapsed = time.monotonic() - self._saved_at
-        return (steps >= self.every or validated) and elapsed >= max(self.seconds, self._seconds_per_save / OVERHEAD)
+        return (steps >= self.every or validated) and elapsed >= max(
+            self.seconds, self._seconds_per_save / OVERHEAD
+        )
 
     def _save(self, trainer: Trainer, unvalidated: bool = False) -> None:
         state = {

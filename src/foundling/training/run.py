@@ -39,7 +39,13 @@ class TrainingRun:
     model: Path  # the folder that save_model wrote
 
     def __init__(
-        self, job: Job, stage: str, *, sections: Sequence[str], inputs: Sequence[Path], parent: Path | None = None
+        self,
+        job: Job,
+        stage: str,
+        *,
+        sections: Sequence[str],
+        inputs: Sequence[Path],
+        parent: Path | None = None,
     ) -> None:
         """Start the clock and choose the device; the scratch folder is locked, and W&B started, at first use.
 
@@ -107,7 +113,9 @@ class TrainingRun:
         """Write models/<name> with its provenance, the measures of its validation, and further JSON files."""
         skipped = {"skipped": self.recorder.skipped} if self.recorder.skipped else {}
         self.model = self.results / "models" / name
-        folder.save(self.model, network, tokenizer, {**self.provenance, "metrics": dict(measures), **skipped}, files)
+        folder.save(
+            self.model, network, tokenizer, {**self.provenance, "metrics": dict(measures), **skipped}, files
+        )
 
     def write_metrics(self, metrics: Any) -> None:
         """Write an instance of the stage's schema as metrics/<stage>.json."""
@@ -143,7 +151,10 @@ class TrainingRun:
             self.microbatches,
         )
         write_metrics(self.results / f"metrics/{self.stage}_run.json", record)
-        curves = {TRAIN_FILE: f"plots/{self.stage}.csv", VALIDATION_FILE: f"plots/{self.stage}_validation.csv"}
+        curves = {
+            TRAIN_FILE: f"plots/{self.stage}.csv",
+            VALIDATION_FILE: f"plots/{self.stage}_validation.csv",
+        }
         results = {self.scratch / name: place for name, place in {**curves, **(places or {})}.items()}
         results |= {path: str(path.relative_to(self.results)) for path in sorted(self.results.glob("*/*"))}
         publish(results, self.job.out)

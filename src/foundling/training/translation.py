@@ -40,7 +40,9 @@ class TranslationModule(TrainingModule):
         logits = self.network(source, lengths, inputs)
         if microbatch is batch:
             return next_token_loss(logits, targets, smoothing=self.label_smoothing)
-        return next_token_loss(logits, targets, "sum", self.label_smoothing) / (batch[3] != IGNORE_INDEX).sum()
+        return (
+            next_token_loss(logits, targets, "sum", self.label_smoothing) / (batch[3] != IGNORE_INDEX).sum()
+        )
 
     def validation_sums(self, batch: Batch) -> Tensor:
         """The sum of the losses in nats, and the number of targets."""

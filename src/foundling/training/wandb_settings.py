@@ -90,7 +90,9 @@ def _name(setting: str, configured: str | None, files: Mapping[str, str]) -> str
     reserved = [character for character in RESERVED if character in value]
     if reserved and setting in ("project", "entity"):
         hint = "name the team in runtime.logger.entity or WANDB_ENTITY" if "/" in value else "choose another"
-        raise ValueError(f"{place}={value!r} contains {' '.join(reserved)}, which W&B does not accept; {hint}")
+        raise ValueError(
+            f"{place}={value!r} contains {' '.join(reserved)}, which W&B does not accept; {hint}"
+        )
     return value
 
 

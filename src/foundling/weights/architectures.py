@@ -36,7 +36,8 @@ SMOLLM3 = Architecture("smollm3", {**ROTARY, "qk_norm": False, "bias": False})
 ARCHITECTURES = {architecture.name: architecture for architecture in (GPT2, LLAMA, QWEN3, QWEN2, SMOLLM3)}
 # every GPT, for transformers: exported with the files that compute it, weights/remote_code/
 FOUNDLING = Architecture("foundling", {})
-FREE_FIELDS = ("dropout", "init", "attention")  # not fixed by a checkpoint: how the model is computed and trained
+# not fixed by a checkpoint: how the model is computed and trained
+FREE_FIELDS = ("dropout", "init", "attention")
 
 Exported = tuple[Architecture, GPTConfig, dict[str, Tensor]]  # the config there, and tensors under our names
 
@@ -54,7 +55,8 @@ def known(model: LanguageModel) -> Exported:
         unsupported.append(f"model.rope_skip={config.rope_skip} (must be 0)")
     if unsupported:
         raise ValueError(
-            f"llama.cpp cannot run this model: {'; '.join(unsupported)}; choose format=huggingface, which holds every "
+            f"llama.cpp cannot run this model: {'; '.join(unsupported)}; choose format=huggingface, which "
+            f"holds every "
             "GPT, or train with model=llama, model=qwen3 or model=gpt2_124m"
         )
     return architecture, config, _tensors(gpt, config)
@@ -96,8 +98,10 @@ def _require_gpt(model: LanguageModel) -> GPT:
     if isinstance(model, GPT):
         return model
     raise ValueError(
-        f"other programs cannot run model {model.architecture}, an architecture of your own; its weights are in its "
-        "model.safetensors: write a modelling file for transformers (docs/weights.md), or train with model=llama"
+        f"other programs cannot run model {model.architecture}, an architecture of your own; its weights "
+        f"are in its "
+        "model.safetensors: write a modelling file for transformers (docs/weights.md), or train with "
+        "model=llama"
     )
 
 
@@ -133,5 +137,7 @@ def _unsupported(architecture: Architecture, config: GPTConfig) -> list[str]:
     if architecture is GPT2 and config.n_kv_head != config.n_head:
         reasons.append(f"model.n_kv_head={config.n_kv_head} (gpt2 has n_head={config.n_head})")
     if architecture is GPT2 and config.head_dim * config.n_head != config.n_embd:
-        reasons.append(f"model.head_dim={config.head_dim} (gpt2 has n_embd/n_head={config.n_embd / config.n_head:g})")
+        reasons.append(
+            f"model.head_dim={config.head_dim} (gpt2 has n_embd/n_head={config.n_embd / config.n_head:g})"
+        )
     return reasons

@@ -1,6 +1,6 @@
 """Model cards in Markdown: what a model is, how it was trained and on what, its metrics and its limitations.
 
-A card is derived from the model folder alone, without a time or a path, so that equal models have equal cards.
+A card is derived from the model folder alone, without a time or a path, so equal models have equal cards.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,14 +17,17 @@ TRAINING_SETTINGS = (
     *("init_from", "method", "train", "template", "max_steps", "epochs"),
     *("batch_size", "batch_tokens", "precision", "seed"),
 )
-PIPELINES = {"AutoModelForCausalLM": "text-generation", "AutoModelForSequenceClassification": "text-classification"}
+PIPELINES = {
+    "AutoModelForCausalLM": "text-generation",
+    "AutoModelForSequenceClassification": "text-classification",
+}
 CODE = """\
 transformers does not know this architecture. With `trust_remote_code=True` it runs the Python files of this folder,
-so read them first: {code}. transformers 5.24 or later is needed."""
+so read them first: {code}. transformers 5.24 or later is needed."""  # noqa: E501
 LIMITS = """\
 The model imitates the texts that it was trained on. Its output may be wrong, and it shares the gaps and errors of
 its training data. It was evaluated only on the metrics above; evaluate it on texts of your own before you rely on
-it, and do not use it for decisions about anyone's money, health or rights."""
+it, and do not use it for decisions about anyone's money, health or rights."""  # noqa: E501
 
 
 def card(config: Mapping[str, Any], parameters: int, provenance: Mapping[str, Any]) -> str:
@@ -42,7 +45,11 @@ def card(config: Mapping[str, Any], parameters: int, provenance: Mapping[str, An
 
 
 def exported_card(
-    config: Mapping[str, Any], parameters: int, provenance: Mapping[str, Any], auto_class: str, code: Sequence[str]
+    config: Mapping[str, Any],
+    parameters: int,
+    provenance: Mapping[str, Any],
+    auto_class: str,
+    code: Sequence[str],
 ) -> str:
     """The card of an exported model.
 
@@ -55,7 +62,8 @@ def exported_card(
     """
     trust = ", trust_remote_code=True" if code else ""
     parts = [
-        f"---\nlibrary_name: transformers\npipeline_tag: {PIPELINES[auto_class]}\ntags: [gpt, foundling]\n---",
+        f"---\nlibrary_name: transformers\npipeline_tag: {PIPELINES[auto_class]}\ntags: [gpt, "
+        f"foundling]\n---",
         *_introduction(config, parameters, provenance),
         CODE.format(code=", ".join(code)) if code else "",
         f"""```python
@@ -119,7 +127,8 @@ def _what(config: Mapping[str, Any], parameters: int) -> str:
 
 def _datasets(recipe: Mapping[str, Any], section: str) -> list[tuple[str, str, str]]:
     """(stage, name, sources) of the base's corpus and of the dataset for fine-tuning, where there are any."""
-    is_imported = recipe.get("pretrain", {}).get("max_steps") == 0  # weights that others trained, as they came
+    # weights that others trained, as they came
+    is_imported = recipe.get("pretrain", {}).get("max_steps") == 0
     datasets = [] if is_imported or section == "train_translator" else [("pretrain", recipe.get("corpus"))]
     if section != "pretrain":
         datasets.append((section, recipe.get(section, {}).get("dataset")))
@@ -142,7 +151,9 @@ def _training(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _formatted(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [(name, f"{value:.4f}" if isinstance(value, float) else f"{value:,}") for name, value in values.items()]
+    return [
+        (name, f"{value:.4f}" if isinstance(value, float) else f"{value:,}") for name, value in values.items()
+    ]
 
 
 def _rows(title: str, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

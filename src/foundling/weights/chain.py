@@ -42,7 +42,9 @@ def _model_links(model: Path, descendants: tuple[Path, ...]) -> Iterator[Link]:
     parents = {Path(path): recorded for path, recorded in (values.get("parent") or {}).items()}
     for parent in parents:
         if parent.resolve() in (*descendants, model.resolve()) or len(descendants) > MAX_GENERATIONS:
-            raise ValueError(f"{record} is invalid: it names {parent}, which descends from the model, as its parent")
+            raise ValueError(
+                f"{record} is invalid: it names {parent}, which descends from the model, as its parent"
+            )
         if (parent / PROVENANCE).is_file():
             yield from _model_links(parent, (*descendants, model.resolve()))
     for path, recorded in values.get("inputs", {}).items():
@@ -70,7 +72,9 @@ def _input_links(path: Path, recorded: str, record: Path) -> Iterator[Link]:
         try:
             files = list(_data_files(values))
         except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{meta} does not list files with their sha256 ({error!r}); rebuild it") from None
+            raise ValueError(
+                f"{meta} does not list files with their sha256 ({error!r}); rebuild it"
+            ) from None
         for name, hashed in files:
             yield _link(meta.parent / name, hashed, meta)
     yield link
@@ -88,7 +92,8 @@ def _data_files(meta: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _tokenizer_links(model: Path, parents: Mapping[Path, str], values: Mapping[str, Any]) -> Iterator[Link]:
     """The model's tokenizer must be its parent's, or the one that its data was tokenized with."""
     own = model / TOKENIZER
-    others = [parent / TOKENIZER for parent in parents if not parent.is_file()]  # a published file has its own
+    # a published file has its own
+    others = [parent / TOKENIZER for parent in parents if not parent.is_file()]
     others += [Path(path) for path in values.get("inputs", {}) if Path(path).name == TOKENIZER]
     for other in others:
         try:
@@ -109,7 +114,9 @@ def _link(path: Path, recorded: str, record: Path) -> Link:
 def _read_record(record: Path) -> dict[str, Any]:
     values: dict[str, Any] = read_json(record)
     if not recorded_files(record.parent):
-        raise ValueError(f"{record} records no files, so nothing can be verified; rebuild the model with `dvc repro`")
+        raise ValueError(
+            f"{record} records no files, so nothing can be verified; rebuild the model with `dvc repro`"
+        )
     _require_hashes(record, values, ("inputs", "parent", "files"))
     return values
 
@@ -118,4 +125,6 @@ def _require_hashes(record: Path, values: Mapping[str, Any], names: tuple[str, .
     for name in names:
         hashes = values.get(name) or {}
         if not isinstance(hashes, dict) or not all(isinstance(hashed, str) for hashed in hashes.values()):
-            raise ValueError(f"{record} is damaged: {name} must be a mapping from paths to sha256; rebuild it")
+            raise ValueError(
+                f"{record} is damaged: {name} must be a mapping from paths to sha256; rebuild it"
+            )

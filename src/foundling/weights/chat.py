@@ -19,7 +19,9 @@ def chat_files(template: str, system: str | None, tokenizer: Tokenizer) -> dict[
     """The JSON files that a chat model's folder holds besides those of every model."""
     found = find_template(template, tokenizer)
     end = tokenizer.special_name(found.end(tokenizer))
-    return {CHAT: {"template": template, "chat_template": found.jinja(tokenizer), "system": system, "end": end}}
+    return {
+        CHAT: {"template": template, "chat_template": found.jinja(tokenizer), "system": system, "end": end}
+    }
 
 
 def read_chat(path: Path, tokenizer: Tokenizer) -> tuple[ChatTemplate, str | None]:
@@ -32,13 +34,15 @@ def read_chat(path: Path, tokenizer: Tokenizer) -> tuple[ChatTemplate, str | Non
         if tokenizer.chat_template is not None:
             return find_template(MODEL, tokenizer), None
         raise ValueError(
-            f"{path} has no {CHAT}, so it is not a chat model; run `dvc repro instruct`, or choose a chat model"
+            f"{path} has no {CHAT}, so it is not a chat model; run `dvc repro instruct`, or choose a chat "
+            f"model"
         )
     values = read_json(path / CHAT)
     template, system = str(values.get("template")), values.get("system")
     if template not in (*TEMPLATES, MODEL) or not isinstance(system, str | None):
         raise ValueError(
-            f"{path / CHAT} must have a template ({', '.join(TEMPLATES)}, {MODEL}) and a system message, a string or "
+            f"{path / CHAT} must have a template ({', '.join(TEMPLATES)}, {MODEL}) and a system message, a "
+            f"string or "
             "null; rebuild it with `dvc repro instruct`"
         )
     return find_template(template, tokenizer), system

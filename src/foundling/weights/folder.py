@@ -125,7 +125,11 @@ def _read_config(folder: Path, config_class: type) -> tuple[Any, ModelType]:
     try:
         trunk = values.get("trunk") if config_class is ClassifierConfig else values
         model_type = OURS
-        if config_class in (GPTConfig, ClassifierConfig) and isinstance(trunk, dict) and ARCHITECTURE in trunk:
+        if (
+            config_class in (GPTConfig, ClassifierConfig)
+            and isinstance(trunk, dict)
+            and ARCHITECTURE in trunk
+        ):
             model_type = named(trunk.pop(ARCHITECTURE))
         described: Any = model_type.config_class if config_class is GPTConfig else config_class
         if config_class is ClassifierConfig:
@@ -141,13 +145,16 @@ def require_layers(where: str, config: Any, tensors: Mapping[str, Any]) -> None:
     layers = sum(getattr(shape, name, 0) for name in ("n_layer", "n_encoder", "n_decoder"))
     if layers > len(tensors):
         raise ValueError(
-            f"{where} does not match its config, which has {layers:,} layers for {len(tensors):,} tensors; use the "
+            f"{where} does not match its config, which has {layers:,} layers for {len(tensors):,} tensors; "
+            f"use the "
             f"{CONFIG} that belongs to it"
         )
 
 
-def check_shapes(where: str, actual: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]) -> None:
-    """Compare the shapes of tensors by name; ValueError names missing, unexpected and wrongly shaped tensors."""
+def check_shapes(
+    where: str, actual: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]
+) -> None:
+    """Compare tensors' shapes by name; ValueError names missing, unexpected and wrongly shaped ones."""
     problems = [f"{name} is missing" for name in expected if name not in actual]
     problems += [f"{name} is unexpected" for name in actual if name not in expected]
     for name, shape in expected.items():
@@ -173,7 +180,9 @@ def _load(folder: Path, model_class: type[Model], config_class: type) -> Model:
 
     path = folder / WEIGHTS
     if not path.is_file():
-        raise ValueError(f"{path} is missing; run the stage that makes it (`dvc repro` runs all that are needed)")
+        raise ValueError(
+            f"{path} is missing; run the stage that makes it (`dvc repro` runs all that are needed)"
+        )
     try:
         with safe_open(path, framework="pt") as file:
             shapes = _read_shapes(path, file)
@@ -185,11 +194,14 @@ def _load(folder: Path, model_class: type[Model], config_class: type) -> Model:
     except (SafetensorError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise ValueError(f"{path} is not a valid safetensors file ({error}); rebuild it with `dvc repro`") from None
+        raise ValueError(
+            f"{path} is not a valid safetensors file ({error}); rebuild it with `dvc repro`"
+        ) from None
     if model_type is OURS:
         model.load_state_dict(state, assign=True)
         model.make_tables()
-    else:  # built with its weights, since it may keep state outside of its state dict, and tensors may be tied
+    # built with its weights, since it may keep state outside of its state dict, and tensors may be tied
+    else:
         with torch.random.fork_rng([]):
             model = make(config)
         model.load_state_dict(state, strict=False)
@@ -216,13 +228,14 @@ def _tensors(model: nn.Module) -> dict[str, Tensor]:
 
 
 def _read_shapes(path: Path, file: Any) -> dict[str, tuple[int, ...]]:
-    """The shape of each tensor, from the file's header; a tensor that is not of a float type raises ValueError."""
+    """The shape of each tensor, from the file's header; ValueError if one is not of a float type."""
     shapes = {}
     for name in file.keys():  # noqa: SIM118
         header = file.get_slice(name)
         if header.get_dtype() not in DTYPES:
             raise ValueError(
-                f"{path}: {name} has dtype {header.get_dtype()}; must be one of {', '.join(DTYPES)}; rebuild it with "
+                f"{path}: {name} has dtype {header.get_dtype()}; must be one of {', '.join(DTYPES)}; "
+                f"rebuild it with "
                 "`dvc repro`"
             )
         shapes[name] = tuple(header.get_shape())
@@ -235,6 +248,7 @@ def _require_recorded_tokenizer(folder: Path) -> None:
         file = folder / name
         if name.startswith(f"{TOKENIZER}/") and file.is_file() and sha256(file) != recorded:
             raise ValueError(
-                f"{file} is not the tokenizer that this model was trained with (its sha256 differs from the one in "
+                f"{file} is not the tokenizer that this model was trained with (its sha256 differs from the "
+                f"one in "
                 f"{PROVENANCE}); restore it with `dvc checkout`, or rebuild the model with `dvc repro`"
             )

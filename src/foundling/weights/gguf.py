@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 PRECISIONS = ("f32", "f16", "q8_0")
 # llama.cpp's pre-tokenizers (LLAMA_VOCAB_PRE_TYPE) by our pattern
 QWEN2_PATTERN = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 PATTERNS = {GPT2_PATTERN: "gpt-2", QWEN2_PATTERN: "qwen2"}
 POSITIONS = "position_embd.weight"
@@ -68,7 +69,8 @@ def _table(*qkv: str, interleaved: bool) -> Table:
 _SEPARATE = ("blk.{i}.attn_q", "blk.{i}.attn_k", "blk.{i}.attn_v")
 TABLES = {
     "gpt2": _table("blk.{i}.attn_qkv", interleaved=False),
-    "llama": _table(*_SEPARATE, interleaved=True),  # llama.cpp rotates neighbouring channels in Llama, halves in Qwen3
+    # llama.cpp rotates neighbouring channels in Llama, halves in Qwen3
+    "llama": _table(*_SEPARATE, interleaved=True),
     "smollm3": _table(*_SEPARATE, interleaved=True),
     "qwen2": _table(*_SEPARATE, interleaved=False),
     "qwen3": _table(*_SEPARATE, interleaved=False),
@@ -91,7 +93,9 @@ def export(
         file = f"{name}-{precision}.gguf"
         writer = gguf.GGUFWriter(temporary / file, architecture.name)
         writer.add_name(name)
-        writer.add_file_type(gguf.LlamaFileType[{"f32": "ALL_F32"}.get(precision, f"MOSTLY_{precision.upper()}")])
+        writer.add_file_type(
+            gguf.LlamaFileType[{"f32": "ALL_F32"}.get(precision, f"MOSTLY_{precision.upper()}")]
+        )
         _write_shape(writer, config)
         _write_tokenizer(writer, tokenizer, config.vocab_size, template)
         for tensor_name, tensor in export_tensors(TABLES[architecture.name], config, state):
@@ -164,7 +168,8 @@ def _write_trained(writer: "GGUFWriter", tokenizer: TiktokenTokenizer, vocab_siz
     gguf = library()
     if tokenizer.pattern not in PATTERNS:
         raise ValueError(
-            "llama.cpp has no pre-tokenizer for this tokenizer (it supports the patterns of GPT-2 and Qwen, and no "
+            "llama.cpp has no pre-tokenizer for this tokenizer (it supports the patterns of GPT-2 and Qwen, "
+            "and no "
             "character vocabulary); export a model with tokenizer=bpe or gpt2, or use format=huggingface"
         )
     kinds = gguf.TokenType
@@ -176,7 +181,9 @@ def _write_trained(writer: "GGUFWriter", tokenizer: TiktokenTokenizer, vocab_siz
     writer.add_tokenizer_pre(PATTERNS[tokenizer.pattern])
     writer.add_token_list([*tokens, *(f"[PAD{i}]" for i in spare)])
     writer.add_token_types([*types, *(kinds.UNUSED for _ in spare)])
-    writer.add_token_merges([f"{printable(left)} {printable(right)}" for left, right in merges(tokenizer.ranks)])
+    writer.add_token_merges(
+        [f"{printable(left)} {printable(right)}" for left, right in merges(tokenizer.ranks)]
+    )
     for add in (writer.add_bos_token_id, writer.add_eos_token_id, writer.add_pad_token_id):
         add(tokenizer.end_of_text)
     writer.add_add_bos_token(False)

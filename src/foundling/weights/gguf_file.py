@@ -105,14 +105,19 @@ def _located(name: str, shape: tuple[int, ...], number: int, offset: int, file_s
     try:
         kind = gguf.GGMLQuantizationType(number)
     except ValueError:
-        raise _InvalidError(f"{name} has type number {number}, which the package gguf does not know") from None
+        raise _InvalidError(
+            f"{name} has type number {number}, which the package gguf does not know"
+        ) from None
     block, block_bytes = gguf.GGML_QUANT_SIZES[kind]
     if not shape or shape[-1] % block or 0 in shape:
-        raise _InvalidError(f"{name} has shape {shape}; rows of type {kind.name} must be multiples of {block}")
+        raise _InvalidError(
+            f"{name} has shape {shape}; rows of type {kind.name} must be multiples of {block}"
+        )
     size = prod(shape) // block * block_bytes
     if offset + size > file_size:
         raise _InvalidError(
-            f"it has {file_size:,} bytes, and {name} {shape} takes {size:,} bytes at {offset:,}; it is incomplete"
+            f"it has {file_size:,} bytes, and {name} {shape} takes {size:,} bytes at {offset:,}; it is "
+            f"incomplete"
         )
     return StoredTensor(shape, kind.name, offset, size)
 

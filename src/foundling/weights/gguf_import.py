@@ -41,10 +41,31 @@ FIELDS = {
 }
 READ = {
     *FIELDS.values(),
-    *("attention.head_count_kv", "attention.key_length", "attention.value_length", "attention.sliding_window"),
-    *("attention.layer_norm_epsilon", "attention.layer_norm_rms_epsilon", "rope.freq_base", "rope.dimension_count"),
-    *("rope.scaling.type", "rope.scaling.factor", "rope.scaling.original_context_length", "rope.scaling.attn_factor"),
-    *("vocab_size", "rope.scaling.finetuned", "attention.causal", "use_parallel_residual", "rope.scale_linear"),
+    *(
+        "attention.head_count_kv",
+        "attention.key_length",
+        "attention.value_length",
+        "attention.sliding_window",
+    ),
+    *(
+        "attention.layer_norm_epsilon",
+        "attention.layer_norm_rms_epsilon",
+        "rope.freq_base",
+        "rope.dimension_count",
+    ),
+    *(
+        "rope.scaling.type",
+        "rope.scaling.factor",
+        "rope.scaling.original_context_length",
+        "rope.scaling.attn_factor",
+    ),
+    *(
+        "vocab_size",
+        "rope.scaling.finetuned",
+        "attention.causal",
+        "use_parallel_residual",
+        "rope.scale_linear",
+    ),
 }
 
 
@@ -57,7 +78,9 @@ def read_config(file: GGUF, free: Mapping[str, Any]) -> tuple[str, GPTConfig]:
     if name not in FIXED:
         raise ValueError(f"{file.path}: general.architecture={name!r}: must be one of {', '.join(FIXED)}")
     prefix = f"{name}."
-    values = {key.removeprefix(prefix): value for key, value in file.metadata.items() if key.startswith(prefix)}
+    values = {
+        key.removeprefix(prefix): value for key, value in file.metadata.items() if key.startswith(prefix)
+    }
     if unknown := sorted(key for key in values.keys() - READ if values[key]):
         found = ", ".join(f"{prefix}{key}={str(values[key])[:40]}" for key in unknown)
         raise ValueError(f"{file.path} is not supported by Foundling's {name}: {found}")
@@ -68,16 +91,22 @@ def read_config(file: GGUF, free: Mapping[str, Any]) -> tuple[str, GPTConfig]:
     shape |= {
         "n_kv_head": values.get("attention.head_count_kv"),
         "head_dim": values.get("attention.key_length"),
-        "norm_eps": values.get("attention.layer_norm_rms_epsilon", values.get("attention.layer_norm_epsilon", 1e-5)),
+        "norm_eps": values.get(
+            "attention.layer_norm_rms_epsilon", values.get("attention.layer_norm_epsilon", 1e-5)
+        ),
         "rope_theta": values.get("rope.freq_base", 10_000.0),
         "rope_scaling": _scaling(file, values),
         "rope_skip": NO_ROPE_INTERVAL.get(str(name), 0),
-        "vocab_size": file.tensors["token_embd.weight"].shape[0] if "token_embd.weight" in file.tensors else None,
+        "vocab_size": file.tensors["token_embd.weight"].shape[0]
+        if "token_embd.weight" in file.tensors
+        else None,
         "tied": "output.weight" not in file.tensors,
         "bias": _bias(file),
     }
     if isinstance(window := values.get("attention.sliding_window"), int) and 0 < window < shape["context"]:
-        log.info(f"{file.path}: the context is {window:,} of {shape['context']:,} tokens, the attention's window")
+        log.info(
+            f"{file.path}: the context is {window:,} of {shape['context']:,} tokens, the attention's window"
+        )
         shape["context"] = window
     try:
         config = build(GPTConfig, {**shape, **free}, "model")
@@ -86,7 +115,9 @@ def read_config(file: GGUF, free: Mapping[str, Any]) -> tuple[str, GPTConfig]:
         raise ValueError(f"{file.path}: {error}") from None
     for key in ("attention.value_length", "rope.dimension_count"):
         if config.position == "rotary" and values.get(key, config.head_dim) != config.head_dim:
-            raise ValueError(f"{file.path}: {prefix}{key}={values[key]}: must be the head size, {config.head_dim}")
+            raise ValueError(
+                f"{file.path}: {prefix}{key}={values[key]}: must be the head size, {config.head_dim}"
+            )
     return str(name), config
 
 
@@ -107,7 +138,7 @@ def load_model(file: GGUF, name: str, config: GPTConfig) -> GPT:
 
 
 def _read_rows(file: GGUF, tensor: StoredTensor, start: int, shape: tuple[int, ...]) -> Tensor:
-    """A tensor of this shape from a stored one's rows, in float32; a few rows are in memory twice, at most."""
+    """A tensor of this shape from a stored one's rows, in float32, a few rows at a time."""
     gguf = library()
     width, count = shape[-1], int(np.prod(shape[:-1]))
     kind = gguf.GGMLQuantizationType[tensor.kind]
@@ -132,7 +163,8 @@ def _require_dequantizable(file: GGUF) -> None:
             gguf.quants.dequantize(np.zeros((1, gguf.GGML_QUANT_SIZES[kind][1]), np.uint8), kind)
         except NotImplementedError:
             raise ValueError(
-                f"{file.path}: {name} is of type {tensor.kind}, which the package gguf cannot dequantize; use a file "
+                f"{file.path}: {name} is of type {tensor.kind}, which the package gguf cannot dequantize; "
+                f"use a file "
                 "of another type, as F16 or Q8_0"
             ) from None
 

@@ -29,7 +29,14 @@ def _layer(ours: str, theirs: str, bias: bool = True, transposed: bool = False) 
 
 # of a block of ours, whose tensors have our own names in remote_code/modeling_foundling.py
 _PARTS = (
-    *("convolution", "attention_norm", "attention.qkv", "attention.blend", "attention.q_norm", "attention.k_norm"),
+    *(
+        "convolution",
+        "attention_norm",
+        "attention.qkv",
+        "attention.blend",
+        "attention.q_norm",
+        "attention.k_norm",
+    ),
     *("attention.out", "mlp_norm", "mlp.up", "mlp.gate", "mlp.out"),
 )
 # names without the prefix that all tensors but the head have
@@ -132,7 +139,11 @@ def _files(folder: Path) -> list[Path]:
     """The safetensors files of a folder; ValueError if there are none."""
     if (folder / INDEX).is_file():
         named = read_json(folder / INDEX).get("weight_map")
-        if not isinstance(named, dict) or not named or not all(isinstance(name, str) for name in named.values()):
+        if (
+            not isinstance(named, dict)
+            or not named
+            or not all(isinstance(name, str) for name in named.values())
+        ):
             raise ValueError(f"{folder / INDEX} has no weight_map from tensors to files; fetch it again")
         names = sorted(set(named.values()))
         if outside := [name for name in names if Path(name).name != name or "\0" in name]:
@@ -151,8 +162,10 @@ def refuse_pickles(path: Path) -> None:
     candidates: Iterable[Path] = path.iterdir() if path.is_dir() else [path]
     if pickles := sorted(file.name for file in candidates if file.suffix in PICKLES):
         raise ValueError(
-            f"{path} stores weights as a pickle ({', '.join(pickles)}), which can execute arbitrary code; Foundling "
-            "reads safetensors only: use the safetensors of the same model, or, if you trust the file, convert it with "
+            f"{path} stores weights as a pickle ({', '.join(pickles)}), which can execute arbitrary code; "
+            f"Foundling "
+            "reads safetensors only: use the safetensors of the same model, or, if you trust the file, "
+            "convert it with "
             "transformers (model.save_pretrained)"
         )
 
@@ -166,7 +179,8 @@ def _tensors(files: list[Path]) -> Iterable[tuple[str, Path, tuple[int, ...]]]:
                     header = file.get_slice(name)
                     if header.get_dtype() not in DTYPES and not name.endswith(DERIVED):
                         raise ValueError(
-                            f"{path}: {name} has dtype {header.get_dtype()}; must be one of {', '.join(DTYPES)}: use "
+                            f"{path}: {name} has dtype {header.get_dtype()}; must be one of "
+                            f"{', '.join(DTYPES)}: use "
                             "the checkpoint that is not quantized"
                         )
                     yield name, path, tuple(header.get_shape())
@@ -184,6 +198,7 @@ def _require_tied(locations: dict[str, tuple[Path, str]], embedding: str, folder
             tensors.append(file.get_tensor(tensor))
     if not tensors[0].equal(tensors[1]):
         raise ValueError(
-            f"{folder}: tie_word_embeddings is true, but {HEAD} differs from {embedding}; set it to false in {CONFIG} "
+            f"{folder}: tie_word_embeddings is true, but {HEAD} differs from {embedding}; set it to false "
+            f"in {CONFIG} "
             "if the head is a separate layer"
         )

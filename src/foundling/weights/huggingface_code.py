@@ -44,7 +44,9 @@ def write_config(config: GPTConfig, auto_class: str, dtype: str) -> dict[str, An
     }
 
 
-def read_config(path: Path, values: Mapping[str, Any], ignored: set[str], free: Mapping[str, Any]) -> GPTConfig:
+def read_config(
+    path: Path, values: Mapping[str, Any], ignored: set[str], free: Mapping[str, Any]
+) -> GPTConfig:
     """The shape in a config.json, with `free`: the fields that a checkpoint does not fix.
 
     ValueError for fields of neither GPTConfig nor transformers (`ignored`).
@@ -53,7 +55,8 @@ def read_config(path: Path, values: Mapping[str, Any], ignored: set[str], free: 
     others = values.keys() - names - ignored - {*OTHERS}
     if unknown := sorted(name for name in others if not name.startswith("_")):
         raise ValueError(
-            f"{path} has unknown fields: {', '.join(unknown)}; it was written by another version of Foundling, "
+            f"{path} has unknown fields: {', '.join(unknown)}; it was written by another version of "
+            f"Foundling, "
             "so use that one"
         )
     shape = {name: values[name] for name in values if name in names}

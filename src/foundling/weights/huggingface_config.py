@@ -1,7 +1,7 @@
 """config.json of transformers to our GPTConfig and back, for the families that our GPT computes alike.
 
-A field that changes the computation is supported, or raises ValueError by its name. One that transformers' own
-code for the family never reads cannot change it, so it is let through, and a log line says so.
+A field that changes the computation is supported, or raises ValueError by its name. One that transformers'
+own code for the family never reads cannot change it, so it is let through, and a log line says so.
 """
 
 import logging
@@ -28,7 +28,8 @@ class Family:
     fixed: Mapping[str, Any]  # our fields that it does not mention, since the family has one value for them
     fields: Mapping[str, str]  # our field -> theirs
     defaults: Mapping[str, Any]  # transformers' values of fields that are omitted
-    allowed: Mapping[str, tuple[Any, ...]]  # fields with the values that match our computation; the first is written
+    # fields with the values that match our computation; the first is written
+    allowed: Mapping[str, tuple[Any, ...]]
 
 
 _SHARED = {"vocab_size": "vocab_size", "tied": "tie_word_embeddings"}
@@ -62,18 +63,29 @@ def _modern(
         **{"n_layer": "num_hidden_layers", "n_ffn": "intermediate_size", "norm_eps": "rms_norm_eps"},
         **{"n_kv_head": "num_key_value_heads", "head_dim": "head_dim", **(fields or {})},
     }
-    common = {"tie_word_embeddings": False, "num_key_value_heads": None, "head_dim": None, "rms_norm_eps": 1e-6}
+    common = {
+        "tie_word_embeddings": False,
+        "num_key_value_heads": None,
+        "head_dim": None,
+        "rms_norm_eps": 1e-6,
+    }
     silu = {"hidden_act": ("silu", "swish")}
-    return Family({**MODERN, "qk_norm": False, **fixed}, theirs, {**common, **defaults}, {**silu, **(allowed or {})})
+    return Family(
+        {**MODERN, "qk_norm": False, **fixed}, theirs, {**common, **defaults}, {**silu, **(allowed or {})}
+    )
 
 
 FAMILIES = {
     "gpt2": _GPT2,
-    "llama": _modern({}, {"attention_bias": False}, {"pretraining_tp": (1, None)}, {"bias": "attention_bias"}),
+    "llama": _modern(
+        {}, {"attention_bias": False}, {"pretraining_tp": (1, None)}, {"bias": "attention_bias"}
+    ),
     "mistral": _modern({"bias": False}, {"num_key_value_heads": 8, "sliding_window": 4096}),
     "qwen2": _modern({"bias": "qkv"}, {"num_key_value_heads": 32, "sliding_window": 4096}),
     "qwen3": _modern(
-        {"bias": False, "qk_norm": True}, {"head_dim": 128, "sliding_window": 4096}, {"attention_bias": (False,)}
+        {"bias": False, "qk_norm": True},
+        {"head_dim": 128, "sliding_window": 4096},
+        {"attention_bias": (False,)},
     ),
     "smollm3": _modern(
         {"bias": False},
@@ -92,15 +104,42 @@ WHY_NOT = {  # families that are near, and what our model lacks for them
 IGNORED = {
     *("architectures", "model_type", "transformers_version", "torch_dtype", "dtype", "auto_map"),
     *("bos_token_id", "eos_token_id", "pad_token_id", "unk_token_id", "sep_token_id", "tokenizer_class"),
-    *("resid_pdrop", "embd_pdrop", "attn_pdrop", "attention_dropout", "initializer_range", "use_cache", "n_ctx"),
-    *("summary_type", "summary_use_proj", "summary_activation", "summary_first_dropout", "summary_proj_to_labels"),
-    *("task_specific_params", "id2label", "label2id", "problem_type", "return_dict", "reorder_and_upcast_attn"),
+    *(
+        "resid_pdrop",
+        "embd_pdrop",
+        "attn_pdrop",
+        "attention_dropout",
+        "initializer_range",
+        "use_cache",
+        "n_ctx",
+    ),
+    *(
+        "summary_type",
+        "summary_use_proj",
+        "summary_activation",
+        "summary_first_dropout",
+        "summary_proj_to_labels",
+    ),
+    *(
+        "task_specific_params",
+        "id2label",
+        "label2id",
+        "problem_type",
+        "return_dict",
+        "reorder_and_upcast_attn",
+    ),
     *("chunk_size_feed_forward", "gradient_checkpointing", "output_past", "predict_special_tokens"),
     *("output_attentions", "output_hidden_states", "is_encoder_decoder"),
 }
 # fields that are read below, each with what it depends on
 READ = {
-    *("rope_theta", "rope_parameters", "rope_scaling", "original_max_position_embeddings", "partial_rotary_factor"),
+    *(
+        "rope_theta",
+        "rope_parameters",
+        "rope_scaling",
+        "original_max_position_embeddings",
+        "partial_rotary_factor",
+    ),
     *("sliding_window", "use_sliding_window", "max_window_layers", "layer_types", "no_rope_layers"),
     *("no_rope_layer_interval", "mlp_bias"),
 }
@@ -118,7 +157,8 @@ def read_config(folder: Path, free: Mapping[str, Any]) -> tuple[str, GPTConfig]:
         return _read(path, values, free)
     except (KeyError, TypeError, AttributeError, ZeroDivisionError) as error:  # a field of the wrong type
         raise ValueError(
-            f"{path} is not a valid config of {', '.join(FAMILIES)} ({type(error).__name__}: {error}); use the "
+            f"{path} is not a valid config of {', '.join(FAMILIES)} ({type(error).__name__}: {error}); use "
+            f"the "
             "config.json that belongs to the weights"
         ) from None
 
@@ -131,13 +171,17 @@ def _read(path: Path, values: dict[str, Any], free: Mapping[str, Any]) -> tuple[
         reason = f" ({WHY_NOT[name]})" if name in WHY_NOT else ""
         raise ValueError(f"{path}: model_type={name!r}{reason}: must be one of {', '.join(FAMILIES)}")
     family = FAMILIES[name]
-    let_through = sorted(field for field in _unread(family, values) if values[field] not in (None, False, {}, []))
+    let_through = sorted(
+        field for field in _unread(family, values) if values[field] not in (None, False, {}, [])
+    )
     values = {**family.defaults, **values}
     rope = RopeReader(values)
     if reasons := [*_unsupported(name, values), *rope.reasons]:
         raise ValueError(f"{path} is not supported by Foundling's {name}: {'; '.join(reasons)}")
     if missing := [theirs for theirs in family.fields.values() if theirs not in values]:
-        raise ValueError(f"{path} lacks {', '.join(missing)}; use the config.json that belongs to the weights")
+        raise ValueError(
+            f"{path} lacks {', '.join(missing)}; use the config.json that belongs to the weights"
+        )
     if let_through:
         log.info(f"{path}: ignored, since {name} does not compute with them: {', '.join(let_through)}")
     shape = {field.name: None for field in fields(GPTConfig)} | dict(family.fixed)
@@ -165,7 +209,9 @@ def write_config(name: str, config: GPTConfig, dtype: str) -> dict[str, Any]:
         values["use_sliding_window"] = False
     if name == "smollm3":  # a 0 stands for a layer without rotary positions
         skip = config.rope_skip
-        values["no_rope_layers"] = [int(skip == 0 or layer % skip > 0) for layer in range(1, config.n_layer + 1)]
+        values["no_rope_layers"] = [
+            int(skip == 0 or layer % skip > 0) for layer in range(1, config.n_layer + 1)
+        ]
     return {"model_type": name, "dtype": dtype, **values}
 
 
@@ -194,7 +240,7 @@ def _unsupported(name: str, values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _rope_skip(name: str, values: Mapping[str, Any]) -> int | None:
-    """n if every n-th layer has no rotary positions, 0 if all have; None if the layers follow another pattern."""
+    """n if every n-th layer lacks rotary positions, 0 if all have them; None for another pattern."""
     if name != "smollm3":
         return 0
     layers, interval = values.get("no_rope_layers"), int(values.get("no_rope_layer_interval", 4))
@@ -208,12 +254,14 @@ def _rope_skip(name: str, values: Mapping[str, Any]) -> int | None:
 
 
 def _within_window(path: Path, name: str, values: Mapping[str, Any], context: Any) -> Any:
-    """The context, or a sliding window that is shorter: within it, each token attends to all that precede it."""
+    """The context, or a shorter sliding window: within it, a token attends to all that precede it."""
     window = values.get("sliding_window")
     slides = values.get("use_sliding_window") or "sliding_attention" in (values.get("layer_types") or ())
     if name not in ("mistral", "phi3") and not slides:
         window = None
     if not isinstance(window, int) or not isinstance(context, int) or window >= context:
         return context
-    log.info(f"{path}: the context is {window:,} of {context:,} tokens, since attention has a window of that size")
+    log.info(
+        f"{path}: the context is {window:,} of {context:,} tokens, since attention has a window of that size"
+    )
     return window

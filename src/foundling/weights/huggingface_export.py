@@ -1,4 +1,4 @@
-"""Export of a GPT or a classifier as a folder that transformers loads by its Auto classes, without Foundling."""
+"""Export a GPT or a classifier as a folder that transformers loads by its Auto classes."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -75,7 +75,7 @@ def export_classifier(
     precision: str = "f32",
     provenance: Mapping[str, Any] | None = None,
 ) -> Architecture:
-    """Write a classifier for AutoModelForSequenceClassification, with the names of its labels and its card."""
+    """Write a classifier for AutoModelForSequenceClassification, with its labels' names and its card."""
     exported = _known_classifier(model, tokenizer) or _classifier_with_code(model, tokenizer)
     new_padding, config = exported.architecture is not FOUNDLING, exported.config
     with atomic_folder(folder) as temporary:
@@ -146,7 +146,8 @@ def _write_card(
         text = exported_card(config, parameters, provenance, exported.auto_class, code)
     except (AttributeError, TypeError, KeyError, ValueError) as error:
         raise ValueError(
-            f"the model's provenance.json is malformed ({error}); restore it with `dvc checkout`, or delete it"
+            f"the model's provenance.json is malformed ({error}); restore it with `dvc checkout`, or delete "
+            f"it"
         ) from None
     (folder / CARD).write_text(text, encoding="utf-8", newline="\n")
 

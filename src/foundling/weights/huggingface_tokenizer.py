@@ -29,7 +29,9 @@ def write_tokenizer(folder: Path, tokenizer: Tokenizer, context: int, template: 
     _write(folder, to_library(tokenizer), settings)
 
 
-def write_classifier_tokenizer(folder: Path, tokenizer: Tokenizer, context: int, keep: str, new_padding: bool) -> None:
+def write_classifier_tokenizer(
+    folder: Path, tokenizer: Tokenizer, context: int, keep: str, new_padding: bool
+) -> None:
     """Write the files for a classifier, whose input is a text between two end-of-text tokens.
 
     `new_padding` gives padding an id of its own, the next one: the classes of transformers classify at the
@@ -79,7 +81,9 @@ def to_library(tokenizer: Tokenizer) -> Any:
         library.decoder = decoders.Fuse()
     else:
         pairs = [(printable(left), printable(right)) for left, right in merges(tokenizer.ranks)]
-        library = Library(models.BPE({printable(token): rank for token, rank in tokenizer.ranks.items()}, pairs))
+        library = Library(
+            models.BPE({printable(token): rank for token, rank in tokenizer.ranks.items()}, pairs)
+        )
         library.pre_tokenizer = pre_tokenizers.Sequence(
             [
                 pre_tokenizers.Split(Regex(tokenizer.pattern), "isolated"),
@@ -89,7 +93,9 @@ def to_library(tokenizer: Tokenizer) -> Any:
         library.decoder = decoders.ByteLevel()
     if tokenizer.normal_form:
         library.normalizer = getattr(normalizers, tokenizer.normal_form)()
-    library.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in tokenizer.specials])
+    library.add_special_tokens(
+        [AddedToken(name, special=True, normalized=False) for name in tokenizer.specials]
+    )
     return library
 
 

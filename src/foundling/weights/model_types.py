@@ -1,7 +1,8 @@
-"""Our GPT and architectures of your own: from a section of settings, or a name in a model folder, to config and model.
+"""Our GPT and architectures of your own: from a section of settings, or a name in a model folder, to config
+and model.
 
-A name is that of a file conf/model/NAME.yaml with a `_target_`, or an entry point of an installed package in the
-group foundling.models. What a model folder says is only looked up there; it is never imported itself.
+A name is that of a file conf/model/NAME.yaml with a `_target_`, or an entry point of an installed package in
+the group foundling.models. What a model folder says is only looked up there; it is never imported itself.
 """
 
 from collections.abc import Callable
@@ -53,7 +54,8 @@ def named(name: Any) -> ModelType:
     if isinstance(name, str) and name in targets:
         return _custom(name, targets[name])
     raise ValueError(
-        f"architecture={str(name)[:60]!r}: must be a file {CONF}/model/NAME.yaml with a {TARGET}, or an entry point "
+        f"architecture={str(name)[:60]!r}: must be a file {CONF}/model/NAME.yaml with a {TARGET}, or an "
+        f"entry point "
         f"{GROUP} of an installed package; add the one that this model was trained with"
     )
 
@@ -64,7 +66,8 @@ def _name_of(target: str) -> str:
         if known == target:
             return name
     raise ValueError(
-        f"model.{TARGET}={target[:60]!r}: must be the {TARGET} of a file in {CONF}/model, whose name the model "
+        f"model.{TARGET}={target[:60]!r}: must be the {TARGET} of a file in {CONF}/model, whose name the "
+        f"model "
         f"folder records; write it into {CONF}/model/NAME.yaml and choose model=NAME"
     )
 
@@ -91,7 +94,8 @@ def _custom(name: str, target: str) -> ModelType:
     names = {field.name for field in fields(config_class)} if is_dataclass(config_class) else set()
     if not isinstance(config_class, type) or not {"vocab_size", "context"} <= names:
         raise ValueError(
-            f"model.{TARGET}={target}: must be an nn.Module whose first argument is annotated with a dataclass with "
+            f"model.{TARGET}={target}: must be an nn.Module whose first argument is annotated with a "
+            f"dataclass with "
             "the fields vocab_size and context; see docs/models.md"
         )
     if not hasattr(config_class, "__pydantic_config__"):

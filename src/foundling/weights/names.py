@@ -19,7 +19,7 @@ from foundling.weights.folder import check_shapes, require_layers
 
 @dataclass(frozen=True)
 class ForeignTensor:
-    """A tensor of the other format: its name and shape, and a view of ours with the same order of elements."""
+    """A tensor of the other format: its name and shape, and a view of ours in the same order."""
 
     name: str
     shape: tuple[int, ...]
@@ -33,7 +33,8 @@ class Entry:
     ours: str
     theirs: tuple[str, ...]  # one name, or those of query, key and value, which we store as one tensor
     transposed: bool = False  # theirs is (in, out), as in TensorFlow
-    interleaved: bool = False  # their queries and keys store the two halves of each rotary pair next to each other
+    # their queries and keys store the two halves of each rotary pair next to each other
+    interleaved: bool = False
 
     def has_same_layout(self, ours: Tensor) -> bool:
         """Whether the other format stores one tensor with the same order of elements as ours."""
@@ -67,16 +68,18 @@ class Rows:
 
 
 def unpack(name: str, shape: tuple[int, ...], packed: Mapping[str, tuple[str, str]]) -> dict[str, Rows]:
-    """A stored tensor by its name, or one that ends in a key of `packed` as two, by the names of its halves."""
+    """A stored tensor by its name; one that ends in a key of `packed` as two, by its halves' names."""
     for ending, halves in packed.items():
         if name.endswith(ending) and shape[0] % 2 == 0:
             rows, stem = shape[0] // 2, name.removesuffix(ending)
-            return {f"{stem}{half}": Rows(name, (rows, *shape[1:]), at * rows) for at, half in enumerate(halves)}
+            return {
+                f"{stem}{half}": Rows(name, (rows, *shape[1:]), at * rows) for at, half in enumerate(halves)
+            }
     return {name: Rows(name, shape)}
 
 
 def entries(table: Table, config: GPTConfig, state: Mapping[str, Tensor]) -> Iterator[tuple[Entry, int, str]]:
-    """(entry, layer, our name) of each tensor in `state` that the table has; a tied output head is in neither."""
+    """(entry, layer, our name) of each tensor in `state` that the table has; a tied head is in neither."""
     for entry in table:
         for layer in range(config.n_layer if "{i}" in entry.ours else 1):
             name = entry.ours.format(i=layer)
@@ -130,7 +133,9 @@ def load_tensors(
     return model.eval()
 
 
-def export_tensors(table: Table, config: GPTConfig, state: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+def export_tensors(
+    table: Table, config: GPTConfig, state: Mapping[str, Tensor]
+) -> Iterator[tuple[str, Tensor]]:
     """The other format's name and contiguous tensor, for each of ours."""
     for entry, layer, name in entries(table, config, state):
         for tensor in entry.foreign(config, layer, state[name]):

@@ -1,4 +1,4 @@
-"""OpenAI's GPT-2 (Radford et al. 2019) as OpenAI published it: a TensorFlow checkpoint with an hparams.json."""
+"""GPT-2 as OpenAI published it (Radford et al. 2019): a TensorFlow checkpoint with an hparams.json."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,13 @@ from foundling.weights.names import Entry, Table, load_tensors
 from foundling.weights.tensor_bundle import Stored, read_index, read_tensor
 
 HPARAMS = "hparams.json"
-FIELDS = {"vocab_size": "n_vocab", "context": "n_ctx", "n_embd": "n_embd", "n_head": "n_head", "n_layer": "n_layer"}
+FIELDS = {
+    "vocab_size": "n_vocab",
+    "context": "n_ctx",
+    "n_embd": "n_embd",
+    "n_head": "n_head",
+    "n_layer": "n_layer",
+}
 BLOCK = {"attention_norm": "ln_1", "attention.qkv": "attn/c_attn", "attention.out": "attn/c_proj"}
 BLOCK |= {"mlp_norm": "ln_2", "mlp.up": "mlp/c_fc", "mlp.out": "mlp/c_proj"}
 
@@ -30,7 +36,11 @@ TABLE: Table = (
     Entry("token_embedding.weight", ("model/wte",)),
     Entry("position_embedding.weight", ("model/wpe",)),
     *_layer("norm", "ln_f"),
-    *(entry for ours, theirs in BLOCK.items() for entry in _layer(f"blocks.{{i}}.{ours}", f"h{{i}}/{theirs}")),
+    *(
+        entry
+        for ours, theirs in BLOCK.items()
+        for entry in _layer(f"blocks.{{i}}.{ours}", f"h{{i}}/{theirs}")
+    ),
 )
 
 
@@ -58,7 +68,8 @@ def load_model(folder: Path, config: GPTConfig) -> GPT:
     indices = sorted(folder.glob("*.index"))
     if len(indices) != 1:
         raise ValueError(
-            f"{folder} has {len(indices)} checkpoints (*.index); must have one: fetch it with weights=openai_124m"
+            f"{folder} has {len(indices)} checkpoints (*.index); must have one: fetch it with "
+            f"weights=openai_124m"
         )
     stored = read_index(indices[0])
     shapes = {name: _shape(tensor) for name, tensor in stored.items()}

@@ -1,4 +1,4 @@
-"""The tokenizer that came with published weights: a folder's tokenizer.json, or the metadata of a GGUF file."""
+"""The tokenizer of published weights: a folder's tokenizer.json, or a GGUF file's metadata."""
 
 from pathlib import Path
 

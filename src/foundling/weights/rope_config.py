@@ -1,4 +1,5 @@
-"""Rotary positions in a config.json of transformers: their base, and how they were stretched to a longer context.
+"""Rotary positions in a config.json of transformers: their base, and how they were stretched to a longer
+context.
 
 transformers 4 writes rope_theta and rope_scaling, transformers 5 rope_parameters, which hold both.
 """
@@ -14,7 +15,7 @@ ORIGINAL = "original_max_position_embeddings"
 
 
 class RopeReader:
-    """The base `theta`, our setting rope_scaling as plain values, and the `reasons` why that is not supported."""
+    """The base `theta`, rope_scaling as plain values, and the `reasons` why that is not supported."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         """Read the fields of a config.json."""

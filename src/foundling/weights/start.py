@@ -24,14 +24,17 @@ DEFAULTS = {"dropout": 0.0, "init": "gpt2", "attention": "fused"}  # of FREE_FIE
 def start(
     init_from: str, config: Any, tokenizer: Tokenizer, seed: int, make: Callable[[Any], LanguageModel] = GPT
 ) -> LanguageModel:
-    """A model in training mode: made from `config` with random weights, or loaded from the folder `init_from`.
+    """A model in training mode: made from `config` with random weights, or loaded from the folder
+    `init_from`.
 
     A model folder has a shape of its own; published weights must have the shape `config`. Both must use the
     same tokenizer. ValueError says what does not match.
     """
     if init_from == SCRATCH:
         is_gpt = isinstance(config, GPTConfig)
-        require_memory(sum(parameters(config).values()) if is_gpt else meta_model(make, config).parameter_count())
+        require_memory(
+            sum(parameters(config).values()) if is_gpt else meta_model(make, config).parameter_count()
+        )
         torch.manual_seed(seed)
         return make(config)
     path = Path(init_from)
@@ -46,7 +49,8 @@ def start(
     if not (path / folder.CONFIG).is_file():
         raise ValueError(
             f"pretrain.init_from={init_from}: must be {SCRATCH!r}, a GGUF file or a folder with a model (no "
-            f"{folder.CONFIG} there); to fetch a model, choose weights=openai_124m or weights=huggingface and run "
+            f"{folder.CONFIG} there); to fetch a model, choose weights=openai_124m or weights=huggingface "
+            f"and run "
             "`dvc repro`"
         )
     model, model_tokenizer = folder.load(path)
@@ -62,7 +66,8 @@ def _load_published(checkpoint: Checkpoint, config: GPTConfig, tokenizer: Tokeni
     """Load another project's weights, after comparing shape and vocabulary with the composed ones."""
     if differing := differences(config, checkpoint.config):
         raise ValueError(
-            f"{checkpoint.path} has another shape than the model section: {folder.join_first(differing, ', ')}; choose "
+            f"{checkpoint.path} has another shape than the model section: "
+            f"{folder.join_first(differing, ', ')}; choose "
             "the model that it is (model=gpt2_124m …, docs/models.md) or set these values"
         )
     require_same(checkpoint.path, tokenizer, checkpoint.config.vocab_size)

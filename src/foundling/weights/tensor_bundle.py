@@ -44,7 +44,9 @@ def read_index(index: Path) -> dict[str, Stored]:
     try:
         entries = list(_entries(index))
     except (ValueError, IndexError, struct.error) as error:
-        raise ValueError(f"{index} is not a valid TensorFlow checkpoint index ({error}); fetch it again") from None
+        raise ValueError(
+            f"{index} is not a valid TensorFlow checkpoint index ({error}); fetch it again"
+        ) from None
     stored: dict[str, Stored] = {}
     for name, kind, tensor in entries:
         file, shape = tensor.file, tensor.shape
@@ -55,14 +57,16 @@ def read_index(index: Path) -> dict[str, Stored]:
         file_size = file.stat().st_size
         if tensor.size != prod(shape) * tensor.dtype.itemsize or tensor.offset + tensor.size > file_size:
             raise ValueError(
-                f"{file} has {file_size:,} bytes, and {name} {shape} takes {tensor.size:,} bytes at {tensor.offset:,}; "
+                f"{file} has {file_size:,} bytes, and {name} {shape} takes {tensor.size:,} bytes at "
+                f"{tensor.offset:,}; "
                 "the download is incomplete, so fetch it again"
             )
         stored[name] = tensor
     data_bytes = sum(file.stat().st_size for file in {tensor.file for tensor in stored.values()})
     if (tensor_bytes := sum(tensor.size for tensor in stored.values())) > data_bytes:
         raise ValueError(
-            f"{index} describes {tensor_bytes:,} bytes of tensors in {data_bytes:,} bytes of data; fetch it again"
+            f"{index} describes {tensor_bytes:,} bytes of tensors in {data_bytes:,} bytes of data; fetch it "
+            f"again"
         )
     return stored
 

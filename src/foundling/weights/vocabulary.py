@@ -19,7 +19,8 @@ def require_same(folder: Path, tokenizer: Tokenizer, vocab_size: int) -> None:
     if differing:
         first = min(differing, key=ours.__getitem__)
         raise ValueError(
-            f"{first!r} is token {ours[first]} of data/tokenizer and {theirs[first]} of the model in {folder}; "
+            f"{first!r} is token {ours[first]} of data/tokenizer and {theirs[first]} of the model in "
+            f"{folder}; "
             f"{len(differing):,} tokens differ: tokenize with the model's own vocabulary (tokenizer=weights)"
         )
 
@@ -39,5 +40,7 @@ def _vocabulary(folder: Path) -> dict[str, int]:
                 tokens = {token: number for number, (token, _) in enumerate(tokens)}
             return {**tokens, **added}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ValueError(f"{folder / 'tokenizer.json'} has no vocabulary ({error!r}); fetch it again") from None
+            raise ValueError(
+                f"{folder / 'tokenizer.json'} has no vocabulary ({error!r}); fetch it again"
+            ) from None
     return {}

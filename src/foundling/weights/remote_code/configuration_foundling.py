@@ -55,7 +55,7 @@ class FoundlingConfig(PreTrainedConfig):
 
     @property
     def layer_types(self) -> list[str]:
-        """What transformers' caches store for each layer: keys and values, and in "hybrid" convolution states."""
+        """What transformers' caches store per layer: keys and values, and in "hybrid" convolution states."""
         return ["hybrid" if self.convolution else "full_attention"] * self.n_layer
 
     @property

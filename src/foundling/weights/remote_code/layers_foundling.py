@@ -197,7 +197,11 @@ class Attention(nn.Module):
             k, v = cache.update(k, v, self.layer)  # (B, G, S, D) each
         config = self.config
         attend: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(config._attn_implementation, eager_attention)
-        options = {"dropout": config.dropout if self.training else 0.0, "scaling": config.head_dim**-0.5, **kwargs}
+        options = {
+            "dropout": config.dropout if self.training else 0.0,
+            "scaling": config.head_dim**-0.5,
+            **kwargs,
+        }
         y, weights = attend(self, q, k, v, attention_mask, **options)  # (B, T, H, D)
         return self.out(y.flatten(2)), weights  # (B, T, H·D) -> (B, T, C)
 

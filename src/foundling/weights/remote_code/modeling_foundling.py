@@ -94,7 +94,8 @@ class FoundlingModel(FoundlingPreTrainedModel):
         x = self.token_embedding(input_ids) if inputs_embeds is None else inputs_embeds  # (B, T, C)
         if use_cache and cache is None:
             cache = DynamicCache(config=self.config)
-        if isinstance(attention_mask, dict):  # for a static cache, `generate` makes one for each kind of layer
+        # for a static cache, `generate` makes one for each kind of layer
+        if isinstance(attention_mask, dict):
             attention_mask = attention_mask["full_attention"]
         if position_ids is None:
             position_ids = self._positions(x, attention_mask, cache)
@@ -149,7 +150,7 @@ class FoundlingForCausalLM(FoundlingPreTrainedModel, GenerationMixin):
         logits_to_keep: int | Tensor = 0,
         **kwargs,
     ) -> CausalLMOutputWithPast:
-        """Logits; with labels (B, T), the ids themselves or -100, also the mean cross-entropy of the next token."""
+        """Logits; with labels (B, T), ids or -100, also the mean cross-entropy of the next token."""
         outputs = self.model(
             input_ids=input_ids,
             attention_mask=attention_mask,
@@ -162,7 +163,9 @@ class FoundlingForCausalLM(FoundlingPreTrainedModel, GenerationMixin):
         logits = self.lm_head(slice_logits_to_keep(outputs.last_hidden_state, logits_to_keep))
         loss = None
         if labels is not None:
-            loss = self.loss_function(logits=logits, labels=labels, vocab_size=self.config.vocab_size, **kwargs)
+            loss = self.loss_function(
+                logits=logits, labels=labels, vocab_size=self.config.vocab_size, **kwargs
+            )
         return CausalLMOutputWithPast(
             loss=loss,
             logits=logits,
