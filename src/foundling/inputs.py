@@ -96,8 +96,7 @@ def require_model(name: str, kinds: tuple[str, ...]) -> None:
         wanted = " or ".join(f"{'an' if one[0] in 'aeiou' else 'a'} {one} model" for one in kinds)
         raise ValueError(
             f"{name} is {'an' if kind == 'assistant' else 'a'} {kind} model, but this command needs "
-            f"{wanted}; set "
-            f"model=… (`dvc repro {stages}` makes one), or use `foundling {use}` with this one"
+            f"{wanted}; set model=… (`dvc repro {stages}` makes one), or use `foundling {use}` with this one"
         )
 
 
@@ -109,8 +108,7 @@ def _require_weights(settings: Settings) -> None:
     elif not (weights.files or weights.hub or weights.path):
         raise ValueError(
             "nothing to import; name a file, folder or id, as `foundling import_model model.gguf`, or a "
-            "choice of "
-            "conf/weights, as experiment=smollm2"
+            "choice of conf/weights, as experiment=smollm2"
         )
 
 

@@ -71,9 +71,8 @@ def start_run(stage: str, provenance: Mapping[str, Any]) -> RunFolder:
         holder = read_holder(folder)
         raise ValueError(
             f"{folder} is in use by {holder['command']} (process {holder['process']} on {holder['machine']} "
-            "since "
-            f"{holder['since']}); wait for it, or stop it with `kill {holder['process']}`: this command then "
-            "resumes it"
+            f"since {holder['since']}); wait for it, or stop it with `kill {holder['process']}`: this "
+            "command then resumes it"
         )
     _remove_parts(folder)
     return RunFolder(folder, lock)

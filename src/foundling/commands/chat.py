@@ -20,8 +20,7 @@ from foundling.weights.chat import read_chat
 log = logging.getLogger(__name__)
 HELP = (
     "/reset starts a new conversation, /system TEXT sets the system message, /save FILE saves the "
-    "conversation, "
-    "/quit ends; Ctrl-C stops an answer"
+    "conversation, /quit ends; Ctrl-C stops an answer"
 )
 
 

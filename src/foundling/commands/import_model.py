@@ -84,8 +84,7 @@ def _require_free(target: Path, experiment: str | None) -> None:
     if target.exists() and not (target / PROVENANCE).is_file():
         raise ValueError(
             f"{target} exists and is not a model folder of Foundling; an import replaces the whole folder, "
-            f"so set "
-            "import_model.to to a new one"
+            "so set import_model.to to a new one"
         )
     file = _experiment(experiment) if experiment else None
     if file is not None and file.exists() and MARK not in file.read_text(encoding="utf-8"):
@@ -125,8 +124,7 @@ def _require_shape(shape: Any, checkpoint: Checkpoint) -> int:
     if differing := differences(shape, checkpoint.config):
         raise ValueError(
             f"{checkpoint.path} has another shape than the model section: "
-            f"{folder.join_first(differing, ', ')}; import "
-            "it by its path or id, which finds the shape"
+            f"{folder.join_first(differing, ', ')}; import it by its path or id, which finds the shape"
         )
     return int(shape.context)
 

@@ -85,8 +85,7 @@ def _vocab_size(settings: Settings) -> int:
     if not (TOKENIZER / "tokenizer.json").is_file():
         raise ValueError(
             f"the size of a tokenizer of kind {tokenizer.kind} depends on the corpus, and {TOKENIZER} does "
-            f"not exist; "
-            "run `dvc repro train_tokenizer`, or set plan.vocab_size"
+            "not exist; run `dvc repro train_tokenizer`, or set plan.vocab_size"
         )
     return int(read_json(TOKENIZER / "tokenizer.json")["vocab_size"])
 
@@ -144,9 +143,8 @@ def _measured(all_settings: Settings, shape: GPTConfig, precision: str) -> tuple
     needed += costs.activation_bytes(part, windows * shape.context, precision, checkpointed=False)
     if needed > costs.free_memory():
         raise ValueError(
-            f"a single layer of this model needs {needed / GIB:,.0f} GiB, more than is free on this "
-            f"machine, so it "
-            "cannot be timed; choose the hardware, such as hardware=h100, or set hardware.peak"
+            f"a single layer of this model needs {needed / GIB:,.0f} GiB, more than is free on this machine, "
+            "so it cannot be timed; choose the hardware, such as hardware=h100, or set hardware.peak"
         )
     set_threads(all_settings.runtime.threads)
     whole = (windows, layers) == (full_windows, shape.n_layer)

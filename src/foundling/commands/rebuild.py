@@ -88,8 +88,7 @@ def record_of(model: Path) -> tuple[str, Run]:
             return path.name.removesuffix(RECORD), record
     raise ValueError(
         f"no {metrics}/*{RECORD} records these weights (sha256 {weights[:12]}…), so their commit is unknown; "
-        "put the "
-        f"record of their run there; the settings are in {model / PROVENANCE}"
+        f"put the record of their run there; the settings are in {model / PROVENANCE}"
     )
 
 
@@ -99,8 +98,7 @@ def _refuse_code(override: str, path: Path) -> None:
     if not OVERRIDE.match(override) or "_target_" in override or "hydra" in key or "${" in override:
         raise ValueError(
             f"{path} has the setting {override[:80]!r}: must be group=choice or section.value=…, and name no "
-            "code; do "
-            "not trust this record"
+            "code; do not trust this record"
         )
 
 

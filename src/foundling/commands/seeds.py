@@ -29,8 +29,7 @@ def run(job: Job) -> None:
     if not common:
         raise ValueError(
             f"seeds.metrics={' or '.join(settings.metrics)}: the {len(jobs)} jobs of {sweep} have no such "
-            "metric in "
-            f"common; use names such as {', '.join(list(jobs[0])[:4])}"
+            f"metric in common; use names such as {', '.join(list(jobs[0])[:4])}"
         )
     show(table(f"{sweep}, {len(jobs)} jobs", {n: [job[n] for job in jobs] for n in common}), width=WIDTH)
 

@@ -36,8 +36,7 @@ def read_texts(file: str, column: str) -> Iterator[tuple[str, str]]:
         if text is None:
             raise ValueError(
                 f"{where}:{line} has no column {column!r} (columns: {', '.join(map(str, record))}); set "
-                "column to "
-                "the one with the text"
+                "column to the one with the text"
             )
         yield f"{where}:{line}", str(text)
 
@@ -67,7 +66,6 @@ def _standard_input() -> Iterator[tuple[int, str]]:
         except UnicodeDecodeError as error:
             raise ValueError(
                 f"standard input, line {at}: byte {error.object[error.start]:#04x} is not valid UTF-8; "
-                "convert the "
-                "text first, as with `iconv -f latin1 -t utf-8`"
+                "convert the text first, as with `iconv -f latin1 -t utf-8`"
             ) from None
         yield at, text.rstrip("\r\n")

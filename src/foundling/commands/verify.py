@@ -32,8 +32,7 @@ def run(job: Job) -> None:
         others = f" ({len(broken) - 1} more are listed above)" if len(broken) > 1 else ""
         raise ValueError(
             f"{model} is not intact: {broken[0].path} {broken[0].fault}{others}; restore it with `dvc "
-            "checkout`, or "
-            "rebuild it with `dvc repro`"
+            "checkout`, or rebuild it with `dvc repro`"
         )
     print(f"{model} is intact: all {len(chain)} hashes match their records; its own is {sha256(model)}")
 

@@ -95,8 +95,7 @@ def _unzip(archive: Path, folder: Path, wanted: Callable[[Path], bool], meter: M
                 if member.flag_bits & 1:
                     raise ValueError(
                         f"archive {archive.name} is encrypted ({member.filename!r}); unpack it yourself, and "
-                        "set the "
-                        "source's `path` to the folder"
+                        "set the source's `path` to the folder"
                     )
                 meter.add(member.file_size)  # no more than that is read
                 with members.open(member) as packed_file:
@@ -123,18 +122,15 @@ def _inside(archive: Path, name: str) -> Path:
     if path.is_absolute() or windows.drive or windows.root or ".." in path.parts:
         raise ValueError(
             f"archive {archive.name} contains {name[:100]!r}, a path outside of the target folder; do not "
-            "trust this "
-            "archive"
+            "trust this archive"
         )
     longest = max((len(part.encode(errors="replace")) for part in path.parts), default=0)
     too_long = longest > 255 or len(name) > MAX_CHARACTERS or len(path.parts) > MAX_DEPTH
     if too_long or not name.replace("\r", "").isprintable():
         raise ValueError(
             f"archive {archive.name} contains the name {name[:60]!r}…, of {len(name)} characters in "
-            f"{len(path.parts)} "
-            f"parts; names must be printable, of at most {MAX_CHARACTERS} characters, {MAX_DEPTH} parts and "
-            "255 "
-            "bytes a part; pack it again with plain names"
+            f"{len(path.parts)} parts; names must be printable, of at most {MAX_CHARACTERS} characters, "
+            f"{MAX_DEPTH} parts and 255 bytes a part; pack it again with plain names"
         )
     return Path(path)
 

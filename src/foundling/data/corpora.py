@@ -195,14 +195,12 @@ def _check_complete(corpus: datasets.Corpus, empty: set[str], counts: Mapping[st
         raise ValueError(
             f"source {', '.join(sorted(empty))} of corpus {corpus.name} has no new document of at least "
             f"{max(1, corpus.clean.min_characters)} characters; add text to it, lower "
-            "corpus.clean.min_characters, or "
-            "remove the source"
+            "corpus.clean.min_characters, or remove the source"
         )
     for split, count in counts.items():
         if not count:
             raise ValueError(
                 f"none of the {sum(counts.values())} documents of corpus {corpus.name} fell into {split}; "
-                "set "
-                "corpus.split.by=position to split each of them, change corpus.split.validation, or add "
+                "set corpus.split.by=position to split each of them, change corpus.split.validation, or add "
                 "documents"
             )

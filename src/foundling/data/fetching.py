@@ -157,8 +157,7 @@ def _place(file: Path, name: Path, source: Source, folder: Path, selection: Sele
     if not source.format and format_of(name) is None:
         raise ValueError(
             f"{name} of source {source.name} has no suffix of a known format; use one of "
-            f"{', '.join(FORMATS)}, each "
-            f"also with .gz or .zst, or set {source.setting('format')}"
+            f"{', '.join(FORMATS)}, each also with .gz or .zst, or set {source.setting('format')}"
         )
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(file, target)

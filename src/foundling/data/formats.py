@@ -38,8 +38,7 @@ def read(path: Path, source: Source, tally: Counter[str] | None = None) -> Recor
     if name is None:
         raise ValueError(
             f"{path.name} has no suffix of a known format; use one of {', '.join(FORMATS)}, each also with "
-            ".gz or "
-            f".zst, or set {source.setting('format')}"
+            f".gz or .zst, or set {source.setting('format')}"
         )
     if name == "parquet":
         yield from _parquet(path, source)

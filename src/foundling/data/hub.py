@@ -67,7 +67,6 @@ def _unavailable(kind: str, hub: Hub, mirror: Path | None, copy: Path | None, er
     reason = " ".join(str(error).split())[:300] or type(error).__name__
     return ValueError(
         f"{kind} {hub.id} is not available: tried {copy or 'the hub'} ({reason}); check its id, revision, "
-        "split and "
-        f"the network, or put its files at {mirror or '<mirror>'}/hub/{hub.id} and set FOUNDLING_MIRROR (or "
-        "runtime.mirror) to that mirror folder"
+        f"split and the network, or put its files at {mirror or '<mirror>'}/hub/{hub.id} and set "
+        "FOUNDLING_MIRROR (or runtime.mirror) to that mirror folder"
     )

@@ -70,8 +70,7 @@ class ConversationEncoder:
         if not rows:
             raise ValueError(
                 f"no conversation of the split {split} has a response within the context of {self.context} "
-                "tokens; "
-                "set instruct.keep=end, or tune a base model with a longer model.context"
+                "tokens; set instruct.keep=end, or tune a base model with a longer model.context"
             )
         return rows
 

@@ -57,8 +57,7 @@ def read_labelled(folder: Path, settings: Classify, changes: Counter[str]) -> La
     if missing and settings.missing == "refuse":
         raise ValueError(
             f"{len(missing):,} of {len(missing) + len(examples):,} rows lack a text or a label (first: "
-            f"{missing[0]}); "
-            "fill them in, or set classify.missing=drop"
+            f"{missing[0]}); fill them in, or set classify.missing=drop"
         )
     _warn_of_similar_labels(examples)
     kept, contradicting = examples, 0
@@ -77,9 +76,8 @@ def read_labelled(folder: Path, settings: Classify, changes: Counter[str]) -> La
     }
     log.info(
         f"classify: {counts['read']:,} texts with {len(labels)} labels; dropped {counts['missing']:,} "
-        "without a text "
-        f"or label, and {counts['duplicates']:,} duplicates ({contradicting:,} of them with a different "
-        "label)"
+        f"without a text or label, and {counts['duplicates']:,} duplicates ({contradicting:,} of them with a "
+        "different label)"
     )
     return Labelled(labels, splits, counts)
 
@@ -135,8 +133,7 @@ def _text(row: Row, settings: Classify) -> str | None:
     if isinstance(value, bytes | list | Mapping):
         raise ValueError(
             f"{row.place} has a {type(value).__name__}, not a text, in the column {settings.text!r}; set "
-            "classify.text "
-            "to the column that holds the text"
+            "classify.text to the column that holds the text"
         )
     is_missing = value is None or (isinstance(value, float) and math.isnan(value))
     return None if is_missing else str(value)
@@ -149,8 +146,7 @@ def _label(row: Row, settings: Classify) -> str | None:
     except (TypeError, UnicodeDecodeError):
         raise ValueError(
             f"{row.place} has the label {str(value)[:60]} of type {type(value).__name__}; several labels per "
-            "text are "
-            "not supported; give each text one label, as a text or a number"
+            "text are not supported; give each text one label, as a text or a number"
         ) from None
 
 
@@ -158,8 +154,8 @@ def _value(row: Row, column: str, setting: str) -> Any:
     if column not in row.record:
         raise ValueError(
             f"{row.place} has no column {column!r} (columns: "
-            f"{', '.join(map(str, row.record)) or 'nothing'}); "
-            f"set classify.{setting} to the column that holds the {setting}, or correct the row"
+            f"{', '.join(map(str, row.record)) or 'nothing'}); set classify.{setting} to the column that "
+            f"holds the {setting}, or correct the row"
         )
     return row.record[column]
 
@@ -210,13 +206,11 @@ def _labels(splits: Mapping[str, Sequence[Example]], names: Mapping[str, str]) -
             if example.label not in labels:
                 raise ValueError(
                     f"{example.place} ({name}) has the label {example.label!r}, which no training example "
-                    "has; "
-                    "add examples of it to training, correct the label, or remove the row"
+                    "has; add examples of it to training, correct the label, or remove the row"
                 )
     if len(labels) < 2:
         raise ValueError(
             f"all {len(splits[TRAIN]):,} training examples have the label {min(labels)!r}; a classifier "
-            "needs at "
-            "least two; add examples of another label, or set classify.label to the right column"
+            "needs at least two; add examples of another label, or set classify.label to the right column"
         )
     return [name for name in dict.fromkeys(names.values()) if name in labels] if names else sorted(labels)

@@ -38,8 +38,7 @@ class TrainingWindows(Dataset[tuple[Tensor, Tensor]]):
             if len(source.ids) <= context:
                 raise ValueError(
                     f"source {source.name!r} has {len(source.ids)} training tokens; a window needs "
-                    f"{context + 1}; "
-                    "give it more text or set a smaller model.context"
+                    f"{context + 1}; give it more text or set a smaller model.context"
                 )
         self.sources, self.context, self.seed, self.end_of_text = sources, context, seed, end_of_text
         self.batch_size, self.steps = batch_size, steps

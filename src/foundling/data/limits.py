@@ -11,8 +11,7 @@ def too_long(path: Path, source: Source, place: str = "its text") -> ValueError:
     """The error of a record that is longer than its source allows."""
     return ValueError(
         f"{path} has a record of more than {source.max_characters:,} characters ({place}); shorten it, or "
-        "increase "
-        f"{source.setting('record_megabytes')}"
+        f"increase {source.setting('record_megabytes')}"
     )
 
 
@@ -31,6 +30,6 @@ class Meter:
         if self.total > self.limit:
             raise ValueError(
                 f"{self.path} ({self.path.stat().st_size:,} bytes) unpacks to more than {self.limit:,.0f} "
-                "bytes, as "
-                f"decompression bombs do; if you trust it, increase {self.source.setting(self.setting)}"
+                "bytes, as decompression bombs do; if you trust it, increase "
+                f"{self.source.setting(self.setting)}"
             )

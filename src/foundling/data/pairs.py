@@ -54,8 +54,7 @@ def _text(row: Row, side: str, field: str) -> str:
     if not isinstance(value, str):
         raise ValueError(
             f"{row.place} has no text {field!r} (its fields: {', '.join(map(str, row.record)) or 'none'}); "
-            "set "
-            f"train_translator.fields.{side} to the field that holds the {side} sentence, or fix the row"
+            f"set train_translator.fields.{side} to the field that holds the {side} sentence, or fix the row"
         )
     return " ".join(value.split())
 
@@ -71,13 +70,11 @@ def _from_parallel_files(folder: Path, settings: TrainTranslator, changes: Count
         if not {source, target} <= set(lines):
             raise ValueError(
                 f"the sources are {', '.join(lines)}, but train_translator.parallel needs pairs such as "
-                f"{source} and "
-                f"{target}; rename them"
+                f"{source} and {target}; rename them"
             )
         if len(lines[source]) != len(lines[target]):
             raise ValueError(
                 f"{source} has {len(lines[source]):,} lines and {target} {len(lines[target]):,}; fix the "
-                "files, whose "
-                "lines must be translations of each other"
+                "files, whose lines must be translations of each other"
             )
         yield from (Pair(*pair, origin) for pair in zip(lines[source], lines[target], strict=True))

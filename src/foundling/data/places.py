@@ -91,8 +91,7 @@ def on_disk(pattern: str) -> tuple[list[tuple[Path, Path]], list[Path]]:
         hidden = f" but {len(walk.hidden)} hidden ones" if walk.hidden else ""
         raise ValueError(
             f"no files{hidden} at {pattern} (relative to {Path.cwd()}); it must be a file, a folder or a "
-            "glob such as "
-            "'texts/**/*.txt'; correct the path"
+            "glob such as 'texts/**/*.txt'; correct the path"
         )
     return [(file, name) for name, file in files], sorted(file.relative_to(root) for file in walk.hidden)
 

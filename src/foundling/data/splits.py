@@ -101,8 +101,7 @@ def _by_source(examples: Sequence[Example], stage: str) -> dict[str, list[Exampl
         if name not in splits:
             raise ValueError(
                 f"the dataset has a source {name!r}, but with {stage}.split.by=source its sources must be "
-                "named "
-                f"{', '.join(SPLITS)}; rename it, or choose another {stage}.split.by"
+                f"named {', '.join(SPLITS)}; rename it, or choose another {stage}.split.by"
             )
         splits[name].append(example)
     return splits

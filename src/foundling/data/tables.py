@@ -47,9 +47,8 @@ def read_table(
                 settings = ", ".join(map(source.setting, ("quoting", "header")))
                 raise ValueError(
                     f"{lines.path}:{lines.number} has {len(row)} fields; its columns are the {width} "
-                    f"{_few(columns)}; "
-                    f"fix the row, or set {source.setting('delimiter')} (used: {delimiter!r}), {settings} or "
-                    f"{source.setting('columns')}"
+                    f"{_few(columns)}; fix the row, or set {source.setting('delimiter')} (used: "
+                    f"{delimiter!r}), {settings} or {source.setting('columns')}"
                 )
             if any(row[len(columns) :]):
                 tally[UNNAMED] += 1
@@ -93,8 +92,7 @@ def _columns(lines: Lines, rows: Iterator[list[str]], source: Source) -> tuple[l
     if twice := [name for name, count in Counter(filter(None, columns)).items() if count > 1]:
         raise ValueError(
             f"{lines.path} names a column twice ({_few(twice)}) among {_few(columns)}; rename one in the "
-            "header, or "
-            f"set {source.setting('columns')}"
+            f"header, or set {source.setting('columns')}"
         )
     return columns, width
 

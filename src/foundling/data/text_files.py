@@ -40,8 +40,7 @@ def open_text(path: Path, encoding: str, source: Source, newline: str = "\n") ->
             position = stream.total - len(error.object) + error.start  # the decoder has read up to total
             raise ValueError(
                 f"{path} has byte 0x{error.object[error.start]:02x} at byte {position}, which is not "
-                f"{error.encoding}; "
-                f"set {source.setting('encoding')} to the file's own (as latin-1), or "
+                f"{error.encoding}; set {source.setting('encoding')} to the file's own (as latin-1), or "
                 f"{source.setting('errors', 'replace')}"
             ) from None
 

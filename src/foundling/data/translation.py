@@ -53,8 +53,7 @@ def encode(
     if too_long := len(pairs) - len(fitting):
         log.warning(
             f"train_translator: {too_long:,} of {len(pairs):,} pairs in {split} exceed the context of "
-            f"{context} tokens "
-            "and are left out"
+            f"{context} tokens and are left out"
         )
         changes[TOO_LONG] += too_long
     return EncodedPairs(*map(list, zip(*fitting, strict=True)))

@@ -19,8 +19,7 @@ from foundling.settings.training import Judge
 PROMPT = (
     "Instruction:\n{prompt}\n\nA correct answer:\n{expected}\n\nThe answer to be marked:\n{answer}\n\n"
     "How well does the last answer fulfil the instruction? Reply with a whole number from 0 (not at all) to "
-    "100 "
-    "(as well as the correct one), and nothing else."
+    "100 (as well as the correct one), and nothing else."
 )
 
 
@@ -74,8 +73,7 @@ def _request(prompt: str, settings: Judge) -> tuple[str, str]:
             reason = f"{error.code} {error.reason}: {error.read()[:200].decode(errors='replace')}"
         raise ValueError(
             f"the judge at {url} does not answer ({' '.join(reason.split())}); start it, correct "
-            "instruct.judge.url "
-            f"and model, set the key in {settings.key}, or set instruct.judge.url=null"
+            f"instruct.judge.url and model, set the key in {settings.key}, or set instruct.judge.url=null"
         ) from None
     version = " ".join(filter(None, (values.get("model"), values.get("system_fingerprint"))))
     return reply, version or "unnamed"

@@ -26,8 +26,7 @@ class Request:
         if not self.context or not self.continuation:
             raise ValueError(
                 f"a context of {len(self.context)} and a continuation of {len(self.continuation)} tokens: "
-                "both must "
-                "have at least one; fix the record that has no text"
+                "both must have at least one; fix the record that has no text"
             )
 
 

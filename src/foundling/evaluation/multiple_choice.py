@@ -164,8 +164,7 @@ def read_question(record: Mapping[str, Any], fields: QuestionFields) -> Question
     if missing:
         raise ValueError(
             f"{', '.join(missing)} is missing; the record has {', '.join(map(str, record))}; name the fields "
-            "in "
-            "conf/benchmark under `fields`"
+            "in conf/benchmark under `fields`"
         )
     query = record[fields.query]
     if not isinstance(query, str):
@@ -197,8 +196,7 @@ def _read_choices(value: Any, field: str) -> tuple[tuple[str, ...], list[str]]:
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise ValueError(
             f"{field}={excerpt(value)}: must be a list of texts, {{text: […], label: […]}} or a list of "
-            f"{{text, "
-            "label}; fix the record"
+            "{text, label}; fix the record"
         )
     if len(texts) < 2 or not all(text.strip() for text in texts):
         raise ValueError(

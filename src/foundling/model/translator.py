@@ -168,8 +168,7 @@ class Translator(nn.Module):
         if end > self.config.context:
             raise ValueError(
                 f"{end} tokens exceed the translator's context of {self.config.context}; shorten the "
-                f"sentence, "
-                "or train with a longer train_translator.model.context"
+                "sentence, or train with a longer train_translator.model.context"
             )
         return self.dropout(table(ids) * math.sqrt(self.config.n_embd) + self.sinusoids[start:end])
 

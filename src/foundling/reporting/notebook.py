@@ -30,8 +30,7 @@ def open_project(*needed: str) -> Path:
     if missing:
         raise ValueError(
             f"{root} has no {', '.join(missing)}; run `dvc repro` there, which writes all of them, then this "
-            "notebook "
-            "again"
+            "notebook again"
         )
     os.chdir(root)
     warnings.filterwarnings("ignore", message="IProgress not found")  # by tqdm without ipywidgets
@@ -45,6 +44,5 @@ def _project(start: Path) -> Path:
             return folder
     raise ValueError(
         f"no Foundling project in {start} or above it; open the notebook in the project's folder notebooks/, "
-        "or set "
-        f"{PROJECT} to the project's root"
+        f"or set {PROJECT} to the project's root"
     )

@@ -46,8 +46,7 @@ class File:
         if self.name in ("", "..") or len(self.name) > 200 or not self.name.isprintable():
             raise ValueError(
                 f"mirror: the file's name {self.name[:60]!r} (the end of its mirror path, path or URL) must "
-                "be "
-                "printable, with at most 200 characters; set a `mirror` path that ends in such a name"
+                "be printable, with at most 200 characters; set a `mirror` path that ends in such a name"
             )
         return self
 

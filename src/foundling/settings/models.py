@@ -162,8 +162,8 @@ class GPTSettings:
         if self.lookup_heads and not (self.convolution and self.n_kv_head == self.n_head):
             raise ValueError(
                 f"lookup_heads={self.lookup_heads}: needs a convolution, which sets how many tokens they "
-                "blend, and "
-                "one key/value head per query head; set model.convolution=4 and model.n_kv_head=null"
+                "blend, and one key/value head per query head; set model.convolution=4 and "
+                "model.n_kv_head=null"
             )
         return self
 
@@ -217,8 +217,7 @@ def _require_small_table(context: int, width: int) -> None:
     if context * width > LARGEST_TABLE:
         raise ValueError(
             f"context={context}: must be at most {LARGEST_TABLE // width:,}, since its position table would "
-            "have "
-            f"{context * width:,} elements; choose a shorter context"
+            f"have {context * width:,} elements; choose a shorter context"
         )
 
 

@@ -103,8 +103,7 @@ def _tune(
     trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
     log.info(
         f"instruct: {trained:,} of {network.parameter_count():,} parameters, {settings.max_steps:,} steps of "
-        "about "
-        f"{data.tokens_per_step:,} tokens, {settings.max_steps / data.batches_per_epoch:.1f} epochs"
+        f"about {data.tokens_per_step:,} tokens, {settings.max_steps / data.batches_per_epoch:.1f} epochs"
     )
     loop = Loop(settings, settings.max_steps, settings.validate_every)
     measures = training.fit(module, data, loop)

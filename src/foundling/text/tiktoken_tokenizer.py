@@ -235,8 +235,8 @@ def gpt2(mirror: Path | None, specials: Sequence[str] = (END_OF_TEXT,)) -> Tikto
     except Exception as error:
         raise ValueError(
             f"GPT-2's vocabulary is not at {file or 'a mirror (FOUNDLING_MIRROR is not set)'} and cannot be "
-            f"downloaded "
-            f"({type(error).__name__}); put gpt2.tiktoken into <mirror>/{GPT2_FILE}, or use tokenizer=bpe"
+            f"downloaded ({type(error).__name__}); put gpt2.tiktoken into <mirror>/{GPT2_FILE}, or use "
+            "tokenizer=bpe"
         ) from None
 
 

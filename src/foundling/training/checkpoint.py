@@ -36,8 +36,7 @@ def save(folder: Path, step: int, state: Mapping[str, Any]) -> Path:
     except SafetensorError as error:
         raise OSError(
             f"cannot write the checkpoint of step {step:,} to {folder} ({error}); free some disk space and "
-            "run the "
-            "same command again: it resumes from the previous checkpoint"
+            "run the same command again: it resumes from the previous checkpoint"
         ) from None
     finally:
         part.unlink(missing_ok=True)

@@ -141,8 +141,7 @@ def _fits(size: int, told: str) -> bool:
     if size > free:
         log.warning(
             f"classify: the states after {told} take {size / MIB:,.1f} MiB, and {SCRATCH} has "
-            f"{free / MIB:,.1f} MiB "
-            "free: the frozen blocks are computed again in each step, which is slower"
+            f"{free / MIB:,.1f} MiB free: the frozen blocks are computed again in each step, which is slower"
         )
     return size <= free
 

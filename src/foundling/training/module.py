@@ -153,8 +153,7 @@ class TrainingModule(LightningModule):
         if self.microbatches >= rows:
             raise ValueError(
                 f"out of memory with a single one of the batch's {rows} rows ({columns:,} tokens); choose a "
-                "smaller "
-                "model, a shorter model.context or a larger machine"
+                "smaller model, a shorter model.context or a larger machine"
             )
         if self.trainer.world_size > 1:
             raise ValueError(
@@ -171,15 +170,12 @@ class TrainingModule(LightningModule):
         if not self.split_when_full:
             raise ValueError(
                 f"out of memory with the batch's {rows} rows at once, but {size} rows fit: set "
-                "runtime.batch=auto or "
-                f"pretrain.accumulate={count}, which compute a batch in microbatches of this size (the same "
-                "tokens "
-                "per step and, up to rounding, the same result)"
+                f"runtime.batch=auto or pretrain.accumulate={count}, which compute a batch in microbatches "
+                "of this size (the same tokens per step and, up to rounding, the same result)"
             )
         log.warning(
             f"out of memory with {rows} rows at once: each batch is now computed in {count} microbatches of "
-            "at most "
-            f"{size} rows, with the same tokens per step"
+            f"at most {size} rows, with the same tokens per step"
         )
 
     def on_validation_epoch_start(self) -> None:

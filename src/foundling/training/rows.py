@@ -40,8 +40,7 @@ class Rows:
         if current < size:
             raise ValueError(
                 f"{self.path} has {current:,} bytes, but the checkpoint in its folder needs {size:,}; remove "
-                "the "
-                "folder to start the training again"
+                "the folder to start the training again"
             )
         if is_first_process():
             os.truncate(self.path, size)

@@ -56,8 +56,7 @@ def known(model: LanguageModel) -> Exported:
     if unsupported:
         raise ValueError(
             f"llama.cpp cannot run this model: {'; '.join(unsupported)}; choose format=huggingface, which "
-            f"holds every "
-            "GPT, or train with model=llama, model=qwen3 or model=gpt2_124m"
+            "holds every GPT, or train with model=llama, model=qwen3 or model=gpt2_124m"
         )
     return architecture, config, _tensors(gpt, config)
 
@@ -98,9 +97,8 @@ def _require_gpt(model: LanguageModel) -> GPT:
     if isinstance(model, GPT):
         return model
     raise ValueError(
-        f"other programs cannot run model {model.architecture}, an architecture of your own; its weights "
-        f"are in its "
-        "model.safetensors: write a modelling file for transformers (docs/weights.md), or train with "
+        f"other programs cannot run model {model.architecture}, an architecture of your own; its weights are "
+        "in its model.safetensors: write a modelling file for transformers (docs/weights.md), or train with "
         "model=llama"
     )
 

@@ -42,7 +42,6 @@ def read_chat(path: Path, tokenizer: Tokenizer) -> tuple[ChatTemplate, str | Non
     if template not in (*TEMPLATES, MODEL) or not isinstance(system, str | None):
         raise ValueError(
             f"{path / CHAT} must have a template ({', '.join(TEMPLATES)}, {MODEL}) and a system message, a "
-            f"string or "
-            "null; rebuild it with `dvc repro instruct`"
+            "string or null; rebuild it with `dvc repro instruct`"
         )
     return find_template(template, tokenizer), system

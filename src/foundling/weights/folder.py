@@ -146,8 +146,7 @@ def require_layers(where: str, config: Any, tensors: Mapping[str, Any]) -> None:
     if layers > len(tensors):
         raise ValueError(
             f"{where} does not match its config, which has {layers:,} layers for {len(tensors):,} tensors; "
-            f"use the "
-            f"{CONFIG} that belongs to it"
+            f"use the {CONFIG} that belongs to it"
         )
 
 
@@ -234,9 +233,8 @@ def _read_shapes(path: Path, file: Any) -> dict[str, tuple[int, ...]]:
         header = file.get_slice(name)
         if header.get_dtype() not in DTYPES:
             raise ValueError(
-                f"{path}: {name} has dtype {header.get_dtype()}; must be one of {', '.join(DTYPES)}; "
-                f"rebuild it with "
-                "`dvc repro`"
+                f"{path}: {name} has dtype {header.get_dtype()}; must be one of {', '.join(DTYPES)}; rebuild "
+                "it with `dvc repro`"
             )
         shapes[name] = tuple(header.get_shape())
     return shapes
@@ -249,6 +247,5 @@ def _require_recorded_tokenizer(folder: Path) -> None:
         if name.startswith(f"{TOKENIZER}/") and file.is_file() and sha256(file) != recorded:
             raise ValueError(
                 f"{file} is not the tokenizer that this model was trained with (its sha256 differs from the "
-                f"one in "
-                f"{PROVENANCE}); restore it with `dvc checkout`, or rebuild the model with `dvc repro`"
+                f"one in {PROVENANCE}); restore it with `dvc checkout`, or rebuild the model with `dvc repro`"
             )

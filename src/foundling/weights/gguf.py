@@ -169,8 +169,8 @@ def _write_trained(writer: "GGUFWriter", tokenizer: TiktokenTokenizer, vocab_siz
     if tokenizer.pattern not in PATTERNS:
         raise ValueError(
             "llama.cpp has no pre-tokenizer for this tokenizer (it supports the patterns of GPT-2 and Qwen, "
-            "and no "
-            "character vocabulary); export a model with tokenizer=bpe or gpt2, or use format=huggingface"
+            "and no character vocabulary); export a model with tokenizer=bpe or gpt2, or use "
+            "format=huggingface"
         )
     kinds = gguf.TokenType
     tokens = [printable(token) for token in sorted(tokenizer.ranks, key=tokenizer.ranks.__getitem__)]

@@ -164,8 +164,7 @@ def _require_dequantizable(file: GGUF) -> None:
         except NotImplementedError:
             raise ValueError(
                 f"{file.path}: {name} is of type {tensor.kind}, which the package gguf cannot dequantize; "
-                f"use a file "
-                "of another type, as F16 or Q8_0"
+                "use a file of another type, as F16 or Q8_0"
             ) from None
 
 

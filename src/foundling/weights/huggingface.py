@@ -163,10 +163,8 @@ def refuse_pickles(path: Path) -> None:
     if pickles := sorted(file.name for file in candidates if file.suffix in PICKLES):
         raise ValueError(
             f"{path} stores weights as a pickle ({', '.join(pickles)}), which can execute arbitrary code; "
-            f"Foundling "
-            "reads safetensors only: use the safetensors of the same model, or, if you trust the file, "
-            "convert it with "
-            "transformers (model.save_pretrained)"
+            "Foundling reads safetensors only: use the safetensors of the same model, or, if you trust the "
+            "file, convert it with transformers (model.save_pretrained)"
         )
 
 
@@ -180,8 +178,7 @@ def _tensors(files: list[Path]) -> Iterable[tuple[str, Path, tuple[int, ...]]]:
                     if header.get_dtype() not in DTYPES and not name.endswith(DERIVED):
                         raise ValueError(
                             f"{path}: {name} has dtype {header.get_dtype()}; must be one of "
-                            f"{', '.join(DTYPES)}: use "
-                            "the checkpoint that is not quantized"
+                            f"{', '.join(DTYPES)}: use the checkpoint that is not quantized"
                         )
                     yield name, path, tuple(header.get_shape())
         except (SafetensorError, OSError) as error:
@@ -198,7 +195,6 @@ def _require_tied(locations: dict[str, tuple[Path, str]], embedding: str, folder
             tensors.append(file.get_tensor(tensor))
     if not tensors[0].equal(tensors[1]):
         raise ValueError(
-            f"{folder}: tie_word_embeddings is true, but {HEAD} differs from {embedding}; set it to false "
-            f"in {CONFIG} "
-            "if the head is a separate layer"
+            f"{folder}: tie_word_embeddings is true, but {HEAD} differs from {embedding}; set it to false in "
+            f"{CONFIG} if the head is a separate layer"
         )

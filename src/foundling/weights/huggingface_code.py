@@ -56,8 +56,7 @@ def read_config(
     if unknown := sorted(name for name in others if not name.startswith("_")):
         raise ValueError(
             f"{path} has unknown fields: {', '.join(unknown)}; it was written by another version of "
-            f"Foundling, "
-            "so use that one"
+            "Foundling, so use that one"
         )
     shape = {name: values[name] for name in values if name in names}
     try:

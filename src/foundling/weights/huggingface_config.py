@@ -158,8 +158,7 @@ def read_config(folder: Path, free: Mapping[str, Any]) -> tuple[str, GPTConfig]:
     except (KeyError, TypeError, AttributeError, ZeroDivisionError) as error:  # a field of the wrong type
         raise ValueError(
             f"{path} is not a valid config of {', '.join(FAMILIES)} ({type(error).__name__}: {error}); use "
-            f"the "
-            "config.json that belongs to the weights"
+            "the config.json that belongs to the weights"
         ) from None
 
 

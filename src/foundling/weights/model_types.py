@@ -55,8 +55,7 @@ def named(name: Any) -> ModelType:
         return _custom(name, targets[name])
     raise ValueError(
         f"architecture={str(name)[:60]!r}: must be a file {CONF}/model/NAME.yaml with a {TARGET}, or an "
-        f"entry point "
-        f"{GROUP} of an installed package; add the one that this model was trained with"
+        f"entry point {GROUP} of an installed package; add the one that this model was trained with"
     )
 
 
@@ -67,8 +66,7 @@ def _name_of(target: str) -> str:
             return name
     raise ValueError(
         f"model.{TARGET}={target[:60]!r}: must be the {TARGET} of a file in {CONF}/model, whose name the "
-        f"model "
-        f"folder records; write it into {CONF}/model/NAME.yaml and choose model=NAME"
+        f"model folder records; write it into {CONF}/model/NAME.yaml and choose model=NAME"
     )
 
 
@@ -95,8 +93,7 @@ def _custom(name: str, target: str) -> ModelType:
     if not isinstance(config_class, type) or not {"vocab_size", "context"} <= names:
         raise ValueError(
             f"model.{TARGET}={target}: must be an nn.Module whose first argument is annotated with a "
-            f"dataclass with "
-            "the fields vocab_size and context; see docs/models.md"
+            "dataclass with the fields vocab_size and context; see docs/models.md"
         )
     if not hasattr(config_class, "__pydantic_config__"):
         with_config(STRICT)(config_class)

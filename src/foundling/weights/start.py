@@ -50,8 +50,7 @@ def start(
         raise ValueError(
             f"pretrain.init_from={init_from}: must be {SCRATCH!r}, a GGUF file or a folder with a model (no "
             f"{folder.CONFIG} there); to fetch a model, choose weights=openai_124m or weights=huggingface "
-            f"and run "
-            "`dvc repro`"
+            "and run `dvc repro`"
         )
     model, model_tokenizer = folder.load(path)
     if model_tokenizer.fingerprint != tokenizer.fingerprint:
@@ -67,8 +66,8 @@ def _load_published(checkpoint: Checkpoint, config: GPTConfig, tokenizer: Tokeni
     if differing := differences(config, checkpoint.config):
         raise ValueError(
             f"{checkpoint.path} has another shape than the model section: "
-            f"{folder.join_first(differing, ', ')}; choose "
-            "the model that it is (model=gpt2_124m …, docs/models.md) or set these values"
+            f"{folder.join_first(differing, ', ')}; choose the model that it is (model=gpt2_124m …, "
+            "docs/models.md) or set these values"
         )
     require_same(checkpoint.path, tokenizer, checkpoint.config.vocab_size)
     return checkpoint.load(config.context, tokenizer.vocab_size)

@@ -58,8 +58,7 @@ def read_index(index: Path) -> dict[str, Stored]:
         if tensor.size != prod(shape) * tensor.dtype.itemsize or tensor.offset + tensor.size > file_size:
             raise ValueError(
                 f"{file} has {file_size:,} bytes, and {name} {shape} takes {tensor.size:,} bytes at "
-                f"{tensor.offset:,}; "
-                "the download is incomplete, so fetch it again"
+                f"{tensor.offset:,}; the download is incomplete, so fetch it again"
             )
         stored[name] = tensor
     data_bytes = sum(file.stat().st_size for file in {tensor.file for tensor in stored.values()})

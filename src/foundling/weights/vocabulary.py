@@ -20,8 +20,8 @@ def require_same(folder: Path, tokenizer: Tokenizer, vocab_size: int) -> None:
         first = min(differing, key=ours.__getitem__)
         raise ValueError(
             f"{first!r} is token {ours[first]} of data/tokenizer and {theirs[first]} of the model in "
-            f"{folder}; "
-            f"{len(differing):,} tokens differ: tokenize with the model's own vocabulary (tokenizer=weights)"
+            f"{folder}; {len(differing):,} tokens differ: tokenize with the model's own vocabulary "
+            "(tokenizer=weights)"
         )
 
 
