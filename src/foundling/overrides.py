@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 ONE_OF_SEVERAL = re.compile(
     r"""\s*('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?:\\,|[^,])*)\s*(?:,|$)""", re.DOTALL
 )
-POSITIONAL = {"import_model": "source"}  # the setting that a word without = stands for
+# the setting that a word without = stands for, and what it is
+POSITIONAL = {"import_model": ("source", "PATH_OR_ID")}
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def prepare(command: str | None, arguments: Sequence[str]) -> Prepared:
     ]
     with loading(line.config_dir) as loader:
         jobs = _jobs(overrides, line.multirun, loader)
-    configs = [_composed(job, line.config_dir) for job in jobs]
+    configs = [_composed(job, line.config_dir, command) for job in jobs]
     with open_dict(configs[0]):
         del configs[0]["hydra"]
     is_single = line.runs and not line.multirun
@@ -99,15 +100,22 @@ def parse_arguments(command: str | None, arguments: Sequence[str]) -> CommandLin
 
 def with_section(command: str, arguments: Sequence[str]) -> list[str]:
     """Add the section to the command's own settings: `prompt=…` becomes `generate.prompt=…`."""
-    own = yaml.safe_load((conf_folder() / "commands.yaml").read_text(encoding="utf-8"))[command]
+    own = _own_settings(command)
     named = []
     for argument in arguments:
         key, equals, _ = argument.partition("=")
         if not equals and command in POSITIONAL and not key.startswith("~"):
-            named.append(f"{command}.{POSITIONAL[command]}={argument}")
+            named.append(f"{command}.{POSITIONAL[command][0]}={argument}")
         else:
             named.append(f"{command}.{argument}" if equals and key in own else argument)
     return named
+
+
+def _own_settings(command: str) -> dict[str, Any]:
+    """A command's section in conf/commands.yaml."""
+    sections = yaml.safe_load((conf_folder() / "commands.yaml").read_text(encoding="utf-8"))
+    own: dict[str, Any] = sections[command]
+    return own
 
 
 class _Parser(argparse.ArgumentParser):
@@ -158,7 +166,7 @@ def _sweep(override: "Override") -> list[str]:
     return list(override.sweep_string_iterator())
 
 
-def _composed(overrides: list[str], config_dir: Path | None) -> "DictConfig":
+def _composed(overrides: list[str], config_dir: Path | None, command: str | None) -> "DictConfig":
     """The config with Hydra's own section; an unknown choice or key raises ValueError with similar ones."""
     from hydra.errors import MissingConfigException
 
@@ -168,7 +176,7 @@ def _composed(overrides: list[str], config_dir: Path | None) -> "DictConfig":
         cause = error.__cause__
         if isinstance(cause, MissingConfigException) and cause.options is not None:
             raise ValueError(_unknown_choice(str(cause.missing_cfg_file), cause.options)) from None
-        raise ValueError(_unknownkey_of(overrides, config_dir) or str(error)) from error
+        raise ValueError(_unknownkey_of(overrides, config_dir, command) or str(error)) from error
 
 
 def _unknown_choice(file: str, options: Sequence[str]) -> str:
@@ -183,7 +191,7 @@ def _unknown_choice(file: str, options: Sequence[str]) -> str:
     return f"{group}={choice} is not installed; choose one of {', '.join(options)}{hint}"
 
 
-def _unknownkey_of(overrides: Sequence[str], config_dir: Path | None) -> str:
+def _unknownkey_of(overrides: Sequence[str], config_dir: Path | None, command: str | None) -> str:
     """A message about the first override whose key does not exist with these choices, or an empty string."""
     from omegaconf import OmegaConf
 
@@ -204,8 +212,18 @@ def _unknownkey_of(overrides: Sequence[str], config_dir: Path | None) -> str:
         key = override.key_or_group
         if not (override.is_add() or override.is_force_add() or override in chosen or _has(values, key)):
             similar = [name for name in names if name.startswith("hydra.") == key.startswith("hydra.")]
-            return f"unknown setting or group {key}; {suggest(key, similar)}"
+            return f"unknown setting or group {key}; {_suggest(key, similar, command)}"
     return ""
+
+
+def _suggest(key: str, names: list[str], command: str | None) -> str:
+    """Similar names; without any, for a command with an argument that has no key, how to call it."""
+    suggestion = suggest(key, names)
+    if command not in POSITIONAL or suggestion.startswith("did you mean"):
+        return suggestion
+    setting, argument = POSITIONAL[command]
+    own = " ".join(f"{name}=…" for name in _own_settings(command) if name != setting)
+    return f"the usage is `foundling {command} {argument} {own}`"
 
 
 def _has(values: Any, key: str) -> bool:

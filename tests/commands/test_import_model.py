@@ -101,12 +101,12 @@ def test_the_pipeline_makes_the_same_model_of_the_printed_settings(
 def test_a_selected_choice_of_weights_is_imported_without_a_source(published: Path) -> None:
     shape = {"n_layer": 1, "n_ffn": 352, "context": 32, "norm_eps": 1e-5}
     chosen = [*(f"model.{key}={value}" for key, value in shape.items()), "weights.path=fox.gguf"]
-    import_model(None, "weights=gguf", "model=llama", *chosen)
+    import_model(None, "weights=local", "model=llama", *chosen)
     assert folder.load_model(Path("models/base")).config.context == 32
     with pytest.raises(
         ValueError, match=r"another shape .* model.n_layer=2 .checkpoint: 1.; import it by its path"
     ):
-        import_model(None, "weights=gguf", "model=llama", "model.n_layer=2", *chosen[1:])
+        import_model(None, "weights=local", "model=llama", "model.n_layer=2", *chosen[1:])
 
 
 @pytest.mark.parametrize(
@@ -142,3 +142,27 @@ def test_a_word_without_a_key_is_the_source(published: Path) -> None:
     composed = prepare("import_model", ["a, b=c's.gguf".replace("=", ""), "context=7"]).config
     assert composed is not None
     assert (composed.import_model.source, composed.import_model.context) == ("a, bc's.gguf", 7)
+
+
+@pytest.mark.parametrize(
+    ("argument", "says"),
+    [
+        ("path=fox.gguf", r"setting or group path; the usage is `foundling import_model PATH_OR_ID member="),
+        ("import_model.contxt=7", r"did you mean import_model\.context"),
+    ],
+)
+def test_an_unknown_setting_shows_the_usage(argument: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        prepare("import_model", [argument])
+
+
+def test_what_foundling_exported_keeps_its_own_fields(
+    published: Path, gpt_config: Callable[..., Any]
+) -> None:
+    """A model that transformers does not know says how it is initialized and trained."""
+    tokenizer = train_bpe(["the fox and the lion"], 262, [END_OF_TEXT])
+    chosen = {"convolution": 2, "dropout": 0.1, "init": "copying", "attention": "reference"}
+    model = GPT(gpt_config("llama", tokenizer.vocab_size, n_layer=1, **chosen)).eval()
+    huggingface_export.export(Path("own"), model, tokenizer)
+    import_model("own")
+    assert folder.load_model(Path("models/base")).config == model.config

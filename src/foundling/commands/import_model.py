@@ -33,7 +33,6 @@ from foundling.weights.provenance import PROVENANCE, provenance
 from foundling.weights.published_tokenizer import read_tokenizer
 from foundling.weights.vocabulary import require_same
 
-FREE = {"dropout": 0.0, "init": "gpt2", "attention": "fused"}  # what weights do not say
 MARK = "by `foundling import_model`"
 HEAD = f"# @package _global_\n# {{title}}, {MARK}: the base model as it was published\n"
 
@@ -106,7 +105,7 @@ def _place(weights: Weights, scratch: Path, mirror: Path | None) -> Path:
 
 
 def _open(place: Path) -> Checkpoint:
-    checkpoint = open_checkpoint(place, FREE)
+    checkpoint = open_checkpoint(place)
     if checkpoint is None:
         raise ValueError(
             f"{place} holds no model: it must be a GGUF file, or a folder with config.json and safetensors"
@@ -145,7 +144,7 @@ def _sections(weights: Weights, config: GPTConfig, recipe: Recipe) -> Recipe:
 
 def _lines(weights: Weights, recipe: Recipe) -> str:
     """The recipe's own values as a file of conf/experiment."""
-    choices = {"weights": "huggingface" if weights.hub else "gguf", "tokenizer": "weights", "model": "llama"}
+    choices = {"weights": "huggingface" if weights.hub else "local", "tokenizer": "weights", "model": "llama"}
     names = ("hub",) if weights.hub else ("path", "member")
     fetched: Any = recipe["weights"]
     values = {

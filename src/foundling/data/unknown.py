@@ -1,4 +1,4 @@
-"""Count the characters in a stage's texts that the base's character vocabulary lacks, before training.
+"""Count the characters in a stage's texts that the base's vocabulary lacks, before training.
 
 A vocabulary with a token for unknown characters encodes them as that token, which causes a warning; without
 one, ValueError says how to make a base that has it.
@@ -11,12 +11,12 @@ from collections.abc import Iterable
 from foundling.text.tokenizer import UNKNOWN, Tokenizer
 
 log = logging.getLogger(__name__)
-REPLACED = f"changed: characters that the vocabulary lacks to {UNKNOWN}"
+REPLACED = "changed: characters that the vocabulary lacks to {}"
 SHOWN = 8  # characters in a message
 
 
 def count_unknown(tokenizer: Tokenizer, texts: Iterable[str], stage: str, changes: Counter[str]) -> None:
-    """Count the characters of the texts that become UNKNOWN, in the log and in `changes`."""
+    """Count the characters of the texts that become the unknown token, in the log and in `changes`."""
     unknown = tokenizer.unknown(texts)
     if not unknown:
         return
@@ -28,5 +28,12 @@ def count_unknown(tokenizer: Tokenizer, texts: Iterable[str], stage: str, change
             f"{stage}: the base's character vocabulary of {size} lacks {lacking}; use tokenizer=bpe, "
             f"or add {UNKNOWN} to tokenizer.specials, and make the base again with `dvc repro pretrain`"
         )
-    log.warning(f"{stage}: the base's character vocabulary lacks {lacking}; each becomes {UNKNOWN}")
-    changes[REPLACED] += unknown.total()
+    name = _name(tokenizer, tokenizer.unknown_id)
+    log.warning(f"{stage}: the base's vocabulary lacks {lacking}; they become {name}")
+    changes[REPLACED.format(name)] += unknown.total()
+
+
+def _name(tokenizer: Tokenizer, number: int) -> str:
+    """The token with this id, which a published vocabulary need not call special."""
+    tokens = {**tokenizer.vocabulary, **tokenizer.special_ids}
+    return next(token for token, known in tokens.items() if known == number)

@@ -36,8 +36,8 @@ SMOLLM3 = Architecture("smollm3", {**ROTARY, "qk_norm": False, "bias": False})
 ARCHITECTURES = {architecture.name: architecture for architecture in (GPT2, LLAMA, QWEN3, QWEN2, SMOLLM3)}
 # every GPT, for transformers: exported with the files that compute it, weights/remote_code/
 FOUNDLING = Architecture("foundling", {})
-# not fixed by a checkpoint: how the model is computed and trained
-FREE_FIELDS = ("dropout", "init", "attention")
+# not fixed by a checkpoint: how the model is computed and trained; with the values if none are chosen
+FREE = {"dropout": 0.0, "init": "gpt2", "attention": "fused"}
 
 Exported = tuple[Architecture, GPTConfig, dict[str, Tensor]]  # the config there, and tensors under our names
 
@@ -80,7 +80,7 @@ def differences(config: GPTConfig, checkpoint: GPTConfig) -> list[str]:
 
     Rotary positions have no weights, so the composed context may be shorter than the checkpoint's.
     """
-    ignored = {*FREE_FIELDS, "vocab_size"}
+    ignored = {*FREE, "vocab_size"}
     if checkpoint.position != "rotary":
         ignored.add("rope_theta")
     elif config.context <= checkpoint.context:

@@ -31,11 +31,15 @@ class Checkpoint:
         return _without_spare_ids(self.load_as(config), vocab_size)
 
 
-def open_checkpoint(path: Path, free: Mapping[str, Any]) -> Checkpoint | None:
-    """The checkpoint at a path, with `free`: the fields that it does not fix; None if there is none.
+def open_checkpoint(path: Path, free: Mapping[str, Any] | None = None) -> Checkpoint | None:
+    """The checkpoint at a path; None if there is none.
+
+    `free` are chosen values of the fields that a checkpoint does not fix (architectures.FREE). Without them
+    they are those of FREE or, where Foundling itself exported the checkpoint, those that it had.
 
     ValueError says what our model does not support of it. No tensor is read.
     """
+    free = free or {}
     if openai.is_checkpoint(path):
         shape = openai.read_config(path, free)
         return Checkpoint(path, "gpt2", shape, lambda config: openai.load_model(path, config))

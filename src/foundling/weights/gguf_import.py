@@ -18,7 +18,7 @@ from foundling.model.gpt import GPT
 from foundling.model.rotary import frequencies, scaled_frequencies
 from foundling.settings.models import Llama3Scaling
 from foundling.validation import build
-from foundling.weights.architectures import GPT2, MODERN
+from foundling.weights.architectures import FREE, GPT2, MODERN
 from foundling.weights.gguf import TABLES
 from foundling.weights.gguf_file import GGUF, StoredTensor, find, library, read_gguf
 from foundling.weights.names import Rows, load_tensors, unpack
@@ -70,7 +70,7 @@ READ = {
 
 
 def read_config(file: GGUF, free: Mapping[str, Any]) -> tuple[str, GPTConfig]:
-    """The architecture and the model's shape, with `free`: the fields that a file does not fix.
+    """The architecture and the model's shape, with `free`: chosen values of fields of FREE.
 
     ValueError names what our model does not support.
     """
@@ -109,7 +109,7 @@ def read_config(file: GGUF, free: Mapping[str, Any]) -> tuple[str, GPTConfig]:
         )
         shape["context"] = window
     try:
-        config = build(GPTConfig, {**shape, **free}, "model")
+        config = build(GPTConfig, {**shape, **FREE, **free}, "model")
         config = _with_llama3_scaling(file, config)
     except ValueError as error:
         raise ValueError(f"{file.path}: {error}") from None

@@ -47,7 +47,7 @@ def write_config(config: GPTConfig, auto_class: str, dtype: str) -> dict[str, An
 def read_config(
     path: Path, values: Mapping[str, Any], ignored: set[str], free: Mapping[str, Any]
 ) -> GPTConfig:
-    """The shape in a config.json, with `free`: the fields that a checkpoint does not fix.
+    """The shape in a config.json, with `free`: chosen values of fields that training may change.
 
     ValueError for fields of neither GPTConfig nor transformers (`ignored`).
     """

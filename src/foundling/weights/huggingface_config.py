@@ -14,7 +14,7 @@ from foundling.artifacts import read_json
 from foundling.model.config import GPTConfig
 from foundling.validation import build
 from foundling.weights import huggingface_code
-from foundling.weights.architectures import FOUNDLING, GPT2, MODERN
+from foundling.weights.architectures import FOUNDLING, FREE, GPT2, MODERN
 from foundling.weights.rope_config import RopeReader, write_rope
 
 log = logging.getLogger(__name__)
@@ -147,7 +147,7 @@ QUANTIZED = ("quantization_config", "compression_config")
 
 
 def read_config(folder: Path, free: Mapping[str, Any]) -> tuple[str, GPTConfig]:
-    """The family's name and the model's shape, with `free`: the fields that a checkpoint does not fix.
+    """The family's name and the model's shape, with `free`: chosen values of fields of FREE.
 
     ValueError names each field that our model does not support.
     """
@@ -188,7 +188,7 @@ def _read(path: Path, values: dict[str, Any], free: Mapping[str, Any]) -> tuple[
     shape |= {"rope_theta": rope.theta, "rope_scaling": rope.scaling, "rope_skip": _rope_skip(name, values)}
     shape["context"] = _within_window(path, name, values, shape["context"])
     try:
-        return name, build(GPTConfig, {**shape, **free}, "model")
+        return name, build(GPTConfig, {**shape, **FREE, **free}, "model")
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 

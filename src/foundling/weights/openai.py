@@ -8,7 +8,7 @@ from foundling.artifacts import read_json
 from foundling.model.config import GPTConfig
 from foundling.model.gpt import GPT
 from foundling.validation import build
-from foundling.weights.architectures import GPT2
+from foundling.weights.architectures import FREE, GPT2
 from foundling.weights.names import Entry, Table, load_tensors
 from foundling.weights.tensor_bundle import Stored, read_index, read_tensor
 
@@ -50,13 +50,13 @@ def is_checkpoint(folder: Path) -> bool:
 
 
 def read_config(folder: Path, free: Mapping[str, Any]) -> GPTConfig:
-    """The model's shape from hparams.json, and `free`: the fields that a checkpoint does not fix."""
+    """The model's shape from hparams.json, and `free`: chosen values of fields of FREE."""
     hparams = read_json(folder / HPARAMS)
     if missing := [name for name in FIELDS.values() if not isinstance(hparams.get(name), int)]:
         raise ValueError(f"{folder / HPARAMS} lacks {', '.join(missing)}; fetch it again")
     values = {ours: hparams[theirs] for ours, theirs in FIELDS.items()}
     values |= GPT2.fixed | dict.fromkeys(("n_kv_head", "head_dim", "n_ffn"))
-    values |= {"rope_theta": 10_000.0, "norm_eps": 1e-5, "tied": True, **free}
+    values |= {"rope_theta": 10_000.0, "norm_eps": 1e-5, "tied": True, **FREE, **free}
     try:
         return build(GPTConfig, values, "model")
     except ValueError as error:

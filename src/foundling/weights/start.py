@@ -13,12 +13,11 @@ from foundling.model.interface import LanguageModel
 from foundling.model.meta import meta_model
 from foundling.text.tokenizer import Tokenizer
 from foundling.weights import folder, huggingface
-from foundling.weights.architectures import FREE_FIELDS, differences
+from foundling.weights.architectures import FREE, differences
 from foundling.weights.checkpoints import Checkpoint, open_checkpoint
 from foundling.weights.vocabulary import require_same
 
 SCRATCH = "scratch"
-DEFAULTS = {"dropout": 0.0, "init": "gpt2", "attention": "fused"}  # of FREE_FIELDS
 
 
 def start(
@@ -38,8 +37,8 @@ def start(
         torch.manual_seed(seed)
         return make(config)
     path = Path(init_from)
-    free = {name: getattr(config, name, None) for name in FREE_FIELDS}
-    if checkpoint := open_checkpoint(path, free if isinstance(config, GPTConfig) else DEFAULTS):
+    free = {name: getattr(config, name) for name in FREE} if isinstance(config, GPTConfig) else {}
+    if checkpoint := open_checkpoint(path, free):
         if not isinstance(config, GPTConfig):
             raise ValueError(
                 f"pretrain.init_from={init_from}: holds a GPT, and the model is not; choose weights={SCRATCH}"
