@@ -1,0 +1,1 @@
+"""Serving models: many streams generated at once."""
