@@ -72,7 +72,7 @@ def test_a_result_is_written_as_curve_rows_and_a_table(
     uniform: nn.Module, words: Any, tmp_path: Path
 ) -> None:
     items = read_benchmark(RECORDS, MINE, limit=None, seed=0)
-    scores = items.score(uniform, words, control=True, batch_tokens=512, seed=0)
+    scores = items.score(uniform, words, control=True, batch_tokens=512, seed=0).scores
     points = curve_points(Snapshot(step=3, tokens=96, folder="x"), 4.5, "mine", scores)
     write_curve(tmp_path / "emergence.csv", points)
     with open(tmp_path / "emergence.csv", newline="") as file:
@@ -96,4 +96,7 @@ def test_minimal_pairs_are_read_and_scored_likewise(uniform: nn.Module, words: A
     record = {"sentence_good": "a b", "sentence_bad": "b a", "UID": "order"}
     items = read_benchmark([record], benchmark, limit=None, seed=0)
     assert items == MinimalPairs([Pair("a b", "b a", "order")])
-    assert list(items.score(uniform, words, control=True, batch_tokens=64, seed=0).kinds) == ["all", "order"]
+    assert list(items.score(uniform, words, control=True, batch_tokens=64, seed=0).scores.kinds) == [
+        "all",
+        "order",
+    ]

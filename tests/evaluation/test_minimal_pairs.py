@@ -18,14 +18,16 @@ def test_the_likelier_sentence_wins_by_kind(model: nn.Module, words: Any) -> Non
         return torch.log_softmax(model(ids[:, :-1])[0], -1).gather(1, ids[0, 1:, None]).sum().item()
 
     pairs = [Pair(a, b, "one") for a, b in itertools.pairwise(sentences)]
-    found = MinimalPairs(pairs).score(model, words, batch_tokens=64, seed=0)
+    found = MinimalPairs(pairs).score(model, words, batch_tokens=64, seed=0).scores
     right = sum(plainly(p.good) > plainly(p.bad) for p in pairs)
     assert found.kinds["one"].accuracy == right / len(pairs)
     assert found.kinds["one"].chance == 0.5
 
 
 def test_equal_sentences_are_a_toss(uniform: nn.Module, words: Any) -> None:
-    found = MinimalPairs([Pair("a b c", "a b d")] * 1000).score(uniform, words, batch_tokens=512, seed=0)
+    found = (
+        MinimalPairs([Pair("a b c", "a b d")] * 1000).score(uniform, words, batch_tokens=512, seed=0).scores
+    )
     assert found.kinds["all"].accuracy == pytest.approx(0.5, abs=0.05)
 
 

@@ -48,7 +48,7 @@ def test_a_model_that_copies_is_always_right_and_at_chance_without_the_story(
     parrot: nn.Module, words: Any
 ) -> None:
     items = MultipleChoice(riddles(400), "{query}", normalized=False)
-    scores = items.score(parrot, words, **SETTINGS).kinds["binding"]
+    scores = items.score(parrot, words, **SETTINGS).scores.kinds["binding"]
     assert scores.accuracy == 1
     assert scores.chance == 0.25
     assert scores.control == pytest.approx(0.25, abs=0.08)
@@ -58,7 +58,9 @@ def test_a_model_that_copies_is_always_right_and_at_chance_without_the_story(
 @pytest.mark.parametrize("normalized", [False, True])
 def test_ties_land_near_chance(uniform: nn.Module, words: Any, normalized: bool) -> None:
     questions = [Question("which", ("aa", "bb", "cc", "dd"), 0) for _ in range(1000)]
-    scores = MultipleChoice(questions, "{query}", normalized).score(uniform, words, **SETTINGS).kinds["all"]
+    scores = (
+        MultipleChoice(questions, "{query}", normalized).score(uniform, words, **SETTINGS).scores.kinds["all"]
+    )
     assert scores.accuracy == pytest.approx(0.25, abs=0.05)
     assert scores.low < 0.25 < scores.high
 
@@ -81,7 +83,9 @@ def test_a_rule_that_finds_nothing_mentioned_guesses(uniform: nn.Module, words: 
         Question("q", ("a", "b"), 0, kind="facts"),
         Question("q", ("a", "b", "c", "d"), 0, kind="facts"),
     ]
-    kinds = MultipleChoice(questions, "{query}", normalized=False).score(uniform, words, **SETTINGS).kinds
+    kinds = (
+        MultipleChoice(questions, "{query}", normalized=False).score(uniform, words, **SETTINGS).scores.kinds
+    )
     assert kinds["mention"].first_mentioned == 1
     assert kinds["facts"].first_mentioned == kinds["facts"].chance == pytest.approx(0.375)
     assert kinds["all"].control is None

@@ -100,6 +100,16 @@ def test_writes_metrics_curve_and_samples_below_out(
         ("4", "256"),
     ]
     assert len({row["val/loss"] for row in rows}) == 2
+    with open(workspace / "job/plots/benchmark_answers.csv", newline="") as file:
+        items = list(csv.DictReader(file))
+    assert {row["benchmark"] for row in items} == {"mine"}
+    assert (
+        len({row["item"] for row in items})
+        == len(items)
+        == metrics["benchmarks"]["mine"]["kinds"]["all"]["n"]
+    )
+    right = sum(int(row["right"]) for row in items)
+    assert right / len(items) == metrics["benchmarks"]["mine"]["kinds"]["all"]["accuracy"]
     written = (workspace / "job/plots/samples.jsonl").read_text(encoding="utf-8")
     samples = [json.loads(line) for line in written.splitlines()]
     assert [sample["prompt"] for sample in samples] == ["fox"]
@@ -125,7 +135,7 @@ def test_runtime_selects_the_device(
 def test_measures_the_same_twice(workspace: Path, job: MakeJob) -> None:
     for run in ("one", "two"):
         evaluate.run(job(*SETTINGS, out=workspace / run))
-    for name in ("metrics/evaluate.json", "plots/emergence.csv", "plots/samples.jsonl"):
+    for name in ("metrics/evaluate.json", "plots/emergence.csv", "plots/benchmark_answers.csv"):
         assert (workspace / "one" / name).read_bytes() == (workspace / "two" / name).read_bytes()
 
 

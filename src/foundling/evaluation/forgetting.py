@@ -44,8 +44,8 @@ class ForgettingProbe:
         held_out = held_out_metrics(model, {"held_out": (self.ids, size)}, batch_tokens)
         accuracies = {}
         for name, benchmark in self.benchmarks.items():
-            scores = benchmark.score(model, self.tokenizer, batch_tokens=batch_tokens, seed=self.seed)
-            accuracies[name] = scores.kinds["all"]
+            result = benchmark.score(model, self.tokenizer, batch_tokens=batch_tokens, seed=self.seed)
+            accuracies[name] = result.scores.kinds["all"]
         return metrics.Forgetting(
             val_loss=held_out.val_loss, val_perplexity=held_out.val_perplexity, benchmarks=accuracies
         )

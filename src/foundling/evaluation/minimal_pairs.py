@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from foundling.evaluation.accuracy import accuracy, by_kind
+from foundling.evaluation.items import Scored, item
 from foundling.evaluation.likelihood import Request, log_likelihoods
 from foundling.evaluation.multiple_choice import choose, excerpt
 from foundling.metrics.accuracy import BenchmarkAccuracy
@@ -36,23 +37,24 @@ class MinimalPairs:
         batch_tokens: int,
         seed: int,
         control: bool = False,
-    ) -> BenchmarkScores:
+    ) -> Scored:
         """Accuracy over all pairs and by kind, by log-likelihood of the sentence; `control` has no effect."""
         sentences = [sentence for pair in self.pairs for sentence in (pair.good, pair.bad)]
         requests = [
             Request((tokenizer.start_of_text,), tuple(tokenizer.encode(sentence))) for sentence in sentences
         ]
         likelihoods = log_likelihoods(model, requests, batch_tokens)
-        scores = list(zip(likelihoods.values[::2], likelihoods.values[1::2], strict=True))
-        right = [choice == 0 for choice in choose(scores, seed)]
+        pairs = list(zip(likelihoods.values[::2], likelihoods.values[1::2], strict=True))
+        right = [choice == 0 for choice in choose(pairs, seed)]
 
         def measure(indices: list[int]) -> BenchmarkAccuracy:
             return BenchmarkAccuracy(**vars(accuracy([right[i] for i in indices])), chance=0.5)
 
         kinds = by_kind([pair.kind for pair in self.pairs], measure)
-        return BenchmarkScores(
+        scores = BenchmarkScores(
             measure="likelihood of the sentence", truncated=likelihoods.truncated, kinds=kinds
         )
+        return Scored(scores, [item(pair.kind, pair.good, pair.bad) for pair in self.pairs], right)
 
 
 def read_pair(record: Mapping[str, Any]) -> Pair:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from foundling.evaluation.accuracy import accuracy, by_kind
+from foundling.evaluation.items import Scored, item
 from foundling.evaluation.likelihood import Request, log_likelihoods
 from foundling.metrics.accuracy import BenchmarkAccuracy
 from foundling.metrics.evaluate import BenchmarkScores
@@ -69,7 +70,7 @@ class MultipleChoice:
         batch_tokens: int,
         seed: int,
         control: bool = False,
-    ) -> BenchmarkScores:
+    ) -> Scored:
         """Accuracy over all questions and by kind; with `control`, also that on the control queries."""
         outcomes = answer(model, tokenizer, self.questions, self.template, batch_tokens, seed)
         control_outcomes = None
@@ -77,10 +78,10 @@ class MultipleChoice:
             controls = [replace(question, query=question.control or "") for question in self.questions]
             control_outcomes = answer(model, tokenizer, controls, self.template, batch_tokens, seed)
         has_mentions = any(question.first is not None for question in self.questions)
+        right = outcomes.right(self.normalized)
 
         def measure(indices: list[int]) -> BenchmarkAccuracy:
             chosen, n = [self.questions[i] for i in indices], len(indices)
-            right = outcomes.right(self.normalized)
             other = outcomes.right(not self.normalized)
             without_story = control_outcomes.right(self.normalized) if control_outcomes else None
             return BenchmarkAccuracy(
@@ -92,11 +93,13 @@ class MultipleChoice:
                 control=sum(without_story[i] for i in indices) / n if without_story else None,
             )
 
-        return BenchmarkScores(
+        scores = BenchmarkScores(
             measure="likelihood per character" if self.normalized else "likelihood",
             truncated=outcomes.truncated,
             kinds=by_kind([question.kind for question in self.questions], measure),
         )
+        items = [item(question.kind, question.query, *question.choices) for question in self.questions]
+        return Scored(scores, items, right)
 
 
 def answer(

@@ -9,6 +9,7 @@ from foundling.data.sources import rows
 from foundling.device import set_up
 from foundling.evaluation.benchmarks import read_benchmark
 from foundling.evaluation.emergence import curve_points, write_curve
+from foundling.evaluation.items import write_items
 from foundling.evaluation.perplexity import held_out_metrics
 from foundling.evaluation.samples import samples
 from foundling.evaluation.summary import summary
@@ -23,7 +24,7 @@ TOKENS, BENCHMARKS = Path("data/tokens"), Path("data/raw/benchmarks")
 
 
 def run(job: Job) -> None:
-    """Score the base and its snapshots on the same questions; write metrics, emergence curve and samples."""
+    """Score the base and its snapshots on the same questions; write metrics, answers, curve and samples."""
     settings = job.settings.evaluate
     batch_tokens, seed = settings.batch_tokens, settings.seed
     device = set_up(job.settings.runtime)
@@ -35,25 +36,24 @@ def run(job: Job) -> None:
     for name, benchmark in settings.benchmarks.items():
         records = (row.record for row in rows(BENCHMARKS / name, benchmark))
         benchmarks[name] = read_benchmark(records, benchmark, settings.limit, seed)
-    metrics = Evaluate(
-        held_out=held_out_metrics(model, texts, batch_tokens),
-        benchmarks={
-            name: items.score(
-                model, tokenizer, batch_tokens=batch_tokens, seed=seed, control=settings.control
-            )
-            for name, items in benchmarks.items()
-        },
-    )
+    held_out = held_out_metrics(model, texts, batch_tokens)
+    results = {
+        name: items.score(model, tokenizer, batch_tokens=batch_tokens, seed=seed, control=settings.control)
+        for name, items in benchmarks.items()
+    }
+    scores = {name: result.scores for name, result in results.items()}
+    metrics = Evaluate(held_out=held_out, benchmarks=scores)
     curve = []
     index = SNAPSHOTS / "index.json"
     for snapshot in read_metrics(index, tuple[Snapshot, ...]) if settings.snapshots and benchmarks else ():
         earlier = folder.load_model(SNAPSHOTS / snapshot.folder).to(device)
         loss = held_out_metrics(earlier, texts, batch_tokens).val_loss
         for name, items in benchmarks.items():
-            scores = items.score(earlier, tokenizer, batch_tokens=batch_tokens, seed=seed)
-            curve += curve_points(snapshot, loss, name, scores)
+            result = items.score(earlier, tokenizer, batch_tokens=batch_tokens, seed=seed)
+            curve += curve_points(snapshot, loss, name, result.scores)
     written = samples(model, tokenizer, settings.samples, seed)
     write_metrics(job.out / "metrics/evaluate.json", metrics)
+    write_items(job.out / "plots/benchmark_answers.csv", results)
     write_curve(job.out / "plots/emergence.csv", curve)
     write_lines(job.out / "plots/samples.jsonl", written)
     show(summary(metrics))

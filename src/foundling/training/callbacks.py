@@ -101,11 +101,14 @@ class Snapshots(Callback):
 
 
 def log_spaced(count: int, last: int) -> list[int]:
-    """0 and `count - 1` steps up to `last`, each about twice the one before; fewer if they would coincide."""
+    """0 and `count - 1` log-spaced steps from a 16th of `last` to `last`; fewer if they would coincide.
+
+    Before that a model has learned little.
+    """
     if count < 1 or last < 1:
         return []
-    first = max(1, last // 2 ** max(1, count - 2))
-    return sorted({0, *np.geomspace(first, last, max(1, count - 1)).round().astype(int).tolist()})
+    first = max(1, last // 16)
+    return sorted({0, *np.geomspace(last, first, count - 1).round().astype(int).tolist()})
 
 
 class KeepBest(Callback):
