@@ -26,7 +26,7 @@ lint: .venv/.dev
 .venv/.run: pyproject.toml constraints.txt
 	$(if $(filter ok,$(shell $(PYTHON) -c '$(PROBE)' 2>/dev/null)),,$(error $(WRONG)))
 	$(PYTHON) -m venv .venv
-	$(PIP) -e .
+	$(PIP) -e '.[serve]'
 	touch $@
 
 .venv/.dev: .venv/.run

@@ -30,6 +30,7 @@ USES = (
     "predict",
     "chat",
     "translate",
+    "serve",
     "seeds",
     "import_model",
     "export",
@@ -42,7 +43,7 @@ COMMANDS = {**dict.fromkeys(STAGES, "stages"), **dict.fromkeys(USES, "commands")
 
 # the commands that compute on the device of `runtime`
 TRAININGS = ("pretrain", "classify", "instruct", "train_translator")
-COMPUTING = {*TRAININGS, "evaluate", "generate", "predict", "chat", "translate"}
+COMPUTING = {*TRAININGS, "evaluate", "generate", "predict", "chat", "translate", "serve"}
 
 
 def main() -> None:

@@ -3,13 +3,14 @@
 Imports neither torch nor lightning. The contents of files are validated where they are read.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from foundling.artifacts import read_json
 from foundling.data.lineage import require, require_base
 from foundling.data.pretrained import weights_at
 from foundling.settings import Job, Settings
-from foundling.weights.card import KINDS, kind_of
+from foundling.weights.card import KINDS, folder_kind
 
 BASE, TOKENS = Path("models/base"), Path("data/tokens")
 MADE_BY = {
@@ -18,9 +19,8 @@ MADE_BY = {
     "classifier": "classify",
     "translator": "train_translator",
 }
+SERVED = ("models/chat", "models/base", "models/classifier", "models/translator")
 WEIGHTS = "model.safetensors"
-# what makes a model an assistant: tuned here, or published
-CHATS = ("chat.json", "tokenizer/chat_template.jinja")
 CORPUS = {"data/raw/corpus/meta.json": "fetch@corpus"}
 TOKENIZER = {"data/tokenizer/tokenizer.json": "train_tokenizer"}
 TOKENS_META = {"data/tokens/meta.json": "tokenize"}
@@ -78,6 +78,20 @@ def check(command: str, job: Job) -> None:
         _require_weights(job.settings)
     if command in MODELS:
         require_model(getattr(job.settings, command).model, MODELS[command])
+    if command == "serve":
+        for name in served_models(job.settings.serve.models):
+            require_model(name, tuple(KINDS))
+
+
+def served_models(models: Sequence[str] | None) -> tuple[str, ...]:
+    """The model folders to serve: those given, or the default ones that exist; ValueError without any."""
+    found = tuple(name for name in SERVED if (Path(name) / "config.json").is_file())
+    chosen = found if models is None else tuple(models)
+    if not chosen:
+        raise ValueError(
+            "no model to serve; make the default ones with `dvc repro`, or set serve.models=[FOLDER,…]"
+        )
+    return chosen
 
 
 def require_model(name: str, kinds: tuple[str, ...]) -> None:
@@ -89,8 +103,7 @@ def require_model(name: str, kinds: tuple[str, ...]) -> None:
     for file in ("config.json", WEIGHTS):
         if not (folder / file).is_file():
             raise ValueError(f"{name} is not a model folder: {folder / file} is missing; set model=… to one")
-    is_assistant = any((folder / name).is_file() for name in CHATS)
-    kind = kind_of(read_json(folder / "config.json"), {"files": ["chat.json"] if is_assistant else []})
+    kind = folder_kind(folder)
     if kind not in kinds:
         use = KINDS[kind][2].partition(" ")[0]
         wanted = " or ".join(f"{'an' if one[0] in 'aeiou' else 'a'} {one} model" for one in kinds)

@@ -121,6 +121,7 @@ WAYS: dict[str, Callable[..., Any]] = {
     "foundling predict": run,
     "foundling chat": run,
     "foundling translate": run,
+    "foundling serve": show_help,
     "foundling plan": run,
     "foundling import_model": show_help,
     "foundling export": export,

@@ -1,1 +1,1 @@
-"""Serving models: many streams generated at once."""
+"""The server: models behind OpenAI's and Ollama's APIs, and a page; many streams are generated at once."""

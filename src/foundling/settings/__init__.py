@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Recipe: TypeAlias = dict[str, JsonValue]  # what a result depends on, by section, as hashed and recorded
 # sections that determine how a run is executed or how its result is used, but not the result
 UNHASHED = (
-    *("runtime", "fetch", "hardware", "generate", "predict", "chat", "translate"),
+    *("runtime", "fetch", "hardware", "generate", "predict", "chat", "translate", "serve"),
     *("seeds", "import_model", "export", "plan", "verify", "rebuild", "clean"),
 )
 
@@ -42,6 +42,7 @@ class Settings:
     predict: runtime.Predict
     chat: runtime.Chat
     translate: runtime.Translate
+    serve: runtime.Serve
     seeds: runtime.Seeds
     import_model: runtime.ImportModel
     export: runtime.Export

@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from foundling.settings.datasets import Benchmarks
 from foundling.settings.texts import Name
 from foundling.settings.training import BeamSearch, Continuation
-from foundling.settings.types import NonNegative, Positive, PositiveNumber, Seed
+from foundling.settings.types import Natural, NonNegative, Positive, PositiveNumber, Seed
 from foundling.validation import STRICT
 
 Accelerator = Literal["auto", "gpu", "cuda", "mps", "cpu"]
@@ -114,6 +114,32 @@ class Translate(BeamSearch):
     file: str
     column: str
     model: str
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class ServeLimits:
+    body_kilobytes: Positive
+    body_seconds: PositiveNumber  # for a request's body to arrive
+    prompt_tokens: Positive | None
+    max_tokens: Positive
+    choices: Positive
+    texts: Positive
+    rows: Positive
+    queue: Natural
+    connections: Positive
+    seconds: PositiveNumber  # for a response
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Serve:
+    models: tuple[str, ...] | None
+    host: str
+    port: Annotated[int, Ge(0), Le(65535)]
+    key: str
+    key_file: str | None
+    allowed_hosts: tuple[str, ...]
+    allowed_origins: tuple[str, ...]
+    limits: ServeLimits
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)

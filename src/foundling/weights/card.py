@@ -4,7 +4,10 @@ A card is derived from the model folder alone, without a time or a path, so equa
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+from foundling.artifacts import read_json
 
 CARD = "README.md"
 KINDS = {  # title, config section, command
@@ -13,6 +16,8 @@ KINDS = {  # title, config section, command
     "translator": ("A sentence translator", "train_translator", 'translate text="…"'),
     "base": ("A language model", "pretrain", 'generate prompt="…"'),
 }
+# what makes a model an assistant: tuned here, or published
+CHATS = ("chat.json", "tokenizer/chat_template.jinja")
 TRAINING_SETTINGS = (
     *("init_from", "method", "train", "template", "max_steps", "epochs"),
     *("batch_size", "batch_tokens", "precision", "seed"),
@@ -109,6 +114,12 @@ def kind_of(config: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:
     if "labels" in config:
         return "classifier"
     return "assistant" if "chat.json" in provenance.get("files", {}) else "base"
+
+
+def folder_kind(folder: Path) -> str:
+    """The kind of a folder's model; with a chat template, tuned here or published, it is an assistant."""
+    is_assistant = any((folder / name).is_file() for name in CHATS)
+    return kind_of(read_json(folder / "config.json"), {"files": ["chat.json"] if is_assistant else []})
 
 
 def _what(config: Mapping[str, Any], parameters: int) -> str:

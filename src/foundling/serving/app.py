@@ -1,0 +1,99 @@
+"""The application: routes, middleware and the page, around the served models."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware import Middleware
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import JSONResponse
+from fastapi.staticfiles import StaticFiles
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from foundling.serving import health, openai_models
+from foundling.serving.errors import ApiError, from_validation
+from foundling.serving.limits import Limits, Traffic
+from foundling.serving.loading import Models
+from foundling.serving.security import Security
+from foundling.settings.runtime import Serve
+
+PAGE = Path(__file__).parent / "page"  # static files, served at /
+# the page's own endpoints are one more router
+ROUTERS = (health.router, openai_models.router)
+
+
+def create_app(models: Models, settings: Serve, key: str | None = None) -> FastAPI:
+    """The application, which takes over the models and closes them.
+
+    Routes find `models`, `settings` and `traffic` in `request.app.state`.
+    """
+    traffic = Traffic()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        models.close()
+
+    middleware = [
+        Middleware(Security, settings=settings, key=key, public=("/health", *page_paths())),
+        Middleware(Limits, limits=settings.limits, traffic=traffic),
+    ]
+    if settings.allowed_origins:
+        cors = Middleware(
+            CORSMiddleware, allow_origins=settings.allowed_origins, allow_methods=["*"], allow_headers=["*"]
+        )
+        middleware.insert(0, cors)
+    # no pages about the API: FastAPI's load their scripts from another server
+    app = FastAPI(title="Foundling", openapi_url=None, middleware=middleware, lifespan=lifespan)
+    app.state.models, app.state.settings, app.state.traffic = models, settings, traffic
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_exception_handler(ApiError, _api_error)
+    app.add_exception_handler(ValidationError, _validation_error)
+    app.add_exception_handler(RequestValidationError, _request_validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _server_error)
+    app.mount("/", StaticFiles(directory=PAGE, html=True))
+    return app
+
+
+def page_paths() -> list[str]:
+    """The paths of the page's files, which need no API key."""
+    files = (file.relative_to(PAGE).as_posix() for file in PAGE.rglob("*") if file.is_file())
+    return ["/", *(f"/{name}" for name in sorted(files))]
+
+
+async def _api_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ApiError)
+    return error.response()
+
+
+async def _validation_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ValidationError)
+    return from_validation(error).response()
+
+
+async def _request_validation_error(request: Request, error: Exception) -> JSONResponse:
+    """A wrong parameter in the address."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    return ApiError(first["msg"], param=str(first["loc"][-1])).response()
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    what = {
+        HTTPStatus.NOT_FOUND: "there is nothing at this path; docs/serving.md lists the paths",
+        HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not possible here",
+    }
+    message = what.get(HTTPStatus(error.status_code), str(error.detail))
+    return ApiError(message, error.status_code, headers=error.headers).response()
+
+
+async def _server_error(request: Request, error: Exception) -> JSONResponse:
+    """An error of our own, whose traceback uvicorn logs; clients learn nothing about it."""
+    return ApiError("the server failed", HTTPStatus.INTERNAL_SERVER_ERROR).response()

@@ -1,0 +1,46 @@
+"""GET /v1/models and /v1/models/{name}, as in OpenAI's API, with each model's kind."""
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from foundling.serving.errors import ApiError, shown
+from foundling.serving.loading import Models, Served
+
+router = APIRouter(prefix="/v1/models")
+
+
+@router.get("")
+async def list_models(request: Request) -> dict[str, Any]:
+    """All models."""
+    models: Models = request.app.state.models
+    return {"object": "list", "data": [_describe(model, models.created) for model in models]}
+
+
+@router.get("/{name}")
+async def read_model(request: Request, name: str) -> dict[str, Any]:
+    """One model."""
+    models: Models = request.app.state.models
+    if name not in models.by_name:
+        raise ApiError(
+            f"the model {shown(name)!r} does not exist here; choose one of {', '.join(models.by_name)}",
+            HTTPStatus.NOT_FOUND,
+            param="model",
+            code="model_not_found",
+        )
+    return _describe(models.by_name[name], models.created)
+
+
+def _describe(model: Served, created: int) -> dict[str, Any]:
+    config: Any = model.model.config
+    context = getattr(config, "trunk", config).context
+    return {
+        "id": model.name,
+        "object": "model",
+        "created": created,
+        "owned_by": "foundling",
+        "kind": model.kind,
+        "context": context,
+        "parameters": sum(p.numel() for p in model.model.parameters()),
+    }
