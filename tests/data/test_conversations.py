@@ -83,6 +83,23 @@ def test_a_triple_becomes_a_question_and_an_answer(read: Read) -> None:
     assert splits[TEST][0].prompt[-1].text == "Add."
 
 
+def test_earlier_turns_precede_a_triple(read: Read) -> None:
+    row = {"instruction": "Why?", "output": "It had a key.", "past": [["Who won?", "The fox."]]}
+    others = {"validation": [row | {"past": []}], "test": [row | {"past": None, "instruction": "How?"}]}
+    splits = read({"train": [row], **others}, fields={"history": "past"}, split=BY_SOURCE)
+    earlier = (Message(USER, "Who won?"), Message(ASSISTANT, "The fox."))
+    asked = (Message(USER, "Why?"), Message(ASSISTANT, "It had a key."))
+    assert splits[TRAIN][0].messages == (*earlier, *asked)
+    assert splits[VALIDATION][0].messages == asked
+    assert len(splits[TEST][0].messages) == 2
+
+
+@pytest.mark.parametrize("past", ["Who?", ["Who?"], [["Who?"]], [["Who?", ""]], [["Who?", 3]]])
+def test_earlier_turns_are_pairs_of_texts(read: Read, past: Any) -> None:
+    with pytest.raises(ValueError, match=r":1 of source mine has a \w+ in field 'past', not a list of pairs"):
+        read({"mine": [TRIPLES[0] | {"past": past}]}, fields={"history": "past"})
+
+
 def test_labels_become_the_answers_that_the_config_gives_them(read: Read) -> None:
     rows = [{"text": f"lost {n}", "label": "lost"} for n in range(9)]
     fields = {"instruction": "text", "output": "label", "kind": "label"}

@@ -166,9 +166,9 @@ def test_the_summary_has_a_row_for_each_kind_and_what_was_forgotten() -> None:
         forgetting=Forgetting(val_loss=1.0, val_perplexity=2.7, benchmarks={"mine": accuracy}),
         judge=None,
     )
-    tuned = replace(base, answer_loss=2.0, second_turn=replace(base.kinds["all"], accuracy=0.25))
+    tuned = replace(base, answer_loss=2.0, turns=(accuracy, replace(accuracy, accuracy=0.25)))
     table = summary(Instruct(dataset="mine", examples={}, changes={}, checks="exact", base=base, tuned=tuned))
     assert table.row_count == 4
     assert str(table.caption) == (
-        "as a second turn 25.0%; answer loss 3.000 -> 2.000 nats per token; mine 50.0% -> 50.0%"
+        "by turn 50.0%, 25.0%; answer loss 3.000 -> 2.000 nats per token; mine 50.0% -> 50.0%"
     )

@@ -26,6 +26,13 @@ def test_equals_a_plain_loop_over_windows(model: nn.Module, length: int, batch_t
     assert found.nats == pytest.approx(nats, rel=1e-5)
 
 
+def test_a_longer_context_reads_the_same_windows(model: nn.Module) -> None:
+    ids = np.random.default_rng(0).integers(0, 128, 60).astype(np.uint16)
+    found = text_nats(model, ids, 60, 4096, window=5)
+    parts = [text_nats(model, ids[start : start + 6], 6, 4096) for start in range(0, 59, 5)]
+    assert found.nats == pytest.approx(sum(part.nats for part in parts), rel=1e-5)
+
+
 def test_bits_per_byte_of_a_uniform_model(uniform: nn.Module) -> None:
     ids = np.arange(101, dtype=np.uint16)
     found = text_nats(uniform, ids, text_bytes=50, batch_tokens=64).metrics

@@ -193,3 +193,24 @@ def test_blocks_are_frozen_below_the_lowest_trained_weight(
     for module in (model.norm, model.get_submodule(trained)):
         module.requires_grad_(True)
     assert model.frozen_blocks == frozen
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_an_extended_context_changes_nothing_within_the_old_one(
+    name: str, gpt_config: Callable[..., Any]
+) -> None:
+    torch.manual_seed(1)
+    model = GPT(gpt_config(name, **{**SHAPES[name], "context": 16})).eval()
+    ids = torch.randint(0, model.config.vocab_size, (2, 24))
+    before = model(ids[:, :16])
+    assert model.extend_context(8)
+    assert model.config.context == 16
+    if model.config.position == "learned":
+        assert not model.extend_context(24)
+        assert model.config.context == 16
+        return
+    assert model.extend_context(24)
+    assert torch.allclose(model(ids)[:, :16], before, atol=1e-5)
+    rebuilt = GPT(model.config).eval()
+    rebuilt.load_state_dict(model.state_dict())
+    assert torch.equal(rebuilt(ids), model(ids))

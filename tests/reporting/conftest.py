@@ -208,7 +208,7 @@ def full(material: Material, classify_metrics: Callable[..., Any]) -> Material:
         judge=instruct.JudgeScores(
             model="a-judge", versions=("2026-01-01",), n=50, without_score=0, mean=71.5, low=65.0, high=77.0
         ),
-        second_turn=tuned_kind,
+        turns=(tuned_kind, tuned_kind),
     )
     answers = [
         {

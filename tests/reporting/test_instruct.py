@@ -36,7 +36,7 @@ METRICS = Instruct(
     changes={},
     checks="fables",
     base=model(4.321, 0.06),
-    tuned=replace(model(0.123, 0.84), second_turn=scores(90, 0.77)),
+    tuned=replace(model(0.123, 0.84), turns=(scores(90, 0.84), scores(90, 0.77))),
 )
 ANSWERS = [
     {

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,8 @@ from foundling.artifacts import read_json, sha256
 from foundling.config import compose
 from foundling.data.fetching import fetch
 from foundling.evaluation import forgetting
+from foundling.generation.assistant import Assistant
+from foundling.generation.sampling import GREEDY
 from foundling.model.gpt import GPT
 from foundling.settings import Job
 from foundling.stages import instruct
@@ -153,3 +156,29 @@ def test_run_records_are_separate_from_reproducible_outputs(workspace: Path) -> 
     assert record["weights_sha256"] == sha256(workspace / "models/chat/model.safetensors")
     assert set(record["seconds"]) == {"training", "tuning", "whole"}
     assert "seconds" not in (workspace / "metrics/instruct.json").read_text()
+
+
+def test_five_turns_fit_into_a_context_that_tuning_extends(workspace: Path) -> None:
+    instruct.run(tuning(workspace, "instruct.context=240", "instruct.turns=5"))
+    network, tokenizer = folder.load(workspace / "models/chat")
+    assert network.config.context == 240
+    assert len(read_json(workspace / "metrics/instruct.json")["tuned"]["turns"]) == 5
+    template, system = read_chat(workspace / "models/chat", tokenizer)
+    chat = Assistant(network, tokenizer, template, system=system, sampling=GREEDY, max_new_tokens=6, seed=1)
+    for _ in range(5):
+        "".join(chat.reply("Echo.\n12"))
+        assert chat.dropped == 0
+    held_out = read_json(workspace / "metrics/instruct.json")["base"]["forgetting"]["val/loss"]
+    instruct.run(tuning(workspace / "job"))
+    assert read_json(workspace / "job/metrics/instruct.json")["base"]["forgetting"]["val/loss"] == held_out
+
+
+def test_learned_positions_end_the_context(workspace: Path, caplog: pytest.LogCaptureFixture) -> None:
+    network = folder.load_model(instruct.BASE)
+    shape = replace(network.config, position="learned")
+    record = read_json(instruct.BASE / "provenance.json")
+    folder.save(instruct.BASE, GPT(shape), TOKENIZER, {"config": record["config"]})
+    with caplog.at_level("WARNING"):
+        instruct.run(tuning(workspace, "instruct.context=96"))
+    assert "the context stays at 48 tokens instead of instruct.context=96" in caplog.text
+    assert folder.load_model(workspace / "models/chat").config.context == 48

@@ -33,7 +33,8 @@ def instructed() -> dict[str, Any]:
         "judge": None,
     }
     examples = {"train": 5, "validation": 2, "test": 2}
-    both = {"base": model, "tuned": model | {"second_turn": scores}}
+    turn = {name: scores[name] for name in ("n", "accuracy", "low", "high")}
+    both = {"base": model, "tuned": model | {"turns": [turn, turn]}}
     return {"dataset": "mine", "examples": examples, "changes": {}, "checks": "exact"} | both
 
 

@@ -116,6 +116,16 @@ class _Record:
             return ""
         return self.text(name)
 
+    def earlier_turns(self) -> list[Message]:
+        """The messages of the turns before the instruction; none if the field is missing or null."""
+        turns = self.value("history") or []
+        if not isinstance(turns, list) or not all(map(_is_turn, turns)):
+            raise self.error("history", "a list of pairs of strings")
+        messages = []
+        for asked, answered in turns:
+            messages += [Message(USER, asked), Message(ASSISTANT, answered)]
+        return messages
+
     def error(self, name: str, expected: str) -> ValueError:
         field, present = self.field(name), ", ".join(map(str, self.values)) or "none"
         problem = f"{self.place} has no field {field!r} (fields: {present})"
@@ -123,7 +133,7 @@ class _Record:
             problem = (
                 f"{self.place} has a {type(self.values[field]).__name__} in field {field!r}, not {expected}"
             )
-        optional = ", or to null" if name in ("input", "kind") else ""
+        optional = ", or to null" if name in ("input", "kind", "history") else ""
         return ValueError(
             f"{problem}; fix the row, or set instruct.fields.{name} to the right field{optional}"
         )
@@ -157,7 +167,15 @@ def _read_triple(record: _Record, settings: Instruct, changes: Counter[str]) -> 
     if not output.strip():
         raise ValueError(f"{record.place} has an empty answer; write one, or remove the row")
     text = user_text(settings.template, instruction, context)
-    return [Message(USER, text), Message(ASSISTANT, output)]
+    return [*record.earlier_turns(), Message(USER, text), Message(ASSISTANT, output)]
+
+
+def _is_turn(turn: Any) -> bool:
+    """Whether this is a pair of texts, neither empty."""
+    return isinstance(turn, list) and [isinstance(text, str) and bool(text.strip()) for text in turn] == [
+        True,
+        True,
+    ]
 
 
 def _read_messages(record: _Record, settings: Instruct, changes: Counter[str]) -> list[Message]:

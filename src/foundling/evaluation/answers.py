@@ -169,8 +169,8 @@ def summary(metrics: Instruct) -> Table:
     """A table for the terminal: the tuned model's scores by kind, next to the base model's accuracy."""
     base, tuned = metrics.base, metrics.tuned
     notes = [f"answer loss {base.answer_loss:.3f} -> {tuned.answer_loss:.3f} nats per token"]
-    if tuned.second_turn:
-        notes.insert(0, f"as a second turn {tuned.second_turn.accuracy:.1%}")
+    if tuned.turns:
+        notes.insert(0, "by turn " + ", ".join(f"{turn.accuracy:.1%}" for turn in tuned.turns))
     for name, before in base.forgetting.benchmarks.items():
         notes.append(f"{name} {before.accuracy:.1%} -> {tuned.forgetting.benchmarks[name].accuracy:.1%}")
     table = Table(

@@ -38,10 +38,15 @@ class ForgettingProbe:
         held_out = open_tokens(tokens, tokenizer).validation[0].ids
         return cls(tokenizer, held_out[: settings.tokens], benchmarks, evaluate.seed)
 
-    def measure(self, model: LanguageModel, batch_tokens: int) -> metrics.Forgetting:
-        """Loss (nats per token) and perplexity of the held-out text, and accuracy on each benchmark."""
+    def measure(
+        self, model: LanguageModel, batch_tokens: int, window: int | None = None
+    ) -> metrics.Forgetting:
+        """Loss (nats per token) and perplexity of the held-out text, and accuracy on each benchmark.
+
+        Models whose contexts differ are compared in windows of `window` tokens, the shorter of the contexts.
+        """
         size = len(self.tokenizer.decode_bytes(self.ids.tolist()))
-        held_out = held_out_metrics(model, {"held_out": (self.ids, size)}, batch_tokens)
+        held_out = held_out_metrics(model, {"held_out": (self.ids, size)}, batch_tokens, window)
         accuracies = {}
         for name, benchmark in self.benchmarks.items():
             result = benchmark.score(model, self.tokenizer, batch_tokens=batch_tokens, seed=self.seed)

@@ -35,8 +35,12 @@ class TextNats:
         )
 
 
-def text_nats(model: LanguageModel, ids: np.ndarray, text_bytes: int, batch_tokens: int) -> TextNats:
-    """Score `ids` (N,), which may be a memory map, in adjacent windows of the context, each target once.
+def text_nats(
+    model: LanguageModel, ids: np.ndarray, text_bytes: int, batch_tokens: int, window: int | None = None
+) -> TextNats:
+    """Score `ids` (N,), which may be a memory map, in adjacent windows, each target once.
+
+    A window has `window` tokens, by default the model's context.
 
     The first prediction in a window has a context of only one token, so the loss is slightly higher than with
     a sliding window; validation during training does the same. Fewer than two tokens raise ValueError.
@@ -46,14 +50,14 @@ def text_nats(model: LanguageModel, ids: np.ndarray, text_bytes: int, batch_toke
             f"a held-out text of {len(ids)} tokens: must have at least 2; increase corpus.split.validation "
             f"or add text"
         )
-    context, targets = model.config.context, len(ids) - 1
-    step = max(1, batch_tokens // context) * context
+    window, targets = window or model.config.context, len(ids) - 1
+    step = max(1, batch_tokens // window) * window
     nats = 0.0
     for start in range(0, targets, step):
         chunk = torch.from_numpy(np.asarray(ids[start : start + step + 1]).astype(np.int64))
-        full = (len(chunk) - 1) // context * context
+        full = (len(chunk) - 1) // window * window
         # The full windows of the chunk are one batch; a shorter window at its end is another.
-        for first, last, width in ((0, full, context), (full, len(chunk) - 1, len(chunk) - 1 - full)):
+        for first, last, width in ((0, full, window), (full, len(chunk) - 1, len(chunk) - 1 - full)):
             if last > first:
                 windows = chunk[first:last].view(-1, width)  # (B, T)
                 following = chunk[first + 1 : last + 1]  # (B*T,)
@@ -64,7 +68,10 @@ def text_nats(model: LanguageModel, ids: np.ndarray, text_bytes: int, batch_toke
 
 
 def held_out_metrics(
-    model: LanguageModel, texts: Mapping[str, tuple[np.ndarray, int]], batch_tokens: int
+    model: LanguageModel,
+    texts: Mapping[str, tuple[np.ndarray, int]],
+    batch_tokens: int,
+    window: int | None = None,
 ) -> HeldOut:
     """Metrics over all texts {name: (ids, size in bytes)} and, if there are several, of each.
 
@@ -72,7 +79,7 @@ def held_out_metrics(
     remains.
     """
     readable = {name: text for name, text in texts.items() if len(text[0]) > 1} or texts
-    nats = {name: text_nats(model, ids, size, batch_tokens) for name, (ids, size) in readable.items()}
+    nats = {name: text_nats(model, ids, size, batch_tokens, window) for name, (ids, size) in readable.items()}
     whole = sum(nats.values(), TextNats(0, 0, 0)).metrics
     sources = {name: text.metrics for name, text in nats.items()} if len(nats) > 1 else None
     return HeldOut(**vars(whole), sources=sources)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pydantic.dataclasses import dataclass
 
 from foundling.metrics import SCHEMA
-from foundling.metrics.accuracy import AnswerScores
+from foundling.metrics.accuracy import Accuracy, AnswerScores
 from foundling.metrics.forgetting import Forgetting
 
 
@@ -41,7 +41,7 @@ class ModelScores:
     answer_loss: float  # nats per token of the expected answers
     forgetting: Forgetting
     judge: JudgeScores | None
-    second_turn: AnswerScores | None = None  # tuned model only: each prompt as a conversation's second turn
+    turns: tuple[Accuracy, ...] = ()  # tuned model only: each prompt as the first, second, … turn
 
 
 @dataclass(frozen=True, config=SCHEMA, kw_only=True)

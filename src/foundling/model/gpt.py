@@ -4,6 +4,8 @@ With conf/model/gpt2_*.yaml it is GPT-2 (Radford et al. 2019); each other settin
 the field has made since. Shapes: B batch, T time, C width, V vocabulary, D head size.
 """
 
+from dataclasses import replace
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -133,6 +135,15 @@ class GPT(LanguageModel):
             cos, sin = rotary_tables(config.context, config.head_dim, config.rope_theta, config.rope_scaling)
             self.register_buffer("rotary_cos", cos, persistent=False)
             self.register_buffer("rotary_sin", sin, persistent=False)
+
+    def extend_context(self, context: int) -> bool:
+        """Read up to `context` tokens; False if that takes more positions than the model has learned."""
+        if context > self.config.context:
+            if self.config.position == "learned":
+                return False
+            self.config = replace(self.config, context=context)
+            self.make_tables()
+        return True
 
     @property
     def width(self) -> int:

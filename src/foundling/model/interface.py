@@ -45,6 +45,10 @@ class LanguageModel(nn.Module):
     def make_tables(self) -> None:
         """Compute what is not part of the state dict, once weights are loaded."""
 
+    def extend_context(self, context: int) -> bool:
+        """Read up to `context` tokens; False if the network cannot read more than it was trained for."""
+        return context <= self.config.context
+
     def parameter_count(self) -> int:
         """The number of parameters; a tied one counts once, as in published sizes."""
         return sum(p.numel() for p in self.parameters())

@@ -7,7 +7,7 @@ from annotated_types import Ge, Gt, Lt
 from pydantic.dataclasses import dataclass
 
 from foundling.settings.datasets import Dataset, FileFormat, Forgetting, RandomSplit, StratifiedSplit
-from foundling.settings.models import TranslatorSettings
+from foundling.settings.models import Size, TranslatorSettings
 from foundling.settings.optim import Optimizer, Schedule
 from foundling.settings.types import (
     CustomComponent,
@@ -143,6 +143,7 @@ class ConversationFields:
     instruction: str | None
     input: str | None
     output: str | None
+    history: str | None
     messages: str | None
     role: str
     content: str
@@ -177,6 +178,7 @@ class Instruct(Training):
     split: RandomSplit
     template: Literal["alpaca", "phi3", "chatml", "model"]
     system: str | None
+    context: Size | None
     loss_on: Literal["answer", "all"]
     learn_end: bool
     keep: Literal["beginning", "end"]

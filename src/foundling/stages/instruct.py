@@ -7,13 +7,13 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from foundling.data.conversations import Example, join_turns, read_conversations, texts
+from foundling.data.conversations import Example, read_conversations, texts
 from foundling.data.instruction import ConversationEncoder, InstructionData
 from foundling.data.lineage import SHAPED_BY, require_base
 from foundling.data.shards import open_tokens
 from foundling.data.splits import TEST, choose
 from foundling.data.unknown import count_unknown
-from foundling.evaluation.accuracy import ALL
+from foundling.evaluation.accuracy import ALL, accuracy
 from foundling.evaluation.answers import (
     Answer,
     answer_examples,
@@ -27,6 +27,7 @@ from foundling.evaluation.answers import (
 )
 from foundling.evaluation.forgetting import ForgettingProbe
 from foundling.evaluation.judge import check_judge, judge
+from foundling.evaluation.turns import answer_in_turns
 from foundling.metrics.instruct import Instruct, ModelScores
 from foundling.model import lora
 from foundling.model.interface import LanguageModel
@@ -53,6 +54,8 @@ def run(job: Job) -> float:
     require_base(BASE, job.recipe)
     check_judge(settings.judge)
     network, tokenizer = folder.load(BASE)
+    window = network.config.context
+    _extend_context(network, settings)
     template = find_template(settings.template, tokenizer)
     files = chat_files(settings.template, settings.system, tokenizer)
     if tokenizer.chat_template and settings.template != MODEL:
@@ -70,26 +73,43 @@ def run(job: Job) -> float:
     training.lap("tuning")
 
     examples = choose(splits[TEST], settings.test.limit, settings.seed)
-    score = partial(_score, tokenizer, examples, probe, settings, job.settings.evaluate.batch_tokens)
+    batch_tokens = job.settings.evaluate.batch_tokens
+    score = partial(_score, tokenizer, examples, probe, settings, batch_tokens, window)
     base_answers, base_scores = score(folder.load_model(BASE).to(training.device))
     answers, scores = score(network.to(training.device))
-    later = [join_turns(pair) for pair in zip([*examples[1:], examples[0]], examples, strict=True)]
-    later_answers = answer_examples(network, tokenizer, template, later, settings.test)
+    by_turn = answer_in_turns(
+        network, tokenizer, template, examples, answers, settings.test, max(2, settings.turns)
+    )
+    turns = tuple(accuracy([answer.right for answer in turn]) for turn in by_turn)
     metrics = Instruct(
         dataset=settings.dataset.name,
         examples={split: len(examples) for split, examples in splits.items()},
         changes=dict(+changes),
         checks=settings.test.checks,
         base=base_scores,
-        tuned=replace(scores, second_turn=score_by_kind(later_answers)[ALL]),
+        tuned=replace(scores, turns=turns),
     )
     training.write_metrics(metrics)
     training.write_lines("plots/answers.jsonl", side_by_side(base_answers, answers))
-    accuracy = scores.kinds[ALL].accuracy
-    training.log({"test/right": accuracy})
+    right = scores.kinds[ALL].accuracy
+    training.log({"test/right": right})
     training.publish(BASE, "model")
     show(summary(metrics))
-    return accuracy
+    return right
+
+
+def _extend_context(network: LanguageModel, settings: InstructSettings) -> None:
+    """Let the network read as many tokens as the settings ask for, which the log says."""
+    before, wanted = network.config.context, settings.context
+    if wanted is None or wanted <= before:
+        return
+    if network.extend_context(wanted):
+        log.info(f"instruct: the base's context of {before:,} tokens is extended to {wanted:,}")
+    else:
+        log.warning(
+            f"instruct: the context stays at {before:,} tokens instead of instruct.context={wanted}, since "
+            "positions beyond it were not learned; pretrain with a longer model.context"
+        )
 
 
 def _tune(
@@ -118,6 +138,7 @@ def _score(
     probe: ForgettingProbe,
     settings: InstructSettings,
     batch_tokens: int,
+    window: int,
     model: LanguageModel,
 ) -> tuple[list[Answer], ModelScores]:
     """A model's answers to the test prompts, and all its scores."""
@@ -128,7 +149,7 @@ def _score(
         signatures={"rouge_l": rouge_signature(answers)},
         kinds=score_by_kind(answers),
         answer_loss=answer_loss(model, tokenizer, template, examples, batch_tokens),
-        forgetting=probe.measure(model, batch_tokens),
+        forgetting=probe.measure(model, batch_tokens, window),
         judge=judge(answers, settings.judge, settings.seed),
     )
     return answers, scores
