@@ -72,7 +72,7 @@ def test_each_answer_is_the_models_likeliest_and_judged_against_its_own_example(
     examples = [example("a" * n, "x") for n in (3, 1, 3, 8)]
     found = answer_examples(gpt, TOKENIZER, PHI3, examples, SETTINGS)
     for one, asked in zip(found, examples, strict=True):
-        alone = generate(gpt, render_prompt(asked.prompt, PHI3, TOKENIZER), 6, GREEDY, TOKENIZER.end_of_text)
+        alone = generate(gpt, render_prompt(asked.prompt, PHI3, TOKENIZER), 6, GREEDY, TOKENIZER.ends)
         assert one.answer == TOKENIZER.decode(list(alone)).strip()
         assert one.prompt == asked.prompt[0].text
     right = [example(one.prompt, one.answer) for one in found]

@@ -49,7 +49,7 @@ def prompts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_an_answer_is_what_the_model_writes_after_the_rendered_prompt(gpt: GPT) -> None:
     said = "".join(talker(gpt).reply("Who?"))
     ids = render_prompt([Message(USER, "Who?")], PHI3, TOKENIZER)
-    assert said == TOKENIZER.decode(list(generate(gpt, ids, 10, GREEDY, TOKENIZER.end_of_text)))
+    assert said == TOKENIZER.decode(list(generate(gpt, ids, 10, GREEDY, TOKENIZER.ends)))
 
 
 def test_history_goes_into_the_next_prompt_as_training_writes_it(gpt: GPT, prompts: list[str]) -> None:

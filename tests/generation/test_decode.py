@@ -33,7 +33,7 @@ def test_cached_equals_uncached_token_for_token_also_beyond_the_context(
 def test_generation_stops_before_the_end_of_text_token(model: GPT) -> None:
     whole = list(generate(model, [1], 20, GREEDY))
     stop = whole[5]
-    assert list(generate(model, [1], 20, GREEDY, end_of_text=stop)) == whole[: whole.index(stop)]
+    assert list(generate(model, [1], 20, GREEDY, ends=[stop])) == whole[: whole.index(stop)]
 
 
 def test_equal_seeds_write_equal_texts_and_others_do_not(model: GPT) -> None:
@@ -54,13 +54,22 @@ def test_many_at_once_equal_each_alone_also_beyond_the_context(model: GPT, batch
         for i, n in enumerate(lengths)
     ]
     stop = list(generate(model, prompts[0], 9, GREEDY))[6]
-    done = complete(model, prompts, 50, stop, batch_size)
-    alone = [list(generate(model, prompt, 50, GREEDY, end_of_text=stop)) for prompt in prompts]
+    done = complete(model, prompts, 50, [stop], batch_size)
+    alone = [list(generate(model, prompt, 50, GREEDY, ends=[stop])) for prompt in prompts]
     assert [one.ids for one in done] == alone
     assert [one.stopped for one in done] == [len(ids) < 50 for ids in alone]
     assert {one.stopped for one in done} == {True, False} or all(one.stopped for one in done)
 
 
+def test_the_first_of_several_ends_counts(model: GPT) -> None:
+    whole = list(generate(model, [1], 20, GREEDY))
+    first, second = list(dict.fromkeys(whole))[-2:]  # in the order in which they occur
+    for ends in ([first, second], [second, first]):
+        assert list(generate(model, [1], 20, GREEDY, ends=ends)) == whole[: whole.index(first)]
+        (done,) = complete(model, [[1]], 20, ends, 1)
+        assert (done.ids, done.stopped) == (whole[: whole.index(first)], True)
+
+
 def test_nothing_to_complete_is_nothing(model: GPT) -> None:
-    assert complete(model, [], 5, 0, 8) == []
-    assert complete(model, [[1]], 0, 0, 8)[0].ids == []
+    assert complete(model, [], 5, [0], 8) == []
+    assert complete(model, [[1]], 0, [0], 8)[0].ids == []

@@ -192,8 +192,8 @@ def test_generation_without_a_cache_gives_the_tokens_of_one_with_a_cache(example
     prompt = [1, 2, 3]
     plain = list(generate(example, prompt, 30, GREEDY))
     assert list(generate(cached, prompt, 30, GREEDY)) == plain
-    assert complete(example, [prompt], 30, 99, 2)[0].ids == plain
-    assert complete(cached, [prompt], 30, 99, 2)[0].ids == plain
+    assert complete(example, [prompt], 30, [99], 2)[0].ids == plain
+    assert complete(cached, [prompt], 30, [99], 2)[0].ids == plain
 
 
 class Bare(nn.Module):

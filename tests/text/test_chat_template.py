@@ -300,3 +300,11 @@ def test_what_templates_may_use_is_there(both: dict[str, tuple[Any, Any]]) -> No
     assert ours.decode(render_prompt([Message(USER, "a")], JinjaTemplate(source), ours)) == (
         '26 Jul 2024 [1, "é"] x01'
     )
+
+
+def test_a_response_ends_at_the_templates_end_or_the_models(libraries: dict[str, Any]) -> None:
+    named = LibraryTokenizer(libraries["qwen"].to_str(), {"eos_token": "<|endoftext|>"}, CHATML)
+    ids = named.special_ids
+    assert find_template("model", named).ends(named) == {ids["<|im_end|>"], ids["<|endoftext|>"]}
+    trained = train_bpe(["the fox"], 260, [END_OF_TEXT])
+    assert TEMPLATES["chatml"].ends(trained) == {trained.end_of_text}

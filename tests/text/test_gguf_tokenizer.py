@@ -116,6 +116,14 @@ def again(
     return made
 
 
+def test_what_ends_a_turn_ends_an_answer(libraries: dict[str, Any]) -> None:
+    values = metadata(libraries["qwen"], "qwen")
+    assert from_gguf(values).ends == {500}
+    tokenizer = from_gguf(values | {"tokenizer.ggml.eot_token_id": 502, "tokenizer.ggml.eom_token_id": 501})
+    assert tokenizer.ends == {500, 501, 502}
+    assert from_gguf(to_gguf(tokenizer, 503)).ends == tokenizer.ends
+
+
 def test_what_llama_cpp_lacks_is_refused(libraries: dict[str, Any]) -> None:
     unigram = LibraryTokenizer(libraries["unigram"].to_str(), NAMES["unigram"])
     with pytest.raises(

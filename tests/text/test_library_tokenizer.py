@@ -219,3 +219,23 @@ def test_a_folder_that_contradicts_itself_is_refused(
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
     with pytest.raises(ValueError, match=says):
         Tokenizer.load(tmp_path / "saved")
+
+
+def test_every_token_that_the_configs_name_ends_an_answer(folders: dict[str, Path], tmp_path: Path) -> None:
+    shutil.copytree(folders["qwen"], tmp_path / "model")
+    ids = [json.loads((folders["qwen"] / "tokenizer.json").read_text())["model"]["vocab"]["a"], 501, 9999]
+    (tmp_path / "model/config.json").write_text(json.dumps({"eos_token_id": 502}))
+    (tmp_path / "model/generation_config.json").write_text(json.dumps({"eos_token_id": ids}))
+    read = read_published(tmp_path / "model")
+    read.save(tmp_path / "saved")
+    saved = Tokenizer.load(tmp_path / "saved")
+    assert isinstance(saved, LibraryTokenizer)
+    named = [read.special_ids[name] for name in SPECIALS]
+    assert saved.ends == read.ends == {*named} == {read.end_of_text, 501, 502}
+    assert saved.fingerprint == read.fingerprint
+
+
+def test_without_configs_the_eos_token_ends_an_answer_too(libraries: dict[str, Any]) -> None:
+    tokenizer = LibraryTokenizer(libraries["qwen"].to_str(), {"eos_token": "<|im_end|>"})
+    ids = tokenizer.special_ids
+    assert tokenizer.ends == {ids["<|endoftext|>"], ids["<|im_end|>"]} != {tokenizer.end_of_text}

@@ -3,12 +3,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tokenizers
 import torch
 from safetensors.torch import load_file, save_file
 
 from foundling.artifacts import read_json, write_json
 from foundling.model.gpt import GPT
+from foundling.text.library_tokenizer import LibraryTokenizer
 from foundling.text.prompts import TEMPLATES
+from foundling.text.published import read_published
 from foundling.text.tokenizer import Tokenizer
 from foundling.weights import huggingface, huggingface_export
 from foundling.weights.huggingface_config import read_config
@@ -238,3 +241,12 @@ def test_old_files_of_gpt2_with_masks_and_without_prefix_are_read(
         torch.equal(a, b)
         for a, b in zip(read(tmp_path / "out").parameters(), model.parameters(), strict=True)
     )
+
+
+def test_all_tokens_that_end_an_answer_go_along(gpt_config: Callable[..., Any], tmp_path: Path) -> None:
+    library = tokenizers.Tokenizer(tokenizers.models.WordLevel({"fox": 0}, unk_token="fox"))
+    library.add_special_tokens(["<|endoftext|>", "<|im_end|>"])
+    tokenizer = LibraryTokenizer(library.to_str(), {"eos_token": "<|im_end|>"})
+    huggingface_export.export(tmp_path / "out", GPT(gpt_config("llama", 3)), tokenizer)
+    assert read_json(tmp_path / "out/generation_config.json")["eos_token_id"] == [1, 2]
+    assert read_published(tmp_path / "out").ends == tokenizer.ends == {1, 2}

@@ -18,7 +18,7 @@ def run(job: Job) -> None:
     for number in range(settings.count):
         print(settings.prompt, end="", flush=True)
         seed = settings.seed + number
-        sampled = generate(model, ids, settings.max_new_tokens, settings, tokenizer.end_of_text, seed)
+        sampled = generate(model, ids, settings.max_new_tokens, settings, tokenizer.ends, seed)
         for piece in decode_stream(tokenizer, sampled):
             print(piece, end="", flush=True)
         print("\n" if number + 1 < settings.count else "")

@@ -55,7 +55,7 @@ def answer_examples(
     """Let the model answer each example's prompt by greedy decoding, and check the answers."""
     prompts = [render_prompt(example.prompt, template, tokenizer) for example in examples]
     completions = complete(
-        model, prompts, settings.max_new_tokens, template.end(tokenizer), settings.batch_size
+        model, prompts, settings.max_new_tokens, template.ends(tokenizer), settings.batch_size
     )
     answers = []
     for example, completion in zip(examples, completions, strict=True):

@@ -56,8 +56,8 @@ class Assistant:
         self.messages.append(Message(USER, text))
         response = ""
         try:
-            seed, end = self.seed + len(self.messages), self.template.end(self.tokenizer)
-            ids = generate(self.model, self._prompt(), self.max_new_tokens, self.sampling, end, seed)
+            seed, ends = self.seed + len(self.messages), self.template.ends(self.tokenizer)
+            ids = generate(self.model, self._prompt(), self.max_new_tokens, self.sampling, ends, seed)
             for piece in decode_stream(self.tokenizer, ids):
                 response += piece
                 yield piece

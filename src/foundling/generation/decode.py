@@ -1,8 +1,8 @@
 """Continue text: one prompt as a stream of tokens, or a batch of prompts by greedy decoding."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import groupby, islice, takewhile
 
 import torch
 from torch import Tensor
@@ -18,18 +18,18 @@ def generate(
     ids: list[int],
     max_new_tokens: int,
     sampling: Sampling,
-    end_of_text: int | None = None,
+    ends: Collection[int] = (),
     seed: int = 0,
     cached: bool = True,
 ) -> Iterator[int]:
-    """Yield up to `max_new_tokens` ids that follow `ids`, stopping before `end_of_text`."""
+    """Yield up to `max_new_tokens` ids that follow `ids`, stopping before the first of `ends`."""
     if not ids:
         raise ValueError("the prompt is empty; to start a document, pass the end-of-text token")
     device = next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)
     tokens = _next_tokens(model, torch.tensor([ids], device=device), sampling, generator, cached)
     for token in map(int, islice(tokens, max_new_tokens)):
-        if token == end_of_text:
+        if token in ends:
             return
         yield token
 
@@ -63,16 +63,20 @@ def _next_tokens(
 
 @dataclass(frozen=True)
 class Completion:
-    """The continuation of a prompt, and whether it ended with the end-of-text token."""
+    """The continuation of a prompt, and whether it ended with a token that ends it."""
 
     ids: list[int]
     stopped: bool
 
 
 def complete(
-    model: LanguageModel, prompts: Sequence[list[int]], max_new_tokens: int, end_of_text: int, batch_size: int
+    model: LanguageModel,
+    prompts: Sequence[list[int]],
+    max_new_tokens: int,
+    ends: Collection[int],
+    batch_size: int,
 ) -> list[Completion]:
-    """Greedy continuations of the prompts, equal to those of `generate`.
+    """Greedy continuations of the prompts up to one of `ends`, equal to those of `generate`.
 
     Only prompts of equal length share a batch, so that there is neither padding nor masking.
     """
@@ -82,22 +86,25 @@ def complete(
         equally_long = list(group)
         for start in range(0, len(equally_long), batch_size):
             batch = equally_long[start : start + batch_size]
-            rows = _greedy(model, torch.tensor([prompts[i] for i in batch]), max_new_tokens, end_of_text)
+            rows = _greedy(model, torch.tensor([prompts[i] for i in batch]), max_new_tokens, ends)
             for i, row in zip(batch, rows, strict=True):
-                stopped = end_of_text in row
-                completions[i] = Completion(row[: row.index(end_of_text)] if stopped else row, stopped)
+                written = list(takewhile(lambda token: token not in ends, row))
+                completions[i] = Completion(written, stopped=len(written) < len(row))
     return [completions[i] for i in range(len(prompts))]
 
 
 @torch.inference_mode()
-def _greedy(model: LanguageModel, window: Tensor, max_new_tokens: int, end_of_text: int) -> list[list[int]]:
+def _greedy(
+    model: LanguageModel, window: Tensor, max_new_tokens: int, ends: Collection[int]
+) -> list[list[int]]:
     """Continue window (B, T) until each row has ended, or to the limit; tokens may follow an end token."""
     window = window.to(next(model.parameters()).device)
     ended = torch.zeros(len(window), dtype=torch.bool, device=window.device)
+    end_ids = torch.tensor(list(ends), device=window.device)
     written = window[:, :0]
     for tokens in islice(_next_tokens(model, window, GREEDY), max_new_tokens):
         written = torch.cat((written, tokens.unsqueeze(1)), dim=1)
-        ended |= tokens == end_of_text
+        ended |= torch.isin(tokens, end_ids)
         if ended.all():
             break
     return written.tolist()
@@ -113,5 +120,5 @@ def continue_text(
 ) -> str:
     """The model's continuation of a prompt; an empty prompt starts a new document."""
     ids = tokenizer.encode_prompt(prompt)
-    written = generate(model, ids, max_new_tokens, sampling, tokenizer.end_of_text, seed)
+    written = generate(model, ids, max_new_tokens, sampling, tokenizer.ends, seed)
     return tokenizer.decode_bytes(list(written)).decode(errors="replace")

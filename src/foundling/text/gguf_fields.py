@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from foundling.text.gguf_tokenizer import KEY, NAMES
+from foundling.text.gguf_tokenizer import ENDS, KEY, NAMES
 from foundling.text.library_tokenizer import LibraryTokenizer
 from foundling.text.pre_tokenizers import name_of
 from foundling.text.sentencepiece import BYTE, CONTROL, NORMAL, UNKNOWN_PIECE, UNUSED, USER_DEFINED
@@ -36,6 +36,8 @@ def to_gguf(tokenizer: LibraryTokenizer, vocab_size: int) -> dict[str, Any]:
         types[number] = UNKNOWN_PIECE if number == tokenizer.unknown_id else CONTROL
     roles = {key: tokenizer.names.get(role) for role, key in NAMES.items()}
     ids = {key: tokenizer.vocabulary[name] for key, name in roles.items() if name in tokenizer.vocabulary}
+    others = tokenizer.ends - {*ids.values()}
+    ids |= dict(zip(ENDS, sorted(others), strict=False))
     fields |= {"tokens": tokens, "token_type": types, "add_bos_token": bool(tokenizer.prefix), **ids}
     return {KEY + name: value for name, value in fields.items()}
 

@@ -17,6 +17,7 @@ NAMES = {  # of tokenizer_config.json, by the metadata's keys
     "pad_token": "padding_token_id",
     "sep_token": "seperator_token_id",  # spelled so in the format
 }
+ENDS = ("eot_token_id", "eom_token_id")  # further tokens that end an answer
 KEY, _TEMPLATE = "tokenizer.ggml.", "tokenizer.chat_template"
 T = TypeVar("T")
 
@@ -36,10 +37,11 @@ def from_gguf(metadata: Mapping[str, object]) -> LibraryTokenizer:
         values, prefix = _sentencepiece(fields, tokens)
     else:
         raise ValueError(f"{KEY}model={kind!r}: must be gpt2 or llama; other kinds of GGUF are not supported")
-    names = fields.names(tokens)
+    names = fields.names(tokens, NAMES)
     if prefix and (bos := names.get("bos_token")):
         values = with_prefix(values, bos, tokens.index(bos))
-    return LibraryTokenizer(json.dumps(values, ensure_ascii=False), names, fields.template())
+    ends = fields.names(tokens, {key: key for key in ENDS}).values()
+    return LibraryTokenizer(json.dumps(values, ensure_ascii=False), names, fields.template(), ends)
 
 
 class _Fields:
@@ -74,10 +76,10 @@ class _Fields:
             return [NORMAL] * count
         return self.items("token_type", int, count)
 
-    def names(self, tokens: Sequence[str]) -> dict[str, str]:
-        """The tokens that have a role."""
+    def names(self, tokens: Sequence[str], keys: Mapping[str, str]) -> dict[str, str]:
+        """The tokens that have a role, by the names of `keys`."""
         found = {}
-        for name, key in NAMES.items():
+        for name, key in keys.items():
             number = self.metadata.get(KEY + key)
             if number is None:
                 continue

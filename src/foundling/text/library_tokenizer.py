@@ -29,6 +29,7 @@ class Settings:
     end_of_text: str
     names: Mapping[str, str]
     vocab_size: int
+    ends: tuple[str, ...] = ()
 
 
 class LibraryTokenizer(Tokenizer):
@@ -43,9 +44,16 @@ class LibraryTokenizer(Tokenizer):
         names: the tokens with a role, by their keys in tokenizer_config.json: {"eos_token": "</s>"}.
             eos_token or sep_token is required unless the vocabulary has one of DOCUMENT_ENDS.
         chat_template: the published chat template, in Jinja.
+        ends: further tokens that end an answer; those that the vocabulary lacks are left out.
     """
 
-    def __init__(self, json_text: str, names: Mapping[str, str], chat_template: str | None = None) -> None:
+    def __init__(
+        self,
+        json_text: str,
+        names: Mapping[str, str],
+        chat_template: str | None = None,
+        ends: Iterable[str] = (),
+    ) -> None:
         self.json_text, self.names, self.chat_template = json_text, dict(names), chat_template
         self.library = library = load(json_text, names)
         added = sorted(library.get_added_tokens_decoder().items())
@@ -54,6 +62,7 @@ class LibraryTokenizer(Tokenizer):
         self._stripping = {i: (token.lstrip, token.rstrip) for i, token in special.items()}
         self.vocab_size = max(library.get_vocab(with_added_tokens=True).values(), default=-1) + 1
         self.end_of_text = self._end_of_text()
+        self.end_names = tuple(name for name in dict.fromkeys(ends) if library.token_to_id(name) is not None)
         self.unknown_id = self._unknown_id()
         self._forbidden = {*special} - {self.unknown_id}
         self.prefix = self._prefix()
@@ -62,6 +71,12 @@ class LibraryTokenizer(Tokenizer):
     def fingerprint(self) -> str:
         values = {"specials": self.special_ids, "end_of_text": self.end_of_text}
         return fingerprint(values | {"published": json.loads(self.json_text)})
+
+    @cached_property
+    def ends(self) -> frozenset[int]:
+        named = [name for name in (self.names.get("eos_token"), *self.end_names) if name is not None]
+        ids = map(self.library.token_to_id, named)
+        return frozenset((self.end_of_text, *(number for number in ids if number is not None)))
 
     @cached_property
     def token_bytes(self) -> list[bytes]:
@@ -159,7 +174,7 @@ class LibraryTokenizer(Tokenizer):
         """Write the published file unchanged, and the rest into files of its own."""
         with atomic_folder(folder) as temporary:
             (temporary / PUBLISHED).write_text(self.json_text, encoding="utf-8", newline="\n")
-            settings = {"end_of_text": self.end_of_text_name, "names": self.names}
+            settings = {"end_of_text": self.end_of_text_name, "names": self.names, "ends": self.end_names}
             write_json(temporary / SETTINGS, settings | {"vocab_size": self.vocab_size})
             if self.chat_template is not None:
                 (temporary / TEMPLATE).write_text(self.chat_template, encoding="utf-8", newline="\n")
@@ -171,7 +186,9 @@ class LibraryTokenizer(Tokenizer):
             settings = build(Settings, read_json(folder / SETTINGS), SETTINGS)
             read_json(folder / PUBLISHED)  # refuses a damaged one
             text = (folder / PUBLISHED).read_text(encoding="utf-8")
-            tokenizer = LibraryTokenizer(text, settings.names, read_template(folder / TEMPLATE))
+            tokenizer = LibraryTokenizer(
+                text, settings.names, read_template(folder / TEMPLATE), settings.ends
+            )
             recorded, found = settings.vocab_size, tokenizer.vocab_size
             if recorded != found:
                 raise ValueError(f"it says vocab_size={recorded} and has {found} tokens")

@@ -63,7 +63,11 @@ class ChatTemplate(ABC):
 
     @abstractmethod
     def end(self, tokenizer: Tokenizer) -> int:
-        """The id that ends a response."""
+        """The id that the template writes after a response."""
+
+    def ends(self, tokenizer: Tokenizer) -> frozenset[int]:
+        """The ids that end a response: the template's own, and those that end any text of the model."""
+        return tokenizer.ends | {self.end(tokenizer)}
 
     @abstractmethod
     def jinja(self, tokenizer: Tokenizer) -> str:

@@ -14,6 +14,7 @@ TOKENIZER: Final = "tokenizer.json"
 SENTENCEPIECE: Final = "tokenizer.model"
 SETTINGS: Final = "tokenizer_config.json"
 TEMPLATE: Final = "chat_template.jinja"
+CONFIGS: Final = ("config.json", "generation_config.json")
 ROLES: Final = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token")
 
 
@@ -21,7 +22,8 @@ def read_published(folder: Path) -> LibraryTokenizer:
     """The tokenizer of a folder with a tokenizer.json or SentencePiece's tokenizer.model.
 
     tokenizer_config.json, special_tokens_map.json and chat_template.jinja give the tokens with a role and the
-    chat template; config.json and generation_config.json give the roles if they name no end of text.
+    chat template; config.json and generation_config.json give the tokens that end an answer, and the roles if
+    the others name no end of text.
     ValueError if there is no tokenizer, or one that cannot be read.
     """
     settings = _optional(folder / SETTINGS)
@@ -34,7 +36,7 @@ def read_published(folder: Path) -> LibraryTokenizer:
     published = path.name == TOKENIZER
     text = path.read_text(encoding="utf-8") if published else json.dumps(values, ensure_ascii=False)
     try:
-        return LibraryTokenizer(text, names, template)
+        return LibraryTokenizer(text, names, template, _ends(folder, values))
     except ValueError as error:
         raise ValueError(f"{path}: {error}; fetch it again, or choose another tokenizer") from None
 
@@ -76,11 +78,23 @@ def _template(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def _ends(folder: Path, tokenizer: Mapping[str, Any]) -> list[str]:
+    """The tokens that end an answer, of which the model's configs list several by id."""
+    by_id = _added(tokenizer)
+    ends = []
+    for file in CONFIGS:
+        listed = _optional(folder / file).get("eos_token_id")
+        for number in listed if isinstance(listed, list) else [listed]:
+            if isinstance(number, int) and (name := _name(by_id.get(number))):
+                ends.append(name)
+    return ends
+
+
 def _names_by_id(folder: Path, tokenizer: Mapping[str, Any]) -> dict[str, str]:
     """The tokens that the model's configs name by their ids alone."""
-    added = {token.get("id"): token.get("content") for token in _objects(tokenizer.get("added_tokens"))}
+    added = _added(tokenizer)
     names = {}
-    for file in ("config.json", "generation_config.json"):
+    for file in CONFIGS:
         values = _optional(folder / file)
         for role in ROLES[:4]:
             number = values.get(f"{role}_id")
@@ -88,6 +102,11 @@ def _names_by_id(folder: Path, tokenizer: Mapping[str, Any]) -> dict[str, str]:
             if isinstance(number, int) and (name := _name(added.get(number))):
                 names[role] = name
     return names
+
+
+def _added(tokenizer: Mapping[str, Any]) -> dict[Any, Any]:
+    """The added tokens of a tokenizer.json, among them the special ones, by id."""
+    return {token.get("id"): token.get("content") for token in _objects(tokenizer.get("added_tokens"))}
 
 
 def _objects(values: Any) -> list[Mapping[str, Any]]:

@@ -53,6 +53,11 @@ class Tokenizer(ABC):
         return next(name for name, known in self.special_ids.items() if known == number)
 
     @property
+    def ends(self) -> frozenset[int]:
+        """The ids that end a generated text: `end_of_text`, and others that a published model names."""
+        return frozenset((self.end_of_text,))
+
+    @property
     def start_of_text(self) -> int:
         """The id to put in front of a text: the prefix's, or the end of a previous document."""
         return self.prefix[-1] if self.prefix else self.end_of_text

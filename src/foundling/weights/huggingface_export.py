@@ -63,9 +63,16 @@ def export(
         _write(temporary, exported, precision)
         write_tokenizer(temporary, tokenizer, config.context, template.jinja(tokenizer) if template else None)
         sampling = {"do_sample": True, "temperature": 0.8, "max_length": config.context}
-        write_json(temporary / GENERATION, {**end, **sampling})
+        write_json(temporary / GENERATION, {**end, "eos_token_id": _ends(tokenizer, end), **sampling})
         _write_card(temporary, exported, asdict(model.config), model.parameter_count(), provenance or {})
     return architecture
+
+
+def _ends(tokenizer: Tokenizer, end: Mapping[str, int]) -> int | list[int]:
+    """What ends a generated text: the token of config.json, or a list that it begins, if there are more."""
+    first = end["eos_token_id"]
+    others = sorted(tokenizer.ends - {first})
+    return [first, *others] if others else first
 
 
 def export_classifier(
