@@ -86,6 +86,7 @@ def serve_settings(**changes: Any) -> Serve:
         "models": None,
         "host": "127.0.0.1",
         "port": 0,
+        "temperature": 0.0,
         "key": "FOUNDLING_API_KEY",
         "key_file": None,
         "allowed_hosts": [],

@@ -9,21 +9,22 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware import Middleware
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
-from foundling.serving import health, openai_models
+from foundling.serving import health, openai_chat, openai_completions, openai_models
 from foundling.serving.errors import ApiError, from_validation
 from foundling.serving.limits import Limits, Traffic
 from foundling.serving.loading import Models
+from foundling.serving.responses import ClientGone
 from foundling.serving.security import Security
 from foundling.settings.runtime import Serve
 
 PAGE = Path(__file__).parent / "page"  # static files, served at /
 # the page's own endpoints are one more router
-ROUTERS = (health.router, openai_models.router)
+ROUTERS = (health.router, openai_models.router, openai_chat.router, openai_completions.router)
 
 
 def create_app(models: Models, settings: Serve, key: str | None = None) -> FastAPI:
@@ -53,6 +54,7 @@ def create_app(models: Models, settings: Serve, key: str | None = None) -> FastA
     for router in ROUTERS:
         app.include_router(router)
     app.add_exception_handler(ApiError, _api_error)
+    app.add_exception_handler(ClientGone, _client_gone)
     app.add_exception_handler(ValidationError, _validation_error)
     app.add_exception_handler(RequestValidationError, _request_validation_error)
     app.add_exception_handler(HTTPException, _http_error)
@@ -70,6 +72,11 @@ def page_paths() -> list[str]:
 async def _api_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ApiError)
     return error.response()
+
+
+async def _client_gone(request: Request, error: Exception) -> Response:
+    """Nobody reads this."""
+    return Response(status_code=499)
 
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:

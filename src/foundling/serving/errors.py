@@ -1,5 +1,6 @@
 """Errors of the API, in OpenAI's format: {"error": {"message", "type", "param", "code"}}."""
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -14,6 +15,19 @@ _TYPES = {
     HTTPStatus.NOT_FOUND: "not_found_error",
     HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_error",
 }
+
+# mistakes that have a code in OpenAI's API
+_CODES = {
+    "extra_forbidden": "unknown_parameter",
+    "missing": "missing_required_parameter",
+    "unsupported_parameter": "unsupported_parameter",
+}
+_REASONS = {
+    "extra_forbidden": "unknown parameter",
+    "missing": "missing parameter",
+    "unsupported_parameter": "this server does not support, so leave out",
+}
+_UNION_MEMBER = re.compile(r"(str|list|constrained-\w+|function-\w+|json-or-python)$|.*\[")
 
 
 class ApiError(Exception):
@@ -48,16 +62,16 @@ class ApiError(Exception):
 
 def from_validation(error: ValidationError) -> ApiError:
     """The first mistake of a request that does not match its schema."""
-    first = error.errors(include_url=False, include_context=False)[0]
+    errors = error.errors(include_url=False, include_context=False)
+    first = errors[0]
     if first["type"] == "json_invalid":
-        return ApiError(f"the body is not valid JSON: {first['msg']}")
-    param = ".".join(str(part) for part in first["loc"]) or None
-    code = None
-    if first["type"] == "extra_forbidden":
-        code = "unknown_parameter"
-    elif first["type"] == "missing":
-        code = "missing_required_parameter"
-    return ApiError(_describe(first, param), param=param, code=code)
+        return ApiError(f"the body is not valid JSON: {first['msg'].removeprefix('Invalid JSON: ')}")
+    param = _path(first)
+    what = _REASONS.get(first["type"])
+    if what is not None:
+        return ApiError(f"{what}: {shown(param)}", param=param, code=_CODES[first["type"]])
+    reasons = dict.fromkeys(_reason(one) for one in errors if _path(one) == param)  # several of a union
+    return ApiError(f"{shown(param or 'the body')}: {' or '.join(reasons)}", param=param or None)
 
 
 def shown(text: str) -> str:
@@ -66,11 +80,11 @@ def shown(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
 
 
-def _describe(details: ErrorDetails, param: str | None) -> str:
-    where = shown(param or "the body")
-    if details["type"] == "extra_forbidden":
-        return f"unknown parameter: {where}"
-    if details["type"] == "missing":
-        return f"missing parameter: {where}"
-    message = details["msg"].removeprefix("Value error, ")
-    return f"{where}: {message[:1].lower()}{message[1:]}"
+def _path(details: ErrorDetails) -> str:
+    """Where the mistake is, without the names by which pydantic tells the members of a union apart."""
+    return ".".join(str(part) for part in details["loc"] if not _UNION_MEMBER.match(str(part)))
+
+
+def _reason(details: ErrorDetails) -> str:
+    message = details["msg"]
+    return f"{message[:1].lower()}{message[1:]}"

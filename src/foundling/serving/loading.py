@@ -34,20 +34,13 @@ class ServedLanguageModel:
     engine: Engine
     template: ChatTemplate | None  # None: a base model, which cannot chat
     system: str | None  # the system message that the model was tuned with
+    ends: frozenset[int]  # the tokens that end a response
 
     @property
     def context(self) -> int:
         """The number of tokens that a prompt and its response may have."""
         context: int = self.model.config.context
         return context
-
-    @property
-    def end(self) -> frozenset[int]:
-        """The tokens that end a response."""
-        ends = {self.tokenizer.end_of_text}
-        if self.template is not None:
-            ends.add(self.template.end(self.tokenizer))
-        return frozenset(ends)
 
 
 @dataclass(frozen=True)
@@ -141,4 +134,5 @@ def _load(path: Path, name: str, device: torch.device, rows: int, queue: int) ->
     model, tokenizer = folder.load(path)
     template, system = read_chat(path, tokenizer) if kind == "assistant" else (None, None)
     engine = Engine(model.to(device), rows=rows, queue=queue)
-    return ServedLanguageModel(name, kind, path, model, tokenizer, engine, template, system)
+    ends = tokenizer.ends if template is None else template.ends(tokenizer)
+    return ServedLanguageModel(name, kind, path, model, tokenizer, engine, template, system, ends)

@@ -135,6 +135,7 @@ class Serve:
     models: tuple[str, ...] | None
     host: str
     port: Annotated[int, Ge(0), Le(65535)]
+    temperature: NonNegative
     key: str
     key_file: str | None
     allowed_hosts: tuple[str, ...]
