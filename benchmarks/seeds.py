@@ -21,7 +21,8 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import t
 
-from foundling.reporting.figures import as_png, emergence
+from foundling.reporting.drawing import as_png
+from foundling.reporting.figures import emergence
 
 PLACE = Path("multirun/seeds")
 STAGES = ("compose", "fetch corpus", "fetch benchmarks", "tokenizer", "tokenize", "pretrain", "evaluate")

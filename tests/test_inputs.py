@@ -27,7 +27,7 @@ BY = {  # what is said where nothing is there
     "translate": "no model folder models/translator; make one with `dvc repro train_translator`",
     "import_model": "nothing to import; name a file, folder or id, as `foundling import_model model.gguf`",
     "export": "no model folder models/base",
-    "seeds": "multirun has no sweep",
+    "compare": "multirun has no sweep",
     "verify": "models/chat",
     "rebuild": "models/chat/model.safetensors is missing",
 }

@@ -31,7 +31,7 @@ USES = (
     "chat",
     "translate",
     "serve",
-    "seeds",
+    "compare",
     "import_model",
     "export",
     "plan",

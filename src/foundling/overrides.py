@@ -28,7 +28,8 @@ ONE_OF_SEVERAL = re.compile(
     r"""\s*('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?:\\,|[^,])*)\s*(?:,|$)""", re.DOTALL
 )
 # the setting that a word without = stands for, and what it is
-POSITIONAL = {"import_model": ("source", "PATH_OR_ID")}
+POSITIONAL = {"import_model": ("source", "PATH_OR_ID"), "compare": ("runs", "RUN…")}
+LISTS = ("compare",)  # commands that take several words
 
 
 @dataclass(frozen=True)
@@ -101,13 +102,16 @@ def parse_arguments(command: str | None, arguments: Sequence[str]) -> CommandLin
 def with_section(command: str, arguments: Sequence[str]) -> list[str]:
     """Add the section to the command's own settings: `prompt=…` becomes `generate.prompt=…`."""
     own = _own_settings(command)
-    named = []
+    named, words = [], []
     for argument in arguments:
         key, equals, _ = argument.partition("=")
         if not equals and command in POSITIONAL and not key.startswith("~"):
-            named.append(f"{command}.{POSITIONAL[command][0]}={argument}")
+            words.append(argument)
         else:
             named.append(f"{command}.{argument}" if equals and key in own else argument)
+    if words:
+        value = f"[{','.join(map(quoted, words))}]" if command in LISTS else words[-1]
+        named.append(f"{command}.{POSITIONAL[command][0]}={value}")
     return named
 
 

@@ -10,10 +10,16 @@ LARGEST, MOST_VALUES = 1 << 20, 10_000  # bytes of a file; values after expandin
 
 def read_yaml(path: Path) -> Any:
     """The plain values in a YAML file; malformed, ambiguous or oversized ones raise a one-line ValueError."""
+    with open(path, "rb") as file:
+        return parse_yaml(file.read(LARGEST + 1), path)
+
+
+def parse_yaml(content: bytes, path: Path | str) -> Any:
+    """The plain values in the content of the YAML file `path`, as `read_yaml` reads it."""
     try:
-        if path.stat().st_size > LARGEST:
+        if len(content) > LARGEST:
             raise ValueError(f"it has more than {LARGEST:,} bytes")
-        values = yaml.load(path.read_text(encoding="utf-8"), _Plain)
+        values = yaml.load(content.decode("utf-8"), _Plain)
         _require_few(values)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         where = f", line {error.problem_mark.line + 1}" if getattr(error, "problem_mark", None) else ""  # type: ignore[union-attr]

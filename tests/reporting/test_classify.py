@@ -12,7 +12,8 @@ import pytest
 from foundling.evaluation.classification import Predictions
 from foundling.evaluation.comparison import compare
 from foundling.metrics.classify import Classify
-from foundling.reporting.figures import as_png, as_svg, confusion
+from foundling.reporting.drawing import as_png, as_svg
+from foundling.reporting.figures import confusion
 from foundling.reporting.page import Material, page
 
 MakeMetrics = Callable[..., Classify]

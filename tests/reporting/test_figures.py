@@ -2,7 +2,8 @@
 
 import xml.etree.ElementTree as ET
 
-from foundling.reporting.figures import as_png, as_svg, confusion, emergence
+from foundling.reporting.drawing import as_png, as_svg
+from foundling.reporting.figures import confusion, emergence
 from foundling.reporting.page import Material
 
 

@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from foundling.reporting.page import Material, big, duration, page, percent, sources
+from foundling.reporting.page import Material, duration, page, sources
+from foundling.reporting.templates import big, percent
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}
 

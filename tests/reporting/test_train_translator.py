@@ -9,7 +9,8 @@ import pytest
 
 from foundling.metrics import from_plain
 from foundling.metrics.train_translator import TrainTranslator
-from foundling.reporting.figures import as_png, as_svg, heat_maps, translation_curves
+from foundling.reporting.drawing import as_png, as_svg
+from foundling.reporting.figures import heat_maps, translation_curves
 from foundling.reporting.page import Material, page
 
 LOOK = {

@@ -73,7 +73,7 @@ def test_a_sweep_of_any_stage_becomes_a_table(project, stage, metric) -> None:
         (sweep / job / "metrics").mkdir(parents=True)
         shutil.copy(project.path / f"metrics/{stage}.json", sweep / job / "metrics")
     try:
-        assert metric in project.run("foundling", "seeds").stdout
+        assert metric in project.run("foundling", "compare").stdout
     finally:
         shutil.rmtree(project.path / "multirun")
 

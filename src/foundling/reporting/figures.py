@@ -1,49 +1,37 @@
-"""Plot rows of plots/*.csv, as SVG in the page's colours or as PNG; equal rows give equal bytes."""
+"""Plot rows of plots/*.csv; equal rows give equal figures."""
 
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from itertools import accumulate, cycle
-from typing import Any
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import EngFormatter, PercentFormatter
 
+from foundling.reporting.drawing import (
+    COLOURS,
+    INK,
+    column,
+    count_axis,
+    draw_band,
+    new_figure,
+    percent_formatter,
+    plain,
+    style,
+)
 from foundling.reporting.kinds import ALL, MEAN, PART, in_order
 from foundling.reporting.reading import Row
 
-INK = "#24292f"  # on the PNG's white; in the SVG replaced by the page's text colour
-# after Okabe and Ito (2008)
-COLOURS = ("#1f86c7", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9", "#7f7f7f")
 LOSS_TICKS = (0.3, 0.5, 0.7, 1, 1.5, 2, 3, 4, 5, 7, 10)
 LEVEL_CHARACTERS = 9  # labels up to this average length are horizontal
 FEW_LABELS = 12  # up to this number of labels, their names and counts are shown
 MOST_KINDS = 14  # curves in one plot; of more kinds, only `all` and the mean are drawn
-STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",  # keep text as text
-    "svg.hashsalt": "foundling",  # the same ids in each run
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.2,
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "lines.linewidth": 1.6,
-    **{f"{part}.color": INK for part in ("text", "xtick", "ytick", "grid")},
-    **{f"axes.{part}": INK for part in ("edgecolor", "labelcolor")},
-}
 
 
 def loss_curves(training: Sequence[Row], validation: Sequence[Row]) -> Figure:
     """Training and validation loss, in nats per token, against training tokens."""
-    with _style():
-        figure = _figure(7.2, 3.2)
+    with style():
+        figure = new_figure(7.2, 3.2)
         axes = figure.subplots()
         _plot_losses(axes, training, validation, "training tokens", "validation, whole split")
         return figure
@@ -54,8 +42,8 @@ def emergence(rows: Sequence[Row], title: str) -> Figure:
 
     The latter shows only snapshots with a lower loss than all before, since a curriculum may raise the loss.
     """
-    with _style():
-        figure = _figure(7.6, 3.5)
+    with style():
+        figure = new_figure(7.6, 3.5)
         by_tokens, by_loss = figure.subplots(1, 2, sharey=True)
         kinds = in_order({row["kind"] for row in rows})
         shown = [kind for kind in kinds if kind not in (ALL, MEAN) and PART not in kind] or kinds
@@ -64,9 +52,9 @@ def emergence(rows: Sequence[Row], title: str) -> Figure:
         for kind, colour in zip(shown, cycle(COLOURS), strict=False):
             curve = sorted((row for row in rows if row["kind"] == kind), key=lambda row: row["tokens"])
             for axes, name, points in ((by_tokens, "tokens", curve), (by_loss, "val/loss", _falling(curve))):
-                x, low, high = (_column(points, column) for column in (name, "low", "high"))
-                axes.fill_between(x, low, high, color=colour, alpha=0.16, lw=0)
-                axes.plot(x, _column(points, "accuracy"), color=colour, marker="o", ms=3, label=_plain(kind))
+                x, low, high = (column(points, key) for key in (name, "low", "high"))
+                draw_band(axes, x, low, high, colour)
+                axes.plot(x, column(points, "accuracy"), color=colour, marker="o", ms=3, label=plain(kind))
         chance = next(row["chance"] for row in rows)
         for axes in (by_tokens, by_loss):
             axes.axhline(chance, color=INK, lw=1, ls=(0, (4, 3)), label="chance")
@@ -77,10 +65,10 @@ def emergence(rows: Sequence[Row], title: str) -> Figure:
             [0, *(10.0**e for e in range(1, 16) if smallest < 10**e <= max(row["tokens"] for row in rows))]
         )
         by_tokens.minorticks_off()
-        by_tokens.xaxis.set_major_formatter(EngFormatter(sep=""))
+        count_axis(by_tokens)
         by_tokens.set(xlabel="training tokens (log)", ylabel="accuracy", ylim=(0, 1.02))
-        by_tokens.yaxis.set_major_formatter(_percent())
-        losses = _column(_falling(sorted(rows, key=lambda row: row["tokens"])), "val/loss")
+        by_tokens.yaxis.set_major_formatter(percent_formatter())
+        losses = column(_falling(sorted(rows, key=lambda row: row["tokens"])), "val/loss")
         by_loss.set_xscale("log")  # most is learned over the last few tenths
         by_loss.set_xticks([loss for loss in LOSS_TICKS if min(losses) <= loss <= max(losses)])
         by_loss.minorticks_off()
@@ -107,9 +95,9 @@ def confusion(rows: Sequence[Row], labels: Sequence[str]) -> Figure:
     totals = Counter(place[row["actual"]] for row in rows)
     few = len(labels) <= FEW_LABELS
     longest = 0.05 * max(0, max(map(len, labels)) - LEVEL_CHARACTERS)  # inches that long names need
-    with _style():
+    with style():
         size = (2.6 + 0.75 * len(labels) + longest, 1.2 + 0.55 * len(labels) + longest) if few else (6.4, 6.0)
-        figure = _figure(*size)
+        figure = new_figure(*size)
         axes = figure.subplots()
         for (actual, predicted), count in counts.items():
             share = count / totals[actual]
@@ -122,7 +110,7 @@ def confusion(rows: Sequence[Row], labels: Sequence[str]) -> Figure:
         axes.set(xlim=(0, len(labels)), ylim=(len(labels), 0), xlabel="predicted", ylabel="actual")
         axes.grid(visible=False)
         ticks = [i + 0.5 for i in range(len(labels))] if few else []
-        names = [_plain(label) for label in labels] if few else []
+        names = [plain(label) for label in labels] if few else []
         level = sum(map(len, names)) <= LEVEL_CHARACTERS * len(names)
         axes.set_xticks(ticks, names, rotation=0 if level else 45, ha="center" if level else "right")
         axes.set_yticks(ticks, names)
@@ -133,13 +121,13 @@ def confusion(rows: Sequence[Row], labels: Sequence[str]) -> Figure:
 
 def roc(rows: Sequence[Row], titles: Mapping[str, str]) -> Figure:
     """Each model's true positive rate against its false positive rate."""
-    with _style():
-        figure = _figure(7.2, 3.4)
+    with style():
+        figure = new_figure(7.2, 3.4)
         axes = figure.subplots()
         models = list(dict.fromkeys(row["model"] for row in rows))
         for model, colour in zip(models, cycle(COLOURS), strict=False):
             curve = [row for row in rows if row["model"] == model]
-            x, y = (_column(curve, f"{name}_positive_rate") for name in ("false", "true"))
+            x, y = (column(curve, f"{name}_positive_rate") for name in ("false", "true"))
             axes.plot(
                 x, y, color=colour, lw=2.2 if model == models[0] else 1.2, label=titles.get(model, model)
             )
@@ -151,38 +139,38 @@ def roc(rows: Sequence[Row], titles: Mapping[str, str]) -> Figure:
             ylim=(0, 1.01),
             title="ROC",
         )
-        axes.xaxis.set_major_formatter(_percent())
-        axes.yaxis.set_major_formatter(_percent())
+        axes.xaxis.set_major_formatter(percent_formatter())
+        axes.yaxis.set_major_formatter(percent_formatter())
         figure.legend(loc="outside right center")
         return figure
 
 
 def translation_curves(training: Sequence[Row], validation: Sequence[Row]) -> Figure:
     """Training and validation loss, and BLEU on validation sentences, against training tokens."""
-    with _style():
-        figure = _figure(7.6, 3.0)
+    with style():
+        figure = new_figure(7.6, 3.0)
         losses, scores = figure.subplots(1, 2)
         tokens = "training tokens, both sides"
         _plot_losses(losses, training, validation, tokens, "validation")
         points = {"color": COLOURS[1], "marker": "o", "ms": 3}
-        scores.plot(_column(validation, "tokens"), _column(validation, "val/bleu"), **points)
+        scores.plot(column(validation, "tokens"), column(validation, "val/bleu"), **points)
         scores.set(xlabel=tokens, ylabel="BLEU, greedy decoding", ylim=(0, 100))
-        scores.xaxis.set_major_formatter(EngFormatter(sep=""))
+        count_axis(scores)
         return figure
 
 
 def _plot_losses(axes: Axes, training: Sequence[Row], validation: Sequence[Row], x: str, label: str) -> None:
     axes.plot(
-        _column(training, "tokens"),
-        _column(training, "train/loss"),
+        column(training, "tokens"),
+        column(training, "train/loss"),
         color=COLOURS[0],
         lw=0.9,
         label="training",
     )
-    losses = _column(validation, "val/loss")
-    axes.plot(_column(validation, "tokens"), losses, color=COLOURS[1], marker="o", ms=3, label=label)
+    losses = column(validation, "val/loss")
+    axes.plot(column(validation, "tokens"), losses, color=COLOURS[1], marker="o", ms=3, label=label)
     axes.set(xlabel=x, ylabel="loss (nats per token)")
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    count_axis(axes)
     axes.legend()
 
 
@@ -199,8 +187,8 @@ def heat_maps(
     columns, rows = (
         [token.strip().replace("$", r"\$") or "␣" for token in side] for side in (source, target)
     )
-    with _style():
-        figure = _figure(max(7.6, 0.9 + 0.18 * len(panels) * len(columns)), 1.1 + 0.21 * len(rows))
+    with style():
+        figure = new_figure(max(7.6, 0.9 + 0.18 * len(panels) * len(columns)), 1.1 + 0.21 * len(rows))
         shown = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         for number, (axes, shares) in enumerate(zip(shown, panels, strict=True), 1):
             for i, row in enumerate(shares):
@@ -215,42 +203,3 @@ def heat_maps(
             axes.grid(visible=False)
             axes.tick_params(length=0)
         return figure
-
-
-def as_svg(figure: Figure) -> str:
-    """The figure as an SVG element for a page: no prolog, no date, text in the page's colour."""
-    file = io.StringIO()
-    with _style():
-        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    text = file.getvalue()
-    return text[text.index("<svg") :].replace(INK, "currentColor").strip()
-
-
-def as_png(figure: Figure) -> bytes:
-    """The figure as a PNG on white, for a README."""
-    file = io.BytesIO()
-    with _style():
-        figure.savefig(file, format="png", dpi=160, facecolor="white", metadata={"Software": None})
-    return file.getvalue()
-
-
-def _plain(name: str) -> str:
-    """A name for a figure, without underscores; a dollar sign is escaped, as it would start a formula."""
-    return name.replace("_", " ").replace("$", r"\$")
-
-
-def _style() -> AbstractContextManager[None]:
-    return matplotlib.rc_context(STYLE)
-
-
-def _figure(width: float, height: float) -> Figure:
-    """A figure (sizes in inches) without pyplot, which would keep it in memory and need a display."""
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _column(rows: Sequence[Row], name: str) -> list[float]:
-    return [row[name] for row in rows]
-
-
-def _percent() -> PercentFormatter:
-    return PercentFormatter(1.0, decimals=0)

@@ -5,7 +5,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from foundling.reporting.figures import STYLE
+from foundling.reporting.drawing import STYLE
 
 PROJECT = "FOUNDLING_PROJECT"  # the root of another project, whose artifacts are read instead
 SHOWN: dict[Any, Any] = {

@@ -11,9 +11,11 @@ from foundling.metrics.pretrain import Pretrain
 from foundling.metrics.run import Run
 from foundling.metrics.train_translator import TrainTranslator
 from foundling.reporting import kinds
-from foundling.reporting.figures import as_svg, emergence, loss_curves
+from foundling.reporting.drawing import as_svg
+from foundling.reporting.figures import emergence, loss_curves
 from foundling.reporting.reading import Row
 from foundling.reporting.sections import choose_shown, classification, translation
+from foundling.reporting.templates import big, percent, render, words
 from foundling.settings import Recipe, Settings
 from foundling.settings.datasets import Corpus
 from foundling.settings.models import Model
@@ -50,26 +52,10 @@ class Material:
 
 def page(material: Material) -> str:
     """Render the page; equal material gives equal bytes."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("foundling", "reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {
-        "percent": percent,
-        "css": css,
-        "big": big,
-        "words": words,
-        "kind_rows": kinds.rows,
-    }
     losses = loss_curves(material.training, material.validation) if material.training else None
     figures = [emergence(rows, words(name)) for name, rows in by_benchmark(material.emergence).items()]
-    return environment.get_template("template.html.j2").render(
+    return render(
+        "report.html.j2",
         title=f"{words(material.settings.corpus.name)}, {big(material.pretrain.parameters)} parameters",
         headline=headline(material),
         origin=origin(material),
@@ -211,29 +197,6 @@ def by_benchmark(rows: Sequence[Row]) -> dict[str, list[Row]]:
     for row in rows:
         benchmarks.setdefault(row["benchmark"], []).append(row)
     return benchmarks
-
-
-def percent(share: float | None) -> str:
-    """0.4567 -> 45.7 %."""
-    return "" if share is None else f"{100 * share:.1f} %"
-
-
-def css(share: float) -> str:
-    """0.4567 -> 45.67%, for a CSS style."""
-    return f"{100 * share:.2f}%"
-
-
-def words(name: str) -> str:
-    """arc_easy -> arc easy."""
-    return name.replace("_", " ")
-
-
-def big(count: float) -> str:
-    """1234567 -> 1.23 M; counts below 10,000 stay whole."""
-    for unit, size, least in (("G", 1e9, 1e9), ("M", 1e6, 1e6), ("k", 1e3, 1e4)):
-        if count >= least:
-            return f"{count / size:.3g} {unit}"
-    return f"{count:,.0f}"
 
 
 def duration(seconds: float) -> str:

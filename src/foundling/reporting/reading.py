@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -12,16 +12,24 @@ Row = Mapping[str, Any]
 def read_csv(path: Path | str, numbers: tuple[str, ...] | None = None) -> list[Row]:
     """Rows with numbers converted, in all columns or in `numbers`; a missing file raises ValueError."""
     with _open(path) as file:
-        rows = csv.DictReader(file)
-        return [
-            {k: _number(v) if numbers is None or k in numbers else v for k, v in row.items()} for row in rows
-        ]
+        return parse_csv(file, numbers)
 
 
 def read_jsonl(path: Path | str) -> list[Row]:
     """One row for each line; a missing file raises ValueError."""
     with _open(path) as file:
-        return [json.loads(line) for line in file]
+        return parse_jsonl(file)
+
+
+def parse_csv(lines: Iterable[str], numbers: tuple[str, ...] | None = None) -> list[Row]:
+    """The rows below a header, with numbers converted, in all columns or in `numbers`."""
+    rows = csv.DictReader(lines)
+    return [{k: _number(v) if numbers is None or k in numbers else v for k, v in row.items()} for row in rows]
+
+
+def parse_jsonl(lines: Iterable[str]) -> list[Row]:
+    """One row for each line."""
+    return [json.loads(line) for line in lines]
 
 
 def _open(path: Path | str) -> IO[str]:

@@ -6,7 +6,8 @@ from typing import Any
 
 from foundling.metrics.classify import Classify
 from foundling.metrics.train_translator import TITLES, TrainTranslator
-from foundling.reporting.figures import as_svg, confusion, heat_maps, roc, translation_curves
+from foundling.reporting.drawing import as_svg
+from foundling.reporting.figures import confusion, heat_maps, roc, translation_curves
 from foundling.reporting.reading import Row
 
 MODELS = {

@@ -144,9 +144,11 @@ class Serve:
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class Seeds:
-    sweep: str | None
+class Compare:
+    runs: tuple[str, ...]
     metrics: tuple[str, ...]
+    axis: Literal["tokens", "step"]
+    page: str
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)

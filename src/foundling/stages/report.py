@@ -11,9 +11,11 @@ from foundling.metrics.instruct import Instruct
 from foundling.metrics.pretrain import Pretrain
 from foundling.metrics.run import Run
 from foundling.metrics.train_translator import TrainTranslator
-from foundling.reporting.figures import as_png, emergence
-from foundling.reporting.page import Material, by_benchmark, page, words
+from foundling.reporting.drawing import as_png
+from foundling.reporting.figures import emergence
+from foundling.reporting.page import Material, by_benchmark, page
 from foundling.reporting.reading import read_csv, read_jsonl
+from foundling.reporting.templates import words
 from foundling.settings import Job
 
 METRICS, PLOTS = Path("metrics"), Path("plots")
