@@ -93,9 +93,9 @@ def free_memory() -> float:
     return free
 
 
-def require_memory(count: float, model: str = "this model") -> None:
-    """Raise ValueError if a model's `count` weights in float32 do not fit into this machine's free memory."""
-    needed, free = 4 * count, free_memory()
+def require_memory(count: float, model: str = "this model", size: int = 4) -> None:
+    """Raise ValueError if a model's `count` weights of `size` bytes do not fit into the free memory."""
+    needed, free = size * count, free_memory()
     if needed > free:
         raise ValueError(
             f"{model} has {count:,.0f} weights, which need {needed / 2**30:,.0f} GiB of memory, but only "

@@ -32,6 +32,14 @@ def set_up(runtime: "Runtime") -> "torch.device":
     return device
 
 
+def dtype_of(runtime: "Runtime") -> "torch.dtype":
+    """The type of the weights that commands load."""
+    import torch
+
+    dtype: torch.dtype = getattr(torch, runtime.dtype)
+    return dtype
+
+
 def set_threads(threads: int | None) -> None:
     """Set the number of CPU threads that torch uses; None keeps torch's default, all cores."""
     import torch

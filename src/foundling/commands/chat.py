@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from foundling.artifacts import atomic_file
-from foundling.device import set_up
+from foundling.device import dtype_of, set_up
 from foundling.generation.assistant import Assistant
 from foundling.settings import Job
 from foundling.weights import folder
@@ -28,7 +28,7 @@ def run(job: Job) -> None:
     """Answer line by line until the input ends."""
     settings = job.settings.chat
     device, path = set_up(job.settings.runtime), Path(settings.model).expanduser()
-    model, tokenizer = folder.load(path)
+    model, tokenizer = folder.load(path, dtype_of(job.settings.runtime))
     template, system = read_chat(path, tokenizer)
     assistant = Assistant(
         model.to(device),

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import torch
+
 from foundling.artifacts import read_json
+from foundling.device import dtype_of
 from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig
 from foundling.settings import Job
@@ -42,16 +45,16 @@ def run(job: Job) -> None:
             f"to a new one"
         )
     if "labels" in read_json(source / folder.CONFIG):
-        usage = _classifier(source, target, settings)
+        usage = _classifier(source, target, settings, dtype_of(job.settings.runtime))
     else:
-        usage = _language_model(source, target, settings)
+        usage = _language_model(source, target, settings, dtype_of(job.settings.runtime))
     size = sum(file.stat().st_size for file in target.iterdir())
     print(f"{source} -> {target} ({size / 1e6:.1f} MB, {settings.precision})\nload it with {usage}")
 
 
-def _language_model(source: Path, target: Path, settings: Export) -> str:
+def _language_model(source: Path, target: Path, settings: Export, dtype: torch.dtype) -> str:
     precision = settings.precision
-    model, tokenizer = folder.load(source)
+    model, tokenizer = folder.load(source, dtype)
     template = _template(source, settings.template, tokenizer)
     if settings.format == "gguf":
         gguf.export(target, model, tokenizer, template, precision, source.name)
@@ -63,12 +66,12 @@ def _language_model(source: Path, target: Path, settings: Export) -> str:
     return f"transformers.AutoModelForCausalLM.from_pretrained({arguments}), and AutoTokenizer likewise"
 
 
-def _classifier(source: Path, target: Path, settings: Export) -> str:
+def _classifier(source: Path, target: Path, settings: Export, dtype: torch.dtype) -> str:
     if settings.format == "gguf":
         raise ValueError(
             f"{source} is a classifier, which GGUF does not support; use export.format=huggingface"
         )
-    model, tokenizer = folder.load_as(source, Classifier, ClassifierConfig)
+    model, tokenizer = folder.load_as(source, Classifier, ClassifierConfig, dtype)
     provenance = read_provenance(source)
     architecture = huggingface_export.export_classifier(
         target, model, tokenizer, settings.precision, provenance

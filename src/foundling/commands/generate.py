@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from foundling.device import set_up
+from foundling.device import dtype_of, set_up
 from foundling.generation.assistant import decode_stream
 from foundling.generation.decode import generate
 from foundling.settings import Job
@@ -12,7 +12,7 @@ from foundling.weights import folder
 def run(job: Job) -> None:
     """Print `generate.count` continuations of the prompt as they are sampled."""
     settings, device = job.settings.generate, set_up(job.settings.runtime)
-    model, tokenizer = folder.load(Path(settings.model).expanduser())
+    model, tokenizer = folder.load(Path(settings.model).expanduser(), dtype_of(job.settings.runtime))
     model.to(device)
     ids = tokenizer.encode_prompt(settings.prompt)
     for number in range(settings.count):

@@ -19,6 +19,7 @@ from foundling.config import CONF
 from foundling.data.lineage import SHAPED_BY
 from foundling.data.places import in_project
 from foundling.data.pretrained import ARCHIVES, fetch_weights, own_files, weights_at
+from foundling.device import dtype_of
 from foundling.model.config import GPTConfig
 from foundling.plain import read_yaml
 from foundling.settings import Job, Recipe
@@ -28,6 +29,7 @@ from foundling.text.tokenizer import Tokenizer
 from foundling.weights import folder, openai
 from foundling.weights.architectures import differences
 from foundling.weights.checkpoints import Checkpoint, open_checkpoint
+from foundling.weights.checks import join_first
 from foundling.weights.model_types import from_settings
 from foundling.weights.provenance import PROVENANCE, provenance
 from foundling.weights.published_tokenizer import read_tokenizer
@@ -59,7 +61,7 @@ def run(job: Job) -> None:
             context = min(settings.context or checkpoint.config.context, checkpoint.config.context)
             recipe = _sections(weights, replace(checkpoint.config, context=context), job.recipe)
             lines = _lines(weights, recipe)
-        model = checkpoint.load(context, tokenizer.vocab_size)
+        model = checkpoint.load(context, tokenizer.vocab_size, dtype_of(runtime))
         record = _provenance(recipe, place, weights)
         folder.save(job.out / settings.to, model, tokenizer, record)
     print(
@@ -123,7 +125,7 @@ def _require_shape(shape: Any, checkpoint: Checkpoint) -> int:
     if differing := differences(shape, checkpoint.config):
         raise ValueError(
             f"{checkpoint.path} has another shape than the model section: "
-            f"{folder.join_first(differing, ', ')}; import it by its path or id, which finds the shape"
+            f"{join_first(differing, ', ')}; import it by its path or id, which finds the shape"
         )
     return int(shape.context)
 

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from foundling.commands.texts import read_settings
-from foundling.device import set_up
+from foundling.device import dtype_of, set_up
 from foundling.settings import Job
 
 
@@ -28,7 +28,8 @@ def run(job: Job) -> None:
     from foundling.weights import folder
 
     device = set_up(job.settings.runtime)
-    model, tokenizer = folder.load_as(Path(settings.model).expanduser(), Classifier, ClassifierConfig)
+    path, dtype = Path(settings.model).expanduser(), dtype_of(job.settings.runtime)
+    model, tokenizer = folder.load_as(path, Classifier, ClassifierConfig, dtype)
     model.to(device)
     labels = model.config.labels
     count_unknown(tokenizer, texts, "predict", Counter())

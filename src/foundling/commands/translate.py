@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from foundling.commands.texts import read_settings
-from foundling.device import set_up
+from foundling.device import dtype_of, set_up
 from foundling.settings import Job
 
 
@@ -21,7 +21,8 @@ def run(job: Job) -> None:
     from foundling.weights import folder
 
     device = set_up(job.settings.runtime)
-    model, tokenizer = folder.load_as(Path(settings.model).expanduser(), Translator, TranslatorConfig)
+    path, dtype = Path(settings.model).expanduser(), dtype_of(job.settings.runtime)
+    model, tokenizer = folder.load_as(path, Translator, TranslatorConfig, dtype)
     model.to(device)
     started = time.perf_counter()
     translations, truncated = translate(model, tokenizer, texts, settings)

@@ -126,15 +126,16 @@ class GPT(LanguageModel):
 
         A model on the meta device has none; call this after its weights are loaded.
         """
-        config = self.config
+        config, dtype = self.config, self.token_embedding.weight.dtype
         if self.token_embedding.weight.is_meta:
             return
         if config.position == "sinusoidal":
-            self.register_buffer("sinusoids", sinusoids(config.context, config.n_embd), persistent=False)
+            table = sinusoids(config.context, config.n_embd).to(dtype)
+            self.register_buffer("sinusoids", table, persistent=False)
         elif config.position == "rotary":
             cos, sin = rotary_tables(config.context, config.head_dim, config.rope_theta, config.rope_scaling)
-            self.register_buffer("rotary_cos", cos, persistent=False)
-            self.register_buffer("rotary_sin", sin, persistent=False)
+            self.register_buffer("rotary_cos", cos.to(dtype), persistent=False)
+            self.register_buffer("rotary_sin", sin.to(dtype), persistent=False)
 
     def extend_context(self, context: int) -> bool:
         """Read up to `context` tokens; False if that takes more positions than the model has learned."""

@@ -145,9 +145,8 @@ class Translator(nn.Module):
 
     def make_tables(self) -> None:
         """Compute the fixed position table, which is not part of the state dict (as `GPT.make_tables`)."""
-        self.register_buffer(
-            "sinusoids", sinusoids(self.config.context, self.config.n_embd), persistent=False
-        )
+        table = sinusoids(self.config.context, self.config.n_embd)
+        self.register_buffer("sinusoids", table.to(self.target_embedding.weight.dtype), persistent=False)
 
     def parameter_count(self) -> int:
         """The number of parameters; a shared embedding counts once, as in published sizes."""

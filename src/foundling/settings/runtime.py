@@ -15,6 +15,7 @@ from foundling.validation import STRICT
 
 Accelerator = Literal["auto", "gpu", "cuda", "mps", "cpu"]
 NumberFormat = Literal["fp64", "fp32", "bf16", "fp16"]
+Dtype = Literal["float32", "bfloat16", "float16"]
 Devices = Annotated[int, Ge(-1), Le(4096)]
 
 
@@ -46,6 +47,7 @@ class Runtime:
     threads: Annotated[int, Ge(1), Le(4096)] | None
     progress: Literal["auto"] | bool
     deterministic: bool
+    dtype: Dtype
     budget_hours: NonNegative | None
     log_every: Positive
     checkpoint_every: Positive

@@ -2,8 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from foundling.costs import parameters, require_memory
 from foundling.model.config import GPTConfig
@@ -19,16 +22,17 @@ class Checkpoint:
     path: Path
     family: str  # gpt2, llama, qwen3 …
     config: GPTConfig
-    load_as: Callable[[GPTConfig], GPT]
+    load_as: Callable[[GPTConfig, torch.dtype], GPT]
 
-    def load(self, context: int, vocab_size: int) -> GPT:
+    def load(self, context: int, vocab_size: int, dtype: torch.dtype = torch.float32) -> GPT:
         """The model, in evaluation mode, for a context that is not longer than the checkpoint's.
 
         Ids from `vocab_size` on, with which some checkpoints pad their vocabulary, are removed.
         """
-        require_memory(sum(parameters(self.config).values()), f"the model in {self.path}")
+        count = sum(parameters(self.config).values())
+        require_memory(count, f"the model in {self.path}", dtype.itemsize)
         config = replace(self.config, context=context) if self.config.position == "rotary" else self.config
-        return _without_spare_ids(self.load_as(config), vocab_size)
+        return _without_spare_ids(self.load_as(config, dtype), vocab_size)
 
 
 def open_checkpoint(path: Path, free: Mapping[str, Any] | None = None) -> Checkpoint | None:
@@ -42,13 +46,13 @@ def open_checkpoint(path: Path, free: Mapping[str, Any] | None = None) -> Checkp
     free = free or {}
     if openai.is_checkpoint(path):
         shape = openai.read_config(path, free)
-        return Checkpoint(path, "gpt2", shape, lambda config: openai.load_model(path, config))
+        return Checkpoint(path, "gpt2", shape, partial(openai.load_model, path))
     if huggingface.is_checkpoint(path):
         name, shape = huggingface_config.read_config(path, free)
-        return Checkpoint(path, name, shape, lambda config: huggingface.load_model(path, name, config))
+        return Checkpoint(path, name, shape, partial(huggingface.load_model, path, name))
     if file := gguf_import.open_file(path):
         name, shape = gguf_import.read_config(file, free)
-        return Checkpoint(path, name, shape, lambda config: gguf_import.load_model(file, name, config))
+        return Checkpoint(path, name, shape, partial(gguf_import.load_model, file, name))
     return None
 
 
@@ -58,7 +62,7 @@ def _without_spare_ids(model: GPT, vocab_size: int) -> GPT:
         return model
     state = model.state_dict()
     for name in {"token_embedding.weight", "output.weight"} & {*state}:
-        state[name] = state[name][:vocab_size].clone()  # (V, C)
+        state[name] = state[name][:vocab_size]  # (V, C), a view: a copy would need the memory twice
     smaller = meta_model(GPT, replace(model.config, vocab_size=vocab_size))
     smaller.load_state_dict(state, assign=True)
     smaller.make_tables()

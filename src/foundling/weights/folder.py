@@ -6,7 +6,7 @@ The names, shapes and types of all tensors are checked before any is read.
 import dataclasses
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -23,15 +23,16 @@ from foundling.model.meta import meta_model
 from foundling.text.tokenizer import Tokenizer
 from foundling.validation import build
 from foundling.weights.card import CARD, card
+from foundling.weights.checks import check_shapes, require_layers
 from foundling.weights.model_types import OURS, ModelType, named
 from foundling.weights.provenance import PROVENANCE, recorded_files
+from foundling.weights.safetensors_file import is_stored_as, read_tensor
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 ARCHITECTURE = "architecture"  # in config.json: the name of an architecture of the user's own
 TOKENIZER = "tokenizer"
 DTYPES = ("F64", "F32", "F16", "BF16")
-MAX_REPORTED = 8  # problems named in one message
 
 Model = TypeVar("Model", bound=nn.Module)
 Config = TypeVar("Config")
@@ -85,20 +86,23 @@ def hashes(folder: Path) -> dict[str, str]:
     return {name: sha256(folder / name) for name in names}
 
 
-def load(folder: Path) -> tuple[LanguageModel, Tokenizer]:
+def load(folder: Path, dtype: torch.dtype = torch.float32) -> tuple[LanguageModel, Tokenizer]:
     """Load a language model and its tokenizer, as `load_as`."""
-    return load_as(folder, LanguageModel, GPTConfig)
+    return load_as(folder, LanguageModel, GPTConfig, dtype)
 
 
-def load_as(folder: Path, model_class: type[Model], config_class: type) -> tuple[Model, Tokenizer]:
-    """Load any kind of model and its tokenizer, on the CPU, in evaluation mode.
+def load_as(
+    folder: Path, model_class: type[Model], config_class: type, dtype: torch.dtype = torch.float32
+) -> tuple[Model, Tokenizer]:
+    """Load any kind of model and its tokenizer, on the CPU, in evaluation mode, with weights of this type.
 
     A language model, and a classifier's, is of the architecture that config.json names, or our GPT.
 
     A damaged folder, or a tokenizer that does not belong to the model, raises ValueError.
     """
     _require_recorded_tokenizer(folder)
-    model, tokenizer = _load(folder, model_class, config_class), Tokenizer.load(folder / TOKENIZER)
+    model = _load(folder, model_class, config_class, dtype)
+    tokenizer = Tokenizer.load(folder / TOKENIZER)
     vocab_size: Any = model.config.vocab_size  # type: ignore[union-attr]
     if tokenizer.vocab_size > vocab_size:
         raise ValueError(
@@ -108,9 +112,9 @@ def load_as(folder: Path, model_class: type[Model], config_class: type) -> tuple
     return model, tokenizer
 
 
-def load_model(folder: Path) -> LanguageModel:
+def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> LanguageModel:
     """Load a language model without its tokenizer."""
-    return _load(folder, LanguageModel, GPTConfig)
+    return _load(folder, LanguageModel, GPTConfig, dtype)
 
 
 def read_config(folder: Path, config_class: type[Config] = GPTConfig) -> Config:  # type: ignore[assignment]
@@ -139,37 +143,7 @@ def _read_config(folder: Path, config_class: type) -> tuple[Any, ModelType]:
         raise ValueError(f"{path}: {error}; see docs/models.md") from None
 
 
-def require_layers(where: str, config: Any, tensors: Mapping[str, Any]) -> None:
-    """Raise ValueError if a config has more layers than there are tensors, before any layer is built."""
-    shape = getattr(config, "trunk", config)
-    layers = sum(getattr(shape, name, 0) for name in ("n_layer", "n_encoder", "n_decoder"))
-    if layers > len(tensors):
-        raise ValueError(
-            f"{where} does not match its config, which has {layers:,} layers for {len(tensors):,} tensors; "
-            f"use the {CONFIG} that belongs to it"
-        )
-
-
-def check_shapes(
-    where: str, actual: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]
-) -> None:
-    """Compare tensors' shapes by name; ValueError names missing, unexpected and wrongly shaped ones."""
-    problems = [f"{name} is missing" for name in expected if name not in actual]
-    problems += [f"{name} is unexpected" for name in actual if name not in expected]
-    for name, shape in expected.items():
-        if actual.get(name, shape) != shape:
-            problems.append(f"{name} has shape {actual[name]}, expected {shape}")
-    if problems:
-        raise ValueError(f"{where} does not match its config: {join_first(problems)}")
-
-
-def join_first(problems: Sequence[str], separator: str = "; ") -> str:
-    """The first problems in one line, and how many more there are."""
-    more = [f"and {len(problems) - MAX_REPORTED} more"] if len(problems) > MAX_REPORTED else []
-    return separator.join([*problems[:MAX_REPORTED], *more])
-
-
-def _load(folder: Path, model_class: type[Model], config_class: type) -> Model:
+def _load(folder: Path, model_class: type[Model], config_class: type, dtype: torch.dtype) -> Model:
     config, model_type = _read_config(folder, config_class)
 
     def make(config: Any) -> Any:
@@ -177,7 +151,7 @@ def _load(folder: Path, model_class: type[Model], config_class: type) -> Model:
             return Classifier(config, model_type.make(config.trunk))
         return model_type.make(config) if config_class is GPTConfig else model_class(config)
 
-    path = folder / WEIGHTS
+    path, state = folder / WEIGHTS, {}
     if not path.is_file():
         raise ValueError(
             f"{path} is missing; run the stage that makes it (`dvc repro` runs all that are needed)"
@@ -189,7 +163,9 @@ def _load(folder: Path, model_class: type[Model], config_class: type) -> Model:
                 require_layers(str(path), config, shapes)
             model = meta_model(make, config)
             check_shapes(str(path), shapes, {name: tuple(t.shape) for name, t in _tensors(model).items()})
-            state = {name: file.get_tensor(name) for name in shapes}
+            for name in shapes:
+                stored_so = is_stored_as(dtype, name, file)
+                state[name] = file.get_tensor(name) if stored_so else read_tensor(path, name, dtype)
     except (SafetensorError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
@@ -202,7 +178,7 @@ def _load(folder: Path, model_class: type[Model], config_class: type) -> Model:
     # built with its weights, since it may keep state outside of its state dict, and tensors may be tied
     else:
         with torch.random.fork_rng([]):
-            model = make(config)
+            model = make(config).to(dtype)
         model.load_state_dict(state, strict=False)
     return cast(Model, model.eval())
 

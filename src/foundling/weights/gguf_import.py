@@ -1,4 +1,4 @@
-"""GGUF files as our GPT: the shape from their metadata, and their tensors, dequantized to float32.
+"""GGUF files as our GPT: the shape from their metadata, and their tensors, dequantized.
 
 The names of tensors are those of the export's tables (gguf.py).
 """
@@ -24,7 +24,7 @@ from foundling.weights.gguf_file import GGUF, StoredTensor, find, library, read_
 from foundling.weights.names import Rows, load_tensors, unpack
 
 log = logging.getLogger(__name__)
-CHUNK = 1 << 22  # elements that are dequantized at once
+CHUNK = 1 << 20  # elements that are dequantized at once
 LLAMA3_FACTORS = "rope_freqs.weight"
 DERIVED = (LLAMA3_FACTORS, ".attn_rot_embd")
 PACKED = {"phi3": {".ffn_up.weight": (".ffn_gate.weight", ".ffn_up.weight")}}
@@ -121,7 +121,7 @@ def read_config(file: GGUF, free: Mapping[str, Any]) -> tuple[str, GPTConfig]:
     return str(name), config
 
 
-def load_model(file: GGUF, name: str, config: GPTConfig) -> GPT:
+def load_model(file: GGUF, name: str, config: GPTConfig, dtype: torch.dtype = torch.float32) -> GPT:
     """Load the file's tensors, one after the other, as a model of architecture `name`."""
     _require_dequantizable(file)
     parts: dict[str, Rows] = {}
@@ -132,18 +132,24 @@ def load_model(file: GGUF, name: str, config: GPTConfig) -> GPT:
 
     def read(part: str) -> Tensor:
         rows = parts[part]
-        return _read_rows(file, file.tensors[rows.stored], rows.start, rows.shape)
+        return _read_rows(file, file.tensors[rows.stored], rows.start, rows.shape, dtype)
 
-    return load_tensors(TABLES[name], config, shapes, read, str(file.path))
+    return load_tensors(TABLES[name], config, shapes, read, str(file.path), dtype)
 
 
-def _read_rows(file: GGUF, tensor: StoredTensor, start: int, shape: tuple[int, ...]) -> Tensor:
-    """A tensor of this shape from a stored one's rows, in float32, a few rows at a time."""
+def _read_rows(
+    file: GGUF,
+    tensor: StoredTensor,
+    start: int,
+    shape: tuple[int, ...],
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """A tensor of this shape and type from a stored one's rows, which are dequantized a few at a time."""
     gguf = library()
     width, count = shape[-1], int(np.prod(shape[:-1]))
     kind = gguf.GGMLQuantizationType[tensor.kind]
     row_bytes = tensor.size // (int(np.prod(tensor.shape)) // width)
-    result = torch.empty(count, width)
+    result = torch.empty(count, width, dtype=dtype)
     step = max(1, CHUNK // width)
     for first in range(0, count, step):
         rows = min(step, count - first)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -12,6 +13,7 @@ from foundling.model.config import GPTConfig
 from foundling.model.gpt import GPT
 from foundling.weights.huggingface_config import CONFIG
 from foundling.weights.names import Entry, Rows, Table, load_tensors, unpack
+from foundling.weights.safetensors_file import read_tensor
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
@@ -98,12 +100,10 @@ def is_checkpoint(folder: Path) -> bool:
     return path.is_file() and "model_type" in read_json(path)
 
 
-def load_model(folder: Path, name: str, config: GPTConfig) -> GPT:
+def load_model(folder: Path, name: str, config: GPTConfig, dtype: torch.dtype = torch.float32) -> GPT:
     """Load the folder's safetensors, one file or shards, as a model of architecture `name`.
 
-    Each matrix is read from a file that is opened for it alone. So no more is mapped to memory than that
-    matrix and the tensors that are used without a copy, and loading takes hardly more memory than the weights
-    themselves.
+    Loading takes hardly more memory than the weights themselves.
     """
     files = _files(folder)
     prefix = PREFIXES[name]
@@ -124,15 +124,12 @@ def load_model(folder: Path, name: str, config: GPTConfig) -> GPT:
         part = parts[short]
         path, tensor = locations[part.stored]
         if len(part.shape) == 1:
-            return opened[path].get_tensor(tensor)
-        with safe_open(path, framework="pt") as file:
-            if short == part.stored:
-                return file.get_tensor(tensor)
-            half: Tensor = file.get_slice(tensor)[part.start : part.start + part.shape[0]]
-            return half
+            vector: Tensor = opened[path].get_tensor(tensor)
+            return vector
+        return read_tensor(path, tensor, dtype, part.start, part.shape[0])
 
     shapes = {short: part.shape for short, part in parts.items()}
-    return load_tensors(TABLES[name], config, shapes, read, str(folder))
+    return load_tensors(TABLES[name], config, shapes, read, str(folder), dtype)
 
 
 def _files(folder: Path) -> list[Path]:

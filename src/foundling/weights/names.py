@@ -14,7 +14,7 @@ from torch import Tensor
 from foundling.model.config import GPTConfig
 from foundling.model.gpt import GPT
 from foundling.model.meta import meta_model
-from foundling.weights.folder import check_shapes, require_layers
+from foundling.weights.checks import check_shapes, require_layers
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,9 @@ def load_tensors(
     shapes: Mapping[str, tuple[int, ...]],
     read: Callable[[str], Tensor],
     where: str,
+    dtype: torch.dtype = torch.float32,
 ) -> GPT:
-    """Build a GPT from another format's tensors: in float32, on the CPU, in evaluation mode.
+    """Build a GPT from another format's tensors, on the CPU, in evaluation mode.
 
     Args:
         table: the format's names.
@@ -103,6 +104,7 @@ def load_tensors(
         read: returns a tensor by name, of any float type and any shape of that size. A tensor that has our
             layout and type is used without a copy.
         where: the file or folder, for messages.
+        dtype: that of the GPT's tensors.
 
     Raises:
         ValueError: names missing, unexpected and wrongly shaped tensors, before any is read.
@@ -119,9 +121,9 @@ def load_tensors(
     for entry, layer, name in entries(table, config, state):
         shape = state[name].shape
         if entry.has_same_layout(state[name]):
-            state[name] = read(entry.theirs[0].format(i=layer)).view(shape).float()
+            state[name] = read(entry.theirs[0].format(i=layer)).view(shape).to(dtype)
             continue
-        state[name] = torch.empty(shape)
+        state[name] = torch.empty(shape, dtype=dtype)
         for tensor in entry.foreign(config, layer, state[name]):
             theirs = read(tensor.name).view(tensor.view.shape)
             if theirs.dim() == 2:  # in our order of rows, which PyTorch copies faster

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from foundling.artifacts import read_json
 from foundling.model.config import GPTConfig
 from foundling.model.gpt import GPT
@@ -63,7 +65,7 @@ def read_config(folder: Path, free: Mapping[str, Any]) -> GPTConfig:
         raise ValueError(f"{folder / HPARAMS}: {error}") from None
 
 
-def load_model(folder: Path, config: GPTConfig) -> GPT:
+def load_model(folder: Path, config: GPTConfig, dtype: torch.dtype = torch.float32) -> GPT:
     """Load the checkpoint; each tensor's checksum is verified."""
     indices = sorted(folder.glob("*.index"))
     if len(indices) != 1:
@@ -73,7 +75,8 @@ def load_model(folder: Path, config: GPTConfig) -> GPT:
         )
     stored = read_index(indices[0])
     shapes = {name: _shape(tensor) for name, tensor in stored.items()}
-    return load_tensors(TABLE, config, shapes, lambda name: read_tensor(stored[name]), str(indices[0]))
+    where = str(indices[0])
+    return load_tensors(TABLE, config, shapes, lambda name: read_tensor(stored[name]), where, dtype)
 
 
 def _shape(stored: Stored) -> tuple[int, ...]:

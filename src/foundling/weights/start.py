@@ -15,6 +15,7 @@ from foundling.text.tokenizer import Tokenizer
 from foundling.weights import folder, huggingface
 from foundling.weights.architectures import FREE, differences
 from foundling.weights.checkpoints import Checkpoint, open_checkpoint
+from foundling.weights.checks import join_first
 from foundling.weights.vocabulary import require_same
 
 SCRATCH = "scratch"
@@ -65,7 +66,7 @@ def _load_published(checkpoint: Checkpoint, config: GPTConfig, tokenizer: Tokeni
     if differing := differences(config, checkpoint.config):
         raise ValueError(
             f"{checkpoint.path} has another shape than the model section: "
-            f"{folder.join_first(differing, ', ')}; choose the model that it is (model=gpt2_124m …, "
+            f"{join_first(differing, ', ')}; choose the model that it is (model=gpt2_124m …, "
             "docs/models.md) or set these values"
         )
     require_same(checkpoint.path, tokenizer, checkpoint.config.vocab_size)
