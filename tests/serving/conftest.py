@@ -42,6 +42,7 @@ def write_models(place: Path, gpt_config: Callable[..., Any]) -> list[str]:
         torch.nn.init.normal_(p, std=0.3)
     folder.save(place / "chat", trained, TOKENIZER, extra=chat_files("phi3", None, TOKENIZER))
     folder.save(place / "base", trained, TOKENIZER)
+    write_snapshots(place / "snapshots", trained, GPT(config))
     classifier = Classifier(ClassifierConfig(config, ("ham", "spam"), "end"))
     torch.nn.init.normal_(classifier.head.weight)
     folder.save(place / "classifier", classifier, TOKENIZER)
@@ -50,6 +51,15 @@ def write_models(place: Path, gpt_config: Callable[..., Any]) -> list[str]:
     translator = Translator(TranslatorConfig(vocab_size=TOKENIZER.vocab_size, **values))
     folder.save(place / "translator", translator, TOKENIZER)
     return [str(place / name) for name in ("chat", "base", "classifier", "translator")]
+
+
+def write_snapshots(place: Path, *models: GPT) -> None:
+    """Snapshots of a pretraining after 0, 20, … steps; the last model comes first."""
+    steps = [20 * i for i in range(len(models))]
+    for step, model in zip(steps, reversed(models), strict=True):
+        folder.save(place / f"step-{step:08d}", model)
+    index = [{"step": step, "tokens": 8 * step, "folder": f"step-{step:08d}"} for step in steps]
+    (place / "index.json").write_text(json.dumps(index))
 
 
 @pytest.fixture(scope="session")
@@ -91,6 +101,7 @@ def serve_settings(**changes: Any) -> Serve:
         "key_file": None,
         "allowed_hosts": [],
         "allowed_origins": [],
+        "translate": {"beam": 2, "length_penalty": 0.6, "extra": 5, "batch_tokens": 1024},
     }
     limits = {**LIMITS, **changes.pop("limits", {})}
     return build(Serve, {**values, **changes, "limits": limits}, "serve")

@@ -3,7 +3,7 @@
 Shapes as in attention.py.
 """
 
-from typing import Any
+import copy
 
 import torch
 from torch import Tensor
@@ -16,22 +16,19 @@ from foundling.model.gpt import GPT
 def attention_maps(model: GPT, ids: Tensor) -> Tensor:
     """The attention weights of each layer and head over ids (B, T): (layers, B, H, T, T); each row sums to 1.
 
-    For this forward pass each layer computes attention by the reference implementation, since the fused
-    kernels never store the weights.
+    The fused kernels never store the weights, so a copy of the modules, which shares the model's tensors,
+    computes attention by the reference implementation. The model itself stays as it is, and other threads can
+    use it at the same time.
     """
-    layers: list[Any] = [block.attention for block in model.blocks]
-    originals = [layer.attend for layer in layers]
+    shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
+    model = copy.deepcopy(model, shared)
     maps: list[Tensor] = []
 
     def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float) -> Tensor:
         maps.append(attention_weights(q, k, mask))  # (B, H, T, T)
         return reference_attention(q, k, v, mask, dropout)
 
-    try:
-        for layer in layers:
-            layer.attend = attend
-        model.hidden(ids)
-    finally:
-        for layer, original in zip(layers, originals, strict=True):
-            layer.attend = original
+    for block in model.blocks:
+        block.attention.attend = attend
+    model.hidden(ids)
     return torch.stack(maps)

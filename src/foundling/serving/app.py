@@ -3,27 +3,25 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware import Middleware
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, Response
-from fastapi.staticfiles import StaticFiles
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from foundling.serving import health, openai_chat, openai_completions, openai_models
 from foundling.serving.errors import ApiError, from_validation
+from foundling.serving.inspect_router import inspect_router
 from foundling.serving.limits import Limits, Traffic
 from foundling.serving.loading import Models
+from foundling.serving.page_files import PAGE, PageFiles, page_paths
 from foundling.serving.responses import ClientGone
 from foundling.serving.security import Security
 from foundling.settings.runtime import Serve
 
-PAGE = Path(__file__).parent / "page"  # static files, served at /
-# the page's own endpoints are one more router
 ROUTERS = (health.router, openai_models.router, openai_chat.router, openai_completions.router)
 
 
@@ -53,20 +51,15 @@ def create_app(models: Models, settings: Serve, key: str | None = None) -> FastA
     app.state.models, app.state.settings, app.state.traffic = models, settings, traffic
     for router in ROUTERS:
         app.include_router(router)
+    app.include_router(inspect_router(models, settings.translate))
     app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(ClientGone, _client_gone)
     app.add_exception_handler(ValidationError, _validation_error)
     app.add_exception_handler(RequestValidationError, _request_validation_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _server_error)
-    app.mount("/", StaticFiles(directory=PAGE, html=True))
+    app.mount("/", PageFiles(directory=PAGE, html=True))
     return app
-
-
-def page_paths() -> list[str]:
-    """The paths of the page's files, which need no API key."""
-    files = (file.relative_to(PAGE).as_posix() for file in PAGE.rglob("*") if file.is_file())
-    return ["/", *(f"/{name}" for name in sorted(files))]
 
 
 async def _api_error(request: Request, error: Exception) -> JSONResponse:
