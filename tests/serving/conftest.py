@@ -101,6 +101,7 @@ def serve_settings(**changes: Any) -> Serve:
         "key_file": None,
         "allowed_hosts": [],
         "allowed_origins": [],
+        "batch_tokens": 1024,
         "translate": {"beam": 2, "length_penalty": 0.6, "extra": 5, "batch_tokens": 1024},
     }
     limits = {**LIMITS, **changes.pop("limits", {})}

@@ -9,10 +9,22 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.middleware import Middleware
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, Response
+from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
-from foundling.serving import health, openai_chat, openai_completions, openai_models
+from foundling.serving import (
+    embeddings,
+    health,
+    metrics,
+    ollama,
+    ollama_models,
+    openai_chat,
+    openai_completions,
+    openai_models,
+    tasks,
+)
+from foundling.serving.compute import Compute
 from foundling.serving.errors import ApiError, from_validation
 from foundling.serving.inspect_router import inspect_router
 from foundling.serving.limits import Limits, Traffic
@@ -22,15 +34,29 @@ from foundling.serving.responses import ClientGone
 from foundling.serving.security import Security
 from foundling.settings.runtime import Serve
 
-ROUTERS = (health.router, openai_models.router, openai_chat.router, openai_completions.router)
+ROUTERS = tuple(
+    module.router
+    for module in (
+        health,
+        openai_models,
+        openai_chat,
+        openai_completions,
+        embeddings,
+        tasks,
+        ollama_models,
+        ollama,
+        metrics,
+    )
+)
 
 
 def create_app(models: Models, settings: Serve, key: str | None = None) -> FastAPI:
     """The application, which takes over the models and closes them.
 
-    Routes find `models`, `settings` and `traffic` in `request.app.state`.
+    Routes find `models`, `settings`, `traffic`, `compute` and `registry` in `request.app.state`.
     """
-    traffic = Traffic()
+    traffic, registry = Traffic(), CollectorRegistry()
+    registry.register(metrics.EngineCollector(models))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -38,6 +64,7 @@ def create_app(models: Models, settings: Serve, key: str | None = None) -> FastA
         models.close()
 
     middleware = [
+        Middleware(metrics.Monitor, registry=registry),
         Middleware(Security, settings=settings, key=key, public=("/health", *page_paths())),
         Middleware(Limits, limits=settings.limits, traffic=traffic),
     ]
@@ -48,6 +75,7 @@ def create_app(models: Models, settings: Serve, key: str | None = None) -> FastA
         middleware.insert(0, cors)
     # no pages about the API: FastAPI's load their scripts from another server
     app = FastAPI(title="Foundling", openapi_url=None, middleware=middleware, lifespan=lifespan)
+    app.state.registry, app.state.compute = registry, Compute(settings.limits.queue)
     app.state.models, app.state.settings, app.state.traffic = models, settings, traffic
     for router in ROUTERS:
         app.include_router(router)
@@ -64,7 +92,7 @@ def create_app(models: Models, settings: Serve, key: str | None = None) -> FastA
 
 async def _api_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ApiError)
-    return error.response()
+    return error.response(request.scope)
 
 
 async def _client_gone(request: Request, error: Exception) -> Response:
@@ -74,14 +102,14 @@ async def _client_gone(request: Request, error: Exception) -> Response:
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ValidationError)
-    return from_validation(error).response()
+    return from_validation(error).response(request.scope)
 
 
 async def _request_validation_error(request: Request, error: Exception) -> JSONResponse:
     """A wrong parameter in the address."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    return ApiError(first["msg"], param=str(first["loc"][-1])).response()
+    return ApiError(first["msg"], param=str(first["loc"][-1])).response(request.scope)
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
@@ -91,9 +119,9 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
         HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not possible here",
     }
     message = what.get(HTTPStatus(error.status_code), str(error.detail))
-    return ApiError(message, error.status_code, headers=error.headers).response()
+    return ApiError(message, error.status_code, headers=error.headers).response(request.scope)
 
 
 async def _server_error(request: Request, error: Exception) -> JSONResponse:
     """An error of our own, whose traceback uvicorn logs; clients learn nothing about it."""
-    return ApiError("the server failed", HTTPStatus.INTERNAL_SERVER_ERROR).response()
+    return ApiError("the server failed", HTTPStatus.INTERNAL_SERVER_ERROR).response(request.scope)

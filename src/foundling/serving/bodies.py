@@ -12,7 +12,7 @@ from foundling.serving.errors import from_validation
 
 Body = TypeVar("Body", bound=BaseModel)
 # values by which a client says that it does not use a feature
-NEUTRAL: tuple[JsonValue, ...] = (None, 0, "", [], {}, "none", "auto", {"type": "text"}, ["text"])
+NEUTRAL: tuple[JsonValue, ...] = (None, False, 0, "", [], {}, "none", "auto", {"type": "text"}, ["text"])
 LARGEST_SEED = 2**63 - 1
 
 

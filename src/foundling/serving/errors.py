@@ -7,6 +7,7 @@ from http import HTTPStatus
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from starlette.responses import JSONResponse
+from starlette.types import Scope
 
 SHOWN_CHARACTERS = 200  # of what a client sent, in an error's message
 _TYPES = {
@@ -55,9 +56,10 @@ class ApiError(Exception):
             "error": {"message": self.message, "type": kind, "param": self.param, "code": self.code},
         }
 
-    def response(self) -> JSONResponse:
-        """The error as a response."""
-        return JSONResponse(self.body, self.status, self.headers)
+    def response(self, scope: Scope) -> JSONResponse:
+        """The error as a response to a request; the paths of Ollama's API have its format."""
+        body = {"error": self.message} if scope["path"].startswith("/api/") else self.body
+        return JSONResponse(body, self.status, self.headers)
 
 
 def from_validation(error: ValidationError) -> ApiError:

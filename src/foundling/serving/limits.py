@@ -39,7 +39,7 @@ class Limits:
                 await self.app(scope, _replay(body, receive), send)
         except ApiError as error:
             error.headers = {"Connection": "close", **(error.headers or {})}
-            await error.response()(scope, receive, send)
+            await error.response(scope)(scope, receive, send)
         finally:
             self.traffic.active -= 1
 

@@ -9,6 +9,7 @@ from typing import TypeAlias, TypeVar
 
 import torch
 
+from foundling.artifacts import sha256
 from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig, TranslatorConfig
 from foundling.model.interface import LanguageModel
@@ -34,6 +35,8 @@ class ServedLanguageModel:
     engine: Engine
     template: ChatTemplate | None  # None: a base model, which cannot chat
     system: str | None  # the system message that the model was tuned with
+    size: int  # of the file of weights, in bytes
+    digest: str  # its sha256
     ends: frozenset[int]  # the tokens that end a response
 
     @property
@@ -135,4 +138,17 @@ def _load(path: Path, name: str, device: torch.device, rows: int, queue: int) ->
     template, system = read_chat(path, tokenizer) if kind == "assistant" else (None, None)
     engine = Engine(model.to(device), rows=rows, queue=queue)
     ends = tokenizer.ends if template is None else template.ends(tokenizer)
-    return ServedLanguageModel(name, kind, path, model, tokenizer, engine, template, system, ends)
+    weights = path / folder.WEIGHTS
+    return ServedLanguageModel(
+        name=name,
+        kind=kind,
+        folder=path,
+        model=model,
+        tokenizer=tokenizer,
+        engine=engine,
+        template=template,
+        system=system,
+        ends=ends,
+        size=weights.stat().st_size,
+        digest=sha256(weights),
+    )

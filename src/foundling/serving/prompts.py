@@ -31,6 +31,19 @@ def chat_prompt(
         raise ApiError(f"{param}: {shown(str(error))}", param=param) from None
 
 
+def fitting_chat_prompt(
+    model: ServedLanguageModel, messages: Sequence[Message], limits: ServeLimits
+) -> list[int]:
+    """As `chat_prompt`, without the oldest messages after the system's, if there are too many of them."""
+    first = 1 if messages[0].role == SYSTEM else 0
+    system, others = messages[:first], messages[first:]
+    ids = chat_prompt(model, messages)
+    while len(ids) > longest_prompt(model, limits) and len(others) > 1:
+        others = others[2:] if len(others) > 2 else others[1:]  # a user's message and the response to it
+        ids = chat_prompt(model, [*system, *others])
+    return ids
+
+
 def check_ids(model: ServedLanguageModel, ids: Sequence[int], param: str) -> list[int]:
     """Ids that a client sent."""
     vocab_size = model.tokenizer.vocab_size

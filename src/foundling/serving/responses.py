@@ -49,23 +49,34 @@ async def whole(request: Request, choices: Choices, value: Coroutine[Any, Any, A
 
 def events(choices: Choices, values: AsyncIterator[Any]) -> Response:
     """A stream of server-sent events, as OpenAI's API sends them."""
-    encoded = _encoded(values, lambda value: f"data: {_as_json(value)}\n\n", "data: [DONE]\n\n")
+    encoded = _encoded(values, _as_event, lambda error: error.body, "data: [DONE]\n\n")
     return _Stream(choices, encoded, "text/event-stream")
 
 
 def lines(choices: Choices, values: AsyncIterator[Any]) -> Response:
     """A stream of lines of JSON, as Ollama's API sends them."""
-    return _Stream(choices, _encoded(values, lambda value: f"{_as_json(value)}\n"), "application/x-ndjson")
+    encoded = _encoded(values, _as_line, lambda error: {"error": error.message})
+    return _Stream(choices, encoded, "application/x-ndjson")
 
 
-async def _encoded(values: AsyncIterator[Any], encode: Encode, last: str = "") -> AsyncIterator[str]:
+async def _encoded(
+    values: AsyncIterator[Any], encode: Encode, failure: Callable[[ApiError], Any], last: str = ""
+) -> AsyncIterator[str]:
     """The values as they come, then `last`; an error is sent like a value, as the status is sent already."""
     try:
         async for value in values:
             yield encode(value)
     except ApiError as error:
-        yield encode(error.body)
+        yield encode(failure(error))
     yield last
+
+
+def _as_event(value: Any) -> str:
+    return f"data: {_as_json(value)}\n\n"
+
+
+def _as_line(value: Any) -> str:
+    return f"{_as_json(value)}\n"
 
 
 def _as_json(value: Any) -> str:

@@ -79,7 +79,7 @@ class Security:
             try:
                 self._check(Headers(scope=scope), scope["path"])
             except ApiError as error:
-                await error.response()(scope, receive, send)
+                await error.response(scope)(scope, receive, send)
                 return
         await self.app(scope, receive, send)
 

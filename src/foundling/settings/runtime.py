@@ -142,6 +142,7 @@ class Serve:
     key_file: str | None
     allowed_hosts: tuple[str, ...]
     allowed_origins: tuple[str, ...]
+    batch_tokens: Positive  # in one forward pass of a classifier
     translate: BeamSearch  # how the translator decodes
     limits: ServeLimits
 
