@@ -88,11 +88,12 @@ def kept(model: GPT, dtype: torch.dtype | None) -> tuple[int, int]:
 
 @pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight")  # RMSNorm in mixed precision
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-@pytest.mark.parametrize("name", ["char", "llama", "micro", "original", "qwen3"])
+@pytest.mark.parametrize("name", ["char", "lfm2", "llama", "micro", "original", "qwen3"])
 def test_activations_are_what_autograd_keeps(
     gpt_config: Callable[..., Any], name: str, precision: str
 ) -> None:
-    config = gpt_config(name, n_layer=2, vocab_size=300)
+    layers = {"layers": ["conv", "attention"]} if name == "lfm2" else {}
+    config = gpt_config(name, n_layer=2, vocab_size=300, **layers)
     mixed = precision != "32-true"
     found, tokens = kept(GPT(config), torch.bfloat16 if mixed else None)
     later = tokens * 300 * (6 if mixed else 4)  # logits and the gradient of the log-probabilities
@@ -110,8 +111,18 @@ def test_checkpointing_keeps_an_input_a_layer_and_one_layer() -> None:
     assert checkpointed == one + 12 * 1024 * 768 * 4 < whole
 
 
+def test_the_first_layers_are_a_model_of_their_own() -> None:
+    config = shape("lfm2_350m")
+    parts = [costs.parameters(costs.first_layers(config, n)) for n in (1, 2, 3)]
+    assert [part["attention"] for part in parts] == [0, 0, 3 * 1024**2]
+    assert costs.first_layers(shape("gpt2_124m"), 2) == dataclasses.replace(shape("gpt2_124m"), n_layer=2)
+    only_attention = dataclasses.replace(config, n_layer=2, layers=("attention", "conv"))
+    assert costs.first_layers(only_attention, 1).conv_kernel == 0
+
+
 @pytest.mark.parametrize(
-    ("name", "precision"), [("llama", "32-true"), ("char", "32-true"), ("micro", "32-true")]
+    ("name", "precision"),
+    [("llama", "32-true"), ("char", "32-true"), ("micro", "32-true"), ("lfm2", "32-true")],
 )
 @pytest.mark.parametrize("kind", ["adamw", "muon"])
 def test_the_states_are_as_large_as_the_optimizers(

@@ -104,6 +104,13 @@ def require_memory(count: float, model: str = "this model", size: int = 4) -> No
         )
 
 
+def first_layers(config: GPTConfig, count: int) -> GPTConfig:
+    """The model of the first `count` layers alone."""
+    layers = None if config.layers is None else config.layers[:count]
+    kernel = config.conv_kernel if "conv" in (layers or ()) else 0
+    return dataclasses.replace(config, n_layer=count, layers=layers, conv_kernel=kernel)
+
+
 def parameters(config: GPTConfig) -> dict[str, int]:
     """Parameters by part; a tied output head counts once, with the embedding."""
     width, layers = config.n_embd, config.n_layer
@@ -119,11 +126,12 @@ def parameters(config: GPTConfig) -> dict[str, int]:
         feed_forward += (matrices - 1) * config.n_ffn + width
         norms *= 2 if config.norm == "layernorm" else 1
     if config.qk_norm:
-        norms += 2 * layers * config.head_dim
+        norms += 2 * config.n_attention * config.head_dim
     return {
         "token embedding": config.vocab_size * width,
         "positions": config.context * width if config.position == "learned" else 0,
-        "attention": layers * attention,
+        "attention": config.n_attention * attention,
+        "gated convolutions": (layers - config.n_attention) * (4 * width + config.conv_kernel) * width,
         "feed-forward": layers * feed_forward,
         "norms": norms,
         "short convolutions": layers
@@ -141,7 +149,7 @@ def flops_per_token(config: GPTConfig) -> tuple[float, float]:
     """
     parts = parameters(config)
     embedded = parts["positions"] + (0 if config.tied else parts["token embedding"])
-    attention = 12 * config.n_layer * config.n_head * config.head_dim * config.context
+    attention = 12 * config.n_attention * config.n_head * config.head_dim * config.context
     return 6.0 * (sum(parts.values()) - embedded), float(attention)
 
 
@@ -155,6 +163,7 @@ def state_bytes(config: GPTConfig, optimizer: str, precision: str) -> dict[str, 
     total = sum(parts.values())
     size, narrow, _ = PRECISIONS[precision]
     matrices = parts["attention"] + parts["feed-forward"] - config.n_layer * _biases(config)
+    matrices += (config.n_layer - config.n_attention) * 4 * config.n_embd**2
     copies = narrow * (matrices + config.vocab_size * config.n_embd) if narrow < size else 0
     states = 2 * total - (matrices if optimizer == "muon" else 0)
     return {"weights": size * total + copies, "gradients": size * total, "optimizer": size * states}
@@ -170,21 +179,28 @@ def activation_bytes(config: GPTConfig, tokens: int, precision: str, checkpointe
     width = config.n_embd
     normed = (2 if config.norm == "rmsnorm" else 1) * width  # RMSNorm also keeps x / rms(x)
     query, key = config.n_head * config.head_dim, config.n_kv_head * config.head_dim
-    # the inputs of the short convolution and the two norms
-    layer = wide * (2 * normed + (width if config.convolution else 0))
+    # the inputs of the short convolution, the two norms and the products with them
+    shared = wide * (2 * normed + (width if config.convolution else 0)) + narrow * 2 * width
+    shared += narrow * (4 if config.mlp == "swiglu" else 2) * config.n_ffn
+    # q, k, v, the attended values
+    attention = narrow * (2 * query + 2 * key)
     if config.qk_norm:
-        layer += wide * (query + key) * (1 if wide == narrow else 2) + narrow * query
-    # the inputs of the four products: normed inputs, q, k, v, the attended values
-    layer += narrow * (2 * width + 2 * query + 2 * key)
+        attention += wide * (query + key) * (1 if wide == narrow else 2) + narrow * query
     if config.position == "rotary":
-        layer += narrow * (query + key)
+        attention += narrow * (query + key)
     if config.attention == "reference":
-        layer += narrow * config.n_head * config.context
-    layer += narrow * (4 if config.mlp == "swiglu" else 2) * config.n_ffn
+        attention += narrow * config.n_head * config.context
+    # b, c, x, b · x, that with the previous tokens, the mixed tokens, c times these
+    convolution = (6 * narrow + wide) * width
     # log-probabilities and their gradient, at least in float32, and the logits where those are narrower
     loss = config.vocab_size * (2 * max(4, narrow) + (narrow if narrow < 4 else 0))
     head = wide * normed + narrow * width + loss
-    layers = config.n_layer * wide * width + layer if checkpointed else config.n_layer * layer
+    gated = config.n_layer - config.n_attention
+    if checkpointed:
+        largest = max(attention if config.n_attention else 0, convolution if gated else 0)
+        layers = config.n_layer * wide * width + shared + largest
+    else:
+        layers = config.n_layer * shared + config.n_attention * attention + gated * convolution
     return float(tokens * (layers + head))
 
 

@@ -34,6 +34,12 @@ def test_maps_are_causal_weights_and_give_the_layers_own_output(gpt_config, chan
     assert all(block.attention.attend.__name__ == "fused_attention" for block in model.blocks)
 
 
+def test_conv_layers_have_no_map(gpt_config) -> None:
+    model = GPT(gpt_config("lfm2")).eval()
+    maps = attention_maps(model, torch.randint(50, (3, 9)))
+    assert maps.shape == (model.config.n_attention, 3, 4, 9, 9)
+
+
 def test_a_failed_forward_pass_leaves_the_model_as_it_was(gpt_config) -> None:
     model = GPT(gpt_config("micro"))
     with pytest.raises(ValueError, match="context of 64"):

@@ -15,6 +15,7 @@ SHAPES = {
     "original": {"n_layer": 2, "n_embd": 32},
     "llama": {"n_layer": 2, "n_embd": 32, "n_ffn": 48},
     "qwen3": {"n_layer": 2, "n_embd": 32, "head_dim": 16, "n_ffn": 48},
+    "lfm2": {"n_layer": 3, "n_embd": 32, "n_ffn": 48, "layers": ["conv", "attention", "conv"]},
 }
 
 
@@ -40,6 +41,7 @@ def model(request: pytest.FixtureRequest, gpt_config: Callable[..., Any]) -> GPT
         ("gpt2_1558m", 50257, 1_557_611_200),
         ("tinyllama_1b", 32000, 1_100_048_384),
         ("qwen3_600m", 151936, 596_049_920),
+        ("lfm2_350m", 65536, 354_483_968),
     ],
 )
 def test_published_models_have_their_published_number_of_parameters(
@@ -136,6 +138,14 @@ def test_a_fresh_model_knows_nothing(gpt_config: Callable[..., Any]) -> None:
         ({"convolution": -1}, "convolution=-1: must be at least 0"),
         ({"lookup_heads": 3}, "lookup_heads=3: must be at most n_head=2"),
         ({"convolution": 0, "lookup_heads": 1}, "lookup_heads=1: needs a convolution"),
+        ({"layers": ["conv"]}, "layers: must name n_layer=2 layers, not 1"),
+        ({"layers": ["conv", "mamba"]}, "layers.1='mamba': must be one of attention or conv"),
+        ({"layers": ["conv", "attention"]}, "conv_kernel=0: must be from 2 to context=64 with conv layers"),
+        ({"conv_kernel": 3}, "conv_kernel=3: must be 0 without conv in layers"),
+        (
+            {"layers": ["conv", "attention"], "conv_kernel": 3},
+            "convolution=3, bias=False: must be 0 and false with conv layers",
+        ),
     ],
 )
 def test_a_shape_that_cannot_be_is_refused_with_the_fix(
@@ -150,10 +160,11 @@ def test_a_text_longer_than_the_context_is_refused(gpt_config: Callable[..., Any
         GPT(gpt_config("micro"))(torch.zeros(1, 65, dtype=torch.long))
 
 
-@pytest.mark.parametrize("name", ["micro", "char", "llama", "original"])
+@pytest.mark.parametrize("name", ["micro", "char", "llama", "original", "lfm2"])
 def test_texts_that_share_a_row_are_read_as_if_each_stood_alone(gpt_config, name: str) -> None:
     torch.manual_seed(0)
-    model = GPT(gpt_config(name, context=24, n_layer=2)).eval()
+    changes = {"layers": ["attention", "conv"]} if name == "lfm2" else {}
+    model = GPT(gpt_config(name, context=24, n_layer=2, **changes)).eval()
     for p in model.parameters():
         torch.nn.init.normal_(p, std=0.3)
     texts = [torch.randint(50, (1, length)) for length in (1, 7, 2, 9)]

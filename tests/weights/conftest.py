@@ -34,6 +34,7 @@ SHAPES = {
     "llama_with_bias": ("llama", SIZES | {"n_head": 4, "n_kv_head": 1, "bias": True, "tied": True}),
     "qwen2": ("llama", SIZES | {"n_head": 4, "n_kv_head": 2, "bias": "qkv"}),
     "qwen3": ("qwen3", SIZES | {"n_head": 4, "n_kv_head": 2, "head_dim": 32}),
+    "lfm2": ("lfm2", SIZES | {"n_layer": 4, "layers": ["conv", "conv", "attention", "conv"], "init": "gpt2"}),
 }
 
 

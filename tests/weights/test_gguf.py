@@ -19,7 +19,8 @@ from foundling.weights.gguf_file import read_gguf
 from foundling.weights.huggingface_tokenizer import to_library
 
 pytest.importorskip("xllamacpp")
-SHAPES = ("gpt2", "gpt2_without_bias", "gpt2_with_sinusoids", "llama", "llama_with_bias", "qwen2", "qwen3")
+SHAPES = ("gpt2", "gpt2_without_bias", "gpt2_with_sinusoids", "llama", "llama_with_bias", "qwen2")
+SHAPES += ("qwen3", "lfm2")
 PROMPT = "The fox and the "
 HARD = ["<|endoftext|>", "<|user|>", "👩\u200d👧", "🎉", "\r\n", "\n\n", "\t", "  ", "e\u0301"]
 HARD += [
@@ -75,7 +76,7 @@ def test_llama_cpp_computes_what_we_exported(
 
 
 @pytest.mark.parametrize(("precision", "size", "error"), [("f16", 2.0, 0.02), ("q8_0", 34 / 32, 0.2)])
-@pytest.mark.parametrize("shape", ["gpt2", "llama", "qwen3"])
+@pytest.mark.parametrize("shape", ["gpt2", "llama", "qwen3", "lfm2"])
 def test_smaller_files_stay_near(
     shape: str,
     precision: str,

@@ -17,7 +17,7 @@ from foundling.weights.checkpoints import open_checkpoint
 from foundling.weights.gguf_file import read_gguf
 
 FREE = {"dropout": 0.0, "init": "gpt2", "attention": "fused"}
-SHAPES = ("gpt2", "gpt2_without_bias", "llama", "llama_with_bias", "qwen2", "qwen3")
+SHAPES = ("gpt2", "gpt2_without_bias", "llama", "llama_with_bias", "qwen2", "qwen3", "lfm2")
 KINDS = ("F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0")  # those that gguf can write, too
 LLAMA = {"context_length": 64, "block_count": 1, "embedding_length": 64, "feed_forward_length": 96}
 LLAMA |= {"attention.head_count": 4, "attention.head_count_kv": 2, "attention.layer_norm_rms_epsilon": 1e-5}
@@ -85,7 +85,7 @@ def test_what_we_exported_comes_back(
 
 
 @pytest.mark.parametrize("precision", ["f32", "f16"])
-@pytest.mark.parametrize("shape", ["gpt2", "llama", "qwen2", "qwen3"])
+@pytest.mark.parametrize("shape", ["gpt2", "llama", "qwen2", "qwen3", "lfm2"])
 def test_an_imported_file_writes_the_tokens_that_llama_cpp_writes(
     shape: str,
     precision: str,

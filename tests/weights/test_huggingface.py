@@ -17,7 +17,8 @@ from foundling.weights import huggingface, huggingface_export
 from foundling.weights.huggingface_config import read_config
 
 transformers = pytest.importorskip("transformers")
-SHAPES = ("gpt2", "gpt2_without_bias", "gpt2_with_sinusoids", "llama", "llama_with_bias", "qwen2", "qwen3")
+SHAPES = ("gpt2", "gpt2_without_bias", "gpt2_with_sinusoids", "llama", "llama_with_bias", "qwen2")
+SHAPES += ("qwen3", "lfm2")
 OWN = {"dropout": 0.0, "init": "gpt2", "attention": "fused"}
 SMALL = {"vocab_size": 60, "hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
 SMALL |= {
@@ -49,6 +50,11 @@ PEERS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "llama, far": ("Llama", SMALL | {"rope_parameters": {"rope_type": "default", "rope_theta": 500_000.0}}),
     "qwen3": ("Qwen3", SMALL | {"head_dim": 32}),
+    "lfm2": ("Lfm2", SMALL | {"layer_types": ["conv", "full_attention"]}),
+    "lfm2, longer kernels, another width": (
+        "Lfm2",
+        SMALL | {"full_attn_idxs": [0], "conv_L_cache": 5, "block_multiple_of": 16, "tie_embedding": False},
+    ),
     "qwen3, tied": ("Qwen3", SMALL | {"head_dim": 16, "tie_word_embeddings": True}),
 }
 
@@ -94,7 +100,14 @@ def test_what_we_exported_comes_back(
     back = read(tmp_path / "out")
     ids = torch.randint(500, (2, 80), generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(back(ids), model(ids), atol=1e-5, rtol=1e-5)
-    if shape in ("gpt2", "llama", "llama_with_bias", "qwen2", "qwen3"):  # nothing was filled in on the way
+    if shape in (
+        "gpt2",
+        "llama",
+        "llama_with_bias",
+        "qwen2",
+        "qwen3",
+        "lfm2",
+    ):  # nothing was filled in on the way
         assert back.config == model.config
         assert all(torch.equal(a, b) for a, b in zip(back.parameters(), model.parameters(), strict=True))
 

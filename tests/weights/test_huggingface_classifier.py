@@ -82,7 +82,7 @@ def test_a_bias_that_two_opposite_rows_hold_is_kept(
 
 
 @pytest.mark.parametrize("keep", ["beginning", "end"])
-@pytest.mark.parametrize("shape", ["nano", "a bias that RMSNorm cannot take"])
+@pytest.mark.parametrize("shape", ["nano", "lfm2", "a bias that RMSNorm cannot take"])
 @pytest.mark.usefixtures("code_cache")
 def test_a_classifier_that_transformers_does_not_know_leaves_with_our_code(
     shape: str,
@@ -93,7 +93,8 @@ def test_a_classifier_that_transformers_does_not_know_leaves_with_our_code(
     tmp_path: Path,
 ) -> None:
     nano = GPT(gpt_config("nano", tokenizer.vocab_size, context=96, n_layer=2, n_embd=64)).eval()
-    model = classifier(nano if shape == "nano" else make_model("qwen3"), keep, 1.0)
+    trunk = nano if shape == "nano" else make_model("lfm2" if shape == "lfm2" else "qwen3")
+    model = classifier(trunk, keep, 1.0)
     assert huggingface_export.export_classifier(tmp_path / "out", model, tokenizer).name == "foundling"
     pipeline = transformers.pipeline(
         "text-classification", str(tmp_path / "out"), truncation=True, trust_remote_code=True

@@ -52,6 +52,7 @@ SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
         SIZES
         | {"n_kv_head": 2, "head_dim": 16, "tied": False, "bias": True, "norm": "layernorm", "mlp": "swiglu"},
     ),
+    "gated convolutions": ("lfm2", SIZES | {"layers": ["conv", "attention"], "n_kv_head": 2, "mlp": "relu2"}),
 }
 FREE = {"dropout": 0.0, "init": "gpt2", "attention": "fused"}
 PROMPTS = [[1, 2, 3], [9, 8, 7, 6, 5, 4, 3, 2, 1]]
@@ -136,6 +137,8 @@ def test_every_gpt_of_conf_can_leave(
         "n_ffn": 8,
         "head_dim": None,
     }
+    if file.stem.startswith("lfm2"):
+        changes |= {"n_layer": 2, "layers": ["conv", "attention"]}
     model = GPT(gpt_config(file.stem, tokenizer.vocab_size, **changes)).eval()
     architecture = huggingface_export.export(tmp_path / "out", model, tokenizer)
     assert (architecture.name == "foundling") == (file.stem in ("micro", "mini", "nano", "small"))
@@ -145,7 +148,9 @@ def test_every_gpt_of_conf_can_leave(
         assert (peer(ids).logits - model(ids)).abs().max() < 1e-4
 
 
-@pytest.mark.parametrize("shape", ["nano", "sinusoids", "grouped heads, untied, biases"])
+@pytest.mark.parametrize(
+    "shape", ["nano", "sinusoids", "grouped heads, untied, biases", "gated convolutions"]
+)
 def test_other_ways_to_generate_agree_with_each_other(
     shape: str, make: Callable[..., GPT], load: Callable[..., Any]
 ) -> None:
@@ -215,15 +220,18 @@ def test_positions_that_transformers_knows_need_no_code(
     assert back.config == model.config
 
 
-def test_hidden_states_and_attention_are_returned(make: Callable[..., GPT], load: Callable[..., Any]) -> None:
-    model = make("nano")
+@pytest.mark.parametrize(("shape", "attending"), [("nano", 2), ("gated convolutions", 1)])
+def test_hidden_states_and_attention_are_returned(
+    shape: str, attending: int, make: Callable[..., GPT], load: Callable[..., Any]
+) -> None:
+    model = make(shape)
     peer, ids = load(model, attn_implementation="eager"), ids_of(1, 12)
     with torch.inference_mode():
         seen = peer(ids, output_hidden_states=True, output_attentions=True)
         assert (seen.logits - model(ids)).abs().max() < 1e-4
         torch.testing.assert_close(seen.hidden_states[-1], model.hidden(ids), atol=1e-4, rtol=1e-4)
     assert [state.shape for state in seen.hidden_states] == [(1, 12, 32)] * 3
-    assert [weights.shape for weights in seen.attentions] == [(1, 4, 12, 12)] * 2
+    assert [weights.shape for weights in seen.attentions] == [(1, 4, 12, 12)] * attending
     torch.testing.assert_close(seen.attentions[0].sum(-1), torch.ones(1, 4, 12))
 
 

@@ -138,7 +138,7 @@ def _measured(all_settings: Settings, shape: GPTConfig, precision: str) -> tuple
         1,
     ):
         windows, layers = (windows // 2, layers) if windows > 1 else (1, layers // 2)
-        part = dataclasses.replace(shape, n_layer=layers)
+        part = costs.first_layers(shape, layers)
     needed = sum(costs.state_bytes(part, _optimizer(settings), precision).values())
     needed += costs.activation_bytes(part, windows * shape.context, precision, checkpointed=False)
     if needed > costs.free_memory():

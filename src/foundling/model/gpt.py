@@ -14,7 +14,7 @@ from foundling.model.config import GPTConfig
 from foundling.model.initialisation import initialise_gpt
 from foundling.model.interface import LanguageModel
 from foundling.model.kv_cache import KVCache, LayerCache
-from foundling.model.layers import MLP, ShortConvolution, make_norm, sinusoids
+from foundling.model.layers import MLP, GatedConvolution, ShortConvolution, make_norm, sinusoids
 from foundling.model.packing import packed_positions_and_mask
 from foundling.model.rotary import rotary_tables
 
@@ -59,6 +59,38 @@ class Block(nn.Module):
         return x + self.dropout(self.mlp(self.mlp_norm(x)))
 
 
+class ConvolutionBlock(nn.Module):
+    """A gated convolution, then a feed-forward network, each on the normed input and added to it."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        width = config.n_embd
+        self.convolution_norm = make_norm(config.norm, width, config.norm_eps, bias=False)
+        self.convolution = GatedConvolution(width, config.conv_kernel)
+        self.mlp_norm = make_norm(config.norm, width, config.norm_eps, bias=False)
+        self.mlp = MLP(config.mlp, width, config.n_ffn, bias=False)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(
+        self,
+        x: Tensor,
+        rotary: tuple[Tensor, Tensor] | None,
+        cache: LayerCache | None,
+        mask: Tensor | None,
+        segments: Tensor | None = None,
+    ) -> Tensor:
+        """Transform x (B, T, C), as `Block.forward`; positions and mask are attention's alone."""
+        state = None
+        if cache is not None:
+            state = cache.convolution
+            cache.length += x.size(1)
+        x = x + self.dropout(self.convolution(self.convolution_norm(x), state, segments))
+        return x + self.dropout(self.mlp(self.mlp_norm(x)))
+
+
+BLOCKS = {"attention": Block, "conv": ConvolutionBlock}
+
+
 class GPT(LanguageModel):
     """A decoder-only Transformer: its `forward`, in model/interface.py, is `head(hidden(ids))`."""
 
@@ -75,7 +107,8 @@ class GPT(LanguageModel):
             self.position_embedding = nn.Embedding(config.context, config.n_embd)
         self.make_tables()
         self.dropout = nn.Dropout(config.dropout)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))
+        layers = config.layers or ("attention",) * config.n_layer
+        self.blocks = nn.ModuleList(BLOCKS[kind](config) for kind in layers)
         self.norm = make_norm(config.norm, config.n_embd, config.norm_eps, config.bias is True)
         self.output = None if config.tied else nn.Linear(config.n_embd, config.vocab_size, bias=False)
         initialise_gpt(self)
@@ -160,7 +193,7 @@ class GPT(LanguageModel):
         config = self.config
         embedded = self.position_embedding.weight.numel() if config.position == "learned" else 0
         embedded += 0 if config.tied else self.token_embedding.weight.numel()  # looked up, not multiplied
-        attention = 12 * config.n_layer * config.n_head * config.head_dim * config.context
+        attention = 12 * config.n_attention * config.n_head * config.head_dim * config.context
         return 6 * (self.parameter_count() - embedded) + attention
 
     @property

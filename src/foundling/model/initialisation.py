@@ -8,8 +8,9 @@
 | translator | xavier        | Xavier uniform, N(0, 1/C) embeddings | Xavier uniform                        |
 | translator | zero_residual | Xavier uniform, N(0, 1/C) embeddings | 0                                     |
 
-Output projections are those of attention and the MLP. Biases are 0. The order of the draws is part of a run's
-reproducibility.
+Output projections are those of attention, gated convolutions and the MLP. Biases are 0. With conv layers
+`copying` also has them pass on the previous tokens: hybrid_copying.py. The order of the draws is part of a
+run's reproducibility.
 """
 
 import math
@@ -20,7 +21,8 @@ import torch
 from torch import nn
 
 from foundling.model.attention import Attention
-from foundling.model.layers import MLP
+from foundling.model.hybrid_copying import look_up_from_convolutions
+from foundling.model.layers import MLP, GatedConvolution
 
 if TYPE_CHECKING:
     from foundling.model.gpt import GPT
@@ -38,16 +40,16 @@ def initialise_gpt(model: "GPT") -> None:
             nn.init.normal_(module.weight, std=STD)
     _zero_biases(model)
     for block in model.blocks:
-        attention, mlp = block.attention, block.mlp
-        assert isinstance(attention, Attention)
-        assert isinstance(mlp, MLP)
-        for projection in (attention.out, mlp.out):
+        mixer = block.convolution if isinstance(block.convolution, GatedConvolution) else block.attention
+        for projection in (mixer.out, block.mlp.out):
             if model.config.init == "gpt2":
                 nn.init.normal_(projection.weight, std=STD / math.sqrt(2 * model.config.n_layer))
             else:
                 nn.init.zeros_(projection.weight)
-        if model.config.init == "copying":
-            copy_attended(attention)
+        if model.config.init == "copying" and isinstance(mixer, Attention):
+            copy_attended(mixer)
+    if model.config.init == "copying" and model.config.conv_kernel:
+        look_up_from_convolutions(model)
 
 
 @torch.no_grad()

@@ -17,7 +17,10 @@ class ConvolutionState:
 
 
 class LayerCache:
-    """One layer's keys and values, and the states of its short convolutions where it has any."""
+    """One layer's keys and values, and the states of its convolutions where it has any.
+
+    A layer without attention has no keys and values; its `length` counts tokens all the same.
+    """
 
     def __init__(self) -> None:
         self.k: Tensor | None = None

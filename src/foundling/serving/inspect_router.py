@@ -73,7 +73,7 @@ class LanguageModelCard:
     chat: bool
     context: int
     parameters: int
-    layers: int | None  # None: not our GPT, whose attention is not shown
+    layers: int | None  # those with attention; None: not our GPT, whose attention is not shown
     heads: int | None
 
 
@@ -166,7 +166,7 @@ def inspect_router(models: Models, search: BeamSearch) -> APIRouter:
             raise ApiError(
                 f"{served.name} is not a GPT of ours: its attention cannot be shown", param="model"
             )
-        layers = served.model.config.n_layer
+        layers = served.model.config.n_attention
         if asked.layer >= layers:
             raise ApiError(f"layer={asked.layer}: must be from 0 to {layers - 1}", param="layer")
         ids = _encode(served, asked.text, min(served.context, LONGEST_ATTENTION))
@@ -229,7 +229,7 @@ def _card(served: ServedLanguageModel) -> LanguageModelCard:
         chat=served.template is not None,
         context=served.context,
         parameters=served.model.parameter_count(),
-        layers=config.n_layer if is_gpt else None,
+        layers=config.n_attention if is_gpt else None,
         heads=config.n_head if is_gpt else None,
     )
 

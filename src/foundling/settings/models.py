@@ -24,6 +24,7 @@ Positive = Annotated[float, Gt(0)]
 Dropout = Annotated[float, Ge(0), Lt(1)]
 Norm = Literal["layernorm", "rmsnorm"]
 Mlp = Literal["relu", "gelu", "relu2", "swiglu"]
+LayerKind = Literal["attention", "conv"]
 AttentionKernel = Literal["fused", "reference"]
 Bias: TypeAlias = bool | Literal["qkv"]  # of all linear layers, of none, or of queries, keys and values only
 
@@ -96,6 +97,9 @@ class GPTSettings:
     tied: bool  # the output head shares the token embedding's matrix
     convolution: Count  # how many previous tokens the short convolution before each block reads; 0: none
     lookup_heads: Count  # how many of n_head are lookup heads (model/lookup_heads.py); 0: none
+    # what mixes tokens in each block, attention or a gated convolution, as in LFM2; null: attention in all
+    layers: tuple[LayerKind, ...] | None = None
+    conv_kernel: Count = 0  # how many tokens a gated convolution reads, its own included
     dropout: Dropout
     init: Literal["gpt2", "zero_residual", "copying"]
     attention: AttentionKernel
@@ -115,6 +119,11 @@ class GPTSettings:
                 f"head_dim"
             )
         return {"n_kv_head": n_head, "head_dim": n_embd // n_head, "n_ffn": 4 * n_embd}[str(info.field_name)]
+
+    @property
+    def n_attention(self) -> int:
+        """How many blocks have attention; the others have a gated convolution."""
+        return self.n_layer if self.layers is None else self.layers.count("attention")
 
     @model_validator(mode="after")
     def _query_heads_share_kv_heads_evenly(self) -> Self:
@@ -164,6 +173,25 @@ class GPTSettings:
                 f"lookup_heads={self.lookup_heads}: needs a convolution, which sets how many tokens they "
                 "blend, and one key/value head per query head; set model.convolution=4 and "
                 "model.n_kv_head=null"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _each_block_has_a_layer_and_convolutions_a_kernel(self) -> Self:
+        if self.layers is not None and len(self.layers) != self.n_layer:
+            raise ValueError(f"layers: must name n_layer={self.n_layer:,} layers, not {len(self.layers):,}")
+        if self.n_attention == self.n_layer:
+            if self.conv_kernel:
+                raise ValueError(f"conv_kernel={self.conv_kernel}: must be 0 without conv in layers")
+            return self
+        if not 2 <= self.conv_kernel <= self.context:
+            raise ValueError(
+                f"conv_kernel={self.conv_kernel}: must be from 2 to context={self.context} with conv layers; "
+                "3 is usual"
+            )
+        if self.convolution or self.bias:
+            raise ValueError(
+                f"convolution={self.convolution}, bias={self.bias}: must be 0 and false with conv layers"
             )
         return self
 

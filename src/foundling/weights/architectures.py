@@ -1,4 +1,4 @@
-"""Which of our models other programs can run: as GPT-2, Llama, Qwen2 or Qwen3, or with code of ours.
+"""Which of our models other programs can run: as GPT-2, Llama, Qwen2, Qwen3 or LFM2, or with code of ours.
 
 An architecture is defined by the fields of GPTConfig that it fixes; the others (widths, layers, context …)
 are free.
@@ -25,15 +25,18 @@ class Architecture:
 
 
 OURS_ALONE = {"convolution": 0, "lookup_heads": 0}
-ROTARY = {"position": "rotary", "norm": "rmsnorm", "mlp": "swiglu", **OURS_ALONE}
+ATTENTION_ALONE = {"layers": None, "conv_kernel": 0}
+HYBRID = {"position": "rotary", "norm": "rmsnorm", "mlp": "swiglu", **OURS_ALONE}
+ROTARY = {**HYBRID, **ATTENTION_ALONE}
 MODERN = {**ROTARY, "rope_skip": 0}
-CLASSIC = {"position": "learned", "norm": "layernorm", "mlp": "gelu", **OURS_ALONE}
+CLASSIC = {"position": "learned", "norm": "layernorm", "mlp": "gelu", **OURS_ALONE, **ATTENTION_ALONE}
 GPT2 = Architecture("gpt2", {**CLASSIC, "bias": True, "qk_norm": False})
 LLAMA = Architecture("llama", {**MODERN, "qk_norm": False})
 QWEN3 = Architecture("qwen3", {**MODERN, "qk_norm": True, "bias": False})
 QWEN2 = Architecture("qwen2", {**MODERN, "qk_norm": False, "bias": "qkv"})
 SMOLLM3 = Architecture("smollm3", {**ROTARY, "qk_norm": False, "bias": False})
-ARCHITECTURES = {architecture.name: architecture for architecture in (GPT2, LLAMA, QWEN3, QWEN2, SMOLLM3)}
+LFM2 = Architecture("lfm2", {**HYBRID, "rope_skip": 0, "qk_norm": True, "bias": False})
+ARCHITECTURES = {one.name: one for one in (GPT2, LLAMA, QWEN3, QWEN2, SMOLLM3, LFM2)}
 # every GPT, for transformers: exported with the files that compute it, weights/remote_code/
 FOUNDLING = Architecture("foundling", {})
 # not fixed by a checkpoint: how the model is computed and trained; with the values if none are chosen
@@ -56,7 +59,7 @@ def known(model: LanguageModel) -> Exported:
     if unsupported:
         raise ValueError(
             f"llama.cpp cannot run this model: {'; '.join(unsupported)}; choose format=huggingface, which "
-            "holds every GPT, or train with model=llama, model=qwen3 or model=gpt2_124m"
+            "holds every GPT, or train with model=lfm2, model=llama, model=qwen3 or model=gpt2_124m"
         )
     return architecture, config, _tensors(gpt, config)
 

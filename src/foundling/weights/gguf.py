@@ -1,8 +1,8 @@
 """Export to GGUF, the format of llama.cpp, Ollama and LM Studio: weights, tokenizer and chat template in one
 file.
 
-Supports GPT-2, Llama and Qwen3, in f32, f16 or q8_0 (blocks of 32 numbers in 8 bits with a shared scale), by
-the package gguf.
+Supports GPT-2, Llama, Qwen2, Qwen3 and LFM2, in f32, f16 or q8_0 (blocks of 32 numbers in 8 bits with a
+shared scale), by the package gguf.
 """
 
 import errno
@@ -37,7 +37,8 @@ QWEN2_PATTERN = (
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 PATTERNS = {GPT2_PATTERN: "gpt-2", QWEN2_PATTERN: "qwen2"}
-POSITIONS = "position_embd.weight"
+# which llama.cpp computes with in f32: positions, and kernels of convolutions
+ALWAYS_F32 = ("position_embd.weight", ".shortconv.conv.weight")
 
 
 def _layer(ours: str, *theirs: str, interleaved: bool = False) -> Table:
@@ -48,16 +49,20 @@ def _layer(ours: str, *theirs: str, interleaved: bool = False) -> Table:
     return tuple(entries)
 
 
-def _table(*qkv: str, interleaved: bool) -> Table:
+def _table(*qkv: str, interleaved: bool, norm: str = "output_norm") -> Table:
     return (
         *_layer("token_embedding", "token_embd"),
         *_layer("position_embedding", "position_embd"),
-        *_layer("norm", "output_norm"),
+        *_layer("norm", norm),
         *_layer("blocks.{i}.attention_norm", "blk.{i}.attn_norm"),
         *_layer("blocks.{i}.attention.qkv", *qkv, interleaved=interleaved),
         *_layer("blocks.{i}.attention.q_norm", "blk.{i}.attn_q_norm"),
         *_layer("blocks.{i}.attention.k_norm", "blk.{i}.attn_k_norm"),
         *_layer("blocks.{i}.attention.out", "blk.{i}.attn_output"),
+        *_layer("blocks.{i}.convolution_norm", "blk.{i}.attn_norm"),
+        *_layer("blocks.{i}.convolution.projection", "blk.{i}.shortconv.in_proj"),
+        Entry("blocks.{i}.convolution.weight", ("blk.{i}.shortconv.conv.weight",), transposed=True),
+        *_layer("blocks.{i}.convolution.out", "blk.{i}.shortconv.out_proj"),
         *_layer("blocks.{i}.mlp_norm", "blk.{i}.ffn_norm"),
         *_layer("blocks.{i}.mlp.gate", "blk.{i}.ffn_gate"),
         *_layer("blocks.{i}.mlp.up", "blk.{i}.ffn_up"),
@@ -75,6 +80,7 @@ TABLES = {
     "qwen2": _table(*_SEPARATE, interleaved=False),
     "qwen3": _table(*_SEPARATE, interleaved=False),
     "phi3": _table("blk.{i}.attn_qkv", interleaved=False),
+    "lfm2": _table(*_SEPARATE, interleaved=False, norm="token_embd_norm"),
 }
 
 
@@ -118,8 +124,8 @@ def export(
 
 
 def _kind(name: str, tensor: Tensor, precision: str) -> str:
-    """A tensor's GGUF type: vectors and positions stay f32, as in llama.cpp's own converter."""
-    if tensor.dim() < 2 or name == POSITIONS:
+    """A tensor's GGUF type: vectors, and those of ALWAYS_F32, stay f32, as in llama.cpp's own converter."""
+    if tensor.dim() < 2 or name.endswith(ALWAYS_F32):
         return "F32"
     return "F16" if precision == "q8_0" and tensor.size(-1) % 32 else precision.upper()
 
@@ -135,11 +141,20 @@ def _write_shape(writer: "GGUFWriter", config: GPTConfig) -> None:
         writer.add_layer_norm_eps(config.norm_eps)
     else:
         writer.add_layer_norm_rms_eps(config.norm_eps)
-        writer.add_head_count_kv(config.n_kv_head)
+        writer.add_head_count_kv(_kv_heads(config))
         writer.add_key_length(config.head_dim)
         writer.add_value_length(config.head_dim)
         writer.add_rope_dimension_count(config.head_dim)
         writer.add_rope_freq_base(config.rope_theta)
+    if config.conv_kernel:
+        writer.add_shortconv_l_cache(config.conv_kernel)
+
+
+def _kv_heads(config: GPTConfig) -> int | list[int]:
+    """The number of key/value heads, or a list with that of each layer: 0 where it is a convolution."""
+    if config.layers is None:
+        return config.n_kv_head
+    return [config.n_kv_head if kind == "attention" else 0 for kind in config.layers]
 
 
 def _write_tokenizer(

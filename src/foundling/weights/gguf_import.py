@@ -18,7 +18,7 @@ from foundling.model.gpt import GPT
 from foundling.model.rotary import frequencies, scaled_frequencies
 from foundling.settings.models import Llama3Scaling
 from foundling.validation import build
-from foundling.weights.architectures import FREE, GPT2, MODERN
+from foundling.weights.architectures import FREE, GPT2, LFM2, MODERN
 from foundling.weights.gguf import TABLES
 from foundling.weights.gguf_file import GGUF, StoredTensor, find, library, read_gguf
 from foundling.weights.names import Rows, load_tensors, unpack
@@ -32,6 +32,7 @@ FIXED: dict[str, Mapping[str, Any]] = {
     "gpt2": GPT2.fixed,
     **dict.fromkeys(("llama", "qwen2", "smollm3", "phi3"), MODERN | {"qk_norm": False}),
     "qwen3": MODERN | {"qk_norm": True},
+    "lfm2": LFM2.fixed,
 }
 NO_ROPE_INTERVAL = {"smollm3": 4}  # which llama.cpp fixes
 # our field -> the key, without the architecture's name in front
@@ -63,6 +64,7 @@ READ = {
         "vocab_size",
         "rope.scaling.finetuned",
         "attention.causal",
+        "shortconv.l_cache",
         "use_parallel_residual",
         "rope.scale_linear",
     ),
@@ -89,7 +91,6 @@ def read_config(file: GGUF, free: Mapping[str, Any]) -> tuple[str, GPTConfig]:
     shape = {field.name: None for field in fields(GPTConfig)} | dict(FIXED[name])
     shape |= {ours: values[key] for ours, key in FIELDS.items()}
     shape |= {
-        "n_kv_head": values.get("attention.head_count_kv"),
         "head_dim": values.get("attention.key_length"),
         "norm_eps": values.get(
             "attention.layer_norm_rms_epsilon", values.get("attention.layer_norm_epsilon", 1e-5)
@@ -102,6 +103,7 @@ def read_config(file: GGUF, free: Mapping[str, Any]) -> tuple[str, GPTConfig]:
         else None,
         "tied": "output.weight" not in file.tensors,
         "bias": _bias(file),
+        **_layers(values),
     }
     if isinstance(window := values.get("attention.sliding_window"), int) and 0 < window < shape["context"]:
         log.info(
@@ -180,6 +182,20 @@ def _bias(file: GGUF) -> bool | str:
     if "attn_output.bias" in first:
         return True
     return "qkv" if {"attn_q.bias", "attn_qkv.bias"} & first else False
+
+
+def _layers(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The number of key/value heads, and the kinds of layers: a convolution where a layer's number is 0."""
+    heads = values.get("attention.head_count_kv")
+    if not isinstance(heads, list) or 0 not in heads:
+        return {"n_kv_head": heads, "conv_kernel": 0}
+    kinds = ["attention" if count else "conv" for count in heads]
+    counts = {count for count in heads if count}
+    return {
+        "n_kv_head": counts.pop() if len(counts) == 1 else heads,
+        "layers": kinds,
+        "conv_kernel": values.get("shortconv.l_cache", 0),
+    }
 
 
 def _scaling(file: GGUF, values: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -34,6 +34,9 @@ _PARTS = (
     *(
         "convolution",
         "attention_norm",
+        "convolution_norm",
+        "convolution.projection",
+        "convolution.out",
         "attention.qkv",
         "attention.blend",
         "attention.q_norm",
@@ -73,6 +76,24 @@ def _llama(qkv: str = "layers.{i}.self_attn.*_proj") -> Table:
     )
 
 
+_LFM2: Table = (
+    *_layer("token_embedding", "embed_tokens", bias=False),
+    *_layer("norm", "embedding_norm", bias=False),
+    *_layer("blocks.{i}.attention_norm", "layers.{i}.operator_norm", bias=False),
+    *_layer("blocks.{i}.attention.qkv", "layers.{i}.self_attn.*_proj", bias=False),
+    *_layer("blocks.{i}.attention.q_norm", "layers.{i}.self_attn.q_layernorm", bias=False),
+    *_layer("blocks.{i}.attention.k_norm", "layers.{i}.self_attn.k_layernorm", bias=False),
+    *_layer("blocks.{i}.attention.out", "layers.{i}.self_attn.out_proj", bias=False),
+    *_layer("blocks.{i}.convolution_norm", "layers.{i}.operator_norm", bias=False),
+    *_layer("blocks.{i}.convolution.projection", "layers.{i}.conv.in_proj", bias=False),
+    Entry("blocks.{i}.convolution.weight", ("layers.{i}.conv.conv.weight",), depthwise=True),
+    *_layer("blocks.{i}.convolution.out", "layers.{i}.conv.out_proj", bias=False),
+    *_layer("blocks.{i}.mlp_norm", "layers.{i}.ffn_norm", bias=False),
+    *_layer("blocks.{i}.mlp.gate", "layers.{i}.feed_forward.w1", bias=False),
+    *_layer("blocks.{i}.mlp.up", "layers.{i}.feed_forward.w3", bias=False),
+    *_layer("blocks.{i}.mlp.out", "layers.{i}.feed_forward.w2", bias=False),
+    *_layer("output", "lm_head", bias=False),
+)
 _FOUNDLING: Table = (
     *_layer("token_embedding", "token_embedding", bias=False),
     *_layer("position_embedding", "position_embedding", bias=False),
@@ -84,6 +105,7 @@ TABLES = {
     "gpt2": _GPT2,
     **dict.fromkeys(("llama", "mistral", "qwen2", "qwen3", "smollm3"), _llama()),
     "phi3": _llama("layers.{i}.self_attn.qkv_proj"),
+    "lfm2": _LFM2,
     "foundling": _FOUNDLING,
 }
 PACKED = {".gate_up_proj.weight": (".gate_proj.weight", ".up_proj.weight")}  # Phi-3's

@@ -13,8 +13,8 @@ from typing import Any
 from foundling.artifacts import read_json
 from foundling.model.config import GPTConfig
 from foundling.validation import build
-from foundling.weights import huggingface_code
-from foundling.weights.architectures import FOUNDLING, FREE, GPT2, MODERN
+from foundling.weights import huggingface_code, lfm2_config
+from foundling.weights.architectures import FOUNDLING, FREE, GPT2, LFM2, MODERN
 from foundling.weights.rope_config import RopeReader, write_rope
 
 log = logging.getLogger(__name__)
@@ -93,6 +93,9 @@ FAMILIES = {
         {"attention_bias": (False,), "mlp_bias": (False,)},
     ),
     "phi3": _modern({"bias": False}, {"rms_norm_eps": 1e-5}),
+    "lfm2": Family(
+        LFM2.fixed, {**_SHARED, **lfm2_config.FIELDS}, lfm2_config.DEFAULTS, {"conv_bias": (False,)}
+    ),
 }
 WHY_NOT = {  # families that are near, and what our model lacks for them
     "olmo2": "it norms the outputs of attention and MLP, and queries over all heads",
@@ -142,6 +145,7 @@ READ = {
     ),
     *("sliding_window", "use_sliding_window", "max_window_layers", "layer_types", "no_rope_layers"),
     *("no_rope_layer_interval", "mlp_bias"),
+    *lfm2_config.READ,
 }
 QUANTIZED = ("quantization_config", "compression_config")
 
@@ -174,6 +178,8 @@ def _read(path: Path, values: dict[str, Any], free: Mapping[str, Any]) -> tuple[
         field for field in _unread(family, values) if values[field] not in (None, False, {}, [])
     )
     values = {**family.defaults, **values}
+    if name == LFM2.name:
+        values = lfm2_config.derive(values)
     rope = RopeReader(values)
     if reasons := [*_unsupported(name, values), *rope.reasons]:
         raise ValueError(f"{path} is not supported by Foundling's {name}: {'; '.join(reasons)}")
@@ -186,6 +192,9 @@ def _read(path: Path, values: dict[str, Any], free: Mapping[str, Any]) -> tuple[
     shape = {field.name: None for field in fields(GPTConfig)} | dict(family.fixed)
     shape |= {ours: values[theirs] for ours, theirs in family.fields.items()}
     shape |= {"rope_theta": rope.theta, "rope_scaling": rope.scaling, "rope_skip": _rope_skip(name, values)}
+    if name == LFM2.name:
+        shape["layers"] = lfm2_config.layers(values)
+        shape["conv_kernel"] = shape["conv_kernel"] if "conv" in (shape["layers"] or ()) else 0
     shape["context"] = _within_window(path, name, values, shape["context"])
     try:
         return name, build(GPTConfig, {**shape, **FREE, **free}, "model")
@@ -206,6 +215,8 @@ def write_config(name: str, config: GPTConfig, dtype: str) -> dict[str, Any]:
         values["mlp_bias"] = config.bias
     if name in ("qwen2", "qwen3", "smollm3"):
         values["use_sliding_window"] = False
+    if name == LFM2.name:
+        values |= lfm2_config.write(config)
     if name == "smollm3":  # a 0 stands for a layer without rotary positions
         skip = config.rope_skip
         values["no_rope_layers"] = [
@@ -230,8 +241,9 @@ def _unsupported(name: str, values: Mapping[str, Any]) -> Iterator[str]:
     for field in QUANTIZED:
         if values.get(field):
             yield f"{field}={str(values[field])[:80]} (use the checkpoint that is not quantized)"
-    if others := {*(values.get("layer_types") or ())} - {"full_attention", "sliding_attention"}:
-        yield f"layer_types={sorted(others)} (must be full_attention or sliding_attention)"
+    kinds = ("full_attention", "conv" if name == LFM2.name else "sliding_attention")
+    if others := {*(values.get("layer_types") or ())} - {*kinds}:
+        yield f"layer_types={sorted(others)} (must be {' or '.join(kinds)})"
     if name == "llama" and bool(values.get("mlp_bias")) != values["attention_bias"]:
         yield f"mlp_bias={values.get('mlp_bias', False)} with attention_bias={values['attention_bias']}"
     if name == "smollm3" and _rope_skip(name, values) is None:

@@ -15,7 +15,7 @@ from foundling.model.interface import LanguageModel
 from foundling.text.prompts import ChatTemplate
 from foundling.text.tokenizer import Tokenizer
 from foundling.weights import huggingface_code
-from foundling.weights.architectures import FOUNDLING, Architecture, known_or_with_code, with_code
+from foundling.weights.architectures import FOUNDLING, LFM2, Architecture, known_or_with_code, with_code
 from foundling.weights.card import CARD, exported_card
 from foundling.weights.folder import save_tensors
 from foundling.weights.huggingface import HEAD, PREFIXES, TABLES, WEIGHTS
@@ -23,7 +23,10 @@ from foundling.weights.huggingface_config import CONFIG, write_config
 from foundling.weights.huggingface_tokenizer import write_classifier_tokenizer, write_tokenizer
 from foundling.weights.names import export_tensors
 
-CLASSES = {"gpt2": "GPT2", "llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3", "smollm3": "SmolLM3"}
+CLASSES = {
+    **{"gpt2": "GPT2", "llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3", "smollm3": "SmolLM3"},
+    "lfm2": "Lfm2",
+}
 PRECISIONS = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 GENERATION = "generation_config.json"
 SCORE = "score.weight"
@@ -95,7 +98,7 @@ def export_classifier(
 def _known_classifier(model: Classifier, tokenizer: Tokenizer) -> _Export | None:
     """The classifier as a class of transformers; None if there is none that computes the same."""
     architecture, config, state = known_or_with_code(model.trunk)
-    if architecture is FOUNDLING:
+    if architecture in (FOUNDLING, LFM2):  # transformers has no Lfm2ForSequenceClassification
         return None
     padding = tokenizer.vocab_size
     if padding == config.vocab_size:

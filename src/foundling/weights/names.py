@@ -35,10 +35,12 @@ class Entry:
     transposed: bool = False  # theirs is (in, out), as in TensorFlow
     # their queries and keys store the two halves of each rotary pair next to each other
     interleaved: bool = False
+    depthwise: bool = False  # theirs has each channel's kernel in a row, as nn.Conv1d: (C, 1, kernel)
 
     def has_same_layout(self, ours: Tensor) -> bool:
         """Whether the other format stores one tensor with the same order of elements as ours."""
-        return len(self.theirs) == 1 and not (self.transposed and ours.dim() == 2) and not self.interleaved
+        moved = self.transposed and ours.dim() == 2 or self.interleaved or self.depthwise
+        return len(self.theirs) == 1 and not moved
 
     def foreign(self, config: GPTConfig, layer: int, ours: Tensor) -> list[ForeignTensor]:
         """The other format's tensors, as views of ours."""
@@ -48,6 +50,7 @@ class Entry:
         tensors = []
         for number, (name, part) in enumerate(zip(self.theirs, parts, strict=True)):
             view = part.T if self.transposed and part.dim() == 2 else part
+            view = part.T.unsqueeze(1) if self.depthwise else view  # (kernel, C) -> (C, 1, kernel)
             shape = tuple(view.shape)
             if self.interleaved and number < 2:  # (heads, 2, D/2, …) -> (heads, D/2, 2, …)
                 view = view.view(-1, 2, d // 2, *shape[1:]).transpose(1, 2)

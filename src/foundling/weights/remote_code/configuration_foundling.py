@@ -42,6 +42,10 @@ class FoundlingConfig(PreTrainedConfig):
     tied: bool = True  # the output head shares the token embedding's matrix
     convolution: int = 4  # how many previous tokens the short convolution before each block reads; 0: none
     lookup_heads: int = 2  # how many of n_head are lookup heads; 0: none
+    layers: list[str] | None = (
+        None  # of each block: "attention", or "conv", a gated convolution; None: attention
+    )
+    conv_kernel: int = 0  # how many tokens a gated convolution reads, its own included
     dropout: float = 0.0
     init: str = "copying"  # how Foundling initialised the weights; not read here
     attention: str = "fused"  # Foundling's implementation; here, choose `attn_implementation`
@@ -56,7 +60,9 @@ class FoundlingConfig(PreTrainedConfig):
     @property
     def layer_types(self) -> list[str]:
         """What transformers' caches store per layer: keys and values, and in "hybrid" convolution states."""
-        return ["hybrid" if self.convolution else "full_attention"] * self.n_layer
+        if self.layers is None:
+            return ["hybrid" if self.convolution else "full_attention"] * self.n_layer
+        return ["conv" if kind == "conv" else "full_attention" for kind in self.layers]
 
     @property
     def number_of_conv_states(self) -> int:

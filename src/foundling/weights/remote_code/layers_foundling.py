@@ -30,6 +30,16 @@ def make_norm(config: FoundlingConfig) -> nn.Module:
     return nn.RMSNorm(config.n_embd, eps=config.norm_eps)
 
 
+def with_previous(x: Tensor, reach: int, cache: Cache | None, layer: int, state: int) -> Tensor:
+    """The `reach` inputs before x (B, T, C), from the cache or zeros, and x: (B, reach + T, C)."""
+    if cache is None:
+        return F.pad(x, (0, 0, reach, 0))
+    inputs = x.transpose(1, 2)  # (B, C, T), as transformers stores them
+    inputs = cache.update_conv_state(inputs, layer, state_idx=state, conv_kernel_size=reach)
+    size = reach + x.size(1)
+    return F.pad(inputs, (size, 0))[..., -size:].transpose(1, 2)
+
+
 class ShortConvolution(nn.Module):
     """A causal depthwise convolution with a residual: x[t] + Σₖ wₖ ⊙ x[t-k] for k = 1 … reach."""
 
@@ -41,22 +51,37 @@ class ShortConvolution(nn.Module):
     def forward(self, x: Tensor, positions: Tensor, cache: Cache | None) -> Tensor:
         """Convolve x (B, T, C) over time; a token at position p reads at most p tokens."""
         reach, t = self.weight.size(0), x.size(1)
-        padded = self._with_previous(x, cache)  # (B, reach + T, C)
+        padded = with_previous(x, reach, cache, self.layer, self.state)  # (B, reach + T, C)
         for k in range(1, reach + 1):
             previous = padded[:, reach - k : reach - k + t]  # (B, T, C), shifted by k
             previous = previous.masked_fill((positions < k).unsqueeze(-1), 0.0)
             x = torch.addcmul(x, previous, self.weight[k - 1])  # (B, T, C)
         return x
 
-    def _with_previous(self, x: Tensor, cache: Cache | None) -> Tensor:
-        """The `reach` inputs before x (B, T, C), from the cache or zeros, and x: (B, reach + T, C)."""
-        reach, t = self.weight.size(0), x.size(1)
-        if cache is None:
-            return F.pad(x, (0, 0, reach, 0))
-        inputs = x.transpose(1, 2)  # (B, C, T), as transformers stores them
-        inputs = cache.update_conv_state(inputs, self.layer, state_idx=self.state, conv_kernel_size=reach)
-        inputs = F.pad(inputs, (reach + t, 0))[..., -(reach + t) :]  # (B, C, reach + T)
-        return inputs.transpose(1, 2)
+
+class GatedConvolution(nn.Module):
+    """LFM2's gated short convolution: out(c ⊙ conv(b ⊙ x)), with b, c and x linear in the input."""
+
+    def __init__(self, config: FoundlingConfig, layer: int) -> None:
+        super().__init__()
+        self.layer = layer
+        self.projection = nn.Linear(config.n_embd, 3 * config.n_embd, bias=False)
+        self.weight = nn.Parameter(
+            torch.zeros(config.conv_kernel, config.n_embd)
+        )  # the last: the token's own
+        self.out = nn.Linear(config.n_embd, config.n_embd, bias=False)
+
+    def forward(self, x: Tensor, positions: Tensor, cache: Cache | None) -> Tensor:
+        """Mix x (B, T, C) over time; a token at position p reads at most p tokens."""
+        b, c, x = self.projection(x).chunk(3, dim=-1)  # (B, T, C) each
+        reach, t = self.weight.size(0) - 1, x.size(1)
+        padded = with_previous(b * x, reach, cache, self.layer, CONVOLUTION)  # (B, reach + T, C)
+        mixed = padded[:, reach:] * self.weight[-1]
+        for k in range(1, reach + 1):
+            previous = padded[:, reach - k : reach - k + t]  # (B, T, C), shifted by k
+            previous = previous.masked_fill((positions < k).unsqueeze(-1), 0.0)
+            mixed = torch.addcmul(mixed, previous, self.weight[reach - k])  # (B, T, C)
+        return self.out(c * mixed)
 
 
 class LookupBlend(ShortConvolution):
@@ -255,4 +280,21 @@ class FoundlingBlock(GradientCheckpointingLayer):
             x = self.convolution(x, positions, cache)
         attended, _ = self.attention(self.attention_norm(x), positions, cache=cache, **kwargs)
         x = x + self.dropout(attended)
+        return x + self.dropout(self.mlp(self.mlp_norm(x)))
+
+
+class FoundlingConvolutionBlock(GradientCheckpointingLayer):
+    """A gated convolution and a feed-forward network, each added to its input (pre-norm)."""
+
+    def __init__(self, config: FoundlingConfig, layer: int) -> None:
+        super().__init__()
+        self.convolution_norm = make_norm(config)
+        self.convolution = GatedConvolution(config, layer)
+        self.mlp_norm = make_norm(config)
+        self.mlp = MLP(config)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, positions: Tensor, cache: Cache | None = None, **kwargs) -> Tensor:
+        """Transform x (B, T, C); only attention reads the other arguments."""
+        x = x + self.dropout(self.convolution(self.convolution_norm(x), positions, cache))
         return x + self.dropout(self.mlp(self.mlp_norm(x)))

@@ -22,6 +22,8 @@ from .configuration_foundling import FoundlingConfig
 from .layers_foundling import (
     Attention,
     FoundlingBlock,
+    FoundlingConvolutionBlock,
+    GatedConvolution,
     LookupBlend,
     ShortConvolution,
     make_norm,
@@ -37,11 +39,14 @@ class FoundlingPreTrainedModel(PreTrainedModel):
     base_model_prefix = "model"
     supports_gradient_checkpointing = True
     _input_embed_layer = "token_embedding"
-    _no_split_modules = ["FoundlingBlock"]
+    _no_split_modules = ["FoundlingBlock", "FoundlingConvolutionBlock"]
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_attention_backend = True
-    _can_record_outputs = {"hidden_states": FoundlingBlock, "attentions": Attention}
+    _can_record_outputs = {
+        "hidden_states": [FoundlingBlock, FoundlingConvolutionBlock],
+        "attentions": Attention,
+    }
 
     def _init_weights(self, module: nn.Module) -> None:
         """Initialise what a checkpoint does not have: convolutions as the identity, lookup heads as a sum."""
@@ -50,6 +55,9 @@ class FoundlingPreTrainedModel(PreTrainedModel):
             init.ones_(module.weight)
         elif isinstance(module, ShortConvolution):
             init.zeros_(module.weight)
+        elif isinstance(module, GatedConvolution):
+            bound = module.weight.size(0) ** -0.5
+            init.uniform_(module.weight, -bound, bound)
 
 
 class FoundlingModel(FoundlingPreTrainedModel):
@@ -61,7 +69,9 @@ class FoundlingModel(FoundlingPreTrainedModel):
         if config.position == "learned":
             self.position_embedding = nn.Embedding(config.context, config.n_embd)
         self.dropout = nn.Dropout(config.dropout)
-        self.blocks = nn.ModuleList(FoundlingBlock(config, layer) for layer in range(config.n_layer))
+        kinds = {"attention": FoundlingBlock, "conv": FoundlingConvolutionBlock}
+        layers = config.layers or ["attention"] * config.n_layer
+        self.blocks = nn.ModuleList(kinds[kind](config, layer) for layer, kind in enumerate(layers))
         self.norm = make_norm(config)
         self.post_init()
 
