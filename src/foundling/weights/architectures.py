@@ -59,7 +59,7 @@ def known(model: LanguageModel) -> Exported:
     if unsupported:
         raise ValueError(
             f"llama.cpp cannot run this model: {'; '.join(unsupported)}; choose format=huggingface, which "
-            "holds every GPT, or train with model=lfm2, model=llama, model=qwen3 or model=gpt2_124m"
+            "holds every GPT, or train with model=llama, model=qwen3, model=lfm2 or model=gpt2_124m"
         )
     return architecture, config, _tensors(gpt, config)
 
