@@ -3,6 +3,7 @@
 import ast
 import errno
 import importlib
+import logging
 import os
 import sys
 import traceback
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from foundling import config
+from foundling import config, processes
 from foundling.overrides import Prepared, prepare
 from foundling.selection import origin_of
 
@@ -60,7 +61,8 @@ def main() -> None:
         else:
             _run(name, arguments)
     except KeyboardInterrupt:
-        print(f"foundling: {name} was interrupted", file=sys.stderr)
+        if processes.is_first_process():
+            print(f"foundling: {name} was interrupted", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
         _exit(error, arguments)
@@ -84,6 +86,10 @@ def _run(name: str, arguments: list[str]) -> None:
         out = Path(run.runtime.output_dir) if run.mode == RunMode.MULTIRUN else Path()
         try:
             job = checked or _checked(name, Job.of(composed, out))
+            if name in TRAININGS and _launches(job, run.mode == RunMode.MULTIRUN):
+                return processes.launch(name, arguments, processes.local_count(job.settings.runtime.trainer))
+            if not processes.is_first_process():
+                logging.disable()  # the first process says it
             return _load(name)(job)  # imports torch
         except Exception as error:  # before Hydra adds its own traceback
             _exit(error, arguments)
@@ -115,6 +121,28 @@ def _checked(name: str, job: "Job") -> "Job":
     return job
 
 
+def _launches(job: "Job", is_sweep: bool) -> bool:
+    """Whether a training has to start its processes, one for each of several devices."""
+    trainer = job.settings.runtime.trainer
+    if trainer.devices in (0, 1) and trainer.num_nodes == 1:
+        return False
+    if processes.has_rank() or "SLURM_NTASKS" in os.environ:
+        return False
+    if trainer.num_nodes > 1:
+        raise ValueError(
+            f"runtime.trainer.num_nodes={trainer.num_nodes}: start the command on each machine, by torchrun "
+            "or srun (docs/scale.md)"
+        )
+    if processes.local_count(trainer) == 1:
+        return False
+    if is_sweep:
+        raise ValueError(
+            "runtime.trainer.devices: the jobs of a sweep (-m) run on one device each; set "
+            "runtime.trainer.devices=1, or start the jobs one by one"
+        )
+    return True
+
+
 def _load(name: str) -> Callable[["Job"], Any]:
     module = importlib.import_module(f"foundling.{COMMANDS[name]}.{name}")
     run: Callable[[Job], Any] = module.run
@@ -122,19 +150,30 @@ def _load(name: str) -> Callable[["Job"], Any]:
 
 
 def _exit(error: Exception, arguments: list[str]) -> NoReturn:
-    """Print one line for errors that the user can fix (our ValueErrors, any OSError), else the traceback."""
+    """Print one line for errors that the user can fix (our ValueErrors, any OSError), else the traceback.
+
+    One of several processes of a training leaves its line to the agent that started it.
+    """
     frames = traceback.extract_tb(error.__traceback__)
     ours = bool(frames) and Path(frames[-1].filename).is_relative_to(PACKAGE)
     if os.environ.get("FOUNDLING_TRACEBACK") or not (
         isinstance(error, OSError) or (isinstance(error, ValueError) and ours)
     ):
-        traceback.print_exception(error)
+        if not processes.is_launched():
+            traceback.print_exception(error)
+        elif not processes.is_consequence(error):
+            traceback.print_exception(error)
+            processes.report(f"{type(error).__name__}: {one_line(error)}")
     else:
         full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
         hint = (
             "; free some disk space and run the command again (existing files are unchanged)" if full else ""
         )
-        print(f"foundling: {one_line(error)}{origin_of(str(error), arguments)}{hint}", file=sys.stderr)
+        line = f"{one_line(error)}{origin_of(str(error), arguments)}{hint}"
+        if processes.is_launched():
+            processes.report(line)
+        else:
+            print(f"foundling: {line}", file=sys.stderr)
     sys.stdout.flush()
     sys.exit(1)
 

@@ -19,18 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from foundling.artifacts import fingerprint
+from foundling.processes import is_first_process
 
 SCRATCH, LOCK = Path("scratch"), "lock"
 FROZEN = "frozen"  # the folder below SCRATCH of hidden states that trainings share
 FAULTS = "faults"  # not in the key: how a bad batch is handled does not change the steps before it
 CHECKPOINT = re.compile(r"step-(\d{8,})-[0-9a-f]{64}\.safetensors")  # step, sha256 of the file
-RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # variables with the rank of a process
 log = logging.getLogger(__name__)
-
-
-def is_first_process() -> bool:
-    """Whether this process writes the results of its training: it is the only one, or has rank 0."""
-    return all(os.environ.get(rank, "0") == "0" for rank in RANKS)
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,8 @@ def source(length: int, name: str = "a", weight: float = 1.0, first: int = 0) ->
     return Source(name, weight, np.arange(first, first + length, dtype=np.uint16), bytes=length)
 
 
-def batches(steps: int = 6, seed: int = 3, **world: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+def batches(steps: int = 6, seed: int = 3) -> list[tuple[torch.Tensor, torch.Tensor]]:
     windows = TrainingWindows([source(500), source(300, "b", 3.0, 1000)], 8, 12, steps, seed)
-    windows.rank, windows.world = world.get("rank", 0), world.get("world", 1)
     return [windows[i] for i in range(len(windows))]
 
 
@@ -61,18 +60,6 @@ def test_documents_are_drawn_by_weight_whole_or_to_the_end_of_the_context() -> N
     assert 30 < len(short) < 70
     assert all(one == [0, 1, 2, 3, 4, 0] for one in short)
     assert all(len(one) == 9 for one in drawn if one[0] >= 100)
-
-
-def rows(parts: list[tuple[torch.Tensor, torch.Tensor]]) -> list[list[int]]:
-    return sorted(row.tolist() for ids, _ in parts for row in ids)
-
-
-@pytest.mark.parametrize("world", [2, 3, 4])
-def test_several_processes_split_the_same_batch(world: int) -> None:
-    whole = batches()
-    processes = [batches(rank=rank, world=world) for rank in range(world)]
-    for step in range(6):
-        assert rows([process[step] for process in processes]) == rows([whole[step]])
 
 
 def test_sources_are_drawn_by_their_weights_not_their_sizes() -> None:

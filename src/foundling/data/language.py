@@ -17,8 +17,7 @@ from foundling.model.loss import IGNORE_INDEX
 class TrainingWindows(Dataset[tuple[Tensor, Tensor]]):
     """Item s is the batch of step s: a function of (seed, s) only.
 
-    Sources are sampled by their shares at that step, and windows at random positions. Each of `world`
-    processes computes its own rows, which together are the same batch for any number of processes.
+    Sources are sampled by their shares at that step, and windows at random positions.
 
     With `end_of_text`, a window that starts within a document is moved back to its beginning (the preceding
     end-of-text token) if that is less than a context away. The model then sees the beginning of the text, as
@@ -42,19 +41,19 @@ class TrainingWindows(Dataset[tuple[Tensor, Tensor]]):
                 )
         self.sources, self.context, self.seed, self.end_of_text = sources, context, seed, end_of_text
         self.batch_size, self.steps = batch_size, steps
-        self.rank, self.world = 0, 1
 
     def __len__(self) -> int:
         return self.steps
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
-        """(ids, targets), both (batch_size / world, T); targets are the ids that follow."""
+        """(ids, targets), both (batch_size, T); targets are the ids that follow."""
         # Philox is counter-based: a step's numbers do not depend on previous steps (Salmon et al. 2011)
         random = np.random.Generator(np.random.Philox(key=(self.seed << 64) + step))
         chosen = random.choice(len(self.sources), size=self.batch_size, p=self.shares(step))
         positions = random.random(self.batch_size)
-        rows = range(self.rank, self.batch_size, self.world)
-        windows = np.stack([self._window(self.sources[chosen[row]].ids, positions[row]) for row in rows])
+        windows = np.stack(
+            [self._window(self.sources[i].ids, place) for i, place in zip(chosen, positions, strict=True)]
+        )
         return as_batch(windows)
 
     def shares(self, step: int) -> np.ndarray:
@@ -94,7 +93,6 @@ class ValidationWindows(Dataset[tuple[Tensor, Tensor]]):
                 "the validation split has no token to predict; add documents or increase "
                 "corpus.split.validation"
             )
-        self.rank, self.world = 0, 1
 
     def __len__(self) -> int:
         return -(-len(self.windows) // self.batch_size)
@@ -103,7 +101,7 @@ class ValidationWindows(Dataset[tuple[Tensor, Tensor]]):
         """(ids, targets), both (B, T); a shorter last window is padded, with targets IGNORE_INDEX."""
         if index >= len(self):
             raise IndexError(index)
-        rows = self.windows[index * self.batch_size : (index + 1) * self.batch_size][self.rank :: self.world]
+        rows = self.windows[index * self.batch_size : (index + 1) * self.batch_size]
         windows = np.full((len(rows), self.context + 1), IGNORE_INDEX, dtype=np.int64)
         for row, (ids, start) in zip(windows, rows, strict=True):
             window = ids[start : start + self.context + 1]
@@ -139,9 +137,3 @@ class LanguageData(TrainingData):
         super().__init__(training, validation, steps, workers)
         self.tokens_per_step = batch_size * context
         self.validation_bytes = sum(source.bytes for source in tokens.validation)
-
-    def setup(self, stage: str) -> None:
-        """Let each process of the training compute its share of every batch's rows."""
-        if self.trainer is not None:
-            for batches in (self.training, self.validation):
-                batches.rank, batches.world = self.trainer.global_rank, self.trainer.world_size

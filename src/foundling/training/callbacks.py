@@ -15,7 +15,7 @@ from foundling.artifacts import write_json
 from foundling.generation.decode import continue_text
 from foundling.metrics.evaluate import Snapshot
 from foundling.model.interface import LanguageModel
-from foundling.scratch import is_first_process
+from foundling.processes import is_first_process
 from foundling.settings.training import Sample
 from foundling.text.tokenizer import Tokenizer
 from foundling.training.module import TrainingModule
@@ -89,7 +89,8 @@ class Snapshots(Callback):
         self._write_index()
 
     def _write_index(self) -> None:
-        write_json(self.path / "index.json", list(map(asdict, self.index)))
+        if is_first_process():
+            write_json(self.path / "index.json", list(map(asdict, self.index)))
 
     def state_dict(self) -> dict[str, Any]:
         """The index of the snapshots so far; a resumed training saves later ones again."""

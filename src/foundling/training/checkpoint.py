@@ -55,7 +55,7 @@ def load(folder: Path) -> dict[str, Any] | None:
         log.warning(
             f"{path} is damaged (its sha256 is not the one in its name); using the checkpoint before it"
         )
-        path.unlink()
+        path.unlink(missing_ok=True)  # another process of the training may have removed it
     return None
 
 

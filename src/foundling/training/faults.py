@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from foundling.artifacts import atomic_folder, write_json
 from foundling.data.loading import BatchOrder
+from foundling.processes import is_first_process
 from foundling.settings import training as settings
 
 FOLDER = "fault"
@@ -68,10 +69,7 @@ class FaultDetector:
         """Loss and norm as numbers, in one transfer from the device."""
         if getattr(trainer.precision_plugin, "scaler", None) is not None:
             norm = torch.zeros_like(loss)  # float16 gradients may overflow: the scaler skips those steps
-        values = torch.stack([loss, norm.to(loss)])
-        if trainer.world_size > 1:
-            values = trainer.strategy.reduce(values, reduce_op="mean")
-        loss_value, norm_value = values.tolist()
+        loss_value, norm_value = torch.stack([loss, norm.to(loss)]).tolist()
         return loss_value, norm_value
 
     def _save(self, step: int, network: nn.Module, batch: Sequence[Tensor], loss: float, norm: float) -> Path:
@@ -86,9 +84,10 @@ class FaultDetector:
             "grad_norms": norms,
         }
         tensors = {str(i): tensor.detach().cpu().contiguous().clone() for i, tensor in enumerate(batch)}
-        with atomic_folder(path) as folder:
-            save_file(tensors, folder / "batch.safetensors")
-            write_json(folder / "fault.json", _strict(note))
+        if is_first_process():
+            with atomic_folder(path) as folder:
+                save_file(tensors, folder / "batch.safetensors")
+                write_json(folder / "fault.json", _strict(note))
         return path
 
     def _raise(self, step: int, path: Path, loss: float, norm: float) -> None:

@@ -16,6 +16,7 @@ from lightning.pytorch.loggers import Logger
 
 from foundling.data.batches import TrainingData
 from foundling.device import automatic_precision, set_up
+from foundling.processes import has_rank, is_first_process, local_count
 from foundling.settings.runtime import Runtime
 from foundling.training.faults import Fault, FaultDetector
 from foundling.training.module import Loop, TrainingModule
@@ -52,7 +53,7 @@ def fit(
     # checkpoints come last: one saved after a validation must include the other callbacks' state after it
     ordered: list[Callback] = [recorder, *callbacks, checkpoints]
     show = sys.stderr.isatty() if runtime.progress == "auto" else runtime.progress
-    if show:
+    if show and is_first_process():
         ordered.append(ProgressBar(recorder, data.order))
     if step.compile:
         module.network.compile()
@@ -62,7 +63,7 @@ def fit(
         runtime,
         accelerator=device.type,
         precision=precision,
-        enable_progress_bar=show,
+        enable_progress_bar=show and is_first_process(),
         logger=logger or False,
         callbacks=ordered,
         default_root_dir=str(scratch),
@@ -77,7 +78,7 @@ def _new_trainer(loop: Loop, runtime: Runtime, **options: Any) -> Trainer:
     # deterministic mode would also fill each new tensor with NaN; none is read before it is written
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return Trainer(
-        devices=runtime.trainer.devices,  # type: ignore[arg-type]  # it accepts a tuple, too
+        devices=local_count(runtime.trainer) if has_rank() else runtime.trainer.devices,  # type: ignore[arg-type]
         strategy=runtime.trainer.strategy,
         num_nodes=runtime.trainer.num_nodes,
         max_steps=loop.max_steps,

@@ -5,7 +5,8 @@
 
 A batch is computed in `accumulate` microbatches, and in twice as many each time memory runs out. The loss of
 a microbatch is its share of the mean over the whole batch, so the number of microbatches changes neither the
-tokens per step nor, up to rounding, the result.
+tokens per step nor, up to rounding, the result. Several processes (distributed data parallel) divide the
+microbatches among them: each reads the whole batch and computes its own rows, and the gradients are added up.
 """
 
 import logging
@@ -117,22 +118,27 @@ class TrainingModule(LightningModule):
 
     def _add_gradients(self, batch: Batch) -> Tensor:
         """Add up the gradients of the batch's microbatches; returns the sum of their losses."""
-        microbatches = self._split(batch)
+        rank, world = self.trainer.global_rank, self.trainer.world_size
+        microbatches = _split(batch, world * max(1, min(self.microbatches, len(batch[0]) // world)))
         total = torch.zeros((), device=self.device)
-        for number, microbatch in enumerate(microbatches):
+        for number in range(rank, len(microbatches), world):
             # dropout is a function of (seed, step, microbatch), so that a resumed run draws the same masks
             torch.manual_seed(self.seed * SEED_STRIDE + self.global_step * len(microbatches) + number)
-            loss = self.loss(microbatch, batch)
-            with self._without_autocast(), self._gradient_exchange(last=number == len(microbatches) - 1):
-                self.manual_backward(loss)
+            loss = self._share(microbatches[number], batch)
+            with self._without_autocast(), self._gradient_exchange(last=number + world >= len(microbatches)):
+                self.manual_backward(loss * world)  # the processes' gradients are averaged
             total += loss.detach()
-        return total
+        return self._sum_over_processes(total)
 
-    def _split(self, batch: Batch) -> list[Batch]:
-        count = min(self.microbatches, len(batch[0]))
-        if count == 1:
-            return [batch]
-        return list(zip(*(torch.tensor_split(tensor, count) for tensor in batch), strict=True))
+    def _share(self, microbatch: Batch, batch: Batch) -> Tensor:
+        """The microbatch's loss; 0, with gradients of 0, if it has no rows because the batch has too few."""
+        if len(microbatch[0]):
+            return self.loss(microbatch, batch)
+        return 0 * self.loss(tuple(tensor[:1] for tensor in batch), batch)
+
+    def _sum_over_processes(self, value: Tensor) -> Tensor:
+        summed: Any = self.trainer.strategy.reduce(value, reduce_op="sum")
+        return summed
 
     def _without_autocast(self) -> AbstractContextManager[Any]:
         """Lightning runs the whole step under autocast; only the forward pass should be."""
@@ -183,12 +189,21 @@ class TrainingModule(LightningModule):
         self._sums = torch.zeros((), dtype=torch.float64, device="cpu" if on_cpu else self.device)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self._sums = self._sums + self.validation_sums(batch).to(self._sums)
+        own = _split(batch, self.trainer.world_size)[self.trainer.global_rank]
+        if len(own[0]):
+            self._sums = self._sums + self.validation_sums(own).to(self._sums)
 
     def on_validation_epoch_end(self) -> None:
-        sums: Any = self.trainer.strategy.reduce(self._sums, reduce_op="sum")
-        self.validation = {"step": self.global_step, **self.summarize(sums.tolist())}
+        sums = self._sum_over_processes(self._sums).tolist()
+        self.validation = {"step": self.global_step, **self.summarize(sums)}
 
     def configure_optimizers(self) -> Any:
         optimizer = self.make_optimizer(self.network)
         return {"optimizer": optimizer, "lr_scheduler": LambdaLR(optimizer, self.schedule)}
+
+
+def _split(batch: Batch, count: int) -> list[Batch]:
+    """The batch's rows as `count` microbatches, whose sizes differ by at most one; they may be empty."""
+    if count == 1:
+        return [batch]
+    return list(zip(*(torch.tensor_split(tensor, count) for tensor in batch), strict=True))

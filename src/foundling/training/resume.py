@@ -174,7 +174,16 @@ class Checkpoints(Callback):
         )
 
     def _save(self, trainer: Trainer, unvalidated: bool = False) -> None:
-        state = {
+        started = time.monotonic()
+        if trainer.is_global_zero:
+            checkpoint.save(self.folder, self.step, self._state(trainer, unvalidated))
+        self._saved_at, self._saved_step = time.monotonic(), self.step
+        self._seconds_per_save = self._saved_at - started
+        self.module.recorder.start_clock()
+
+    def _state(self, trainer: Trainer, unvalidated: bool) -> dict[str, Any]:
+        """Everything that the remaining steps depend on; it is the same in each of several processes."""
+        return {
             "step": self.step,
             "finished": self.finished,
             "unvalidated": unvalidated,
@@ -187,12 +196,6 @@ class Checkpoints(Callback):
             "stateful": {name: state for name, part in self.stateful.items() if (state := part.state_dict())},
             "made_on": made_on(trainer.strategy.root_device),
         }
-        started = time.monotonic()
-        if trainer.is_global_zero:
-            checkpoint.save(self.folder, self.step, state)
-        self._saved_at, self._saved_step = time.monotonic(), self.step
-        self._seconds_per_save = self._saved_at - started
-        self.module.recorder.start_clock()
 
 
 def made_on(device: torch.device) -> dict[str, str | int]:

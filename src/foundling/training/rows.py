@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from foundling.scratch import is_first_process
+from foundling.processes import is_first_process
 
 
 class Rows:

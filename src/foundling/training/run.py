@@ -13,7 +13,8 @@ from foundling.artifacts import publish, write_lines
 from foundling.data.batches import TrainingData
 from foundling.device import set_up
 from foundling.metrics import write_metrics
-from foundling.scratch import RunFolder, is_first_process, start_run
+from foundling.processes import is_first_process
+from foundling.scratch import RunFolder, start_run
 from foundling.settings import Job
 from foundling.text.tokenizer import Tokenizer
 from foundling.training.fit import fit
@@ -85,7 +86,9 @@ class TrainingRun:
 
     @cached_property
     def logger(self) -> "WandbLogger | None":
-        """The W&B run; None if W&B is disabled."""
+        """The W&B run of the training's first process; None if W&B is disabled."""
+        if not is_first_process():
+            return None
         return make_wandb(self.runtime.logger, self.job.recipe, self.stage, self.scratch)
 
     def fit(
