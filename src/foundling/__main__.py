@@ -86,8 +86,9 @@ def _run(name: str, arguments: list[str]) -> None:
         out = Path(run.runtime.output_dir) if run.mode == RunMode.MULTIRUN else Path()
         try:
             job = checked or _checked(name, Job.of(composed, out))
-            if name in TRAININGS and _launches(job, run.mode == RunMode.MULTIRUN):
-                return processes.launch(name, arguments, processes.local_count(job.settings.runtime.trainer))
+            missing = _missing_processes(job, run.mode == RunMode.MULTIRUN) if name in TRAININGS else 0
+            if missing:
+                return processes.launch(name, arguments, missing)
             if not processes.is_first_process():
                 logging.disable()  # the first process says it
             return _load(name)(job)  # imports torch
@@ -121,26 +122,25 @@ def _checked(name: str, job: "Job") -> "Job":
     return job
 
 
-def _launches(job: "Job", is_sweep: bool) -> bool:
-    """Whether a training has to start its processes, one for each of several devices."""
+def _missing_processes(job: "Job", is_sweep: bool) -> int:
+    """How many processes a training still has to start, one for each of several devices; 0 if none."""
+    from foundling import device
+
     trainer = job.settings.runtime.trainer
-    if trainer.devices in (0, 1) and trainer.num_nodes == 1:
-        return False
-    if processes.has_rank() or "SLURM_NTASKS" in os.environ:
-        return False
+    if processes.has_rank() or (trainer.devices == 1 and trainer.num_nodes == 1):
+        return 0
     if trainer.num_nodes > 1:
         raise ValueError(
             f"runtime.trainer.num_nodes={trainer.num_nodes}: start the command on each machine, by torchrun "
             "or srun (docs/scale.md)"
         )
-    if processes.local_count(trainer) == 1:
-        return False
-    if is_sweep:
+    count = device.device_count(trainer)
+    if count > 1 and is_sweep:
         raise ValueError(
             "runtime.trainer.devices: the jobs of a sweep (-m) run on one device each; set "
             "runtime.trainer.devices=1, or start the jobs one by one"
         )
-    return True
+    return count if count > 1 else 0
 
 
 def _load(name: str) -> Callable[["Job"], Any]:

@@ -4,6 +4,7 @@ Imports torch only to choose a device, so that an accelerator that cannot be ava
 """
 
 import ctypes
+import os
 import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-    from foundling.settings.runtime import Accelerator, Runtime
+    from foundling.settings.runtime import Accelerator, Runtime, Trainer
 
 KEY = "runtime.trainer.accelerator"
 # the values of the setting, and the devices that each of them allows, in order of preference
@@ -59,6 +60,21 @@ def choose_device(accelerator: "Accelerator", devices: Any = 1) -> "torch.device
     if kind == "cuda" and not isinstance(devices, int | str) and devices:
         return torch.device(kind, devices[0])
     return torch.device(kind)
+
+
+def device_count(trainer: "Trainer") -> int:
+    """The number of devices on this machine that a training divides its batches among, a process for each."""
+    if "LOCAL_WORLD_SIZE" in os.environ:  # torchrun has decided
+        return int(os.environ["LOCAL_WORLD_SIZE"])
+    if isinstance(trainer.devices, tuple):
+        return max(1, len(trainer.devices))
+    if isinstance(trainer.devices, int) and trainer.devices > 0:
+        return trainer.devices
+    if choose_device(trainer.accelerator).type != "cuda":
+        return 1
+    import torch
+
+    return torch.cuda.device_count()
 
 
 def check_accelerator(accelerator: "Accelerator") -> None:

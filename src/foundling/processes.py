@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
-    from foundling.settings.runtime import Trainer
-
 RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # variables with the rank of a process
 ERROR_FILE, UNREPORTED = "TORCHELASTIC_ERROR_FILE", "<N/A>"  # names that the agent uses
 SIGNALS = "SIGTERM,SIGINT,SIGUSR1,SIGHUP"  # that the agent passes on
@@ -39,23 +37,6 @@ def is_launched() -> bool:
 def has_rank() -> bool:
     """Whether this process was started as one of several, by `launch`, torchrun or srun."""
     return any(rank in os.environ for rank in RANKS)
-
-
-def local_count(trainer: "Trainer") -> int:
-    """The number of processes that `runtime.trainer` asks for on this machine: one for each device."""
-    from foundling.device import choose_device
-
-    if "LOCAL_WORLD_SIZE" in os.environ:  # torchrun has decided
-        return int(os.environ["LOCAL_WORLD_SIZE"])
-    if isinstance(trainer.devices, tuple):
-        return max(1, len(trainer.devices))
-    if isinstance(trainer.devices, int) and trainer.devices > 0:
-        return trainer.devices
-    if choose_device(trainer.accelerator).type != "cuda":
-        return 1
-    import torch
-
-    return torch.cuda.device_count()
 
 
 def launch(command: str, arguments: Sequence[str], count: int) -> None:

@@ -18,10 +18,10 @@ from foundling.costs import (
     precision_of,
     state_bytes,
 )
-from foundling.device import automatic_precision
+from foundling.device import automatic_precision, device_count
 from foundling.model.gpt import GPT
 from foundling.model.interface import LanguageModel
-from foundling.settings.runtime import Runtime, Trainer
+from foundling.settings.runtime import Runtime
 from foundling.settings.training import Pretrain
 from foundling.training.calibration import measure
 
@@ -44,7 +44,7 @@ def warn(
         return
     precision = precision_of(settings.precision, automatic_precision(device))
     shape, accumulate = network.config, settings.accumulate
-    windows = math.ceil(settings.batch_size / accumulate / _device_count(runtime.trainer, device))
+    windows = math.ceil(settings.batch_size / accumulate / device_count(runtime.trainer))
     state = needed = 0.0  # bytes; unknown for a custom architecture
     if isinstance(network, GPT):
         state = sum(state_bytes(shape, settings.optimizer.target.rpartition(".")[2], precision).values())
@@ -80,16 +80,3 @@ def warn(
                 f"runtime.budget_hours={runtime.budget_hours:g}; choose fewer steps, a smaller model or a "
                 "higher budget"
             )
-
-
-def _device_count(trainer: Trainer, device: torch.device) -> int:
-    """The number of devices that a batch is divided among."""
-    if device.type != "cuda":
-        return 1
-    if isinstance(trainer.devices, tuple):
-        return max(1, len(trainer.devices))
-    return (
-        trainer.devices
-        if isinstance(trainer.devices, int) and trainer.devices > 0
-        else torch.cuda.device_count()
-    )

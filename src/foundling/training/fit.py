@@ -15,8 +15,8 @@ from lightning.fabric.utilities.throughput import get_available_flops
 from lightning.pytorch.loggers import Logger
 
 from foundling.data.batches import TrainingData
-from foundling.device import automatic_precision, set_up
-from foundling.processes import has_rank, is_first_process, local_count
+from foundling.device import automatic_precision, device_count, set_up
+from foundling.processes import has_rank, is_first_process
 from foundling.settings.runtime import Runtime
 from foundling.training.faults import Fault, FaultDetector
 from foundling.training.module import Loop, TrainingModule
@@ -78,7 +78,7 @@ def _new_trainer(loop: Loop, runtime: Runtime, **options: Any) -> Trainer:
     # deterministic mode would also fill each new tensor with NaN; none is read before it is written
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return Trainer(
-        devices=local_count(runtime.trainer) if has_rank() else runtime.trainer.devices,  # type: ignore[arg-type]
+        devices=device_count(runtime.trainer) if has_rank() else runtime.trainer.devices,  # type: ignore[arg-type]
         strategy=runtime.trainer.strategy,
         num_nodes=runtime.trainer.num_nodes,
         max_steps=loop.max_steps,
