@@ -120,13 +120,18 @@ def make_client(models: Models, key: str | None = None, **changes: Any) -> TestC
     return TestClient(app, base_url="http://127.0.0.1:8000", raise_server_exceptions=False)
 
 
+def serve_command(folders: list[str], *overrides: str) -> list[str]:
+    """The command that serves these models on a free port."""
+    command = [sys.executable, "-m", "foundling", "serve", f"serve.models={json.dumps(folders)}"]
+    return [*command, "trainer=cpu", "serve.port=0", *overrides]
+
+
 class ServerProcess:
     """`foundling serve` as a user starts it, on a free port."""
 
     def __init__(self, folders: list[str], *overrides: str, **environment: str) -> None:
-        command = [sys.executable, "-m", "foundling", "serve", f"serve.models={json.dumps(folders)}"]
         self.process = subprocess.Popen(
-            [*command, "trainer=cpu", "serve.port=0", *overrides],
+            serve_command(folders, *overrides),
             cwd=ROOT,
             env={**os.environ, **environment},
             stdout=subprocess.PIPE,
@@ -140,6 +145,8 @@ class ServerProcess:
             if found := re.search(r"http://\S+:(\d+)", line):
                 self.url, self.port = found[0].rstrip(";"), int(found[1])
                 return
+        self.process.wait()
+        self.process.stdout.close()
         raise AssertionError("".join(lines))
 
     def stop(self) -> str:

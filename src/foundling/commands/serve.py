@@ -3,7 +3,7 @@
 import logging
 from importlib.util import find_spec
 
-from foundling.device import set_up
+from foundling.device import dtype_of, set_up
 from foundling.inputs import served_models
 from foundling.settings import Job
 
@@ -30,7 +30,8 @@ def run(job: Job) -> None:
 
         folders = served_models(settings.models)
         limits = settings.limits
-        models = load_models(folders, set_up(job.settings.runtime), rows=limits.rows, queue=limits.queue)
+        device, dtype = set_up(job.settings.runtime), dtype_of(job.settings.runtime)
+        models = load_models(folders, device, dtype=dtype, rows=limits.rows, queue=limits.queue)
         app = create_app(models, settings, key)
         names = ", ".join(f"{model.name} ({model.kind})" for model in models)
         print(f"serving {names} on {address(listener)}; Ctrl-C stops", flush=True)

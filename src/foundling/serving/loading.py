@@ -109,7 +109,14 @@ class Models:
             model.engine.close()
 
 
-def load_models(folders: Sequence[str], device: torch.device, *, rows: int, queue: int) -> Models:
+def load_models(
+    folders: Sequence[str],
+    device: torch.device,
+    *,
+    dtype: torch.dtype = torch.float32,
+    rows: int,
+    queue: int,
+) -> Models:
     """Load model folders; their last names are the models' names, so these must differ.
 
     Each language model's engine decodes up to `rows` streams at a time; up to `queue` more wait.
@@ -122,19 +129,19 @@ def load_models(folders: Sequence[str], device: torch.device, *, rows: int, queu
             raise ValueError(
                 f"serve.models: two folders are named {name}, and a model has its folder's name; rename one"
             )
-        by_name[name] = _load(path, name, device, rows, queue)
+        by_name[name] = _load(path, name, device, dtype, rows, queue)
     return Models(by_name)
 
 
-def _load(path: Path, name: str, device: torch.device, rows: int, queue: int) -> Served:
+def _load(path: Path, name: str, device: torch.device, dtype: torch.dtype, rows: int, queue: int) -> Served:
     kind = folder_kind(path)
     if kind == "classifier":
-        classifier, tokenizer = folder.load_as(path, Classifier, ClassifierConfig)
+        classifier, tokenizer = folder.load_as(path, Classifier, ClassifierConfig, dtype)
         return ServedClassifier(name, classifier.to(device), tokenizer)
     if kind == "translator":
-        translator, tokenizer = folder.load_as(path, Translator, TranslatorConfig)
+        translator, tokenizer = folder.load_as(path, Translator, TranslatorConfig, dtype)
         return ServedTranslator(name, translator.to(device), tokenizer)
-    model, tokenizer = folder.load(path)
+    model, tokenizer = folder.load(path, dtype)
     template, system = read_chat(path, tokenizer) if kind == "assistant" else (None, None)
     engine = Engine(model.to(device), rows=rows, queue=queue)
     ends = tokenizer.ends if template is None else template.ends(tokenizer)

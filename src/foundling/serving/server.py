@@ -1,6 +1,7 @@
 """Run the application with uvicorn until a signal arrives, then let the streams under way end."""
 
 import logging
+import os
 import signal
 import socket
 from types import FrameType
@@ -25,8 +26,9 @@ def listen(settings: Serve) -> socket.socket:
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=128)
     except OSError as error:
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
         raise OSError(
-            f"{settings.host}:{settings.port}: {error.strerror}; choose another serve.port (0: a free one) "
+            f"{settings.host}:{settings.port}: {reason}; choose another serve.port (0: a free one) "
             "or serve.host"
         ) from None
 
