@@ -48,7 +48,7 @@ def sweep(task: str, seeds: str, settings: Sequence[str]) -> None:
     chosen, _ = TASKS[task]
     run("fetch", "fetch.dataset=classify", *chosen, *settings)
     place = f"hydra.sweep.dir={SWEEPS / task}"
-    run("classify", "-m", *chosen, *settings, f"classify.seed={seeds}", place, "classify.zero_shot.limit=100")
+    run("classify", "-m", *chosen, "classify.zero_shot.limit=100", *settings, f"classify.seed={seeds}", place)
 
 
 def run(*command: str) -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,21 @@ def test_one_text_gets_its_labels_with_probabilities(
     assert {label for _, label in lines} == {"ham", "spam"}
     assert float(lines[0][0]) >= float(lines[1][0])
     assert sum(float(share) for share, _ in lines) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_text_is_placed_in_the_template_of_its_classifier(
+    model: Path, tmp_path: Path, job: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    network, tokenizer = folder.load_as(model, Classifier, ClassifierConfig)
+    network.config = replace(network.config, pooling="mean")  # of which every token has its part
+    folder.save(tmp_path / "plain", network, tokenizer)
+    network.config = replace(network.config, template="now {text} here")
+    folder.save(tmp_path / "with_template", network, tokenizer)
+    printed = []
+    for place, text in (("with_template", "hi"), ("plain", "now hi here"), ("plain", "hi")):
+        command.run(job("trainer=cpu", f"predict.model={tmp_path / place}", f"predict.text='{text}'"))
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1] != printed[2]
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,13 @@ def test_a_text_is_between_two_end_of_text_tokens(letters: Tokenizer) -> None:
     assert cut == 0
 
 
+@pytest.mark.parametrize(("keep", "kept"), [("beginning", "ab"), ("end", "cd")])
+def test_a_template_surrounds_what_is_kept_of_a_text(letters: Tokenizer, keep: str, kept: str) -> None:
+    rows, cut = encode(letters, ["abcd", "a"], context=7, keep=keep, template="g{text}hf")
+    assert [letters.decode(row[1:-1]) for row in rows] == [f"g{kept}hf", "gahf"]
+    assert (rows[0][0], rows[0][-1], cut) == (letters.end_of_text, letters.end_of_text, 1)
+
+
 @pytest.mark.parametrize(("keep", "kept"), [("beginning", "abcd"), ("end", "efgh")])
 def test_too_long_a_text_loses_the_stated_side(letters: Tokenizer, keep: str, kept: str) -> None:
     rows, cut = encode(letters, ["abcdefgh", "abcd"], context=6, keep=keep)

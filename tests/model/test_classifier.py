@@ -1,7 +1,7 @@
 """The classifier reads the last real token, whatever follows it; saved and loaded, it is equal."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,15 @@ def test_every_real_token_counts(classifier: Classifier) -> None:
         other = ids.clone()
         other[0, place] = (other[0, place] + 1) % 50
         assert not torch.allclose(classifier(other, lengths), logits)
+
+
+def test_the_mean_is_over_all_real_positions_but_the_first(classifier: Classifier) -> None:
+    classifier.config = replace(classifier.config, pooling="mean")
+    ids, lengths = torch.randint(50, (4, 20)), torch.tensor([3, 20, 11, 2])
+    logits = classifier(ids, lengths)
+    for row, length, alone in zip(ids, lengths, logits, strict=True):
+        states = classifier.trunk.hidden(row[None, :length])[0]
+        torch.testing.assert_close(classifier.head(states[1:].mean(0)), alone)
 
 
 def test_it_begins_undecided(gpt_config: Callable[..., Any]) -> None:

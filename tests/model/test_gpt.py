@@ -185,6 +185,17 @@ def test_the_upper_blocks_continue_from_the_states_after_the_lower_ones(model: G
         assert torch.equal(model.hidden_from(states, blocks), model.hidden(ids))
 
 
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_the_first_blocks_alone_are_a_model_of_that_many_blocks(model: GPT, blocks: int) -> None:
+    ids = torch.randint(50, (3, 11))
+    expected = model.norm(model.hidden_after(ids, blocks))
+    model.keep_first_blocks(blocks)
+    assert torch.equal(model.hidden(ids), expected)
+    again = GPT(model.config)
+    again.load_state_dict(model.state_dict())
+    assert torch.equal(again.eval().hidden(ids), expected)
+
+
 @pytest.mark.parametrize(
     ("trained", "frozen"),
     [

@@ -13,8 +13,10 @@ import torch
 
 from foundling import config
 from foundling.artifacts import read_json, sha256
+from foundling.data.classification import encode
 from foundling.data.fetching import fetch
 from foundling.evaluation import forgetting
+from foundling.evaluation.classification import probabilities
 from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig
 from foundling.model.gpt import GPT
@@ -127,6 +129,30 @@ def test_it_writes_a_classifier_its_metrics_and_its_answers(workspace: Path, tra
     assert not (workspace / "job/scratch/classify").exists()
 
 
+@pytest.mark.parametrize("train", ["head", "last", "all"])
+def test_a_classifier_has_the_first_blocks_the_pooling_and_the_template_that_it_was_trained_with(
+    workspace: Path, train: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forgetting, "open_tokens", None)  # a base without all its blocks writes no text
+    template = "{text}: spam?"
+    changes = ["blocks=1", "last=1", "pooling=mean", f"template='{template}'", f"train={train}"]
+    classify.run(make_job(*(f"classify.{change}" for change in changes), out=workspace))
+    made, tokenizer = folder.load_as(workspace / "models/classifier", Classifier, ClassifierConfig)
+    assert (made.config.pooling, made.config.template) == ("mean", template)
+    assert (len(made.trunk.blocks), made.trunk.config.n_layer) == (1, 1)
+    base, _ = folder.load(classify.BASE)
+    is_tuned = {
+        name: not torch.equal(p, base.get_parameter(name)) for name, p in made.trunk.named_parameters()
+    }
+    assert any(is_tuned.values()) == (train != "head")
+    assert read_json(workspace / "metrics/classify.json")["forgetting"] is None
+    with open(workspace / "plots/classify_answers.csv", newline="") as file:
+        answers = list(csv.DictReader(file))
+    rows, _ = encode(tokenizer, [row["text"] for row in answers], 32, "beginning", template)
+    expected = [made.config.labels[i] for i in probabilities(made, rows, 512).argmax(1)]
+    assert [row["predicted"] for row in answers] == expected
+
+
 def test_equal_settings_give_equal_bytes(workspace: Path) -> None:
     for job in ("one", "two"):
         classify.run(make_job(out=workspace / job))
@@ -155,6 +181,14 @@ def test_many_labels_need_no_curve(workspace: Path) -> None:
         (["model=small"], "models/base was made with model"),
         (["classify.baselines=[forest]"], r"classify.baselines.0='forest': must be one of majority"),
         (["classify.epochs=0"], "classify.epochs=0: must be at least one step"),
+        (["classify.blocks=9"], "classify.blocks=9: must be at most 2, the number of the base's blocks"),
+        (["classify.blocks=0"], "classify.blocks=0: must be at least 1"),
+        (["classify.pooling=max"], "classify.pooling='max': must be one of last or mean"),
+        (["classify.template='Spam?'"], r"classify.template='Spam\?': must contain {text} exactly once"),
+        (
+            ["classify.template='{text} is from a conversation, I think'"],
+            "in the template '{text} is from a conversation, I think'",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_and_leaves_nothing(workspace: Path, changes: list[str], says: str) -> None:

@@ -15,6 +15,7 @@ from torch.optim import SGD
 
 from foundling.data.batches import padded
 from foundling.data.classification import ClassificationData, Encoded
+from foundling.evaluation.classification import probabilities
 from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig
 from foundling.model.gpt import GPT
@@ -100,14 +101,15 @@ def train(fit: Make, network: Classifier, splits: Kept, place: str) -> Classific
     return module
 
 
-@pytest.mark.parametrize("trained", ["head", "last"])
+@pytest.mark.parametrize(("trained", "pooling"), [("head", "mean"), ("last", "mean"), ("last", "last")])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_training_from_kept_states_equals_training_from_ids(
-    fit: Make, gpt_config: Make, splits: Kept, classify: Classify, shape: str, trained: str
+    fit: Make, gpt_config: Make, splits: Kept, classify: Classify, shape: str, trained: str, pooling: str
 ) -> None:
     losses, weights, logits = [], [], []
     for place in ("plain", "kept"):
         network = base(gpt_config, shape)
+        network.config = replace(network.config, pooling=pooling)
         choose_trainable(network, trained, 1, None, seed=1)  # type: ignore[arg-type]
         before = {name: p.clone() for name, p in network.state_dict().items()}
         rows = keep(network, splits, replace(classify, cache_frozen=place == "kept"))
@@ -117,28 +119,34 @@ def test_training_from_kept_states_equals_training_from_ids(
         assert moved == {name for name, p in network.named_parameters() if p.requires_grad}
         losses.append(module.validation)
         weights.append(network.state_dict())
-        logits.append(network.eval()(*padded(splits["test"].ids)))  # the whole network, from ids
+        network.eval()
+        p = probabilities(network, rows["test"].ids, 50, rows["test"].states)
+        logits.append(network(*padded(splits["test"].ids)))  # the whole network, from ids
+        np.testing.assert_allclose(p, logits[-1].detach().softmax(-1).numpy(), rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(losses[1], losses[0], rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(weights[1], weights[0], rtol=1e-6, atol=1e-6)
     assert torch.equal(logits[1].argmax(-1), logits[0].argmax(-1))
 
 
-@pytest.mark.parametrize(("trained", "positions"), [("last", "all"), ("head", "last")])
+@pytest.mark.parametrize(("trained", "pooling"), [("last", "mean"), ("head", "last"), ("head", "mean")])
 def test_the_file_holds_each_texts_states_once(
-    network: Classifier, splits: Kept, classify: Classify, trained: str, positions: str
+    network: Classifier, splits: Kept, classify: Classify, trained: str, pooling: str
 ) -> None:
+    network.config = replace(network.config, pooling=pooling)
     choose_trainable(network, trained, 1, None, seed=1)  # type: ignore[arg-type]
     kept = keep(network, splits, classify)
     distinct = {tuple(row) for split in splits.values() for row in split.ids}
-    count = sum(len(row) if positions == "all" else 1 for row in distinct)
+    count = sum(len(row) if trained == "last" else 1 for row in distinct)
     assert files()[0].stat().st_size == count * 32 * 4
     for name, split in kept.items():
         assert split.states is not None
         for index, row in enumerate(split.ids):
             states, lengths = split.states.padded(np.array([index]))
-            whole = network.trunk.hidden_after(torch.tensor([row]), network.trunk.frozen_blocks)
-            expected = whole if positions == "all" else whole[:, -1:]
-            assert lengths.tolist() == [expected.size(1)]
+            expected = network.trunk.hidden_after(torch.tensor([row]), network.trunk.frozen_blocks)
+            if trained == "head":
+                final = network.trunk.hidden(torch.tensor([row]))
+                expected = final[:, -1] if pooling == "last" else final[:, 1:].mean(1)
+            assert lengths.tolist() == [len(row) if trained == "last" else 1]
             torch.testing.assert_close(states, expected, rtol=1e-5, atol=1e-6, msg=f"{name} {index}")
 
 

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def test_a_bias_that_two_opposite_rows_hold_is_kept(
 
 
 @pytest.mark.parametrize("keep", ["beginning", "end"])
-@pytest.mark.parametrize("shape", ["nano", "lfm2", "a bias that RMSNorm cannot take"])
+@pytest.mark.parametrize("shape", ["nano", "lfm2", "a bias that RMSNorm cannot take", "a mean"])
 @pytest.mark.usefixtures("code_cache")
 def test_a_classifier_that_transformers_does_not_know_leaves_with_our_code(
     shape: str,
@@ -95,11 +96,14 @@ def test_a_classifier_that_transformers_does_not_know_leaves_with_our_code(
     nano = GPT(gpt_config("nano", tokenizer.vocab_size, context=96, n_layer=2, n_embd=64)).eval()
     trunk = nano if shape == "nano" else make_model("lfm2" if shape == "lfm2" else "qwen3")
     model = classifier(trunk, keep, 1.0)
+    if shape == "a mean":
+        model.config = replace(model.config, pooling="mean", template="A text: {text} Its kind?")
+        torch.nn.init.zeros_(model.head.bias)
     assert huggingface_export.export_classifier(tmp_path / "out", model, tokenizer).name == "foundling"
     pipeline = transformers.pipeline(
         "text-classification", str(tmp_path / "out"), truncation=True, trust_remote_code=True
     )
-    rows, _ = encode(tokenizer, TEXTS, model.config.trunk.context, keep)
+    rows, _ = encode(tokenizer, TEXTS, model.config.trunk.context, keep, model.config.template)
     with torch.inference_mode():
         logits = model(*padded(rows))
     likely = logits.softmax(-1).max(-1)

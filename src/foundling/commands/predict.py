@@ -34,7 +34,8 @@ def run(job: Job) -> None:
     labels = model.config.labels
     count_unknown(tokenizer, texts, "predict", Counter())
     started = time.perf_counter()
-    rows, truncated = encode(tokenizer, texts, model.config.trunk.context, model.config.keep)
+    shape = model.config
+    rows, truncated = encode(tokenizer, texts, shape.trunk.context, shape.keep, shape.template)
     predicted = probabilities(model, rows, settings.batch_tokens)  # (N, K)
     seconds = time.perf_counter() - started
     if settings.text:

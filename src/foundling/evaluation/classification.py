@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from foundling.data.batches import padded
+from foundling.data.classification import HiddenStates
 from foundling.evaluation.accuracy import accuracy
 from foundling.metrics.classify import Difference, LabelScores, ModelScores
 from foundling.model.classifier import Classifier
@@ -32,16 +33,26 @@ class Predictions:
 
 
 @torch.inference_mode()
-def probabilities(network: Classifier, rows: Sequence[Sequence[int]], batch_tokens: int) -> np.ndarray:
-    """p(label | text), (N, K), of encoded texts, in batches of at most `batch_tokens` padded tokens."""
+def probabilities(
+    network: Classifier,
+    rows: Sequence[Sequence[int]],
+    batch_tokens: int,
+    states: HiddenStates | None = None,
+) -> np.ndarray:
+    """p(label | text), (N, K), of encoded texts, in batches of at most `batch_tokens` padded tokens.
+
+    With `states`, those of the texts after the frozen blocks, only the blocks above are computed.
+    """
     device = next(network.parameters()).device
     predicted = np.zeros((len(rows), len(network.config.labels)), dtype=np.float32)
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]), reverse=True)
     start = 0
     while start < len(order):
         batch = order[start : start + max(1, batch_tokens // len(rows[order[start]]))]
-        ids, lengths = padded([rows[i] for i in batch])
-        predicted[batch] = network(ids.to(device), lengths.to(device)).float().softmax(-1).cpu().numpy()
+        inputs, lengths = (
+            padded([rows[i] for i in batch]) if states is None else states.padded(np.array(batch))
+        )
+        predicted[batch] = network(inputs.to(device), lengths.to(device)).float().softmax(-1).cpu().numpy()
         start += len(batch)
     return predicted
 

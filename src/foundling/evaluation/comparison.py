@@ -51,6 +51,7 @@ def summary(metrics: Classify) -> Table:
     """A table of the comparison for the terminal; with two labels, F1 is that of the second."""
     labels = list(metrics.models[OURS].labels)
     two = len(labels) == 2
+    forgetting = [format_forgetting(metrics.forgetting)] if metrics.forgetting else []
     notes = [f"{name} is left out: {reason}" for name, reason in metrics.left_out.items()]
     table = Table(
         "model",
@@ -61,7 +62,7 @@ def summary(metrics: Classify) -> Table:
         *(["ROC-AUC"] if two else []),
         "classifier ahead by",
         title=f"{metrics.dataset}, test split",
-        caption="\n".join([format_forgetting(metrics.forgetting), *notes]),
+        caption="\n".join([*forgetting, *notes]),
     )
     for column in table.columns[1:]:
         column.justify = "right"

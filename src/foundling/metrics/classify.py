@@ -90,4 +90,4 @@ class Classify:
     training: Training
     models: Mapping[str, ModelScores]  # the classifier first
     left_out: Mapping[str, str]  # baselines without predictions, and why
-    forgetting: BeforeAndAfter
+    forgetting: BeforeAndAfter | None  # None: the classifier has only some of the base's blocks

@@ -1,10 +1,12 @@
 """The classifier: token ids (B, T) and their lengths (B,) in, logits of the labels (B, K) out.
 
-What frozen blocks compute for a text never changes, so their states (B, T, C) can replace the ids.
+What frozen blocks compute for a text never changes, so their states (B, T, C) can replace the ids, and where
+the whole trunk is frozen, the pooled states (B, C) that the head reads.
 
-A language model reads from left to right, so only the hidden state of the last real token has seen the whole
-text: that one is fed to a linear head. Padding is on the right, where a causal model cannot see it, and is
-found by length, never by id.
+A language model reads from left to right, so only the hidden state of the last real token has seen the
+whole text: by default that one is fed to a linear head. A trunk that is hardly tuned has not learned to
+summarize a text there; the mean over the positions says more about it. Padding is on the right, where a
+causal model cannot see it, and is found by length, never by id.
 """
 
 from typing import Any
@@ -29,24 +31,38 @@ class Classifier(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
-        """Logits (B, K) of inputs as in `hidden`, of which the first lengths[b] of row b are real."""
+        """Logits (B, K) of inputs as in `hidden`; the first lengths[b] positions of row b are real."""
         return self.classify(self.hidden(inputs), lengths)
 
     def hidden(self, inputs: Tensor) -> Tensor:
         """The trunk's final hidden states (B, T, C), of ids (B, T) or of the states (B, T, C) after its
-        frozen blocks.
-
-        States of the last position only, T = 1, are of length 1.
+        frozen blocks. Pooled states (B, C) are returned as they are.
         """
+        if inputs.is_floating_point() and inputs.dim() == 2:
+            return inputs
         if inputs.dim() == 2:
             return self.trunk.hidden(inputs)
         assert isinstance(self.trunk, GPT)
         return self.trunk.hidden_from(inputs, self.trunk.frozen_blocks)
 
+    def pool(self, hidden: Tensor, lengths: Tensor) -> Tensor:
+        """What the head reads (B, C) of the hidden states (B, T, C): that of the last position, or the
+        mean over all positions but the first, whose state is the same for every text.
+
+        Pooled states (B, C) are returned as they are.
+        """
+        if hidden.dim() == 2:
+            return hidden
+        if self.config.pooling == "last":
+            return hidden[torch.arange(len(lengths), device=hidden.device), lengths - 1]
+        positions = torch.arange(hidden.size(1), device=hidden.device)  # (T,)
+        is_read = (positions > 0) & (positions < lengths[:, None])  # (B, T)
+        weights = is_read / is_read.sum(1, keepdim=True).clamp(min=1)
+        return (weights.to(hidden.dtype).unsqueeze(1) @ hidden).squeeze(1)  # (B, 1, T) (B, T, C) -> (B, C)
+
     def classify(self, hidden: Tensor, lengths: Tensor) -> Tensor:
-        """Logits (B, K) from the trunk's hidden states (B, T, C)."""
-        rows = torch.arange(len(lengths), device=hidden.device)
-        return self.head(hidden[rows, lengths - 1])  # (B, C) -> (B, K)
+        """Logits (B, K) from the trunk's hidden states (B, T, C), or from pooled ones (B, C)."""
+        return self.head(self.pool(hidden, lengths))
 
     @property
     def blocks(self) -> Any:

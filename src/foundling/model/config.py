@@ -10,6 +10,7 @@ from pydantic import field_validator
 from pydantic.dataclasses import dataclass
 
 from foundling.settings.models import AttentionKernel, Bias, GPTSettings, Mlp, Norm, Size, TranslatorSettings
+from foundling.settings.types import TEXT, Pooling, Template
 from foundling.validation import STRICT
 
 __all__ = ["AttentionKernel", "Bias", "ClassifierConfig", "GPTConfig", "Mlp", "Norm", "TranslatorConfig"]
@@ -35,6 +36,8 @@ class ClassifierConfig(Generic[TrunkConfig]):
     trunk: TrunkConfig
     labels: tuple[str, ...]
     keep: Literal["beginning", "end"]  # which part of a text that exceeds the context is read
+    template: Template = TEXT  # the words that surround a text
+    pooling: Pooling = "last"  # which positions' hidden states the head reads
 
     @field_validator("labels")
     @classmethod

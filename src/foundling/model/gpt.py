@@ -150,6 +150,13 @@ class GPT(LanguageModel):
         rotary = self._rotary(slice(0, states.size(1)))
         return self.norm(self._apply_blocks(range(blocks, len(self.blocks)), states, rotary))
 
+    def keep_first_blocks(self, blocks: int) -> None:
+        """Remove all but the first `blocks` blocks, in place."""
+        layers = self.config.layers and self.config.layers[:blocks]
+        kernel = self.config.conv_kernel if layers and "conv" in layers else 0
+        self.blocks = self.blocks[:blocks]
+        self.config = replace(self.config, n_layer=blocks, layers=layers, conv_kernel=kernel)
+
     def head(self, hidden: Tensor) -> Tensor:
         """Logits (…, V) of hidden states (…, C)."""
         return F.linear(hidden, self.token_embedding.weight) if self.output is None else self.output(hidden)

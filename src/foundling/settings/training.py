@@ -13,10 +13,12 @@ from foundling.settings.types import (
     CustomComponent,
     Natural,
     NonNegative,
+    Pooling,
     Positive,
     PositiveNumber,
     Probability,
     Seed,
+    Template,
 )
 from foundling.validation import STRICT
 
@@ -116,6 +118,9 @@ class Classify(Training, FileFormat):
     split: StratifiedSplit
     balance: bool
     keep: Literal["beginning", "end"]
+    blocks: Positive | None  # None: all of the base's
+    template: Template
+    pooling: Pooling
     train: Literal["head", "last", "all", "lora"]
     last: Positive
     cache_frozen: bool

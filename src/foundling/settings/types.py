@@ -1,11 +1,11 @@
-"""Types shared by settings: numbers with their ranges, and the components that Hydra builds."""
+"""Types shared by settings: numbers with their ranges, choices, and the components that Hydra builds."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le
-from pydantic import Field, JsonValue, model_validator
+from pydantic import AfterValidator, Field, JsonValue, model_validator
 from pydantic.dataclasses import dataclass
 
 from foundling.validation import STRICT
@@ -20,6 +20,17 @@ PositiveNumber = Annotated[float, Gt(0), Le(LARGEST)]
 Fraction = Annotated[float, Ge(0), Le(1)]
 Probability = Annotated[float, Gt(0), Le(1)]
 Megabytes = Annotated[float, Ge(1e-6), Le(1e9)]
+Pooling = Literal["last", "mean"]  # which positions' hidden states a classifier's head reads
+TEXT = "{text}"  # where a template has the text
+
+
+def _has_text_once(template: str) -> str:
+    if template.count(TEXT) != 1:
+        raise ValueError(f"must contain {TEXT} exactly once")
+    return template
+
+
+Template = Annotated[str, AfterValidator(_has_text_once)]  # words around a text
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)

@@ -20,6 +20,7 @@ from foundling.metrics.classify import BeforeAndAfter, Best, Classify, Texts, Tr
 from foundling.model import lora
 from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig
+from foundling.model.gpt import GPT
 from foundling.model.interface import LanguageModel
 from foundling.settings import Job, training
 from foundling.terminal import show
@@ -47,19 +48,26 @@ def run(job: Job) -> float:
     changes: Counter[str] = Counter()
     texts = read_labelled(TEXTS, settings, changes)
     count_unknown(tokenizer, chain(texts.labels, *map(texts.texts, texts.splits)), "classify", changes)
-    rows, truncated = encode_splits(tokenizer, texts, trunk.config.context, settings.keep)
-    probe = ForgettingProbe.read(TOKENS, BENCHMARKS, tokenizer, settings.forgetting, job.settings.evaluate)
-    before = probe.measure(trunk.to(stage.device).eval(), settings.batch_tokens)
+    rows, truncated = encode_splits(tokenizer, texts, trunk.config.context, settings.keep, settings.template)
+    trunk.to(stage.device).eval()
+    # without some of its blocks, the base is no language model any longer
+    probe = _forgetting_probe(tokenizer, job) if settings.blocks is None else None
+    before = probe.measure(trunk, settings.batch_tokens) if probe else None
     others, left_out = _predict_untrained(trunk, tokenizer, texts, settings)
 
-    network = Classifier(ClassifierConfig(trunk.config, tuple(texts.labels), settings.keep), trunk)
+    network = _classifier(trunk, texts.labels, settings)
     parameters = choose_trainable(network, settings.train, settings.last, settings.lora, settings.seed)
-    best = _train(network, texts.labels, keep_frozen(network, rows, settings, BASE, stage.device), job, stage)
+    kept = keep_frozen(network, rows, settings, BASE, stage.device)
+    best = _train(network, texts.labels, kept, job, stage)
     measures = best.restore()
     lora.merge(network.trunk)
-    p = probabilities(network.to(stage.device).eval(), rows[TEST].ids, settings.batch_tokens)
+    network.to(stage.device).eval()
+    p = probabilities(network, rows[TEST].ids, settings.batch_tokens, kept[TEST].states)
     predictions = {OURS: most_probable(p), **others}
     sizes = {split: len(examples) for split, examples in texts.splits.items()}
+    after = before
+    if probe and settings.train != "head":
+        after = probe.measure(network.trunk, settings.batch_tokens)
     metrics = Classify(
         dataset=settings.dataset.name,
         texts=Texts(**texts.counts, **sizes, truncated=truncated),
@@ -72,7 +80,7 @@ def run(job: Job) -> float:
         ),
         models=compare(rows[TEST].labels, texts.labels, predictions),
         left_out=left_out,
-        forgetting=BeforeAndAfter(before=before, after=probe.measure(network.trunk, settings.batch_tokens)),
+        forgetting=BeforeAndAfter(before=before, after=after) if before and after else None,
     )
     stage.save_model("classifier", network.cpu(), tokenizer, measures)
     stage.write_metrics(metrics)
@@ -81,6 +89,31 @@ def run(job: Job) -> float:
     stage.publish(BASE, "model")
     show(summary(metrics))
     return measures["val/loss"]
+
+
+def _forgetting_probe(tokenizer: Tokenizer, job: Job) -> ForgettingProbe:
+    forgetting, evaluate = job.settings.classify.forgetting, job.settings.evaluate
+    return ForgettingProbe.read(TOKENS, BENCHMARKS, tokenizer, forgetting, evaluate)
+
+
+def _classifier(trunk: LanguageModel, labels: list[str], settings: training.Classify) -> Classifier:
+    """The base, or its first blocks, with a new head."""
+    if settings.blocks is not None:
+        if not isinstance(trunk, GPT):
+            raise ValueError(
+                f"classify.blocks={settings.blocks}: must be null with {trunk.architecture}, an architecture "
+                "of your own, which is only used whole"
+            )
+        if settings.blocks > len(trunk.blocks):
+            raise ValueError(
+                f"classify.blocks={settings.blocks}: must be at most {len(trunk.blocks)}, the number of the "
+                "base's blocks"
+            )
+        trunk.keep_first_blocks(settings.blocks)
+    config = ClassifierConfig(
+        trunk.config, tuple(labels), settings.keep, pooling=settings.pooling, template=settings.template
+    )
+    return Classifier(config, trunk)
 
 
 def _train(

@@ -1,9 +1,10 @@
 """What a classifier's frozen blocks compute, once for each text: hidden states (T, C), kept in
-scratch/frozen/<key>.
+scratch/frozen/<key>; where the whole trunk is frozen, the pooled state (C,) that the head reads.
 
-Training then starts from these states instead of token ids. The key is a hash of all that determines them:
-the base's weights, the texts of all splits, the number of frozen blocks, and the precision. So they are
-found by a resumed training, and by one with another seed, learning rate or split of the same texts.
+Training and the test then start from these states instead of token ids. The key is a hash of all that
+determines them: the base's weights, the texts of all splits, the number of frozen blocks, and the precision.
+So they are found by a resumed training, and by one with another seed, learning rate or split of the same
+texts.
 """
 
 import hashlib
@@ -22,6 +23,7 @@ from torch import Tensor
 from foundling.artifacts import atomic_file, fingerprint, sha256
 from foundling.data.batches import padded
 from foundling.data.classification import ClassificationData, Encoded, HiddenStates
+from foundling.data.splits import TEST
 from foundling.device import automatic_precision
 from foundling.model.classifier import Classifier
 from foundling.model.gpt import GPT
@@ -45,14 +47,14 @@ DTYPES = {
 
 
 class Texts:
-    """The distinct texts of all splits, longest first, and how many positions of each are kept."""
+    """The distinct texts of all splits, longest first, and how many states of each are kept."""
 
-    def __init__(self, splits: Iterable[Encoded], *, only_last: bool) -> None:
+    def __init__(self, splits: Iterable[Encoded], *, pooled: bool) -> None:
         distinct = {tuple(row) for split in splits for row in split.ids}
         self.rows = sorted(distinct, key=lambda row: (-len(row), row))
-        self.only_last = only_last
+        self.pooled = pooled
         self.lengths = np.array([len(row) for row in self.rows])
-        self.kept = np.ones_like(self.lengths) if only_last else self.lengths  # positions
+        self.kept = np.ones_like(self.lengths) if pooled else self.lengths
         self.positions = int(self.kept.sum())
 
     @property
@@ -72,8 +74,8 @@ class Texts:
     def states_of(self, split: Encoded, values: np.ndarray) -> HiddenStates:
         """A split's texts among the kept `values` (P, C)."""
         starts = dict(zip(self.rows, np.cumsum(self.kept) - self.kept, strict=True))
-        lengths = [1 if self.only_last else len(row) for row in split.ids]
-        return HiddenStates(values, np.array([starts[tuple(row)] for row in split.ids]), np.array(lengths))
+        lengths = np.array([1 if self.pooled else len(row) for row in split.ids])
+        return HiddenStates(values, np.array([starts[tuple(row)] for row in split.ids]), lengths, self.pooled)
 
 
 def keep_frozen(
@@ -100,14 +102,15 @@ def keep_frozen(
     if dtype is None or not settings.cache_frozen or not _is_determined(trunk, settings):
         return splits
     assert isinstance(trunk, GPT)
+    # the saved model classifies in float32, so that the test reads no states of less precision
+    kept = {name: split for name, split in splits.items() if name != TEST or dtype == torch.float32}
     blocks = trunk.frozen_blocks
-    # with all blocks frozen, the last position is all that the head reads
-    texts = Texts(splits.values(), only_last=blocks == len(trunk.blocks))
+    texts = Texts(kept.values(), pooled=blocks == len(trunk.blocks))
     identity = {
         "base": [sha256(base / name) for name in (WEIGHTS, CONFIG)],
         "texts": texts.sha256,
         "blocks": blocks,
-        "positions": texts.positions,
+        "kept": network.config.pooling if texts.pooled else "all",
         "computed": [torch.__version__, device.type, str(dtype)],
     }
     path = SCRATCH / FROZEN / fingerprint(identity)[:16] / STATES
@@ -122,12 +125,15 @@ def keep_frozen(
         else:
             log.info(f"classify: computing {told}, once ({size / MIB:,.1f} MiB in {path.parent})")
             started = time.perf_counter()
-            _compute(trunk, texts, path, settings.batch_tokens, device, dtype)
+            _compute(network, texts, path, settings.batch_tokens, device, dtype)
             log.info(f"classify: the frozen blocks took {time.perf_counter() - started:,.0f} s")
         values = np.memmap(path, dtype=np.float32, mode="r", shape=(texts.positions, trunk.width))
     finally:
         folder.release()
-    return {name: replace(split, states=texts.states_of(split, values)) for name, split in splits.items()}
+    with_states = {
+        name: replace(split, states=texts.states_of(split, values)) for name, split in kept.items()
+    }
+    return {**splits, **with_states}
 
 
 def _has_size(path: Path, size: int) -> bool:
@@ -165,14 +171,17 @@ def _dotted(component: type) -> str:
 
 @torch.inference_mode()
 def _compute(
-    trunk: GPT, texts: Texts, path: Path, batch_tokens: int, device: torch.device, dtype: torch.dtype
+    network: Classifier, texts: Texts, path: Path, batch_tokens: int, device: torch.device, dtype: torch.dtype
 ) -> None:
     """Write the states of all texts, batch by batch, as a file that appears when it is complete."""
-    trunk.eval()
+    trunk: Any = network.eval().trunk
     with atomic_file(path, "wb") as file, torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
         for rows in texts.batches(batch_tokens):
-            ids, lengths = padded(rows)
-            # (B, T, C)
-            states: Tensor = trunk.hidden_after(ids.to(device), trunk.frozen_blocks).float().cpu()
+            ids, lengths = (moved.to(device) for moved in padded(rows))
+            if texts.pooled:
+                pooled: Tensor = network.pool(trunk.hidden(ids), lengths)  # (B, C)
+                file.write(pooled.float().cpu().numpy().tobytes())
+                continue
+            states: Tensor = trunk.hidden_after(ids, trunk.frozen_blocks).float().cpu()  # (B, T, C)
             for state, length in zip(states, lengths.tolist(), strict=True):
-                file.write(state[length - 1 if texts.only_last else 0 : length].numpy().tobytes())
+                file.write(state[:length].numpy().tobytes())

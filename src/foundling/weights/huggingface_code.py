@@ -22,7 +22,7 @@ CLASSES = {
     "AutoModelForSequenceClassification": "modeling_foundling.FoundlingForSequenceClassification",
 }
 # fields of config.json besides those of GPTConfig and those that transformers adds to every model
-OTHERS = ("keep", "initializer_range", "use_cache")
+OTHERS = ("keep", "pooling", "initializer_range", "use_cache")
 
 
 def write_code(folder: Path) -> None:

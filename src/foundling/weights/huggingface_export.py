@@ -13,6 +13,7 @@ from foundling.model.classifier import Classifier
 from foundling.model.config import GPTConfig
 from foundling.model.interface import LanguageModel
 from foundling.text.prompts import ChatTemplate
+from foundling.text.text_template import surrounding
 from foundling.text.tokenizer import Tokenizer
 from foundling.weights import huggingface_code
 from foundling.weights.architectures import FOUNDLING, LFM2, Architecture, known_or_with_code, with_code
@@ -90,7 +91,8 @@ def export_classifier(
     new_padding, config = exported.architecture is not FOUNDLING, exported.config
     with atomic_folder(folder) as temporary:
         _write(temporary, exported, precision)
-        write_classifier_tokenizer(temporary, tokenizer, config.context, model.config.keep, new_padding)
+        keep, ids = model.config.keep, surrounding(tokenizer, model.config.template)
+        write_classifier_tokenizer(temporary, tokenizer, config.context, keep, new_padding, ids)
         _write_card(temporary, exported, asdict(model.config), model.parameter_count(), provenance or {})
     return exported.architecture
 
@@ -98,7 +100,8 @@ def export_classifier(
 def _known_classifier(model: Classifier, tokenizer: Tokenizer) -> _Export | None:
     """The classifier as a class of transformers; None if there is none that computes the same."""
     architecture, config, state = known_or_with_code(model.trunk)
-    if architecture in (FOUNDLING, LFM2):  # transformers has no Lfm2ForSequenceClassification
+    # transformers has no Lfm2ForSequenceClassification, and its classes read the last position
+    if architecture in (FOUNDLING, LFM2) or model.config.pooling != "last":
         return None
     padding = tokenizer.vocab_size
     if padding == config.vocab_size:
@@ -118,7 +121,11 @@ def _classifier_with_code(model: Classifier, tokenizer: Tokenizer) -> _Export:
     """The classifier as FOUNDLING, whose head has a bias, and which knows padding by the attention mask."""
     _, config, state = with_code(model.trunk)
     state.pop("output.weight", None)
-    values = _labels(model, tokenizer) | {"pad_token_id": tokenizer.end_of_text, "keep": model.config.keep}
+    values = _labels(model, tokenizer) | {
+        "pad_token_id": tokenizer.end_of_text,
+        "keep": model.config.keep,
+        "pooling": model.config.pooling,
+    }
     head = {SCORE: model.head.weight.detach(), "score.bias": model.head.bias.detach()}
     return _Export(FOUNDLING, "AutoModelForSequenceClassification", config, state, values, head)
 

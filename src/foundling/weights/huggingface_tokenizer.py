@@ -30,22 +30,30 @@ def write_tokenizer(folder: Path, tokenizer: Tokenizer, context: int, template: 
 
 
 def write_classifier_tokenizer(
-    folder: Path, tokenizer: Tokenizer, context: int, keep: str, new_padding: bool
+    folder: Path,
+    tokenizer: Tokenizer,
+    context: int,
+    keep: str,
+    new_padding: bool,
+    surrounding: tuple[list[int], list[int]],
 ) -> None:
-    """Write the files for a classifier, whose input is a text between two end-of-text tokens.
+    """Write the files for a classifier, whose input is a text with ids before and after it, `surrounding`.
 
     `new_padding` gives padding an id of its own, the next one: the classes of transformers classify at the
     last token that is not padding, while our own code goes by the attention mask.
     """
     from tokenizers import AddedToken, processors
 
-    library, end = to_library(tokenizer), tokenizer.end_of_text_name
+    library = to_library(tokenizer)
     settings = _settings(context, tokenizer)
     if new_padding:
         library.add_special_tokens([AddedToken(PADDING, special=True, normalized=False)])
         settings["pad_token"] = PADDING
-    framed = [f"{end}:0", "$A:0", f"{end}:0"]
-    library.post_processor = processors.TemplateProcessing(framed, None, [(end, tokenizer.end_of_text)])
+    added = [
+        {"id": name, "ids": ids, "tokens": [library.id_to_token(number) for number in ids]}
+        for name, ids in zip(("before", "after"), surrounding, strict=True)
+    ]
+    library.post_processor = processors.TemplateProcessing(["before:0", "$A:0", "after:0"], None, added)
     side = "right" if keep == "beginning" else "left"
     _write(folder, library, settings | {"truncation_side": side})
 

@@ -50,6 +50,9 @@ class FoundlingConfig(PreTrainedConfig):
     init: str = "copying"  # how Foundling initialised the weights; not read here
     attention: str = "fused"  # Foundling's implementation; here, choose `attn_implementation`
     keep: str | None = None  # of a classifier: which part of a text that exceeds the context is read
+    pooling: str = (
+        "last"  # of a classifier: the head reads the last position, or the "mean" over all but the first
+    )
 
     bos_token_id: int | None = None
     eos_token_id: int | None = None

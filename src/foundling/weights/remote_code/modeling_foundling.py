@@ -186,7 +186,9 @@ class FoundlingForCausalLM(FoundlingPreTrainedModel, GenerationMixin):
 
 
 class FoundlingForSequenceClassification(FoundlingPreTrainedModel):
-    """The GPT with a linear head on the last real token of each text: ids (B, T) to logits (B, K)."""
+    """The GPT with a linear head on the last real token of each text, or on the mean over all real tokens but
+    the first: ids (B, T) to logits (B, K).
+    """
 
     def __init__(self, config: FoundlingConfig) -> None:
         super().__init__(config)
@@ -218,13 +220,7 @@ class FoundlingForSequenceClassification(FoundlingPreTrainedModel):
             use_cache=use_cache,
             **kwargs,
         )
-        hidden = outputs.last_hidden_state  # (B, T, C)
-        if attention_mask is None:
-            last_hidden = hidden[:, -1]  # (B, C)
-        else:
-            last = (attention_mask * torch.arange(hidden.size(1), device=hidden.device)).argmax(-1)  # (B,)
-            last_hidden = hidden[torch.arange(hidden.size(0), device=hidden.device), last]  # (B, C)
-        logits = self.score(last_hidden)  # (B, K)
+        logits = self.score(self._pool(outputs.last_hidden_state, attention_mask))  # (B, K)
         loss = None
         if labels is not None:
             loss = self.loss_function(logits=logits, labels=labels, pooled_logits=logits, config=self.config)
@@ -235,6 +231,19 @@ class FoundlingForSequenceClassification(FoundlingPreTrainedModel):
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
         )
+
+    def _pool(self, hidden: Tensor, attention_mask: Tensor | None) -> Tensor:
+        """What the head reads (B, C) of hidden states (B, T, C)."""
+        if attention_mask is None:
+            attention_mask = torch.ones(hidden.shape[:2], dtype=torch.long, device=hidden.device)
+        number = (
+            attention_mask.long().cumsum(-1) * attention_mask
+        )  # (B, T), of real tokens from 1; padding: 0
+        if self.config.pooling == "last":
+            return hidden[torch.arange(hidden.size(0), device=hidden.device), number.argmax(-1)]
+        is_read = number > 1
+        weights = is_read / is_read.sum(-1, keepdim=True).clamp(min=1)
+        return (weights.to(hidden.dtype).unsqueeze(1) @ hidden).squeeze(1)
 
 
 __all__ = ["FoundlingForCausalLM", "FoundlingForSequenceClassification", "FoundlingModel"]
