@@ -9,6 +9,9 @@ import pytest
 
 from foundling.fables.airline import SLOTS as AIRLINE_SLOTS
 from foundling.fables.airline import TOPICS
+from foundling.fables.legal import QUESTIONS as LEGAL_QUESTIONS
+from foundling.fables.legal import SLOTS as LEGAL_SLOTS
+from foundling.fables.legal import TOPICS as LEGAL_TOPICS
 from foundling.fables.messages import SCENES, SLOTS
 from foundling.fables.phrasing import say
 from foundling.fables.tables import FOLDER, pattern_groups, patterns, records
@@ -47,6 +50,9 @@ def test_patterns_are_lines_of_blocks_and_of_their_sections() -> None:
 def test_every_pattern_can_be_drawn() -> None:
     ways = [(way, SLOTS) for splits in SCENES.values() for ways in splits.values() for way in ways]
     ways += [(way, AIRLINE_SLOTS) for topic in TOPICS.values() for way in (*topic.train, *topic.unseen)]
+    slots = LEGAL_SLOTS | {"name": ("Anna", "Ben")}
+    asked = [*LEGAL_QUESTIONS.values(), *(topic.question for topic in LEGAL_TOPICS.values())]
+    ways += [(way, slots) for question in asked for way in (*question.train, *question.unseen)]
     for way, slots in ways:
         for seed in range(5):
             assert not re.search(r"[{}\[\]|]", say(way, Random(seed), slots)), way

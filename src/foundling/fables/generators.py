@@ -7,6 +7,7 @@ from foundling.fables.airline import airline
 from foundling.fables.benchmark import continuations, questions
 from foundling.fables.drills import drills
 from foundling.fables.instructions import instructions
+from foundling.fables.legal import legal
 from foundling.fables.messages import messages
 from foundling.fables.pairs import pairs, phrasebook
 from foundling.fables.stories import stories
@@ -21,4 +22,5 @@ GENERATORS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
     "pairs": pairs,
     "phrasebook": phrasebook,
     "airline": airline,
+    "legal": legal,
 }
