@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -39,6 +40,18 @@ def test_generation_stops_before_the_end_of_text_token(model: GPT) -> None:
 def test_equal_seeds_write_equal_texts_and_others_do_not(model: GPT) -> None:
     a, b, c = (list(generate(model, [1], 40, Sampling(2.0, None, None), seed=s)) for s in (1, 1, 2))
     assert a == b != c
+
+
+def test_a_guarded_answer_repeats_no_n_gram_but_may_copy_the_prompt(model: GPT) -> None:
+    free = list(generate(model, [1, 2, 3], 40, GREEDY))
+    guarded = list(generate(model, [1, 2, 3], 40, Sampling(0.0, None, None, 2)))
+    pairs = list(pairwise(guarded))
+    assert len(set(pairs)) == len(pairs) == 39
+    assert len(set(pairwise(free))) < 39  # it loops without
+    prompt = [1, 2, 3, *free[:4]]
+    assert list(generate(model, prompt, 3, Sampling(0.0, None, None, 2)))[:2] == list(
+        generate(model, prompt, 2, GREEDY)
+    )
 
 
 def test_an_empty_prompt_is_refused(model: GPT) -> None:

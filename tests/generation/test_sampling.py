@@ -1,6 +1,9 @@
+from random import Random
+
+import pytest
 import torch
 
-from foundling.generation.sampling import GREEDY, distribution, sample
+from foundling.generation.sampling import GREEDY, RepetitionGuard, distribution, sample
 from foundling.settings.training import Sampling
 
 LOGITS = torch.tensor([[0.5, 0.3, 0.15, 0.05]]).log()
@@ -33,3 +36,20 @@ def test_draws_follow_the_distribution_and_the_seed() -> None:
 def test_a_low_temperature_sharpens_and_a_high_one_flattens() -> None:
     cold, plain, hot = (distribution(LOGITS, Sampling(t, None, None))[0, 0] for t in (0.5, 1.0, 2.0))
     assert cold > plain > hot
+
+
+@pytest.mark.parametrize("size", [2, 3, 5])
+def test_the_guard_bans_what_transformers_bans(size: int) -> None:
+    from transformers.generation.logits_process import NoRepeatNGramLogitsProcessor
+
+    theirs, ours, rng = NoRepeatNGramLogitsProcessor(size), RepetitionGuard(size), Random(size)
+    written: list[int] = []
+    logits = torch.zeros(1, 3)
+    banned = 0
+    for _ in range(200):
+        expected = theirs(torch.tensor([written], dtype=torch.long), logits)
+        assert torch.equal(ours.apply(logits), expected)
+        banned += int(expected.isinf().sum())
+        written.append(rng.randrange(3))
+        ours.append(written[-1])
+    assert banned > 0

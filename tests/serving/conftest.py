@@ -71,7 +71,7 @@ def folders(gpt_config: Callable[..., Any], tmp_path_factory: pytest.TempPathFac
 @pytest.fixture(scope="module")
 def models(folders: list[str]) -> Iterator[Models]:
     """The tiny models, loaded."""
-    loaded = load_models(folders, CPU, rows=4, queue=8)
+    loaded = load_models(folders, CPU, rows=4, queue=8, prefix_tokens=500)
     yield loaded
     loaded.close()
 
@@ -85,6 +85,7 @@ LIMITS = {
     "texts": 8,
     "rows": 4,
     "queue": 8,
+    "prefix_tokens": 500,
     "connections": 64,
     "seconds": 60,
 }
@@ -97,6 +98,7 @@ def serve_settings(**changes: Any) -> Serve:
         "host": "127.0.0.1",
         "port": 0,
         "temperature": 0.0,
+        "no_repeat_ngram_size": None,
         "key": "FOUNDLING_API_KEY",
         "key_file": None,
         "allowed_hosts": [],

@@ -9,12 +9,13 @@ import pytest
 from openai import AsyncOpenAI, OpenAI
 
 from foundling.generation.decode import generate
-from foundling.generation.sampling import GREEDY
+from foundling.generation.sampling import GREEDY, Sampling
 from foundling.serving.loading import Models, ServedLanguageModel
 from foundling.text.prompts import USER, Message, render_prompt
 
 from .conftest import TOKENIZER, ServerProcess
 
+CHAT = Sampling(0.0, None, None, no_repeat_ngram_size=4)  # the server's default for chats
 ASKED = [{"role": "user", "content": "Who are you?"}]
 
 
@@ -30,7 +31,7 @@ def expected(models: Models) -> bytes:
     chat = models.find(ServedLanguageModel, "chat")
     assert chat.template is not None
     ids = render_prompt([Message(USER, "Who are you?")], chat.template, TOKENIZER)
-    return TOKENIZER.decode_bytes(list(generate(chat.model, ids, 24, GREEDY, chat.ends)))
+    return TOKENIZER.decode_bytes(list(generate(chat.model, ids, 24, CHAT, chat.ends)))
 
 
 def test_an_answer_is_the_one_that_generate_gives(api: OpenAI, expected: bytes) -> None:

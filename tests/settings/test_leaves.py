@@ -9,7 +9,7 @@ import pytest
 
 from foundling import config
 from foundling.literals import inner_types
-from foundling.settings import Settings, datasets, models, resolved, training
+from foundling.settings import Settings, datasets, models, resolved, runtime, training
 from foundling.settings.types import CustomComponent
 from foundling.validation import build
 
@@ -36,6 +36,10 @@ OPTIONAL = {
         for name in ("beta_fast", "beta_slow", "truncate")
     },
     (models.YarnScaling, "attention_factor"): "the same",
+    **{
+        (kind, "no_repeat_ngram_size"): "samples show what a model writes by itself"
+        for kind in (training.Sample, runtime.Samples)
+    },
     (training.Classify, "separator"): "of text files; labelled texts are rows",
 }
 

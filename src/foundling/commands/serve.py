@@ -30,8 +30,14 @@ def run(job: Job) -> None:
 
         folders = served_models(settings.models)
         limits = settings.limits
-        device, dtype = set_up(job.settings.runtime), dtype_of(job.settings.runtime)
-        models = load_models(folders, device, dtype=dtype, rows=limits.rows, queue=limits.queue)
+        models = load_models(
+            folders,
+            set_up(job.settings.runtime),
+            dtype=dtype_of(job.settings.runtime),
+            rows=limits.rows,
+            queue=limits.queue,
+            prefix_tokens=limits.prefix_tokens,
+        )
         app = create_app(models, settings, key)
         names = ", ".join(f"{model.name} ({model.kind})" for model in models)
         print(f"serving {names} on {address(listener)}; Ctrl-C stops", flush=True)

@@ -7,7 +7,7 @@ from itertools import groupby, islice, takewhile
 import torch
 from torch import Tensor
 
-from foundling.generation.sampling import GREEDY, Sampling, sample
+from foundling.generation.sampling import GREEDY, RepetitionGuard, Sampling, sample
 from foundling.model.interface import LanguageModel
 from foundling.text.tokenizer import Tokenizer
 
@@ -27,10 +27,13 @@ def generate(
         raise ValueError("the prompt is empty; to start a document, pass the end-of-text token")
     device = next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)
-    tokens = _next_tokens(model, torch.tensor([ids], device=device), sampling, generator, cached)
+    guard = RepetitionGuard.of(sampling)
+    tokens = _next_tokens(model, torch.tensor([ids], device=device), sampling, generator, cached, guard)
     for token in map(int, islice(tokens, max_new_tokens)):
         if token in ends:
             return
+        if guard is not None:
+            guard.append(token)
         yield token
 
 
@@ -40,8 +43,9 @@ def _next_tokens(
     sampling: Sampling,
     generator: torch.Generator | None = None,
     cached: bool = True,
+    guard: RepetitionGuard | None = None,
 ) -> Iterator[Tensor]:
-    """Yield the next token (B,) of each row of window (B, T), endlessly.
+    """Yield the next token (B,) of each row of window (B, T), endlessly; a guard is that of a single row.
 
     When the window exceeds the context, only its last half is kept and encoded again. `cached=False`
     recomputes the whole window for every token, as for a model without a cache: the reference to test the
@@ -55,7 +59,8 @@ def _next_tokens(
             window = window[:, -max(1, context // 2) :]
             new, cache = window, model.new_cache() if cached else None
         hidden = model.hidden(window if cache is None else new, cache)  # (B, T, C)
-        tokens = sample(model.head(hidden[:, -1]), sampling, generator)  # (B,)
+        logits = model.head(hidden[:, -1])  # (B, V)
+        tokens = sample(logits if guard is None else guard.apply(logits), sampling, generator)  # (B,)
         yield tokens
         new = tokens.unsqueeze(1)  # (B, 1)
         window = torch.cat((window, new), dim=1)

@@ -125,18 +125,20 @@ class GPT(LanguageModel):
         Raises:
             ValueError: for more than `context` tokens.
         """
-        start = cache.length if cache is not None else 0
-        end = start + ids.size(1)
-        if end > self.config.context:
+        t = ids.size(1)
+        total = t if cache is None else cache.length + t
+        if total > self.config.context:
             raise ValueError(
-                f"{end} tokens exceed the model's context of {self.config.context}; "
+                f"{total} tokens exceed the model's context of {self.config.context}; "
                 "shorten the text, or pretrain with a longer model.context"
             )
-        positions: slice | Tensor = slice(start, end)
+        positions: slice | Tensor = slice(0, t)
         mask = None
         if segments is not None:
             assert cache is None
             positions, mask = packed_positions_and_mask(segments)
+        elif cache is not None:
+            positions, mask = cache.place(t, ids.device)
         x, rotary = self._embed(ids, positions)
         return self.norm(self._apply_blocks(range(len(self.blocks)), x, rotary, cache, mask, segments))
 

@@ -28,6 +28,11 @@ class LayerCache:
         self.convolution, self.lookup = ConvolutionState(), ConvolutionState()
         self.length = 0
 
+    @property
+    def states(self) -> tuple[ConvolutionState, ConvolutionState]:
+        """The states of the convolutions before the block and of its lookup heads."""
+        return self.convolution, self.lookup
+
     def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Append the new tokens' k and v (B, G, T, D); return those of all tokens, (B, G, S, D) each."""
         length = self.length + k.size(2)
@@ -43,10 +48,30 @@ class LayerCache:
         assert self.v is not None
         return self.k[:, :, : self.length], self.v[:, :, : self.length]
 
+    def fork(self) -> "LayerCache":
+        """Another cache with the same contents, which `append` copies to a new buffer before it writes."""
+        fork = LayerCache()
+        if self.k is not None:
+            fork.k, fork.v = self.read()
+        fork.length = self.length
+        for state, mine in zip(fork.states, self.states, strict=True):
+            state.inputs = mine.inputs
+        return fork
+
+    def row(self, row: int, length: int) -> "LayerCache":
+        """A copy of the first `length` positions of one row, as a batch of one."""
+        copy = LayerCache()
+        if self.k is not None:
+            copy.k, copy.v = (t[row : row + 1, :, :length].clone() for t in self.read())
+        copy.length = length
+        for state, mine in zip(copy.states, self.states, strict=True):
+            state.inputs = None if mine.inputs is None else mine.inputs[row : row + 1].clone()
+        return copy
+
     def select(self, rows: Tensor) -> None:
         """Replace the batch by these of its rows (N,), in this order; a row may be repeated."""
         self.k, self.v = (None if t is None else t[rows] for t in (self.k, self.v))
-        for state in (self.convolution, self.lookup):
+        for state in self.states:
             state.inputs = None if state.inputs is None else state.inputs[rows]
 
 
@@ -59,6 +84,26 @@ class KVCache:
     def __init__(self, n_layer: int, cross: bool = False) -> None:
         self.layers = [LayerCache() for _ in range(n_layer)]
         self.cross = [LayerCache() for _ in range(n_layer if cross else 0)]
+
+    def place(self, count: int, device: torch.device) -> tuple[slice | Tensor, Tensor | None]:
+        """Positions of the next `count` tokens, and a mask of what they attend to; None: causal."""
+        return slice(self.length, self.length + count), None
+
+    def fork(self) -> "KVCache":
+        """Another cache with the same contents; what is appended to either, the other does not hold."""
+        fork = KVCache(0)
+        fork.layers = [layer.fork() for layer in self.layers]
+        return fork
+
+    def row(self, row: int) -> "KVCache":
+        """A copy of one row, as a batch of one."""
+        copy = KVCache(0)
+        copy.layers = [layer.row(row, self.length_of(row)) for layer in self.layers]
+        return copy
+
+    def length_of(self, row: int) -> int:
+        """The number of cached positions of one row."""
+        return self.length
 
     def select(self, rows: Tensor) -> None:
         """Replace the batch by these of its rows (N,), as beam search drops and repeats beams."""

@@ -8,8 +8,13 @@ from dataclasses import dataclass
 from threading import Condition, Thread
 from time import monotonic
 
+import torch
+
+from foundling.model.gpt import GPT
 from foundling.model.interface import LanguageModel
+from foundling.serving.batched_rows import BatchedRows
 from foundling.serving.rows import Row, Rows
+from foundling.serving.separate_rows import SeparateRows
 from foundling.serving.stream import FinishReason, Request, Stream, Token
 
 log = logging.getLogger(__name__)
@@ -53,7 +58,10 @@ class Engine:
     def __init__(self, model: LanguageModel, *, rows: int, queue: int, prefix_cache_tokens: int = 0) -> None:
         self._vocab_size = model.config.vocab_size
         self._size, self._places = rows, rows + queue
-        self._rows = Rows(model.eval())
+        model.eval()
+        self._rows: Rows = (
+            BatchedRows(model, prefix_cache_tokens) if isinstance(model, GPT) else SeparateRows(model)
+        )
         self._waiting: deque[Stream] = deque()
         self._changed = Condition()  # guards _waiting, _is_draining and _is_closed
         self._is_draining = self._is_closed = False
@@ -109,8 +117,8 @@ class Engine:
             active=len(self._started),
             waiting=len(self._waiting),
             generated=self._generated,
-            prompt_computed=rows.prompt_computed,
-            prompt_reused=rows.prompt_reused,
+            prompt_computed=rows.counts.computed,
+            prompt_reused=rows.counts.reused,
         )
 
     def drain(self, timeout: float | None = None) -> bool:
@@ -138,37 +146,40 @@ class Engine:
         with self._changed:
             self._changed.notify_all()
 
+    @torch.inference_mode()
     def _work(self) -> None:
         """Admit requests and generate tokens until the engine is closed."""
-        while self._admit():
+        is_open = True
+        while is_open:
             try:
-                tokens = self._rows.step()
+                is_open = self._admit()
+                for row, token in self._rows.step():
+                    self._deliver(row, token)
             except Exception as error:  # such as out of memory: later streams may succeed
-                for row in list(self._rows.active):
-                    self._end(row, None, error)
-                continue
-            for row, token in tokens:
-                self._deliver(row, token)
+                log.exception("generation failed")
+                self._rows.clear()
+                for stream in list(self._started):
+                    self._release(stream, None, error)
 
     def _admit(self) -> bool:
         """Drop cancelled streams and fill free rows; waits while there is nothing to do. False: closed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._rows.active or self._is_closed)
+            self._changed.wait_for(lambda: self._waiting or self._started or self._is_closed)
             if self._is_closed:
                 for stream in self._waiting:
                     stream.is_cancelled = True
-                for row in self._rows.active:
+                for row in self._rows.active():
                     row.stream.is_cancelled = True
             dropped = [stream for stream in self._waiting if stream.is_cancelled]
             for stream in dropped:
                 self._waiting.remove(stream)
         for stream in dropped:
             self._tell_end(stream, "cancelled")
-        for row in list(self._rows.active):
+        for row in self._rows.active():
             if row.stream.is_cancelled:
                 self._end(row, "cancelled")
         with self._changed:
-            while self._waiting and len(self._rows.active) < self._size:
+            while self._waiting and len(self._started) < self._size:
                 stream = self._waiting.popleft()
                 self._started[stream] = monotonic()
                 self._rows.join(stream)
@@ -194,13 +205,18 @@ class Engine:
             self._end(row, "length")
 
     def _end(self, row: Row, reason: FinishReason | None, error: BaseException | None = None) -> None:
-        """Free the row, then tell the reader."""
         self._rows.leave(row)
+        self._release(row.stream, reason, error)
+
+    def _release(
+        self, stream: Stream, reason: FinishReason | None, error: BaseException | None = None
+    ) -> None:
+        """Free the stream's place, then tell its reader."""
         with self._changed:
-            seconds = monotonic() - self._started.pop(row.stream)
+            seconds = monotonic() - self._started.pop(stream)
             self._seconds += 0.1 * (seconds - self._seconds)
             self._ending += 1
-        self._tell_end(row.stream, reason, error)
+        self._tell_end(stream, reason, error)
         with self._changed:
             self._ending -= 1
             self._changed.notify_all()

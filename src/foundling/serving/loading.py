@@ -1,8 +1,9 @@
 """Load model folders for serving, each once: language models with an engine, classifiers and translators."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -116,11 +117,14 @@ def load_models(
     dtype: torch.dtype = torch.float32,
     rows: int,
     queue: int,
+    prefix_tokens: int = 0,
 ) -> Models:
     """Load model folders; their last names are the models' names, so these must differ.
 
-    Each language model's engine decodes up to `rows` streams at a time; up to `queue` more wait.
+    Each language model's engine decodes up to `rows` streams at a time; up to `queue` more wait. It
+    keeps the states of `prefix_tokens` tokens for prompts that begin alike.
     """
+    make_engine = partial(Engine, rows=rows, queue=queue, prefix_cache_tokens=prefix_tokens)
     by_name: dict[str, Served] = {}
     for given in folders:
         path = Path(given).expanduser()
@@ -129,11 +133,13 @@ def load_models(
             raise ValueError(
                 f"serve.models: two folders are named {name}, and a model has its folder's name; rename one"
             )
-        by_name[name] = _load(path, name, device, dtype, rows, queue)
+        by_name[name] = _load(path, name, device, dtype, make_engine)
     return Models(by_name)
 
 
-def _load(path: Path, name: str, device: torch.device, dtype: torch.dtype, rows: int, queue: int) -> Served:
+def _load(
+    path: Path, name: str, device: torch.device, dtype: torch.dtype, make_engine: Callable[..., Engine]
+) -> Served:
     kind = folder_kind(path)
     if kind == "classifier":
         classifier, tokenizer = folder.load_as(path, Classifier, ClassifierConfig, dtype)
@@ -143,7 +149,7 @@ def _load(path: Path, name: str, device: torch.device, dtype: torch.dtype, rows:
         return ServedTranslator(name, translator.to(device), tokenizer)
     model, tokenizer = folder.load(path, dtype)
     template, system = read_chat(path, tokenizer) if kind == "assistant" else (None, None)
-    engine = Engine(model.to(device), rows=rows, queue=queue)
+    engine = make_engine(model.to(device))
     ends = tokenizer.ends if template is None else template.ends(tokenizer)
     weights = path / folder.WEIGHTS
     return ServedLanguageModel(

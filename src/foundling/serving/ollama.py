@@ -31,7 +31,7 @@ async def chat(request: Request, asked: Annotated[ChatRequest, Depends(body(Chat
     messages = [Message(message.role, message.content) for message in asked.messages]
     limits = request.app.state.settings.limits
     ids = await asyncio.to_thread(prompts.fitting_chat_prompt, model, messages, limits)
-    return await _respond(request, asked, model, ids, "messages", _as_message)
+    return await _respond(request, asked, model, ids, "messages", _as_message, is_chat=True)
 
 
 @router.post("/generate")
@@ -42,12 +42,13 @@ async def generate(
     model = _model(request, asked)
     if not asked.prompt:
         return JSONResponse({**_head(model), **_as_response(""), "done": True, "done_reason": "load"})
-    if model.template is None or asked.raw:
+    is_chat = model.template is not None and not asked.raw
+    if not is_chat:
         ids = await asyncio.to_thread(model.tokenizer.encode_prompt, asked.prompt)
     else:
         system = [Message(SYSTEM, asked.system)] if asked.system else []
         ids = await asyncio.to_thread(prompts.chat_prompt, model, [*system, Message(USER, asked.prompt)])
-    return await _respond(request, asked, model, ids, "prompt", _as_response)
+    return await _respond(request, asked, model, ids, "prompt", _as_response, is_chat=is_chat)
 
 
 @router.post("/embed")
@@ -89,6 +90,8 @@ async def _respond(
     ids: Sequence[int],
     param: str,
     show: Callable[[str], dict[str, Any]],
+    *,
+    is_chat: bool,
 ) -> Response:
     settings: Serve = request.app.state.settings
     limits, options = settings.limits, asked.options
@@ -99,7 +102,7 @@ async def _respond(
         model,
         ids,
         prompts.max_new_tokens(model, ids, wanted, limits),
-        prompts.sampling(settings, options.temperature, options.top_p, top_k),
+        prompts.sampling(settings, options.temperature, options.top_p, top_k, is_chat=is_chat),
         seed=None if options.seed == -1 else options.seed,
     )
     choices = Choices(model, requests, stop=stop_strings(options.stop), seconds=limits.seconds)

@@ -41,7 +41,7 @@ async def chat(request: Request, asked: Annotated[ChatRequest, Depends(body(Chat
         model,
         ids,
         prompts.max_new_tokens(model, ids, max_tokens, limits),
-        prompts.sampling(settings, asked.temperature, asked.top_p, asked.top_k),
+        prompts.sampling(settings, asked.temperature, asked.top_p, asked.top_k, is_chat=True),
         seed=asked.seed,
         count=count,
         top_logprobs=(asked.top_logprobs or 0) if asked.logprobs else None,

@@ -128,8 +128,21 @@ def requests(
 
 
 def sampling(
-    settings: Serve, temperature: float | None, top_p: float | None, top_k: int | None = None
+    settings: Serve,
+    temperature: float | None,
+    top_p: float | None,
+    top_k: int | None = None,
+    *,
+    is_chat: bool = False,
 ) -> Sampling:
-    """How tokens are sampled; a request without a temperature gets the server's."""
+    """How tokens are sampled; a request without a temperature gets the server's.
+
+    Chat answers have the server's repetition guard; completions are those of `foundling generate`.
+    """
     chosen = settings.temperature if temperature is None else temperature
-    return Sampling(temperature=float(chosen), top_k=top_k, top_p=None if top_p is None else float(top_p))
+    return Sampling(
+        temperature=float(chosen),
+        top_k=top_k,
+        top_p=None if top_p is None else float(top_p),
+        no_repeat_ngram_size=settings.no_repeat_ngram_size if is_chat else None,
+    )

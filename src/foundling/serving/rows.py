@@ -1,70 +1,69 @@
-"""The streams that are being generated: each step computes one more token for each of them.
+"""A row: the state of one stream while it is generated; and what the engine asks of all rows together.
 
-Shapes: B streams, T time, V vocabulary.
+Shapes: C width.
 """
 
-import torch
-from torch import Tensor
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-from foundling.generation.sampling import sample
+import torch
+
+from foundling.generation.sampling import RepetitionGuard
 from foundling.model.interface import LanguageModel
 from foundling.serving.stream import Stream, Token
 
 
+@dataclass
+class Counts:
+    """Tokens of prompts: those that went through the model, and those whose states were kept."""
+
+    computed: int = 0
+    reused: int = 0
+
+
 class Row:
-    """The state of one stream: the ids that the model sees, their cache, and the random generator."""
+    """One stream: the ids that the model sees, their states where they are the row's own, and what draws."""
 
     def __init__(self, stream: Stream, model: LanguageModel, device: torch.device) -> None:
+        request = stream.request
         self.stream = stream
-        self.window = list(stream.request.prompt[-model.config.context :])
-        self.new = self.window  # the ids that are not in the cache
-        self.cache = model.new_cache()
-        self.generator = torch.Generator(device).manual_seed(stream.request.seed)
+        self.window = list(request.prompt[-model.config.context :])
+        self.cache: Any = model.new_cache()
+        self.sampling = request.sampling
+        self.generator = torch.Generator(device).manual_seed(request.seed)
+        self.guard = RepetitionGuard.of(request.sampling)
         self.written = 0  # tokens of the answer so far
 
-    def choose(self, logits: Tensor) -> Token:
-        """Sample the next token from logits (1, V), and append it to the window."""
-        request = self.stream.request
-        token = int(sample(logits, request.sampling, self.generator))
-        self.new = [token]
+    def append(self, token: int) -> None:
+        """Add the chosen token to what the model sees."""
         self.window.append(token)
-        if request.top_logprobs is None:
-            return Token(token)
-        logprobs = logits[0].float().log_softmax(-1)  # (V,)
-        values, ids = logprobs.topk(min(request.top_logprobs, len(logprobs)))
-        top = tuple(zip(ids.tolist(), values.tolist(), strict=True))
-        return Token(token, float(logprobs[token]), top)
+        if self.guard is not None:
+            self.guard.append(token)
+
+    def slide(self, model: Any) -> None:
+        """Keep the last half of a window that exceeds the context, as `generate` does, without its states."""
+        context = model.config.context
+        if len(self.window) > context:
+            self.window = self.window[-max(1, context // 2) :]
+            self.cache = model.new_cache()
 
 
-class Rows:
-    """All rows; generates as `generation.decode.generate` does."""
+class Rows(Protocol):
+    """The rows that are being generated."""
 
-    def __init__(self, model: LanguageModel) -> None:
-        self.model = model
-        self.device = next(model.parameters()).device
-        self.active: list[Row] = []
-        self.prompt_computed = self.prompt_reused = 0
+    counts: Counts
 
     def join(self, stream: Stream) -> None:
-        """Add a stream, which gets its first token in the next steps."""
-        self.active.append(Row(stream, self.model, self.device))
+        """Add a stream, which gets its first token in one of the next steps."""
 
     def leave(self, row: Row) -> None:
         """Remove a row, whose answer has ended."""
-        self.active.remove(row)
 
-    @torch.inference_mode()
     def step(self) -> list[tuple[Row, Token]]:
-        """The next token of each row."""
-        return [(row, self._next(row)) for row in self.active]
+        """The next token of each row that has one."""
 
-    def _next(self, row: Row) -> Token:
-        context = self.model.config.context
-        if row.new is row.window:
-            self.prompt_computed += len(row.window)
-        if len(row.window) > context:
-            row.window = row.window[-max(1, context // 2) :]
-            row.new, row.cache = row.window, self.model.new_cache()
-        ids = row.window if row.cache is None else row.new
-        hidden = self.model.hidden(torch.tensor([ids], device=self.device), row.cache)  # (1, T, C)
-        return row.choose(self.model.head(hidden[:, -1]))
+    def active(self) -> list[Row]:
+        """All rows."""
+
+    def clear(self) -> None:
+        """Remove all rows after a step that failed."""

@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from foundling.settings.datasets import Benchmarks
 from foundling.settings.texts import Name
-from foundling.settings.training import BeamSearch, Continuation
+from foundling.settings.training import BeamSearch, Continuation, NgramSize
 from foundling.settings.types import Natural, NonNegative, Positive, PositiveNumber, Seed
 from foundling.validation import STRICT
 
@@ -128,6 +128,7 @@ class ServeLimits:
     texts: Positive
     rows: Positive
     queue: Natural
+    prefix_tokens: Natural
     connections: Positive
     seconds: PositiveNumber  # for a response
 
@@ -138,6 +139,7 @@ class Serve:
     host: str
     port: Annotated[int, Ge(0), Le(65535)]
     temperature: NonNegative
+    no_repeat_ngram_size: NgramSize | None  # of chat answers
     key: str
     key_file: str | None
     allowed_hosts: tuple[str, ...]

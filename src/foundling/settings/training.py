@@ -60,6 +60,9 @@ class Training:
     seed: Seed
 
 
+NgramSize: TypeAlias = Annotated[int, Ge(2)]
+
+
 @dataclass(frozen=True, config=STRICT)
 class Sampling:
     """How a token is sampled from the model's distribution."""
@@ -67,6 +70,8 @@ class Sampling:
     temperature: NonNegative  # 0: greedy, the most likely token
     top_k: Positive | None
     top_p: Probability | None
+    # the length of the shortest sequences of tokens that an answer does not repeat; None: it may repeat any
+    no_repeat_ngram_size: NgramSize | None = None
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
