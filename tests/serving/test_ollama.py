@@ -92,9 +92,9 @@ def test_texts_are_embedded(api: ollama.Client) -> None:
     ("settings", "message"),
     [
         ({"model": "llama3"}, "does not exist"),
-        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "leave out: tools"),
-        ({"format": "json"}, "leave out: format"),
-        ({"think": True}, "leave out: think"),
+        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "does not support tools"),
+        ({"format": "json"}, "does not support format"),
+        ({"think": True}, "does not support think"),
         ({"options": {"temperature": -1.0}}, "options.temperature"),
     ],
 )

@@ -24,11 +24,13 @@ from foundling.weights.chat import chat_files
 ROOT = Path(__file__).parents[2]
 PROGRAMS = ("dvc", "foundling", "wandb", "source")
 SMALL = ("pretrain.max_steps=1", "pretrain.batch_size=1", "model.n_layer=1")  # added to the sweep
+PYTHON = re.compile(r"^```python\n.*?^```", flags=re.MULTILINE | re.DOTALL)
 FENCED = re.compile(r"^```[a-z]*\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
 
 
 def commands(text: str) -> list[str]:
     """The lines of a page's code blocks, and the commands in its sentences, without comments."""
+    text = PYTHON.sub("", text)
     lines = [line for block in FENCED.findall(text) for line in block.splitlines()]
     spans = re.findall(r"`([^`\n]+)`", FENCED.sub("", text))
     lines += [span for span in spans if span.split()[0] in PROGRAMS and " " in span]

@@ -24,9 +24,9 @@ _CODES = {
     "unsupported_parameter": "unsupported_parameter",
 }
 _REASONS = {
-    "extra_forbidden": "unknown parameter",
-    "missing": "missing parameter",
-    "unsupported_parameter": "this server does not support, so leave out",
+    "extra_forbidden": "unknown parameter: {}",
+    "missing": "missing parameter: {}",
+    "unsupported_parameter": "this server does not support {}; leave it out",
 }
 _UNION_MEMBER = re.compile(r"(str|list|constrained-\w+|function-\w+|json-or-python)$|.*\[")
 
@@ -71,7 +71,7 @@ def from_validation(error: ValidationError) -> ApiError:
     param = _path(first)
     what = _REASONS.get(first["type"])
     if what is not None:
-        return ApiError(f"{what}: {shown(param)}", param=param, code=_CODES[first["type"]])
+        return ApiError(what.format(shown(param)), param=param, code=_CODES[first["type"]])
     reasons = dict.fromkeys(_reason(one) for one in errors if _path(one) == param)  # several of a union
     return ApiError(f"{shown(param or 'the body')}: {' or '.join(reasons)}", param=param or None)
 
