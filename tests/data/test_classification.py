@@ -112,7 +112,7 @@ def test_too_long_a_text_loses_the_stated_side(letters: Tokenizer, keep: str, ke
 
 def test_what_is_cut_is_logged(letters: Tokenizer, caplog: pytest.LogCaptureFixture) -> None:
     examples = [Example(text, "ab"[i], "here", "mine") for i, text in enumerate(("abcdefgh", "abc"))]
-    texts = Labelled(["a", "b"], {"train": examples, "test": examples}, {})
+    texts = Labelled(["a", "b"], {"train": examples, "test": examples}, {}, [])
     with caplog.at_level(logging.WARNING):
         found, cut = encode_splits(letters, texts, 6, "end")
     assert cut == 2

@@ -231,3 +231,21 @@ def test_a_killed_training_finds_the_states_of_frozen_blocks_again(
         classify.run(
             make_job(f"classify.train={train}", "classify.last=1", "classify.keep=end", out=workspace)
         )
+
+
+def test_seeds_of_balanced_texts_share_the_states_of_all_texts(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [(f"win prize {n}", "spam") if n % 4 == 0 else (f"see you {n}", "ham") for n in range(80)]
+    with open("texts.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("text", "label"), *rows])
+    fetch_texts()
+    changes = ["classify.train=head", "classify.cache_frozen=all", "classify.zero_shot.limit=0"]
+    classify.run(make_job(*changes, out=workspace))
+    monkeypatch.setattr(frozen, "_compute", interrupt)
+    for seed in (1, 2):
+        classify.run(make_job(*changes, "classify.balance=true", f"classify.seed={seed}", out=workspace))
+    assert read_json("metrics/classify.json")["texts"]["train"] < 40
+    with pytest.raises(KeyboardInterrupt):
+        changes = [change for change in changes if "cache" not in change]
+        classify.run(make_job(*changes, "classify.balance=true", "classify.seed=1", out=workspace))

@@ -161,6 +161,16 @@ def test_another_split_of_the_same_texts_finds_them(
     assert kept["train"].states is not None
 
 
+def test_states_of_further_texts_are_shared_by_the_splits_that_have_them(
+    network: Classifier, splits: Kept, classify: Classify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    all_but_train = {name: split for name, split in splits.items() if name != "train"}
+    keep_frozen(network, all_but_train, classify, Path("base"), CPU, splits["train"].ids)
+    monkeypatch.setattr(frozen, "_compute", None)
+    assert keep(network, splits, classify)["train"].states is not None
+    assert len(files()) == 1
+
+
 def test_other_texts_weights_blocks_and_precisions_have_files_of_their_own(
     network: Classifier, splits: Kept, classify: Classify
 ) -> None:

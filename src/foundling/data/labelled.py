@@ -31,11 +31,15 @@ class Example:
 
 @dataclass(frozen=True)
 class Labelled:
-    """The labels in the order of their ids, each split's examples, and counts of rows read and dropped."""
+    """The labels in the order of their ids, each split's examples, and counts of rows read and dropped.
+
+    `left_out` are the examples that balancing removed.
+    """
 
     labels: list[str]
     splits: dict[str, list[Example]]
     counts: dict[str, int]
+    left_out: list[Example]
 
     def texts(self, split: str) -> list[str]:
         return [example.text for example in self.splits[split]]
@@ -79,7 +83,8 @@ def read_labelled(folder: Path, settings: Classify, changes: Counter[str]) -> La
         f"without a text or label, and {counts['duplicates']:,} duplicates ({contradicting:,} of them with a "
         "different label)"
     )
-    return Labelled(labels, splits, counts)
+    chosen = {example for part in splits.values() for example in part}
+    return Labelled(labels, splits, counts, [example for example in kept if example not in chosen])
 
 
 def label_text(value: Any) -> str | None:

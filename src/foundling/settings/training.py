@@ -128,7 +128,7 @@ class Classify(Training, FileFormat):
     pooling: Pooling
     train: Literal["head", "last", "all", "lora"]
     last: Positive
-    cache_frozen: bool
+    cache_frozen: bool | Literal["all"]
     lora: Lora
     head_rate: NonNegative
     language_loss: NonNegative

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 
-from foundling.data.classification import Encoded, batches_per_epoch, encode_splits
+from foundling.data.classification import Encoded, batches_per_epoch, encode, encode_splits
 from foundling.data.labelled import Labelled, read_labelled
 from foundling.data.lineage import SHAPED_BY, require_base
 from foundling.data.sources import META
@@ -48,7 +48,9 @@ def run(job: Job) -> float:
     changes: Counter[str] = Counter()
     texts = read_labelled(TEXTS, settings, changes)
     count_unknown(tokenizer, chain(texts.labels, *map(texts.texts, texts.splits)), "classify", changes)
-    rows, truncated = encode_splits(tokenizer, texts, trunk.config.context, settings.keep, settings.template)
+    framing = trunk.config.context, settings.keep, settings.template
+    rows, truncated = encode_splits(tokenizer, texts, *framing)
+    unused = [example.text for example in texts.left_out if settings.cache_frozen == "all"]
     trunk.to(stage.device).eval()
     # without some of its blocks, the base is no language model any longer
     probe = _forgetting_probe(tokenizer, job) if settings.blocks is None else None
@@ -57,7 +59,8 @@ def run(job: Job) -> float:
 
     network = _classifier(trunk, texts.labels, settings)
     parameters = choose_trainable(network, settings.train, settings.last, settings.lora, settings.seed)
-    kept = keep_frozen(network, rows, settings, BASE, stage.device)
+    unused_rows, _ = encode(tokenizer, unused, *framing)
+    kept = keep_frozen(network, rows, settings, BASE, stage.device, unused_rows)
     best = _train(network, texts.labels, kept, job, stage)
     measures = best.restore()
     lora.merge(network.trunk)

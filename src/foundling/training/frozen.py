@@ -11,8 +11,9 @@ import hashlib
 import logging
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,10 @@ DTYPES = {
 
 
 class Texts:
-    """The distinct texts of all splits, longest first, and how many states of each are kept."""
+    """The distinct texts among `rows` of ids, longest first, and how many states of each are kept."""
 
-    def __init__(self, splits: Iterable[Encoded], *, pooled: bool) -> None:
-        distinct = {tuple(row) for split in splits for row in split.ids}
-        self.rows = sorted(distinct, key=lambda row: (-len(row), row))
+    def __init__(self, rows: Iterable[Sequence[int]], *, pooled: bool) -> None:
+        self.rows = sorted({tuple(row) for row in rows}, key=lambda row: (-len(row), row))
         self.pooled = pooled
         self.lengths = np.array([len(row) for row in self.rows])
         self.kept = np.ones_like(self.lengths) if pooled else self.lengths
@@ -79,7 +79,12 @@ class Texts:
 
 
 def keep_frozen(
-    network: Classifier, splits: Mapping[str, Encoded], settings: Classify, base: Path, device: torch.device
+    network: Classifier,
+    splits: Mapping[str, Encoded],
+    settings: Classify,
+    base: Path,
+    device: torch.device,
+    others: Iterable[Sequence[int]] = (),
 ) -> Mapping[str, Encoded]:
     """The splits with the states of their texts after the frozen blocks, computed on `device` if none are
     kept.
@@ -94,6 +99,7 @@ def keep_frozen(
         settings: the section of the stage.
         base: the folder of the trunk's weights.
         device: where the network computes.
+        others: further texts, whose states are also computed, for trainings with other splits.
     """
     trunk = network.trunk
     dtype = DTYPES.get(
@@ -105,7 +111,8 @@ def keep_frozen(
     # the saved model classifies in float32, so that the test reads no states of less precision
     kept = {name: split for name, split in splits.items() if name != TEST or dtype == torch.float32}
     blocks = trunk.frozen_blocks
-    texts = Texts(kept.values(), pooled=blocks == len(trunk.blocks))
+    rows = [*chain.from_iterable(split.ids for split in kept.values()), *others]
+    texts = Texts(rows, pooled=blocks == len(trunk.blocks))
     identity = {
         "base": [sha256(base / name) for name in (WEIGHTS, CONFIG)],
         "texts": texts.sha256,
