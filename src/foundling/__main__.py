@@ -105,7 +105,7 @@ def _run(name: str, arguments: list[str]) -> None:
 
 def _prepare(name: str, arguments: list[str]) -> Prepared:
     """The selection and the command line as arguments for Hydra, with every key and choice checked."""
-    return prepare(name if COMMANDS[name] == "commands" else None, [f"hydra.job.name={name}", *arguments])
+    return prepare(name if name in (*USES, "report") else None, [f"hydra.job.name={name}", *arguments])
 
 
 def _checked(name: str, job: "Job") -> "Job":

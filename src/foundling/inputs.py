@@ -60,7 +60,7 @@ def files_of(stage: str, settings: Settings) -> dict[str, str]:
     if stage == "evaluate":
         snapshots = {"models/snapshots/index.json": "pretrain"} if settings.evaluate.snapshots else {}
         return BASE_MODEL | TOKENS_META | benchmarks | snapshots
-    return METRICS if stage == "report" else {}
+    return METRICS if stage == "report" and not settings.report.runs else {}
 
 
 def check(command: str, job: Job) -> None:

@@ -28,8 +28,12 @@ ONE_OF_SEVERAL = re.compile(
     r"""\s*('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?:\\,|[^,])*)\s*(?:,|$)""", re.DOTALL
 )
 # the setting that a word without = stands for, and what it is
-POSITIONAL = {"import_model": ("source", "PATH_OR_ID"), "compare": ("runs", "RUN…")}
-LISTS = ("compare",)  # commands that take several words
+POSITIONAL = {
+    "import_model": ("source", "PATH_OR_ID"),
+    "compare": ("runs", "RUN…"),
+    "report": ("runs", "RUN…"),
+}
+LISTS = ("compare", "report")  # commands that take several words
 
 
 @dataclass(frozen=True)

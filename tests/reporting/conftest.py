@@ -18,7 +18,8 @@ from foundling.metrics.forgetting import Forgetting
 from foundling.metrics.pretrain import Pretrain
 from foundling.metrics.run import Run
 from foundling.metrics.train_translator import TrainTranslator
-from foundling.reporting.page import Material, page
+from foundling.reporting.material import Material
+from foundling.reporting.page import page
 from foundling.settings import Job
 
 KINDS = {
@@ -243,7 +244,8 @@ def full(material: Material, classify_metrics: Callable[..., Any]) -> Material:
     words = [f"word{n}" for n in range(24)]
     layers = [[[1 / 24] * 24 for _ in words] for _ in range(3)]
     curves = [
-        {"tokens": n * 4000, "train/loss": 3 / n, "val/loss": 3 / n, "val/bleu": 9.0 * n} for n in range(1, 9)
+        {"step": n, "tokens": n * 4000, "train/loss": 3 / n, "val/loss": 3 / n, "val/bleu": 9.0 * n}
+        for n in range(1, 9)
     ]
     return replace(
         material,

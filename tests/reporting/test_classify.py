@@ -14,7 +14,8 @@ from foundling.evaluation.comparison import compare
 from foundling.metrics.classify import Classify
 from foundling.reporting.drawing import as_png, as_svg
 from foundling.reporting.figures import confusion
-from foundling.reporting.page import Material, page
+from foundling.reporting.material import Material
+from foundling.reporting.page import page
 
 MakeMetrics = Callable[..., Classify]
 

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 
 from foundling.reporting.drawing import as_png, as_svg
 from foundling.reporting.figures import confusion, emergence
-from foundling.reporting.page import Material
+from foundling.reporting.material import Material
 
 
 def test_equal_rows_give_equal_bytes(material: Material) -> None:

@@ -7,7 +7,8 @@ import pytest
 from foundling.metrics.accuracy import AnswerScores, BenchmarkAccuracy
 from foundling.metrics.forgetting import Forgetting
 from foundling.metrics.instruct import Instruct, Interval, JudgeScores, ModelScores
-from foundling.reporting.page import Material, page
+from foundling.reporting.material import Material
+from foundling.reporting.page import page
 from foundling.reporting.sections import choose_shown
 
 

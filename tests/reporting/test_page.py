@@ -1,14 +1,19 @@
 """The report is one self-contained page, shows the results that exist, and is reproducible."""
 
+import base64
+import csv
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
-from foundling.reporting.page import Material, duration, page, sources
+from foundling.reporting.figures import loss_curves
+from foundling.reporting.material import Material
+from foundling.reporting.page import curriculum, duration, page, sources
 from foundling.reporting.templates import big, percent
 
+OWN = "data:text/csv;base64,"  # a figure's numbers, which are part of the page
 VOID = {"meta", "br", "link", "img", "hr", "input"}
 
 
@@ -27,7 +32,9 @@ class Reader(HTMLParser):
         if tag not in VOID:
             self.open.append(tag)
         self.loads += [
-            v for k, v in attrs if v and k in ("src", "href", "xlink:href", "data") and not v.startswith("#")
+            value
+            for name, value in attrs
+            if value and name in ("src", "href", "xlink:href", "data") and not value.startswith(("#", OWN))
         ]
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -113,7 +120,7 @@ def test_missing_parts_are_left_out(material: Material) -> None:
 
 def test_figures_take_the_colours_of_the_page(material: Material) -> None:
     svgs = re.findall(r"<svg.*?</svg>", page(material), flags=re.DOTALL)
-    assert len(svgs) == 2
+    assert len(svgs) == 3  # the loss, and two panels of emergence
     assert all("currentColor" in svg and "#ffffff" not in svg for svg in svgs)
 
 
@@ -142,3 +149,32 @@ def test_the_page_says_whether_the_arithmetic_was_deterministic(
     material: Material, run: dict, says: str
 ) -> None:
     assert says in page(replace(material, run=replace(material.run, **run)))
+
+
+def test_each_figures_numbers_can_be_saved(material: Material) -> None:
+    html = page(material)
+    saved = dict(re.findall(r'<a download="([^"]+)" href="data:text/csv;base64,([^"]+)"', html))
+    assert list(saved) == ["loss.csv", "emergence_fables_continuations.csv"]
+    loss, curve = (
+        list(csv.DictReader(base64.b64decode(text).decode().splitlines())) for text in saved.values()
+    )
+    assert loss[0] == {"step": "1", "tokens": "4096", "train/loss": loss[0]["train/loss"], "val/loss": ""}
+    assert float(loss[0]["train/loss"]) == material.training[0]["train/loss"]
+    assert {float(row["val/loss"]) for row in loss if row["val/loss"]} == {
+        row["val/loss"] for row in material.validation
+    }
+    assert len(curve) == len(material.emergence)
+
+
+def test_the_end_of_a_curriculum_is_marked_and_explained(material: Material) -> None:
+    assert curriculum(material.settings.corpus, 1_000_000) == [(130_000, "end of drills only")]
+    text = " ".join(read(page(material)).text.split())
+    assert "Dashed line at 532 k tokens: end of drills only." in text
+    (axes,) = loss_curves(material.training, material.validation, [(2e6, "end of x")]).axes
+    assert [line.get_xdata()[0] for line in axes.lines[2:]] == [2e6]
+
+
+def test_without_a_curriculum_nothing_is_marked(material: Material) -> None:
+    source = replace(material.settings.corpus.sources[0], first=0.0)
+    settings = replace(material.settings, corpus=replace(material.settings.corpus, sources=(source,)))
+    assert "Dashed line at" not in page(replace(material, settings=settings))

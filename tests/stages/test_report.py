@@ -2,12 +2,14 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from foundling.evaluation.classification import Predictions
 from foundling.evaluation.comparison import compare
@@ -145,3 +147,24 @@ def test_a_missing_input_is_named(workspace: Path, job: Callable[..., Job], miss
     with pytest.raises(ValueError, match=f"{missing} is missing; run the stage"):
         run(job())
     assert not (workspace / "report").exists()
+
+
+def test_a_report_of_several_seeds_has_means_with_intervals(workspace: Path, job: Callable[..., Job]) -> None:
+    for seed, loss in ((1, 3.0), (2, 2.0)):
+        copy = workspace / f"seed{seed}"
+        for folder in ("metrics", "plots"):
+            shutil.copytree(workspace / folder, copy / folder)
+        recipe = job(f"pretrain.seed={seed}").recipe
+        (copy / "composed.yaml").write_text(yaml.safe_dump({"pretrain": recipe["pretrain"]}))
+        metrics = json.loads((copy / "metrics/evaluate.json").read_text())
+        metrics["held_out"]["val/loss"] = loss
+        (copy / "metrics/evaluate.json").write_text(json.dumps(metrics))
+    run(job("report.runs=[seed1,seed2]"))
+    html = (workspace / "outputs/report/index.html").read_text(encoding="utf-8")
+    assert "means over 2 runs (seeds 1, 2)" in html
+    assert "-3.853 to 8.853" in html  # 2.5 ± 12.706 × 0.5
+    assert not (workspace / "report").exists()
+    with pytest.raises(
+        ValueError, match="must be two or more runs of one commit that differ only in their seeds"
+    ):
+        run(job("report.runs=[seed1,seed1]"))

@@ -15,7 +15,7 @@ def comparison_page(comparison: Comparison, axis: str) -> str:
         drawn = curves(comparison.sides, name, axis)
         file = f"{name.replace('/', '_')}.csv"
         figures.append(
-            Drawn(title_of(name), as_svg(overlay(drawn, name, axis)), Download(file, rows(drawn, axis)))
+            Drawn(title_of(name), [as_svg(overlay(drawn, name, axis))], Download(file, rows(drawn, axis)))
         )
     letters = [side.letter for side in comparison.sides]
     return render(

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, PercentFormatter
 
 from foundling.reporting.reading import Row
+from foundling.reporting.spread import Spread
 
 INK = "#24292f"  # on the PNG's white; in the SVG replaced by the page's text colour
 # after Okabe and Ito (2008)
@@ -48,6 +49,13 @@ def draw_band(
 ) -> None:
     """Fill the interval from `low` to `high` along a curve."""
     axes.fill_between(x, low, high, color=colour, alpha=BAND, lw=0)
+
+
+def draw_spread(axes: Axes, x: Sequence[float], values: Sequence[float], colour: str) -> None:
+    """Fill the interval over seeds, where the values are means over several."""
+    if any(isinstance(value, Spread) for value in values):
+        low, high = ([getattr(value, bound, value) for value in values] for bound in ("low", "high"))
+        draw_band(axes, x, low, high, colour)
 
 
 def count_axis(axes: Axes) -> None:

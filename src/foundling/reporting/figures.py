@@ -14,6 +14,7 @@ from foundling.reporting.drawing import (
     column,
     count_axis,
     draw_band,
+    draw_spread,
     new_figure,
     percent_formatter,
     plain,
@@ -28,58 +29,96 @@ FEW_LABELS = 12  # up to this number of labels, their names and counts are shown
 MOST_KINDS = 14  # curves in one plot; of more kinds, only `all` and the mean are drawn
 
 
-def loss_curves(training: Sequence[Row], validation: Sequence[Row]) -> Figure:
-    """Training and validation loss, in nats per token, against training tokens."""
+def loss_curves(
+    training: Sequence[Row], validation: Sequence[Row], phases: Sequence[tuple[float, str]] = ()
+) -> Figure:
+    """Training and validation loss, in nats per token, against training tokens.
+
+    `phases` are ends of a curriculum's phases, in tokens, each with a label.
+    """
     with style():
-        figure = new_figure(7.2, 3.2)
+        figure = new_figure(6.4, 3.2)
         axes = figure.subplots()
         _plot_losses(axes, training, validation, "training tokens", "validation, whole split")
+        for tokens, label in phases:
+            axes.axvline(tokens, color=INK, lw=1, ls=(0, (4, 3)))
+            place = axes.get_xaxis_transform()  # x in tokens, y in shares of the height
+            axes.text(tokens, 0.98, f" {plain(label)}", transform=place, ha="left", va="top")
         return figure
 
 
 def emergence(rows: Sequence[Row], title: str) -> Figure:
-    """A benchmark's accuracy by kind with 95 % bands and chance, against training tokens and validation loss.
-
-    The latter shows only snapshots with a lower loss than all before, since a curriculum may raise the loss.
-    """
+    """Both panels of the emergence curve in one figure."""
     with style():
         figure = new_figure(7.6, 3.5)
         by_tokens, by_loss = figure.subplots(1, 2, sharey=True)
-        kinds = in_order({row["kind"] for row in rows})
-        shown = [kind for kind in kinds if kind not in (ALL, MEAN) and PART not in kind] or kinds
-        if len(shown) > MOST_KINDS:
-            shown = [kind for kind in kinds if kind in (ALL, MEAN)]
-        for kind, colour in zip(shown, cycle(COLOURS), strict=False):
-            curve = sorted((row for row in rows if row["kind"] == kind), key=lambda row: row["tokens"])
-            for axes, name, points in ((by_tokens, "tokens", curve), (by_loss, "val/loss", _falling(curve))):
-                x, low, high = (column(points, key) for key in (name, "low", "high"))
-                draw_band(axes, x, low, high, colour)
-                axes.plot(x, column(points, "accuracy"), color=colour, marker="o", ms=3, label=plain(kind))
-        chance = next(row["chance"] for row in rows)
-        for axes in (by_tokens, by_loss):
-            axes.axhline(chance, color=INK, lw=1, ls=(0, (4, 3)), label="chance")
-        smallest = min((row["tokens"] for row in rows if row["tokens"] > 0), default=1)
-        by_tokens.set_xscale("symlog", linthresh=smallest, linscale=0.4)  # logarithmic, and includes zero
-        by_tokens.set_xlim(left=0)
-        by_tokens.set_xticks(
-            [0, *(10.0**e for e in range(1, 16) if smallest < 10**e <= max(row["tokens"] for row in rows))]
-        )
-        by_tokens.minorticks_off()
-        count_axis(by_tokens)
-        by_tokens.set(xlabel="training tokens (log)", ylabel="accuracy", ylim=(0, 1.02))
-        by_tokens.yaxis.set_major_formatter(percent_formatter())
-        losses = column(_falling(sorted(rows, key=lambda row: row["tokens"])), "val/loss")
-        by_loss.set_xscale("log")  # most is learned over the last few tenths
-        by_loss.set_xticks([loss for loss in LOSS_TICKS if min(losses) <= loss <= max(losses)])
-        by_loss.minorticks_off()
-        by_loss.xaxis.set_major_formatter("{x:g}")
-        by_loss.set(xlabel="validation loss (nats per token, log, falling)")
-        by_loss.invert_xaxis()
+        _plot_by_tokens(by_tokens, rows)
+        _plot_by_loss(by_loss, rows)
+        by_loss.set(ylabel="")
         figure.suptitle(title, fontsize=10)
-        figure.legend(
-            *by_tokens.get_legend_handles_labels(), loc="outside lower center", ncols=min(7, len(shown) + 1)
-        )
+        figure.legend(*by_tokens.get_legend_handles_labels(), loc="outside lower center", ncols=7)
         return figure
+
+
+def emergence_panels(rows: Sequence[Row]) -> list[Figure]:
+    """A benchmark's accuracy by kind, with bands and chance: by training tokens, and by validation loss."""
+    with style():
+        panels = []
+        for plot in (_plot_by_tokens, _plot_by_loss):
+            figure = new_figure(4.8, 3.5)
+            axes = figure.subplots()
+            plot(axes, rows)
+            figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+            panels.append(figure)
+        return panels
+
+
+def _plot_by_tokens(axes: Axes, rows: Sequence[Row]) -> None:
+    _plot_kinds(axes, rows, "tokens")
+    smallest = min((row["tokens"] for row in rows if row["tokens"] > 0), default=1)
+    largest = max(row["tokens"] for row in rows)
+    axes.set_xscale("symlog", linthresh=smallest, linscale=0.4)  # logarithmic, and includes zero
+    axes.set_xlim(left=0)
+    steps = (digit * 10.0**e for e in range(1, 16) for digit in (1, 3))
+    axes.set_xticks([0, *(tokens for tokens in steps if smallest <= tokens <= largest)])
+    axes.minorticks_off()
+    count_axis(axes)
+    axes.set(xlabel="training tokens (log)")
+
+
+def _plot_by_loss(axes: Axes, rows: Sequence[Row]) -> None:
+    """Show only snapshots with a lower loss than all before, since a curriculum may raise the loss."""
+    falling = [_falling(_curve(rows, kind)) for kind in _shown_kinds(rows)]
+    _plot_kinds(axes, [row for curve in falling for row in curve], "val/loss")
+    losses = [row["val/loss"] for curve in falling for row in curve]
+    axes.set_xscale("log")  # most is learned over the last few tenths
+    axes.set_xticks([loss for loss in LOSS_TICKS if min(losses) <= loss <= max(losses)])
+    axes.minorticks_off()
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set(xlabel="validation loss (nats per token, log, falling)")
+    axes.invert_xaxis()
+
+
+def _plot_kinds(axes: Axes, rows: Sequence[Row], name: str) -> None:
+    for kind, colour in zip(_shown_kinds(rows), cycle(COLOURS), strict=False):
+        curve = _curve(rows, kind)
+        x, low, high = (column(curve, key) for key in (name, "low", "high"))
+        draw_band(axes, x, low, high, colour)
+        axes.plot(x, column(curve, "accuracy"), color=colour, marker="o", ms=3, label=plain(kind))
+    axes.axhline(next(row["chance"] for row in rows), color=INK, lw=1, ls=(0, (4, 3)), label="chance")
+    axes.set(ylabel="accuracy", ylim=(0, 1.02))
+    axes.yaxis.set_major_formatter(percent_formatter())
+
+
+def _shown_kinds(rows: Sequence[Row]) -> list[str]:
+    """The kinds without their parts; of too many, only `all` and the mean."""
+    kinds = in_order({row["kind"] for row in rows})
+    shown = [kind for kind in kinds if kind not in (ALL, MEAN) and PART not in kind] or kinds
+    return shown if len(shown) <= MOST_KINDS else [kind for kind in kinds if kind in (ALL, MEAN)]
+
+
+def _curve(rows: Sequence[Row], kind: str) -> list[Row]:
+    return sorted((row for row in rows if row["kind"] == kind), key=lambda row: row["tokens"])
 
 
 def _falling(rows: Sequence[Row]) -> list[Row]:
@@ -122,7 +161,7 @@ def confusion(rows: Sequence[Row], labels: Sequence[str]) -> Figure:
 def roc(rows: Sequence[Row], titles: Mapping[str, str]) -> Figure:
     """Each model's true positive rate against its false positive rate."""
     with style():
-        figure = new_figure(7.2, 3.4)
+        figure = new_figure(5.2, 5.0)
         axes = figure.subplots()
         models = list(dict.fromkeys(row["model"] for row in rows))
         for model, colour in zip(models, cycle(COLOURS), strict=False):
@@ -141,37 +180,33 @@ def roc(rows: Sequence[Row], titles: Mapping[str, str]) -> Figure:
         )
         axes.xaxis.set_major_formatter(percent_formatter())
         axes.yaxis.set_major_formatter(percent_formatter())
-        figure.legend(loc="outside right center")
+        figure.legend(loc="outside lower center")
         return figure
 
 
-def translation_curves(training: Sequence[Row], validation: Sequence[Row]) -> Figure:
-    """Training and validation loss, and BLEU on validation sentences, against training tokens."""
+def translation_panels(training: Sequence[Row], validation: Sequence[Row]) -> list[Figure]:
+    """Against training tokens: training and validation loss, and BLEU on validation sentences."""
+    tokens = "training tokens, both sides"
     with style():
-        figure = new_figure(7.6, 3.0)
-        losses, scores = figure.subplots(1, 2)
-        tokens = "training tokens, both sides"
-        _plot_losses(losses, training, validation, tokens, "validation")
-        points = {"color": COLOURS[1], "marker": "o", "ms": 3}
-        scores.plot(column(validation, "tokens"), column(validation, "val/bleu"), **points)
-        scores.set(xlabel=tokens, ylabel="BLEU, greedy decoding", ylim=(0, 100))
-        count_axis(scores)
-        return figure
+        losses, scores = new_figure(4.8, 3.0), new_figure(4.8, 3.0)
+        _plot_losses(losses.subplots(), training, validation, tokens, "validation")
+        axes, bleu = scores.subplots(), column(validation, "val/bleu")
+        axes.plot(column(validation, "tokens"), bleu, color=COLOURS[1], marker="o", ms=3)
+        draw_spread(axes, column(validation, "tokens"), bleu, COLOURS[1])
+        axes.set(xlabel=tokens, ylabel="BLEU, greedy decoding", ylim=(0, 100))
+        count_axis(axes)
+        return [losses, scores]
 
 
 def _plot_losses(axes: Axes, training: Sequence[Row], validation: Sequence[Row], x: str, label: str) -> None:
-    axes.plot(
-        column(training, "tokens"),
-        column(training, "train/loss"),
-        color=COLOURS[0],
-        lw=0.9,
-        label="training",
-    )
-    losses = column(validation, "val/loss")
-    axes.plot(column(validation, "tokens"), losses, color=COLOURS[1], marker="o", ms=3, label=label)
+    curves = ((training, "train/loss", "training"), (validation, "val/loss", label))
+    for (rows, name, title), colour, marker in zip(curves, COLOURS, (None, "o"), strict=False):
+        tokens, losses = column(rows, "tokens"), column(rows, name)
+        axes.plot(tokens, losses, color=colour, lw=1.6 if marker else 0.9, marker=marker, ms=3, label=title)
+        draw_spread(axes, tokens, losses, colour)
     axes.set(xlabel=x, ylabel="loss (nats per token)")
     count_axis(axes)
-    axes.legend()
+    axes.legend(loc="upper right")
 
 
 def heat_maps(
@@ -179,18 +214,20 @@ def heat_maps(
     source: Sequence[str],
     target: Sequence[str],
     panel: str = "layer",
+    first: int = 1,
+    width: float = 7.6,
 ) -> Figure:
     """Attention weights from target tokens (rows) to source tokens, as colour: a panel per layer or head.
 
-    The figure's width does not depend on the sentence's length: all words on a page have the same size.
+    A figure is at least `width` inches wide.
     """
     columns, rows = (
         [token.strip().replace("$", r"\$") or "␣" for token in side] for side in (source, target)
     )
     with style():
-        figure = new_figure(max(7.6, 0.9 + 0.18 * len(panels) * len(columns)), 1.1 + 0.21 * len(rows))
+        figure = new_figure(max(width, 0.9 + 0.18 * len(panels) * len(columns)), 1.1 + 0.21 * len(rows))
         shown = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-        for number, (axes, shares) in enumerate(zip(shown, panels, strict=True), 1):
+        for number, (axes, shares) in enumerate(zip(shown, panels, strict=True), first):
             for i, row in enumerate(shares):
                 for j, share in enumerate(row):
                     if share >= 0.01:

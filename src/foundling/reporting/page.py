@@ -1,59 +1,27 @@
 """The report: one self-contained HTML page of settings and measurements."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from foundling.metrics.classify import Classify
 from foundling.metrics.data import Data
-from foundling.metrics.evaluate import Evaluate
-from foundling.metrics.instruct import Instruct
-from foundling.metrics.pretrain import Pretrain
 from foundling.metrics.run import Run
-from foundling.metrics.train_translator import TrainTranslator
 from foundling.reporting import kinds
 from foundling.reporting.drawing import as_svg
-from foundling.reporting.figures import emergence, loss_curves
+from foundling.reporting.figures import emergence_panels, loss_curves
+from foundling.reporting.material import Material
 from foundling.reporting.reading import Row
 from foundling.reporting.sections import choose_shown, classification, translation
-from foundling.reporting.templates import big, percent, render, words
-from foundling.settings import Recipe, Settings
+from foundling.reporting.spread import Spread
+from foundling.reporting.templates import Download, Drawn, big, percent, render, words
+from foundling.settings import Recipe
 from foundling.settings.datasets import Corpus
 from foundling.settings.models import Model
 from foundling.settings.runtime import Samples
 from foundling.settings.types import CustomComponent
 
 
-@dataclass(frozen=True)
-class Material:
-    """Everything that the page shows; empty parts are left out."""
-
-    settings: Settings
-    recipe: Recipe  # the same settings as plain values, without those that change no result
-    data: Data
-    pretrain: Pretrain
-    run: Run  # of the pretraining
-    evaluate: Evaluate
-    training: Sequence[Row]  # plots/pretrain.csv
-    validation: Sequence[Row]  # plots/validation.csv
-    emergence: Sequence[Row]  # plots/emergence.csv
-    samples: Sequence[Row]  # plots/samples.jsonl
-    training_samples: Sequence[Row]  # plots/training_samples.jsonl
-    classify: Classify | None = None
-    classify_answers: Sequence[Row] = ()  # plots/classify_answers.csv
-    classify_roc: Sequence[Row] = ()  # plots/classify_roc.csv
-    instruct: Instruct | None = None  # metrics/instruct.json
-    answers: Sequence[Row] = ()  # plots/answers.jsonl
-    translator: TrainTranslator | None = None
-    translator_training: Sequence[Row] = ()  # plots/train_translator.csv
-    translator_validation: Sequence[Row] = ()  # plots/train_translator_validation.csv
-    translations: Sequence[Row] = ()  # plots/translations.jsonl
-    cross_attention: Sequence[Row] = ()  # plots/cross_attention.jsonl
-
-
 def page(material: Material) -> str:
     """Render the page; equal material gives equal bytes."""
-    losses = loss_curves(material.training, material.validation) if material.training else None
-    figures = [emergence(rows, words(name)) for name, rows in by_benchmark(material.emergence).items()]
+    phases = curriculum(material.settings.corpus, material.pretrain.tokens)
     return render(
         "report.html.j2",
         title=f"{words(material.settings.corpus.name)}, {big(material.pretrain.parameters)} parameters",
@@ -62,8 +30,11 @@ def page(material: Material) -> str:
         sources=sources(material.data, material.pretrain.tokens),
         vocabulary=big(material.data.vocab_size),
         settings=sections_as_yaml(material.recipe),
-        loss_figure=losses and as_svg(losses),
-        emergence_figures=[as_svg(figure) for figure in figures],
+        loss_figure=material.training and draw_losses(material, phases),
+        phases=phases,
+        emergence_figures=[
+            draw_emergence(name, rows) for name, rows in by_benchmark(material.emergence).items()
+        ],
         benchmarks=material.evaluate.benchmarks,
         classify=material.classify
         and classification(material.classify, material.classify_answers, material.classify_roc),
@@ -80,23 +51,62 @@ def page(material: Material) -> str:
         samples=material.samples,
         sampling=describe_sampling(material.settings.evaluate.samples),
         training_samples=material.training_samples,
+        seeds=[seed for seed, _ in material.seeds],
     )
+
+
+def curriculum(corpus: Corpus, tokens: int) -> list[tuple[float, str]]:
+    """Where the phases of a curriculum end, in training tokens, and the sources that are read until then."""
+    ends = sorted({source.first for source in corpus.sources if source.first > 0})
+    names = {end: [source.name for source in corpus.sources if source.first >= end] for end in ends}
+    return [(end * tokens, f"end of {' and '.join(names[end])} only") for end in ends]
+
+
+def draw_losses(material: Material, phases: Sequence[tuple[float, str]]) -> Drawn:
+    """The loss curves, with the ends of the curriculum's phases."""
+    validation = {row["step"]: row["val/loss"] for row in material.validation}
+    training = {row["step"]: row["train/loss"] for row in material.training}
+    tokens = {row["step"]: row["tokens"] for row in (*material.training, *material.validation)}
+    rows = [
+        {
+            "step": step,
+            "tokens": tokens[step],
+            "train/loss": training.get(step, ""),
+            "val/loss": validation.get(step, ""),
+        }
+        for step in sorted(tokens)
+    ]
+    figure = loss_curves(material.training, material.validation, phases)
+    return Drawn("Loss", [as_svg(figure)], Download("loss.csv", rows))
+
+
+def draw_emergence(name: str, rows: Sequence[Row]) -> Drawn:
+    """A benchmark's accuracy over the snapshots."""
+    panels = [as_svg(figure) for figure in emergence_panels(rows)]
+    return Drawn(words(name), panels, Download(f"emergence_{name}.csv", rows))
 
 
 def headline(material: Material) -> list[tuple[str, str, str]]:
     """The most important numbers: (name, value, note)."""
     held_out = material.evaluate.held_out
+    loss, bits = held_out.val_loss, held_out.val_bits_per_byte
+    perplexity = f"perplexity {held_out.val_perplexity:.2f}"
     numbers = [
         ("parameters", big(material.pretrain.parameters), ""),
         ("training tokens", big(material.pretrain.tokens), ""),
-        ("validation loss", f"{held_out.val_loss:.3f}", f"perplexity {held_out.val_perplexity:.2f}"),
-        ("bits per byte", f"{held_out.val_bits_per_byte:.3f}", "on held-out text"),
+        ("validation loss", f"{loss:.3f}", _bounds(loss) or perplexity),
+        ("bits per byte", f"{bits:.3f}", _bounds(bits) or "on held-out text"),
     ]
     for name, result in material.evaluate.benchmarks.items():
         scores = result.kinds[kinds.ALL]
         note = f"{percent(scores.low)} to {percent(scores.high)}; chance {percent(scores.chance)}"
         numbers.append((words(name), percent(scores.accuracy), note))
     return numbers
+
+
+def _bounds(value: float) -> str:
+    """The interval over seeds, if there are several."""
+    return f"{value.low:.3f} to {value.high:.3f}" if isinstance(value, Spread) else ""
 
 
 def origin(material: Material) -> list[tuple[str, str]]:
@@ -113,9 +123,12 @@ def origin(material: Material) -> list[tuple[str, str]]:
             "training",
             f"{pretrain.max_steps:,} steps of {per_step:,} tokens, initialized from {pretrain.init_from}",
         ),
-        ("seed", str(settings.seed)),
+        ("seed", ", ".join(seed for seed, _ in material.seeds) or str(settings.seed)),
         ("commit", f"{run.commit or 'unknown (not a git repository)'}{dirty}"),
-        ("weights", f"sha256 {run.weights_sha256}"),
+        (
+            "weights",
+            "sha256 " + (", ".join(f"{sha256[:12]}…" for _, sha256 in material.seeds) or run.weights_sha256),
+        ),
         ("machine", f"{run.device}, {run.machine}, Python {run.python}"),
         ("time", f"{duration(run.seconds['training'])} of training, {speed}"),
         ("arithmetic", describe_arithmetic(run)),

@@ -80,6 +80,12 @@ class RevisionFiles:
         return _limited(content, f"{self.name}:{path}")
 
 
+def open_files(place: str) -> Files:
+    """The files of a folder, or else of a git revision or DVC experiment."""
+    folder = Path(place).expanduser()
+    return FolderFiles(folder) if folder.is_dir() else RevisionFiles(place)
+
+
 def read_object(files: Files, path: str) -> dict[str, Any]:
     """A JSON object, empty if the file is missing; anything else raises ValueError."""
     content = files.read(path)

@@ -16,15 +16,15 @@ from foundling.reporting.reading import Row
 from foundling.reporting.result_files import (
     Files,
     FolderFiles,
-    RevisionFiles,
+    open_files,
     read_object,
     read_rows,
     read_yaml_object,
 )
+from foundling.reporting.spread import value_with_bounds
 
 STAGES = ("data", "pretrain", "evaluate", "classify", "instruct", "train_translator")
 MODELS = ("base", "classifier", "chat", "translator")
-VALUES = ("accuracy", "mean", "score", "difference")  # what the interval `low` to `high` next to it is of
 RUN = "_run"  # metrics/*_run.json differ from run to run
 # tables of plots/ with a curve, and its columns
 CURVES = {
@@ -65,7 +65,7 @@ def open_runs(place: str) -> list[Run]:
     """The runs of a folder (a checkout, a job, or a sweep of jobs), or of a git revision or experiment."""
     folder = Path(place).expanduser()
     if not folder.is_dir():
-        return [read_run(RevisionFiles(place))]
+        return [read_run(open_files(place))]
     if (folder / "metrics").is_dir():
         return [read_run(FolderFiles(folder))]
     jobs = sorted((job for job in folder.glob("*/") if (job / "metrics").is_dir()), key=_by_number)
@@ -134,7 +134,7 @@ def _overrides(records: Sequence[Mapping[str, Any]]) -> dict[str, JsonValue]:
 
 def _measurements(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Measurement]]:
     """The numbers of nested metrics; the bounds of an interval belong to the number next to them."""
-    value_of = next((name for name in VALUES if {name, "low", "high"} <= set(values)), None)
+    value_of = value_with_bounds(values)
     for key, value in values.items():
         name = f"{prefix}.{key}" if prefix else key
         if isinstance(value, dict):

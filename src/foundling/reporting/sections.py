@@ -7,8 +7,9 @@ from typing import Any
 from foundling.metrics.classify import Classify
 from foundling.metrics.train_translator import TITLES, TrainTranslator
 from foundling.reporting.drawing import as_svg
-from foundling.reporting.figures import confusion, heat_maps, roc, translation_curves
+from foundling.reporting.figures import confusion, heat_maps, roc, translation_panels
 from foundling.reporting.reading import Row
+from foundling.reporting.templates import Download, Drawn
 
 MODELS = {
     "classifier": "fine-tuned GPT",
@@ -43,8 +44,10 @@ def classification(metrics: Classify, answers: Sequence[Row], curve: Sequence[Ro
             (MODELS.get(name, name), scores, scores.labels[labels[1]].f1 if two else scores.macro_f1)
             for name, scores in metrics.models.items()
         ],
-        "confusion_figure": as_svg(confusion(answers, labels)),
-        "roc_figure": as_svg(roc(curve, MODELS)) if curve else None,
+        "confusion_figure": draw_confusion(answers, labels),
+        "roc_figure": Drawn("ROC", [as_svg(roc(curve, MODELS))], Download("roc.csv", curve))
+        if curve
+        else None,
         "pairs": [
             (actual, predicted, count) for (actual, predicted), count in pairs.most_common(SHOWN_ERRORS)
         ],
@@ -73,9 +76,36 @@ def translation(
     return {
         "metrics": metrics,
         "titles": TITLES,
-        "curves": as_svg(translation_curves(training, validation)),
-        "heat_maps": [
-            as_svg(heat_maps(row["layers"], row["source"], row["translation"])) for row in cross_attention
-        ],
+        "curves": Drawn(
+            "Loss and BLEU",
+            list(map(as_svg, translation_panels(training, validation))),
+            Download("translation.csv", [*training, *validation]),
+        ),
+        "heat_maps": [draw_attention(number, row) for number, row in enumerate(cross_attention, 1)],
         "translations": translations[:SHOWN_TRANSLATIONS],
     }
+
+
+def draw_confusion(answers: Sequence[Row], labels: Sequence[str]) -> Drawn:
+    """The confusion matrix."""
+    counts = Counter((row["actual"], row["predicted"]) for row in answers)
+    rows = [
+        {"actual": a, "predicted": p, "texts": counts[a, p]} for a in labels for p in labels if counts[a, p]
+    ]
+    return Drawn("Confusion matrix", [as_svg(confusion(answers, labels))], Download("confusion.csv", rows))
+
+
+def draw_attention(number: int, row: Row) -> Drawn:
+    """A translation's cross-attention: a panel for each layer."""
+    source, target = row["source"], row["translation"]
+    panels = [
+        as_svg(heat_maps([layer], source, target, first=place, width=3.2))
+        for place, layer in enumerate(row["layers"], 1)
+    ]
+    cells = [
+        {"layer": place, "target": word, "source": other, "weight": weight}
+        for place, layer in enumerate(row["layers"], 1)
+        for word, weights in zip(target, layer, strict=False)
+        for other, weight in zip(source, weights, strict=False)
+    ]
+    return Drawn("Cross-attention", panels, Download(f"cross_attention_{number}.csv", cells))

@@ -9,6 +9,7 @@ from typing import Any
 
 from foundling.reporting import kinds
 from foundling.reporting.reading import Row
+from foundling.reporting.spread import Spread
 
 
 @dataclass(frozen=True)
@@ -22,19 +23,20 @@ class Download:
     def uri(self) -> str:
         """The file's content, as the page has it."""
         text = io.StringIO()
-        columns = list(self.rows[0]) if self.rows else []
+        rows = [_with_bounds(row) for row in self.rows]
+        columns = list(dict.fromkeys(name for row in rows for name in row))
         table = csv.DictWriter(text, columns, lineterminator="\n")
         table.writeheader()
-        table.writerows(self.rows)
+        table.writerows(rows)
         return f"data:text/csv;base64,{base64.b64encode(text.getvalue().encode()).decode()}"
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure on the page: its description, the SVG, and its numbers."""
+    """A figure on the page: its description, its panels as SVG, and its numbers."""
 
     title: str
-    svg: str
+    panels: Sequence[str]
     download: Download
 
 
@@ -57,7 +59,24 @@ def render(template: str, **values: Any) -> str:
         "words": words,
         "kind_rows": kinds.rows,
     }
+    environment.tests["spread"] = is_spread
     return environment.get_template(template).render(**values)
+
+
+def _with_bounds(row: Row) -> dict[str, Any]:
+    """The row, with the bounds of its means over seeds in further columns."""
+    bounds = {
+        f"{name} {bound}": getattr(value, bound)
+        for name, value in row.items()
+        if isinstance(value, Spread)
+        for bound in ("low", "high")
+    }
+    return {**row, **bounds}
+
+
+def is_spread(value: Any) -> bool:
+    """Whether a number is a mean over seeds, which has an interval."""
+    return isinstance(value, Spread)
 
 
 def percent(share: float | None) -> str:

@@ -21,7 +21,7 @@ Recipe: TypeAlias = dict[str, JsonValue]  # what a result depends on, by section
 # sections that determine how a run is executed or how its result is used, but not the result
 UNHASHED = (
     *("runtime", "fetch", "hardware", "generate", "predict", "chat", "translate", "serve"),
-    *("compare", "import_model", "export", "plan", "verify", "rebuild", "clean"),
+    *("report", "compare", "import_model", "export", "plan", "verify", "rebuild", "clean"),
 )
 
 
@@ -43,6 +43,7 @@ class Settings:
     chat: runtime.Chat
     translate: runtime.Translate
     serve: runtime.Serve
+    report: runtime.Report
     compare: runtime.Compare
     import_model: runtime.ImportModel
     export: runtime.Export

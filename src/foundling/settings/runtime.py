@@ -150,6 +150,12 @@ class Serve:
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
+class Report:
+    runs: tuple[str, ...]
+    to: str
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Compare:
     runs: tuple[str, ...]
     metrics: tuple[str, ...]
