@@ -25,7 +25,15 @@ from foundling.reporting.drawing import as_png
 from foundling.reporting.figures import emergence
 
 PLACE = Path("multirun/seeds")
-STAGES = ("compose", "fetch corpus", "fetch benchmarks", "tokenizer", "tokenize", "pretrain", "evaluate")
+STAGES = (
+    "compose",
+    "fetch corpus",
+    "fetch benchmarks",
+    "train_tokenizer",
+    "tokenize",
+    "pretrain",
+    "evaluate",
+)
 TITLE = "Tasks that the model was never trained on, as its loss falls"
 METRICS, TIMES = Path("metrics/evaluate.json"), Path("seconds.json")
 

@@ -14,7 +14,8 @@ from foundling.settings.models import Llama3Scaling
 from foundling.text.tokenizer import Tokenizer
 from foundling.weights import gguf as gguf_export
 from foundling.weights.checkpoints import open_checkpoint
-from foundling.weights.gguf_file import read_gguf
+from foundling.weights.gguf_file import GGUF, StoredTensor, read_gguf
+from foundling.weights.gguf_import import read_config
 
 FREE = {"dropout": 0.0, "init": "gpt2", "attention": "fused"}
 SHAPES = ("gpt2", "gpt2_without_bias", "llama", "llama_with_bias", "qwen2", "qwen3", "lfm2")
@@ -266,6 +267,25 @@ def test_a_shape_that_our_model_cannot_have_is_refused(
     write(tmp_path / "a.gguf", changes)
     with pytest.raises(ValueError, match=says):
         load(tmp_path / "a.gguf")
+
+
+@pytest.mark.parametrize(
+    ("heads", "says"),
+    [
+        ([0, 2], r"layers: must name n_layer=4 layers, not 2"),
+        ([0, 2, 0, 1], r"n_kv_head=\[0, 2, 0, 1\]: must be an integer"),
+        ([0, 3, 0, 3], r"n_kv_head=3: must divide n_head=4"),
+        ([0, -1, 0, 0], r"n_kv_head=-1: must be at least 1"),
+    ],
+)
+def test_key_value_heads_by_layer_that_cannot_be_are_refused(
+    heads: list[int], says: str, tmp_path: Path
+) -> None:
+    values = LLAMA | {"block_count": 4, "attention.head_count_kv": heads, "shortconv.l_cache": 3}
+    metadata = {"general.architecture": "lfm2", **{f"lfm2.{key}": value for key, value in values.items()}}
+    tensors = {"token_embd.weight": StoredTensor((50, 64), "F32", 0, 12800)}
+    with pytest.raises(ValueError, match=says):
+        read_config(GGUF(tmp_path, metadata, tensors), FREE)
 
 
 def test_a_window_shortens_the_context(tmp_path: Path) -> None:
