@@ -130,7 +130,7 @@ def test_while_draining_new_requests_get_503_and_streams_end(held: tuple[Models,
     async def test(client: httpx.AsyncClient, app: Any) -> None:
         under_way = asyncio.create_task(client.post("/v1/completions", json={**LONG, "max_tokens": 8}))
         await until(lambda: stats(models).active == 1)
-        app.state.traffic.is_draining = True
+        app.state.serving.traffic.is_draining = True
         models.drain()
         refused = await client.post("/v1/completions", json=SHORT)
         assert refused.status_code == 503
@@ -138,7 +138,7 @@ def test_while_draining_new_requests_get_503_and_streams_end(held: tuple[Models,
         assert (await client.get("/health")).json() == {"status": "draining"}
         gate.open()
         assert len((await under_way).json()["choices"][0]["text"]) > 0
-        assert app.state.traffic.active == 0
+        assert app.state.serving.traffic.active == 0
 
     run(models, test)
 

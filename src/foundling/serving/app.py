@@ -5,12 +5,10 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.middleware import Middleware
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CollectorRegistry
-from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from foundling.serving import (
@@ -25,13 +23,14 @@ from foundling.serving import (
     tasks,
 )
 from foundling.serving.compute import Compute
-from foundling.serving.errors import ApiError, from_validation
+from foundling.serving.errors import ApiError
 from foundling.serving.inspect_router import inspect_router
 from foundling.serving.limits import Limits, Traffic
 from foundling.serving.loading import Models
 from foundling.serving.page_files import PAGE, PageFiles, page_paths
 from foundling.serving.responses import ClientGone
 from foundling.serving.security import Security
+from foundling.serving.state import State
 from foundling.settings.runtime import Serve
 
 ROUTERS = tuple(
@@ -53,7 +52,7 @@ ROUTERS = tuple(
 def create_app(models: Models, settings: Serve, key: str | None = None) -> FastAPI:
     """The application, which takes over the models and closes them.
 
-    Routes find `models`, `settings`, `traffic`, `compute` and `registry` in `request.app.state`.
+    Routes get its `State` as an argument.
     """
     traffic, registry = Traffic(), CollectorRegistry()
     registry.register(metrics.EngineCollector(models))
@@ -75,15 +74,13 @@ def create_app(models: Models, settings: Serve, key: str | None = None) -> FastA
         middleware.insert(0, cors)
     # no pages about the API: FastAPI's load their scripts from another server
     app = FastAPI(title="Foundling", openapi_url=None, middleware=middleware, lifespan=lifespan)
-    app.state.registry, app.state.compute = registry, Compute(settings.limits.queue)
-    app.state.models, app.state.settings, app.state.traffic = models, settings, traffic
+    compute = Compute(settings.limits.queue)
+    app.state.serving = State(models, settings, compute, traffic, registry)
     for router in ROUTERS:
         app.include_router(router)
     app.include_router(inspect_router(models, settings.translate))
     app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(ClientGone, _client_gone)
-    app.add_exception_handler(ValidationError, _validation_error)
-    app.add_exception_handler(RequestValidationError, _request_validation_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _server_error)
     app.mount("/", PageFiles(directory=PAGE, html=True))
@@ -98,18 +95,6 @@ async def _api_error(request: Request, error: Exception) -> JSONResponse:
 async def _client_gone(request: Request, error: Exception) -> Response:
     """Nobody reads this."""
     return Response(status_code=499)
-
-
-async def _validation_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, ValidationError)
-    return from_validation(error).response(request.scope)
-
-
-async def _request_validation_error(request: Request, error: Exception) -> JSONResponse:
-    """A wrong parameter in the address."""
-    assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    return ApiError(first["msg"], param=str(first["loc"][-1])).response(request.scope)
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:

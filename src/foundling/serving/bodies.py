@@ -28,7 +28,7 @@ def unsupported() -> PydanticCustomError:
 
 
 def _refuse(value: JsonValue) -> None:
-    if not any(type(value) is type(neutral) and value == neutral for neutral in NEUTRAL) and value != 0.0:
+    if value not in NEUTRAL:
         raise unsupported()
 
 

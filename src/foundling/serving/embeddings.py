@@ -5,28 +5,27 @@ import base64
 from typing import Annotated, Any
 
 import torch
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 from torch import Tensor
 
 from foundling.model.interface import LanguageModel
 from foundling.serving import prompts
 from foundling.serving.bodies import body
-from foundling.serving.compute import Compute
 from foundling.serving.errors import ApiError
-from foundling.serving.loading import Models, ServedLanguageModel
+from foundling.serving.loading import ServedLanguageModel
 from foundling.serving.openai_completions import as_list, encode_prompts
 from foundling.serving.openai_schemas import EmbeddingRequest
-from foundling.settings.runtime import Serve
+from foundling.serving.state import State, StateOf
 
 router = APIRouter()
 
 
 @router.post("/v1/embeddings")
 async def embed(
-    request: Request, asked: Annotated[EmbeddingRequest, Depends(body(EmbeddingRequest))]
+    state: StateOf, asked: Annotated[EmbeddingRequest, Depends(body(EmbeddingRequest))]
 ) -> dict[str, Any]:
     """A vector of length 1 for each text."""
-    model, rows, vectors = await embed_texts(request, asked.model, as_list(asked.input))
+    model, rows, vectors = await embed_texts(state, asked.model, as_list(asked.input))
     data = []
     for index, vector in enumerate(vectors):
         encoded: Any = vector.tolist()
@@ -43,20 +42,17 @@ async def embed(
 
 
 async def embed_texts(
-    request: Request, name: str | None, texts: list[str | list[int]]
+    state: State, name: str | None, texts: list[str | list[int]]
 ) -> tuple[ServedLanguageModel, list[list[int]], list[Tensor]]:
     """The model of this name, the texts' ids and their vectors (C,)."""
-    models: Models = request.app.state.models
-    settings: Serve = request.app.state.settings
-    compute: Compute = request.app.state.compute
-    model = models.find(ServedLanguageModel, name)
-    prompts.check_texts(len(texts), settings.limits)
+    model = state.models.find(ServedLanguageModel, name)
+    prompts.check_texts(len(texts), state.limits)
     if "" in texts:
         raise ApiError("input: a text is empty; leave it out", param="input")
     rows = await asyncio.to_thread(encode_prompts, model, texts, "input")
     for ids in rows:
-        prompts.check_length(model, ids, settings.limits, "input")
-    return model, rows, await compute.run(_vectors, model.model, rows)
+        prompts.check_length(model, ids, state.limits, "input")
+    return model, rows, await state.compute.run(_vectors, model.model, rows)
 
 
 @torch.inference_mode()

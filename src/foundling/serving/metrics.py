@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from time import perf_counter
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -12,15 +12,16 @@ from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from foundling.serving.loading import Models, ServedLanguageModel
+from foundling.serving.state import StateOf
 
 router = APIRouter()
 SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300)
 
 
 @router.get("/metrics")
-async def metrics(request: Request) -> Response:
+async def metrics(state: StateOf) -> Response:
     """All metrics, in Prometheus' text format."""
-    return Response(generate_latest(request.app.state.registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(state.registry), media_type=CONTENT_TYPE_LATEST)
 
 
 class Monitor:

@@ -14,32 +14,33 @@ from foundling.serving import prompts, responses
 from foundling.serving.bodies import body, stop_strings
 from foundling.serving.choices import ChoicePiece, Choices
 from foundling.serving.embeddings import embed_texts
-from foundling.serving.loading import Models, ServedLanguageModel
+from foundling.serving.loading import ServedLanguageModel
 from foundling.serving.ollama_schemas import ChatRequest, EmbedRequest, GenerateRequest, Generating
-from foundling.settings.runtime import Serve
+from foundling.serving.state import State, StateOf
 from foundling.text.prompts import SYSTEM, USER, Message
 
 router = APIRouter(prefix="/api")
 
 
 @router.post("/chat")
-async def chat(request: Request, asked: Annotated[ChatRequest, Depends(body(ChatRequest))]) -> Response:
+async def chat(
+    request: Request, state: StateOf, asked: Annotated[ChatRequest, Depends(body(ChatRequest))]
+) -> Response:
     """The assistant's next message; the oldest messages are left out if the conversation is too long."""
-    model = _model(request, asked)
+    model = state.models.find(ServedLanguageModel, asked.model_name)
     if not asked.messages:  # a client wants the model to be loaded
         return JSONResponse({**_head(model), **_as_message(""), "done": True, "done_reason": "load"})
     messages = [Message(message.role, message.content) for message in asked.messages]
-    limits = request.app.state.settings.limits
-    ids = await asyncio.to_thread(prompts.fitting_chat_prompt, model, messages, limits)
-    return await _respond(request, asked, model, ids, "messages", _as_message, is_chat=True)
+    ids = await asyncio.to_thread(prompts.fitting_chat_prompt, model, messages, state.limits)
+    return await _respond(request, state, asked, model, ids, "messages", _as_message, is_chat=True)
 
 
 @router.post("/generate")
 async def generate(
-    request: Request, asked: Annotated[GenerateRequest, Depends(body(GenerateRequest))]
+    request: Request, state: StateOf, asked: Annotated[GenerateRequest, Depends(body(GenerateRequest))]
 ) -> Response:
     """An assistant's answer to a prompt, or a base model's continuation of it."""
-    model = _model(request, asked)
+    model = state.models.find(ServedLanguageModel, asked.model_name)
     if not asked.prompt:
         return JSONResponse({**_head(model), **_as_response(""), "done": True, "done_reason": "load"})
     is_chat = model.template is not None and not asked.raw
@@ -48,16 +49,16 @@ async def generate(
     else:
         system = [Message(SYSTEM, asked.system)] if asked.system else []
         ids = await asyncio.to_thread(prompts.chat_prompt, model, [*system, Message(USER, asked.prompt)])
-    return await _respond(request, asked, model, ids, "prompt", _as_response, is_chat=is_chat)
+    return await _respond(request, state, asked, model, ids, "prompt", _as_response, is_chat=is_chat)
 
 
 @router.post("/embed")
 async def embed(
-    request: Request, asked: Annotated[EmbedRequest, Depends(body(EmbedRequest))]
+    state: StateOf, asked: Annotated[EmbedRequest, Depends(body(EmbedRequest))]
 ) -> dict[str, Any]:
     """A vector of length 1 for each text."""
     texts = [asked.input] if isinstance(asked.input, str) else asked.input
-    model, rows, vectors = await embed_texts(request, asked.model_name, [*texts])
+    model, rows, vectors = await embed_texts(state, asked.model_name, [*texts])
     return {
         "model": model.name,
         "embeddings": [vector.tolist() for vector in vectors],
@@ -73,11 +74,6 @@ def _as_response(text: str) -> dict[str, Any]:
     return {"response": text}
 
 
-def _model(request: Request, asked: Generating) -> ServedLanguageModel:
-    models: Models = request.app.state.models
-    return models.find(ServedLanguageModel, asked.model_name)
-
-
 def _head(model: ServedLanguageModel) -> dict[str, Any]:
     now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     return {"model": model.name, "created_at": now}
@@ -85,6 +81,7 @@ def _head(model: ServedLanguageModel) -> dict[str, Any]:
 
 async def _respond(
     request: Request,
+    state: State,
     asked: Generating,
     model: ServedLanguageModel,
     ids: Sequence[int],
@@ -93,8 +90,7 @@ async def _respond(
     *,
     is_chat: bool,
 ) -> Response:
-    settings: Serve = request.app.state.settings
-    limits, options = settings.limits, asked.options
+    limits, options = state.limits, asked.options
     prompts.check_length(model, ids, limits, param)
     wanted = options.num_predict if options.num_predict is not None and options.num_predict >= 0 else None
     top_k = options.top_k if options.top_k is not None and options.top_k > 0 else None
@@ -102,7 +98,7 @@ async def _respond(
         model,
         ids,
         prompts.max_new_tokens(model, ids, wanted, limits),
-        prompts.sampling(settings, options.temperature, options.top_p, top_k, is_chat=is_chat),
+        prompts.sampling(state.settings, options.temperature, options.top_p, top_k, is_chat=is_chat),
         seed=None if options.seed == -1 else options.seed,
     )
     choices = Choices(model, requests, stop=stop_strings(options.stop), seconds=limits.seconds)

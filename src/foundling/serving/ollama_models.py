@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 
 from foundling.serving.bodies import body
-from foundling.serving.loading import Models, ServedLanguageModel
+from foundling.serving.loading import ServedLanguageModel
 from foundling.serving.ollama_schemas import Named
+from foundling.serving.state import StateOf
 
 router = APIRouter(prefix="/api")
 
@@ -22,17 +23,16 @@ async def read_version() -> dict[str, str]:
 
 @router.get("/tags")
 @router.get("/ps")
-async def list_models(request: Request) -> dict[str, Any]:
+async def list_models(state: StateOf) -> dict[str, Any]:
     """The language models, which are all loaded."""
-    models: Models = request.app.state.models
+    models = state.models
     return {"models": [_describe(model, models.created) for model in models.of_kind(ServedLanguageModel)]}
 
 
 @router.post("/show")
-async def show_model(request: Request, asked: Annotated[Named, Depends(body(Named))]) -> dict[str, Any]:
+async def show_model(state: StateOf, asked: Annotated[Named, Depends(body(Named))]) -> dict[str, Any]:
     """One model's details."""
-    models: Models = request.app.state.models
-    model = models.find(ServedLanguageModel, asked.model_name)
+    model = state.models.find(ServedLanguageModel, asked.model_name)
     config = dataclasses.asdict(model.model.config)
     template = model.template.jinja(model.tokenizer) if model.template is not None else ""
     return {

@@ -11,24 +11,24 @@ from fastapi.responses import Response
 from foundling.serving import prompts, responses
 from foundling.serving.bodies import body, stop_strings
 from foundling.serving.choices import ChoicePiece, Choices
-from foundling.serving.loading import Models, ServedLanguageModel
+from foundling.serving.loading import ServedLanguageModel
 from foundling.serving.logprobs import chat_logprobs
 from foundling.serving.openai_format import head, usage
 from foundling.serving.openai_schemas import ChatRequest
+from foundling.serving.state import StateOf
 from foundling.serving.text import Piece
-from foundling.settings.runtime import Serve
 from foundling.text.prompts import SYSTEM, Message
 
 router = APIRouter()
 
 
 @router.post("/v1/chat/completions")
-async def chat(request: Request, asked: Annotated[ChatRequest, Depends(body(ChatRequest))]) -> Response:
+async def chat(
+    request: Request, state: StateOf, asked: Annotated[ChatRequest, Depends(body(ChatRequest))]
+) -> Response:
     """The assistant's next message."""
-    models: Models = request.app.state.models
-    settings: Serve = request.app.state.settings
-    limits, count = settings.limits, asked.n or 1
-    model = models.find(ServedLanguageModel, asked.model)
+    limits, count = state.limits, asked.n or 1
+    model = state.models.find(ServedLanguageModel, asked.model)
     prompts.check_choices(count, limits)
     messages = [
         Message(SYSTEM if message.role == "developer" else message.role, message.text)
@@ -41,7 +41,7 @@ async def chat(request: Request, asked: Annotated[ChatRequest, Depends(body(Chat
         model,
         ids,
         prompts.max_new_tokens(model, ids, max_tokens, limits),
-        prompts.sampling(settings, asked.temperature, asked.top_p, asked.top_k, is_chat=True),
+        prompts.sampling(state.settings, asked.temperature, asked.top_p, asked.top_k, is_chat=True),
         seed=asked.seed,
         count=count,
         top_logprobs=(asked.top_logprobs or 0) if asked.logprobs else None,

@@ -11,12 +11,12 @@ from fastapi.responses import Response
 from foundling.serving import prompts, responses
 from foundling.serving.bodies import body, stop_strings
 from foundling.serving.choices import Choices
-from foundling.serving.loading import Models, ServedLanguageModel
+from foundling.serving.loading import ServedLanguageModel
 from foundling.serving.logprobs import completion_logprobs, score_prompt
 from foundling.serving.openai_format import head, usage
 from foundling.serving.openai_schemas import CompletionRequest, Texts
+from foundling.serving.state import StateOf
 from foundling.serving.text import Piece
-from foundling.settings.runtime import Serve
 
 router = APIRouter()
 DEFAULT_MAX_TOKENS = 16  # OpenAI's
@@ -24,18 +24,16 @@ DEFAULT_MAX_TOKENS = 16  # OpenAI's
 
 @router.post("/v1/completions")
 async def complete(
-    request: Request, asked: Annotated[CompletionRequest, Depends(body(CompletionRequest))]
+    request: Request, state: StateOf, asked: Annotated[CompletionRequest, Depends(body(CompletionRequest))]
 ) -> Response:
     """Continuations of texts: `n` of each."""
-    models: Models = request.app.state.models
-    settings: Serve = request.app.state.settings
-    limits, count = settings.limits, asked.n or 1
-    model = models.find(ServedLanguageModel, asked.model)
+    limits, count = state.limits, asked.n or 1
+    model = state.models.find(ServedLanguageModel, asked.model)
     texts = as_list(asked.prompt)
     prompts.check_choices(len(texts) * count, limits)
     rows = await asyncio.to_thread(encode_prompts, model, texts, "prompt")
     asked_tokens = DEFAULT_MAX_TOKENS if asked.max_tokens is None else asked.max_tokens
-    sampling = prompts.sampling(settings, asked.temperature, asked.top_p, asked.top_k)
+    sampling = prompts.sampling(state.settings, asked.temperature, asked.top_p, asked.top_k)
     requests = []
     for ids in rows:
         prompts.check_length(model, ids, limits, "prompt")

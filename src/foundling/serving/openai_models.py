@@ -3,25 +3,26 @@
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 
 from foundling.serving.errors import ApiError, shown
-from foundling.serving.loading import Models, Served
+from foundling.serving.loading import Served
+from foundling.serving.state import StateOf
 
 router = APIRouter(prefix="/v1/models")
 
 
 @router.get("")
-async def list_models(request: Request) -> dict[str, Any]:
+async def list_models(state: StateOf) -> dict[str, Any]:
     """All models."""
-    models: Models = request.app.state.models
+    models = state.models
     return {"object": "list", "data": [_describe(model, models.created) for model in models]}
 
 
 @router.get("/{name}")
-async def read_model(request: Request, name: str) -> dict[str, Any]:
+async def read_model(state: StateOf, name: str) -> dict[str, Any]:
     """One model."""
-    models: Models = request.app.state.models
+    models = state.models
     if name not in models.by_name:
         raise ApiError(
             f"the model {shown(name)!r} does not exist here; choose one of {', '.join(models.by_name)}",

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 import uvicorn
 from fastapi import FastAPI
 
-from foundling.serving.limits import Traffic
 from foundling.settings.runtime import Serve
 
 if TYPE_CHECKING:
-    from foundling.serving.loading import Models
+    from foundling.serving.state import State
 
 log = logging.getLogger(__name__)
 HEADER_BYTES = 16 * 1024  # of a request's headers
@@ -54,15 +53,15 @@ def run(app: FastAPI, listener: socket.socket, settings: Serve) -> None:
         h11_max_incomplete_event_size=HEADER_BYTES,
         limit_concurrency=settings.limits.connections,
     )
-    _Server(config, app.state.traffic, app.state.models).run([listener])
+    _Server(config, app.state.serving).run([listener])
 
 
 class _Server(uvicorn.Server):
     """uvicorn's server, which at the first signal drains and at the second one stops at once."""
 
-    def __init__(self, config: uvicorn.Config, traffic: Traffic, models: "Models") -> None:
+    def __init__(self, config: uvicorn.Config, state: "State") -> None:
         super().__init__(config)
-        self.traffic, self.models = traffic, models
+        self.traffic, self.models = state.traffic, state.models
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Start to drain; the second signal cancels the streams."""

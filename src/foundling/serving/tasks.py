@@ -4,17 +4,16 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from annotated_types import Ge, Le, MinLen
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 
 from foundling.data.classification import encode
 from foundling.evaluation.classification import probabilities
 from foundling.generation.beam import translate
 from foundling.serving.bodies import Strict, body
-from foundling.serving.compute import Compute
 from foundling.serving.errors import ApiError
-from foundling.serving.loading import Models, ServedClassifier, ServedTranslator
+from foundling.serving.loading import ServedClassifier, ServedTranslator
 from foundling.serving.prompts import check_texts
-from foundling.settings.runtime import Serve
+from foundling.serving.state import StateOf
 
 router = APIRouter()
 
@@ -39,18 +38,15 @@ class TranslateRequest(TaskRequest):
 
 @router.post("/classify")
 async def classify(
-    request: Request, asked: Annotated[TaskRequest, Depends(body(TaskRequest))]
+    state: StateOf, asked: Annotated[TaskRequest, Depends(body(TaskRequest))]
 ) -> dict[str, Any]:
     """The most probable label of each text, and the probabilities of all labels."""
-    models: Models = request.app.state.models
-    settings: Serve = request.app.state.settings
-    compute: Compute = request.app.state.compute
-    classifier = models.find(ServedClassifier, asked.model)
+    classifier = state.models.find(ServedClassifier, asked.model)
     texts = asked.texts
-    check_texts(len(texts), settings.limits)
+    check_texts(len(texts), state.limits)
     if not all(text.strip() for text in texts):
         raise ApiError("input: a text is empty; leave it out", param="input")
-    results = await compute.run(_classify, classifier, texts, settings.batch_tokens)
+    results = await state.compute.run(_classify, classifier, texts, state.settings.batch_tokens)
     return {"model": classifier.name, "results": results}
 
 
@@ -66,15 +62,14 @@ def _classify(classifier: ServedClassifier, texts: list[str], batch_tokens: int)
 
 @router.post("/translate")
 async def translate_texts(
-    request: Request, asked: Annotated[TranslateRequest, Depends(body(TranslateRequest))]
+    state: StateOf, asked: Annotated[TranslateRequest, Depends(body(TranslateRequest))]
 ) -> dict[str, Any]:
     """A translation of each text; that of a blank text is empty."""
-    models: Models = request.app.state.models
-    settings: Serve = request.app.state.settings
-    compute: Compute = request.app.state.compute
-    translator = models.find(ServedTranslator, asked.model)
+    translator = state.models.find(ServedTranslator, asked.model)
     texts = asked.texts
-    check_texts(len(texts), settings.limits)
-    search = replace(settings.translate, beam=asked.beam or settings.translate.beam)
-    translations, _ = await compute.run(translate, translator.model, translator.tokenizer, texts, search)
+    check_texts(len(texts), state.limits)
+    search = replace(state.settings.translate, beam=asked.beam or state.settings.translate.beam)
+    translations, _ = await state.compute.run(
+        translate, translator.model, translator.tokenizer, texts, search
+    )
     return {"model": translator.name, "translations": translations}
