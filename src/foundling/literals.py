@@ -11,6 +11,10 @@ from dataclasses import is_dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
+# one value of a sweep over texts: in quotes, or up to the next comma without a backslash before it
+ONE_OF_SEVERAL = re.compile(
+    r"""\s*('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?:\\,|[^,])*)\s*(?:,|$)""", re.DOTALL
+)
 # settings for the user's own texts, in which even `null` and a sweep's commas are text
 WORDS = ("generate.prompt", "predict.text", "translate.text", "chat.system")
 
@@ -24,6 +28,28 @@ def quoted(text: str) -> str:
     # OmegaConf reads `${` as an interpolation, unless an odd number of backslashes precedes it
     escaped = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + "\\${", text)
     return QuotedString(escaped, Quote.single).with_quotes()
+
+
+def quoted_override(argument: str, multirun: bool) -> str:
+    """An override as it was typed, but with its value quoted if the key is a text setting."""
+    key, equals, value = argument.partition("=")
+    name = key.removeprefix("++")
+    if not equals or not is_text(name) or (value == "null" and may_be_null(name)):
+        return argument
+    if not multirun or name in WORDS:
+        return f"{key}={quoted(value)}"
+    if re.match(r"(choice|shuffle|sort|range|interval|glob|tag)\(", value):
+        return argument
+    nullable = may_be_null(name)
+    values = [_unquoted(match[1]) for match in ONE_OF_SEVERAL.finditer(value) if match[0]] or [""]
+    return f"{key}=" + ",".join("null" if one == "null" and nullable else quoted(one) for one in values)
+
+
+def _unquoted(value: str) -> str:
+    """A value of a sweep: the text in its quotes, or the text with `\\,` for a comma."""
+    if value[:1] in ("'", '"') and value[-1:] == value[:1] and len(value) > 1:
+        return re.sub(rf"\\({value[0]}|\\)", r"\1", value[1:-1])
+    return value.replace("\\,", ",").rstrip()
 
 
 def literal(value: Any) -> str:

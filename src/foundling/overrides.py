@@ -4,48 +4,21 @@ The flags and the grammar of the command line are Hydra's, except that texts are
 (literals.py).
 """
 
-import argparse
-import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from foundling.config import CONF, compose, conf_folder, groups, loading, reason, suggest
-from foundling.literals import WORDS, is_text, may_be_null, quoted
-from foundling.selection import flat, key_of, selected
+from foundling.command_line import POSITIONAL, own_settings, parse_arguments
+from foundling.config import CONF, compose, groups, loading, reason, suggest
+from foundling.literals import quoted, quoted_override
+from foundling.selection import flat, selected
 
 if TYPE_CHECKING:
     from hydra.core.config_loader import ConfigLoader
     from hydra.core.override_parser.types import Override
     from omegaconf import DictConfig
-
-# one value of a sweep over texts: in quotes, or up to the next comma without a backslash before it
-ONE_OF_SEVERAL = re.compile(
-    r"""\s*('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?:\\,|[^,])*)\s*(?:,|$)""", re.DOTALL
-)
-# the setting that a word without = stands for, and what it is
-POSITIONAL = {
-    "import_model": ("source", "PATH_OR_ID"),
-    "compare": ("runs", "RUN…"),
-    "report": ("runs", "RUN…"),
-}
-LISTS = ("compare", "report")  # commands that take several words
-
-
-@dataclass(frozen=True)
-class CommandLine:
-    """A command line, parsed by Hydra's own parser."""
-
-    flags: list[str]
-    overrides: list[str]  # with full keys
-    multirun: bool
-    config_dir: Path | None
-    runs: bool  # whether the command runs, instead of showing a config (--cfg) or Hydra's help
-    foreign: bool  # whether the primary config is not ours, so that its keys are not checked
 
 
 @dataclass(frozen=True)
@@ -70,7 +43,7 @@ def prepare(command: str | None, arguments: Sequence[str]) -> Prepared:
     typed = [argument for argument in line.overrides if argument != "experiment=null"]
     overrides = [
         *selected(line.overrides, line.config_dir),
-        *(_quoted(argument, line.multirun) for argument in typed),
+        *(quoted_override(argument, line.multirun) for argument in typed),
     ]
     with loading(line.config_dir) as loader:
         jobs = _jobs(overrides, line.multirun, loader)
@@ -79,66 +52,6 @@ def prepare(command: str | None, arguments: Sequence[str]) -> Prepared:
         del configs[0]["hydra"]
     is_single = line.runs and not line.multirun
     return Prepared([*line.flags, *overrides], configs[0] if is_single else None)
-
-
-def parse_arguments(command: str | None, arguments: Sequence[str]) -> CommandLine:
-    """Separate flags from overrides, as Hydra does, and complete the keys of the command's own settings."""
-    for argument in arguments:
-        if any("\ud800" <= character <= "\udfff" for character in argument):
-            raise ValueError(f"the argument {argument!a} is not valid UTF-8; check the terminal's encoding")
-    options = _Parser.of_hydra().parse_intermixed_args(list(arguments))
-    flags = list(arguments)
-    for override in reversed(options.overrides):
-        del flags[len(flags) - 1 - flags[::-1].index(override)]
-    config_dir = Path(options.config_dir) if options.config_dir else None
-    if config_dir is not None and not config_dir.is_dir():
-        raise ValueError(f"--config-dir: no folder {config_dir}")
-    return CommandLine(
-        flags=flags,
-        overrides=with_section(command, options.overrides) if command else options.overrides,
-        multirun=options.multirun or any(key_of(override) == "hydra.mode" for override in options.overrides),
-        config_dir=config_dir,
-        runs=not (options.cfg or options.info or options.hydra_help or options.shell_completion),
-        foreign=bool(options.config_name or options.config_path or options.experimental_rerun),
-    )
-
-
-def with_section(command: str, arguments: Sequence[str]) -> list[str]:
-    """Add the section to the command's own settings: `prompt=…` becomes `generate.prompt=…`."""
-    own = _own_settings(command)
-    named, words = [], []
-    for argument in arguments:
-        key, equals, _ = argument.partition("=")
-        if not equals and command in POSITIONAL and not key.startswith("~"):
-            words.append(argument)
-        else:
-            named.append(f"{command}.{argument}" if equals and key in own else argument)
-    if words:
-        value = f"[{','.join(map(quoted, words))}]" if command in LISTS else words[-1]
-        named.append(f"{command}.{POSITIONAL[command][0]}={value}")
-    return named
-
-
-def _own_settings(command: str) -> dict[str, Any]:
-    """A command's section in conf/commands.yaml."""
-    sections = yaml.safe_load((conf_folder() / "commands.yaml").read_text(encoding="utf-8"))
-    own: dict[str, Any] = sections[command]
-    return own
-
-
-class _Parser(argparse.ArgumentParser):
-    """Hydra's parser of flags, whose errors are one line."""
-
-    @classmethod
-    def of_hydra(cls) -> argparse.ArgumentParser:
-        from hydra._internal.utils import get_args_parser
-
-        parser = get_args_parser()
-        parser.__class__ = cls
-        return parser
-
-    def error(self, message: str) -> NoReturn:
-        raise ValueError(f"{message}; `foundling --hydra-help` lists the flags")
 
 
 def _jobs(overrides: Sequence[str], multirun: bool, loader: "ConfigLoader") -> list[list[str]]:
@@ -184,7 +97,7 @@ def _composed(overrides: list[str], config_dir: Path | None, command: str | None
         cause = error.__cause__
         if isinstance(cause, MissingConfigException) and cause.options is not None:
             raise ValueError(_unknown_choice(str(cause.missing_cfg_file), cause.options)) from None
-        raise ValueError(_unknownkey_of(overrides, config_dir, command) or str(error)) from error
+        raise ValueError(_unknown_key(overrides, config_dir, command) or str(error)) from error
 
 
 def _unknown_choice(file: str, options: Sequence[str]) -> str:
@@ -199,7 +112,7 @@ def _unknown_choice(file: str, options: Sequence[str]) -> str:
     return f"{group}={choice} is not installed; choose one of {', '.join(options)}{hint}"
 
 
-def _unknownkey_of(overrides: Sequence[str], config_dir: Path | None, command: str | None) -> str:
+def _unknown_key(overrides: Sequence[str], config_dir: Path | None, command: str | None) -> str:
     """A message about the first override whose key does not exist with these choices, or an empty string."""
     from omegaconf import OmegaConf
 
@@ -230,7 +143,7 @@ def _suggest(key: str, names: list[str], command: str | None) -> str:
     if command not in POSITIONAL or suggestion.startswith("did you mean"):
         return suggestion
     setting, argument = POSITIONAL[command]
-    own = " ".join(f"{name}=…" for name in _own_settings(command) if name != setting)
+    own = " ".join(f"{name}=…" for name in own_settings(command) if name != setting)
     return f"the usage is `foundling {command} {argument} {own}`"
 
 
@@ -244,28 +157,6 @@ def _has(values: Any, key: str) -> bool:
         else:
             return False
     return True
-
-
-def _quoted(argument: str, multirun: bool) -> str:
-    """An override as it was typed, but with its value quoted if the key is a text setting."""
-    key, equals, value = argument.partition("=")
-    name = key.removeprefix("++")
-    if not equals or not is_text(name) or (value == "null" and may_be_null(name)):
-        return argument
-    if not multirun or name in WORDS:
-        return f"{key}={quoted(value)}"
-    if re.match(r"(choice|shuffle|sort|range|interval|glob|tag)\(", value):
-        return argument
-    nullable = may_be_null(name)
-    values = [_unquoted(match[1]) for match in ONE_OF_SEVERAL.finditer(value) if match[0]] or [""]
-    return f"{key}=" + ",".join("null" if one == "null" and nullable else quoted(one) for one in values)
-
-
-def _unquoted(value: str) -> str:
-    """A value of a sweep: the text in its quotes, or the text with `\\,` for a comma."""
-    if value[:1] in ("'", '"') and value[-1:] == value[:1] and len(value) > 1:
-        return re.sub(rf"\\({value[0]}|\\)", r"\1", value[1:-1])
-    return value.replace("\\,", ",").rstrip()
 
 
 def _parse(arguments: Sequence[str], loader: "ConfigLoader") -> list["Override"]:

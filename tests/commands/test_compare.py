@@ -9,8 +9,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from foundling.artifacts import write_json
+from foundling.command_line import with_section
 from foundling.commands import compare
-from foundling.overrides import with_section
 from foundling.settings import Job
 
 

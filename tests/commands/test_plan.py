@@ -8,8 +8,8 @@ import pytest
 
 from foundling import config
 from foundling.artifacts import write_json
+from foundling.command_line import with_section
 from foundling.commands import plan
-from foundling.overrides import with_section
 from foundling.settings import Job
 
 
