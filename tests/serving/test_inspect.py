@@ -9,9 +9,8 @@ from fastapi.testclient import TestClient
 from foundling.generation.decode import continue_text
 from foundling.generation.sampling import GREEDY
 from foundling.model.attention_maps import attention_maps
-from foundling.serving.errors import ApiError
 from foundling.serving.inspect_models import next_tokens
-from foundling.serving.inspect_router import LONGEST_ATTENTION, Turns
+from foundling.serving.inspect_router import LONGEST_ATTENTION
 from foundling.serving.loading import Models
 from foundling.weights import folder
 
@@ -134,13 +133,3 @@ def test_mistakes_get_an_error_in_openais_format(
     assert response.status_code == status
     assert message in f"{response.json()['error']['param']}: {response.json()['error']['message']}"
     assert set(response.json()["error"]) == {"message", "type", "param", "code"}
-
-
-def test_inspections_beyond_those_that_may_wait_are_refused() -> None:
-    turns = Turns(waiting=0)
-    with turns.turn(), pytest.raises(ApiError) as refused, turns.turn():
-        pass
-    assert refused.value.status == 429
-    assert refused.value.headers == {"Retry-After": "1"}
-    with turns.turn():  # and the next is let in
-        pass

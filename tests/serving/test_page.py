@@ -1,26 +1,22 @@
 """The page in a real browser, each tab used as a person would; nothing is asked of another machine."""
 
 import json
-import shutil
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
+from .browser import CHROMIUM, chromium
 from .conftest import ServerProcess
 
-CHROMIUM = shutil.which("chromium")
 expect.set_options(timeout=30_000)
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="chromium is not installed: apt-get install chromium"
 )
-ARGUMENTS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 PHONE = {"width": 390, "height": 844}
 SCREEN = {"width": 1280, "height": 820}
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
@@ -29,10 +25,8 @@ TABS = ("chat", "spam", "translate", "inside")
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with chromium() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture
@@ -137,6 +131,22 @@ def test_a_text_longer_than_the_context_is_explained(visit: Any) -> None:
     expect(page.get_by_role("alert").first).to_contain_text("300 tokens; at most 256")
 
 
+def test_the_served_models_answer(visit: Any) -> None:
+    page = visit("chat")
+    page.get_by_label("Most tokens").fill("5")
+    send(page, "What does the owl eat?")
+    expect(page.get_by_text(re.compile(r"^\d+ of 256 tokens"))).to_be_visible()
+    expect(answers(page)).to_contain_text("chat")
+    expect(answers(page)).to_contain_text("base, plain continuation")
+
+
+def test_a_message_longer_than_the_context_is_explained(visit: Any) -> None:
+    page = visit("chat", refused=True)
+    send(page, "m" * 300)
+    expect(page.get_by_text("The model's context is full.")).to_be_visible()
+    expect(answers(page)).to_have_count(0)
+
+
 def test_an_answer_is_streamed_kept_and_made_again(visit: Any) -> None:
     replies = iter([stream("The owl ", "eats mice."), stream("Mice.")])
     page = visit("chat", routes={"**/v1/chat/completions": lambda route: answer_with(next(replies))(route)})
@@ -232,6 +242,11 @@ def test_an_answer_under_way_is_stopped(visit: Any) -> None:
     expect(page.get_by_text("Stopped.")).to_be_visible()
     expect(page.get_by_role("button", name="Send")).to_be_visible()
     expect(answers(page)).to_contain_text("begun")
+    send(page, "another")
+    expect(answers(page)).to_have_count(2)
+    page.get_by_role("button", name="New conversation").click()  # stops it as well
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+    expect(answers(page)).to_have_count(0)
 
 
 def test_a_full_context_offers_to_forget_the_oldest_turn(visit: Any) -> None:
@@ -281,7 +296,7 @@ def test_a_message_is_classified_with_the_weight_of_each_token(visit: Any) -> No
 
 
 def classes(route: Route) -> None:
-    texts = route.request.post_data_json["texts"]
+    texts = route.request.post_data_json["input"]
     spam = {"label": "spam", "probabilities": {"ham": 0.25, "spam": 0.75}}
     route.fulfill(json={"results": [spam for _ in texts]})
 
@@ -349,6 +364,7 @@ def test_tabs_and_theme_are_changed_by_keyboard_and_the_theme_is_kept(visit: Any
 @pytest.mark.parametrize("viewport", [SCREEN, PHONE], ids=["screen", "phone"])
 def test_no_tab_overflows_or_has_a_fault_that_axe_finds(visit: Any, viewport: Any, scheme: str) -> None:
     chats = {"**/v1/chat/completions": answer_with(stream("w" * 300))}
+    chats["**/v1/completions"] = answer_with(stream())
     page = visit("chat", routes=chats, viewport=viewport, color_scheme=scheme)
     send(page, "m" * 300)
     expect(answers(page)).to_contain_text("www")

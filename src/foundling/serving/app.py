@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from foundling.serving import (
     embeddings,
     health,
+    inspect_router,
     metrics,
     ollama,
     ollama_models,
@@ -24,7 +25,6 @@ from foundling.serving import (
 )
 from foundling.serving.compute import Compute
 from foundling.serving.errors import ApiError
-from foundling.serving.inspect_router import inspect_router
 from foundling.serving.limits import Limits, Traffic
 from foundling.serving.loading import Models
 from foundling.serving.page_files import PAGE, PageFiles, page_paths
@@ -45,6 +45,7 @@ ROUTERS = tuple(
         ollama_models,
         ollama,
         metrics,
+        inspect_router,
     )
 )
 
@@ -78,7 +79,6 @@ def create_app(models: Models, settings: Serve, key: str | None = None) -> FastA
     app.state.serving = State(models, settings, compute, traffic, registry)
     for router in ROUTERS:
         app.include_router(router)
-    app.include_router(inspect_router(models, settings.translate))
     app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(ClientGone, _client_gone)
     app.add_exception_handler(HTTPException, _http_error)

@@ -15,9 +15,15 @@ export function attentionPanel(about) {
     make(
       "p",
       { class: "muted" },
-      "Each row is a token that is being read, each column a token that it looks back at; the weights of a row sum to 100 %.",
+      "Each row is a token that is being read, each column a token that it looks back at; " +
+        "the weights of a row sum to 100 %.",
     ),
-    make("div", { class: "attention" }, map, make("div", { class: "beside" }, field("Layer", layer), heads, text)),
+    make(
+      "div",
+      { class: "attention" },
+      map,
+      make("div", { class: "beside" }, field("Layer", layer), heads, text),
+    ),
   );
   const state = { asked: null, head: 0, request: 0 };
 
@@ -51,7 +57,10 @@ export function attentionPanel(about) {
       node.hidden = layers === 0;
       if (layers === 0) return;
       if (layer.options.length !== layers) {
-        fill(layer, Array.from({ length: layers }, (_, i) => make("option", { value: i }, `${i + 1} of ${layers}`)));
+        fill(
+          layer,
+          Array.from({ length: layers }, (_, i) => make("option", { value: i }, `${i + 1} of ${layers}`)),
+        );
         layer.value = Math.floor(layers / 2);
       }
       state.asked = asked;
@@ -80,7 +89,11 @@ function markText(target, tokens, weights, row) {
   fill(
     target,
     tokens.map((token, i) => {
-      const mark = make("span", { class: i === row ? "look reading" : "look", title: percent(weights[i] ?? 0) }, visible(token));
+      const mark = make(
+        "span",
+        { class: i === row ? "look reading" : "look", title: percent(weights[i] ?? 0) },
+        visible(token),
+      );
       mark.style.setProperty("--weight", `${Math.round(60 * Math.sqrt(weights[i] ?? 0))}%`);
       return mark;
     }),

@@ -1,9 +1,8 @@
 // The tab "Chat": conversations, streamed answers, and the base model's continuation beside the tuned one.
-import { streamEvents } from "./api.js";
+import { streamAnswer, streamContinuation } from "./answers.js";
 import { Conversations, browserStorage, titleOf } from "./conversations.js";
 import { fill, make } from "./dom.js";
-import { EXAMPLES } from "./examples.js";
-import { messageView } from "./messages.js";
+import { greeting, messageView } from "./messages.js";
 import { chatSettings } from "./settings.js";
 
 const WIDE = matchMedia("(min-width: 760px)");
@@ -37,7 +36,11 @@ class Chat {
       maxlength: 20000,
     });
     this.sendButton = make("button", { class: "primary" }, "Send");
-    this.stopButton = make("button", { type: "button", hidden: true, onclick: () => this.running?.abort() }, "Stop");
+    this.stopButton = make(
+      "button",
+      { type: "button", hidden: true, onclick: () => this.running?.abort() },
+      "Stop",
+    );
     const composer = make(
       "form",
       { class: "composer", onsubmit: (event) => this.submit(event) },
@@ -63,6 +66,10 @@ class Chat {
     const text = this.box.value.trim();
     if (!text || this.running) return;
     this.box.value = "";
+    this.ask(text);
+  }
+
+  ask(text) {
     this.messages.push({ role: "user", content: text });
     this.answer();
   }
@@ -88,8 +95,7 @@ class Chat {
 
   edit(message, text) {
     this.cutFrom(message);
-    this.messages.push({ role: "user", content: text });
-    this.answer();
+    this.ask(text);
   }
 
   regenerate(message) {
@@ -106,57 +112,43 @@ class Chat {
   async answer() {
     const settings = this.settings.read();
     const conversation = this.store.current;
-    const reply = { role: "assistant", content: "", model: settings.model, compared: settings.compare || null };
+    const reply = {
+      role: "assistant",
+      content: "",
+      model: settings.model,
+      compared: settings.compare || null,
+    };
     const sent = conversation.messages.map(({ role, content }) => ({ role, content }));
     conversation.messages.push(reply);
     const controller = (this.running = new AbortController());
     this.showMessages();
     this.setBusy(true);
-    const streams = [this.streamAnswer(reply, sent, settings, controller.signal)];
-    if (reply.compared) streams.push(this.streamOther(reply, sent.at(-1).content, settings, controller.signal));
+    const grow = () => this.showGrowth(reply);
+    const streams = [streamAnswer(reply, sent, settings, controller.signal, grow)];
+    if (reply.compared) {
+      streams.push(streamContinuation(reply, sent.at(-1).content, settings, controller.signal, grow));
+    }
     const [own, other] = await Promise.allSettled(streams);
     if (this.running === controller) this.running = null;
+    const failure = controller.signal.aborted ? null : own.reason;
+    if (own.value) this.keepUsage(conversation, reply, own.value);
     if (controller.signal.aborted) reply.note = "Stopped.";
     else if (other?.reason) reply.note = `${reply.compared}: ${other.reason.message}`;
-    if (own.reason && !reply.content) conversation.messages.splice(conversation.messages.indexOf(reply), 1);
+    if (failure && !reply.content) {
+      conversation.messages = conversation.messages.filter((message) => message !== reply);
+    }
     this.store.save();
-    if (conversation !== this.store.current) return;
-    this.setBusy(false);
+    if (!this.running) this.setBusy(false);
+    if (this.running || conversation !== this.store.current) return;
     this.showList();
     this.showMessages();
-    if (own.reason && !controller.signal.aborted) this.showFailure(own.reason);
+    if (failure) this.showFailure(failure);
   }
 
-  async streamAnswer(reply, messages, settings, signal) {
-    const system = settings.system ? [{ role: "system", content: settings.system }] : [];
-    const body = {
-      model: settings.model,
-      messages: [...system, ...messages],
-      stream_options: { include_usage: true },
-      ...settings.sampling,
-    };
-    for await (const event of streamEvents("v1/chat/completions", body, signal)) {
-      const choice = event.choices?.[0];
-      reply.content += choice?.delta?.content ?? "";
-      if (choice?.finish_reason === "length") reply.note = "Cut off: the answer reached the limit of its length.";
-      if (event.usage) this.showUsage(reply, event.usage, settings.model);
-      this.showGrowth(reply);
-    }
-  }
-
-  async streamOther(reply, prompt, settings, signal) {
-    const body = { model: settings.compare, prompt, max_tokens: 60, ...settings.sampling };
-    reply.other = "";
-    for await (const event of streamEvents("v1/completions", body, signal)) {
-      reply.other += event.choices?.[0]?.text ?? "";
-      this.showGrowth(reply);
-    }
-  }
-
-  showUsage(reply, usage, model) {
-    const context = this.about.language.find((one) => one.id === model)?.context;
-    this.store.current.used = { tokens: usage.total_tokens, context };
-    if (reply.note && usage.total_tokens >= context) reply.note = "Cut off: the model's context is full.";
+  keepUsage(conversation, reply, tokens) {
+    const context = this.about.language.find((one) => one.id === reply.model)?.context;
+    conversation.used = { tokens, context };
+    if (reply.note && tokens >= context) reply.note = "Cut off: the model's context is full.";
   }
 
   showGrowth(reply) {
@@ -200,25 +192,18 @@ class Chat {
       regenerate: (message) => this.regenerate(message),
     };
     this.views = new Map(this.messages.map((message) => [message, messageView(message, actions)]));
-    fill(this.log, this.messages.length > 0 ? [...this.views.values()].map((view) => view.node) : this.greeting());
+    fill(
+      this.log,
+      this.messages.length > 0
+        ? [...this.views.values()].map((view) => view.node)
+        : greeting((text) => this.ask(text)),
+    );
     fill(this.notice);
     const used = this.messages.length > 0 ? this.store.current.used : null;
-    this.meter.textContent = used ? `${used.tokens} of ${used.context} tokens of the model's context are used` : "";
+    this.meter.textContent = used
+      ? `${used.tokens} of ${used.context} tokens of the model's context are used`
+      : "";
     this.log.scrollTop = this.log.scrollHeight;
-  }
-
-  greeting() {
-    const ask = (text) => () => {
-      this.messages.push({ role: "user", content: text });
-      this.answer();
-    };
-    return make(
-      "div",
-      { class: "empty" },
-      make("h2", {}, "Talk to what you trained"),
-      make("p", {}, "Compare it with the base model to see what instruction tuning changed."),
-      EXAMPLES.chat.map((text) => make("button", { type: "button", class: "example", onclick: ask(text) }, text)),
-    );
   }
 
   showList() {
@@ -233,10 +218,23 @@ class Chat {
       return make(
         "li",
         { class: isCurrent ? "current" : null },
-        make("button", { type: "button", class: "open", "aria-current": isCurrent, onclick: () => this.open(conversation.id) }, title),
-        make("button", { type: "button", class: "quiet", "aria-label": `Delete: ${title}`, onclick: drop }, "×"),
+        make(
+          "button",
+          {
+            type: "button",
+            class: "open",
+            "aria-current": isCurrent,
+            onclick: () => this.open(conversation.id),
+          },
+          title,
+        ),
+        make(
+          "button",
+          { type: "button", class: "quiet", "aria-label": `Delete: ${title}`, onclick: drop },
+          "×",
+        ),
       );
     };
-    fill(this.list, this.store.list.map(entry));
+    fill(this.list, this.store.list.filter((one) => one.messages.length > 0).map(entry));
   }
 }

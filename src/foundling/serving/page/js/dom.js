@@ -49,7 +49,13 @@ export function select(options, attributes = {}) {
 
 /** A titled card with one sentence on what it shows. */
 export function card(title, explanation, ...content) {
-  return make("section", { class: "card" }, make("h2", {}, title), make("p", { class: "muted" }, explanation), ...content);
+  return make(
+    "section",
+    { class: "card" },
+    make("h2", {}, title),
+    make("p", { class: "muted" }, explanation),
+    ...content,
+  );
 }
 
 /** A message about a failure, announced to screen readers. */

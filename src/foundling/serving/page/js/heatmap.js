@@ -8,7 +8,7 @@ const PADDING = 20;
 const LABELLED = 11; // the smallest cell with labels
 
 /**
- * `weights[row][column]` in 0…1; `describe(row, column)` says what a cell means, after which its weight is put.
+ * `weights[row][column]` in 0…1; `describe(row, column)` says what a cell means, and its weight follows.
  * `onrow(row)` is called with the row under the pointer or cursor. Returns a function that shows the map.
  */
 export function heatmap({ rows, columns, weights, label, describe, onrow = () => {} }) {
@@ -61,7 +61,8 @@ function layOut(rows, columns, width) {
   const font = "12px system-ui, sans-serif";
   const pen = document.createElement("canvas").getContext("2d");
   pen.font = font;
-  const longest = (labels) => Math.min(96, Math.max(...labels.map((text) => pen.measureText(visible(text)).width)));
+  const longest = (labels) =>
+    Math.min(96, Math.max(...labels.map((text) => pen.measureText(visible(text)).width)));
   const left = longest(rows) + 10;
   const top = longest(columns) + 10;
   const fitting = Math.floor((width - left - 4) / columns.length);
@@ -127,7 +128,8 @@ function paintLabels(pen, { font, cell, left, top }, rows, columns, color) {
   pen.fillStyle = color;
   pen.textBaseline = "middle";
   pen.textAlign = "right";
-  for (const [i, text] of rows.entries()) pen.fillText(visible(text), left - 6, top + (i + 0.5) * cell, left - 8);
+  for (const [i, text] of rows.entries())
+    pen.fillText(visible(text), left - 6, top + (i + 0.5) * cell, left - 8);
   pen.textAlign = "left";
   for (const [j, text] of columns.entries()) {
     pen.save();
@@ -145,7 +147,11 @@ export function choice(label, names, chosen, onchoose) {
     fill(
       group,
       names.map((name, i) =>
-        make("button", { type: "button", "aria-pressed": String(i === selected), onclick: () => choose(i) }, ...[name].flat()),
+        make(
+          "button",
+          { type: "button", "aria-pressed": String(i === selected), onclick: () => choose(i) },
+          ...[name].flat(),
+        ),
       ),
     );
   const choose = (i) => {

@@ -6,7 +6,10 @@ import { EXAMPLES } from "./examples.js";
 import { snapshotsPanel } from "./snapshots.js";
 
 export function build(target, about) {
-  const models = about.language.map((model) => [model.id, `${model.id} (${model.parameters.toLocaleString("en")} parameters)`]);
+  const models = about.language.map((model) => [
+    model.id,
+    `${model.id} (${model.parameters.toLocaleString("en")} parameters)`,
+  ]);
   const model = select(models);
   const base = about.language.find((one) => !one.chat);
   if (base) model.value = base.id;
@@ -34,7 +37,8 @@ export function build(target, about) {
       fill(problem);
       fill(tokens, found.tokens.map(tokenView));
       const start = asked.text ? "" : " The empty text starts a document.";
-      count.textContent = `${found.tokens.length} tokens of ${found.context} that the model can read.${start}`;
+      const size = found.tokens.length;
+      count.textContent = `${size} tokens of ${found.context} that the model can read.${start}`;
       fill(next, nextView(found.next, append));
     } catch (error) {
       if (number === request) fill(problem, failure(error));
@@ -87,13 +91,19 @@ function nextView(next, append) {
     bar.style.width = `${(100 * one.probability) / largest}%`;
     return make(
       "button",
-      { type: "button", class: "row", "aria-label": `Append ${visible(one.text)}, ${percent(one.probability)}`, onclick: () => append(one.text) },
+      {
+        type: "button",
+        class: "row",
+        "aria-label": `Append ${visible(one.text)}, ${percent(one.probability)}`,
+        onclick: () => append(one.text),
+      },
       make("span", { class: "piece" }, visible(one.text)),
       make("span", { class: "track" }, bar),
       make("span", { class: "number" }, percent(one.probability)),
     );
   });
   const choices = Math.round(2 ** next.entropy_bits);
-  const sure = `Entropy ${next.entropy_bits.toFixed(1)} bits: as unsure as between ${choices.toLocaleString("en")} equally likely tokens.`;
+  const entropy = `Entropy ${next.entropy_bits.toFixed(1)} bits`;
+  const sure = `${entropy}: as unsure as between ${choices.toLocaleString("en")} equally likely tokens.`;
   return [...bars, make("p", { class: "muted" }, sure)];
 }

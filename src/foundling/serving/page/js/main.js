@@ -3,9 +3,19 @@ import { getJson } from "./api.js";
 import { failure, fill, make } from "./dom.js";
 
 const TABS = [
-  { name: "chat", title: "Chat", module: "./chat.js", has: (about) => about.language.length > 0 },
+  {
+    name: "chat",
+    title: "Chat",
+    module: "./chat.js",
+    has: (about) => about.language.some((one) => one.chat),
+  },
   { name: "spam", title: "Spam filter", module: "./spam.js", has: (about) => about.classifier !== null },
-  { name: "translate", title: "Translate", module: "./translate.js", has: (about) => about.translator !== null },
+  {
+    name: "translate",
+    title: "Translate",
+    module: "./translate.js",
+    has: (about) => about.translator !== null,
+  },
   { name: "inside", title: "Look inside", module: "./inside.js", has: (about) => about.language.length > 0 },
 ];
 const panel = document.getElementById("panel");
@@ -99,7 +109,8 @@ function moveBetweenTabs(event) {
 function setUpTheme() {
   const button = document.getElementById("theme");
   const system = matchMedia("(prefers-color-scheme: dark)");
-  const isDark = () => (document.documentElement.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark";
+  const isDark = () =>
+    (document.documentElement.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark";
   const update = () => {
     button.textContent = isDark() ? "Light" : "Dark";
     button.setAttribute("aria-label", `Switch to the ${isDark() ? "light" : "dark"} theme`);

@@ -1,5 +1,6 @@
 // How messages look: one card each, with its actions; a compared answer stands beside the model's own.
 import { field, make } from "./dom.js";
+import { EXAMPLES } from "./examples.js";
 
 /** A message's node, and `update(busy)` which shows its text as it grows. */
 export function messageView(message, actions) {
@@ -18,7 +19,12 @@ function userView(message, actions) {
       event.preventDefault();
       if (box.value.trim()) actions.edit(message, box.value.trim());
     };
-    const form = make("form", { class: "edit", onsubmit: submit }, field("Edit the message", box), tools(cancel, send));
+    const form = make(
+      "form",
+      { class: "edit", onsubmit: submit },
+      field("Edit the message", box),
+      tools(cancel, send),
+    );
     cancel.addEventListener("click", () => form.replaceWith(node));
     node.replaceWith(form);
     box.focus();
@@ -31,7 +37,12 @@ function answerView(message, actions) {
   const other = message.compared ? answerText(`${message.compared}, plain continuation`) : null;
   const again = make(
     "button",
-    { type: "button", class: "quiet", onclick: () => actions.regenerate(message) },
+    {
+      type: "button",
+      class: "quiet",
+      title: "With temperature 0 the answer is the same again",
+      onclick: () => actions.regenerate(message),
+    },
     "Regenerate",
   );
   const note = make("p", { class: "note muted" });
@@ -66,4 +77,22 @@ function answerText(title) {
 
 function tools(...buttons) {
   return make("div", { class: "tools" }, ...buttons);
+}
+
+/** What stands in a conversation without messages; `ask(text)` sends an example. */
+export function greeting(ask) {
+  const example = (text) =>
+    make("button", { type: "button", class: "example", onclick: () => ask(text) }, text);
+  return make(
+    "div",
+    { class: "empty" },
+    make("h2", {}, "Talk to what you trained"),
+    make(
+      "p",
+      {},
+      "Beside each answer stands how the base model continues the same text: " +
+        "the difference is what instruction tuning changed.",
+    ),
+    EXAMPLES.chat.map(example),
+  );
 }

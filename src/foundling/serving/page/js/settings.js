@@ -5,8 +5,7 @@ const KEY = "foundling.chat";
 
 /** The form. `read()` returns the settings as plain values. */
 export function chatSettings(about, storage) {
-  const talking = about.language.filter((model) => model.chat);
-  const models = (talking.length > 0 ? talking : about.language).map((model) => [model.id, model.id]);
+  const models = about.language.filter((model) => model.chat).map((model) => [model.id, model.id]);
   const others = about.language.map((model) => [model.id, model.id]);
   const number = (attributes) => make("input", { type: "number", inputmode: "decimal", ...attributes });
   const controls = {
@@ -15,9 +14,10 @@ export function chatSettings(about, storage) {
     system: make("textarea", { rows: 2, placeholder: "how the model was tuned" }),
     temperature: number({ min: 0, max: 2, step: 0.1, value: 0 }),
     top_p: number({ min: 0.05, max: 1, step: 0.05, placeholder: "1" }),
-    max_tokens: number({ min: 1, max: 4096, step: 1, placeholder: "automatic" }),
+    max_tokens: number({ min: 1, max: 4096, step: 1, placeholder: "no limit" }),
     seed: number({ min: 0, step: 1, placeholder: "random" }),
   };
+  controls.compare.value = about.language.find((model) => !model.chat)?.id ?? "";
   restore(controls, storage);
   const form = make(
     "form",
@@ -25,10 +25,14 @@ export function chatSettings(about, storage) {
     field("Model", controls.model),
     field("Compare with", controls.compare, "It continues the same message as plain text."),
     field("System message", controls.system),
-    field("Temperature", controls.temperature, "0: always the likeliest token"),
-    field("Top p", controls.top_p),
-    field("Longest answer, tokens", controls.max_tokens),
-    field("Seed", controls.seed),
+    make(
+      "div",
+      { class: "pairs" },
+      field("Temperature", controls.temperature, "0: the likeliest"),
+      field("Top p", controls.top_p),
+      field("Most tokens", controls.max_tokens),
+      field("Seed", controls.seed),
+    ),
   );
   form.addEventListener("change", () => keep(controls, storage));
   return { form, controls, read: () => readControls(controls) };

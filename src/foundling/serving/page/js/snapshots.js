@@ -20,12 +20,19 @@ export function snapshotsPanel(about) {
   const text = make("p", { class: "continuation" });
   const chart = make("div", { class: "chart" });
   const problem = make("div", { role: "status" });
-  const body = steps.length > 0 ? [make("div", { class: "slide" }, slider, title), text, chart, problem] : [missing(about)];
+  const body =
+    steps.length > 0
+      ? [make("div", { class: "slide" }, slider, title), text, chart, problem]
+      : [missing(about)];
   const node = make(
     "section",
     { class: "card" },
     make("h2", {}, "Training steps"),
-    make("p", { class: "muted" }, "How the base model would have continued the text at each stage of its pretraining. Move the slider."),
+    make(
+      "p",
+      { class: "muted" },
+      "How the base model would have continued the text at each stage of its pretraining. Move the slider.",
+    ),
     ...body,
   );
   const state = { prompt: "", found: new Map(), request: 0 };
@@ -65,34 +72,65 @@ export function snapshotsPanel(about) {
 }
 
 function missing(about) {
-  return make("p", {}, "There are no snapshots of the served base model. Make them with ", make("code", {}, about.commands.snapshots), ".");
+  return make(
+    "p",
+    {},
+    "There are no snapshots of the served base model. Make them with ",
+    make("code", {}, about.commands.snapshots),
+    ".",
+  );
 }
 
-/** Lines of the probabilities of the tokens that the last snapshot expects next; equal distances between snapshots. */
+/** Lines of the probabilities, over the snapshots, of the tokens that the last one expects next. */
 function probabilityChart(steps, found, chosen, width) {
   const last = found.get(steps.at(-1));
   if (!last) return null;
   const x = (i) => EDGE.left + (i * (width - EDGE.left - EDGE.right)) / Math.max(1, steps.length - 1);
   const y = (p) => HEIGHT - EDGE.bottom - p * (HEIGHT - EDGE.top - EDGE.bottom);
-  const svg = makeSvg("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": chartLabel(last) });
+  const svg = makeSvg("svg", {
+    viewBox: `0 0 ${width} ${HEIGHT}`,
+    role: "img",
+    "aria-label": chartLabel(last),
+  });
   for (const p of [0, 0.5, 1]) {
     svg.append(makeSvg("line", { class: "grid", x1: EDGE.left, x2: width - EDGE.right, y1: y(p), y2: y(p) }));
     svg.append(makeSvg("text", { x: EDGE.left - 6, y: y(p) + 4, "text-anchor": "end" }, `${100 * p} %`));
   }
   for (const [i, step] of steps.entries()) {
-    svg.append(makeSvg("text", { x: x(i), y: HEIGHT - 6, "text-anchor": i === steps.length - 1 ? "end" : "middle" }, step.toLocaleString("en")));
+    svg.append(
+      makeSvg(
+        "text",
+        { x: x(i), y: HEIGHT - 6, "text-anchor": i === steps.length - 1 ? "end" : "middle" },
+        step.toLocaleString("en"),
+      ),
+    );
   }
-  svg.append(makeSvg("line", { class: "now", x1: x(chosen), x2: x(chosen), y1: EDGE.top, y2: HEIGHT - EDGE.bottom }));
+  svg.append(
+    makeSvg("line", { class: "now", x1: x(chosen), x2: x(chosen), y1: EDGE.top, y2: HEIGHT - EDGE.bottom }),
+  );
   const legend = last.next.watched.map((token, k) => {
-    const known = steps.flatMap((step, i) => (found.has(step) ? [[i, found.get(step).next.watched[k].probability]] : []));
+    const known = steps.flatMap((step, i) =>
+      found.has(step) ? [[i, found.get(step).next.watched[k].probability]] : [],
+    );
     const points = known.map(([i, p]) => `${x(i)},${y(p)}`).join(" ");
     svg.append(makeSvg("polyline", { class: `line line-${k}`, points }));
-    for (const [i, p] of known) svg.append(makeSvg("circle", { class: `dot line-${k}`, cx: x(i), cy: y(p), r: 3 }));
+    for (const [i, p] of known)
+      svg.append(makeSvg("circle", { class: `dot line-${k}`, cx: x(i), cy: y(p), r: 3 }));
     const now = found.get(steps[chosen])?.next.watched[k].probability;
     const value = now === undefined ? "" : ` ${percent(now)}`;
-    return make("li", {}, make("span", { class: `key line-${k}` }), make("span", { class: "piece" }, visible(token.text)), value);
+    return make(
+      "li",
+      {},
+      make("span", { class: `key line-${k}` }),
+      make("span", { class: "piece" }, visible(token.text)),
+      value,
+    );
   });
-  return [make("p", { class: "muted" }, "Probability of the next token:"), make("ul", { class: "legend" }, legend), svg];
+  return [
+    make("p", { class: "muted" }, "Probability of the next token:"),
+    make("ul", { class: "legend" }, legend),
+    svg,
+  ];
 }
 
 function chartLabel(last) {

@@ -25,8 +25,8 @@ export function build(target) {
     text.value = example;
     translate();
   };
-  const examples = EXAMPLES.translate.map((example, i) =>
-    make("button", { type: "button", class: "quiet", onclick: use(example) }, `Example ${i + 1}`),
+  const examples = EXAMPLES.translate.map((example) =>
+    make("button", { type: "button", class: "quiet", onclick: use(example) }, example),
   );
   const form = make(
     "form",
@@ -34,7 +34,11 @@ export function build(target) {
     field("Sentence", text),
     make("div", { class: "buttons" }, make("button", { class: "primary" }, "Translate"), ...examples),
   );
-  fill(target, card("Translate", "With the encoder–decoder Transformer of 2017, by beam search.", form), result);
+  fill(
+    target,
+    card("Translate", "With the encoder–decoder Transformer of 2017, by beam search.", form),
+    result,
+  );
 }
 
 function show(target, found) {
@@ -46,18 +50,26 @@ function show(target, found) {
       rows: translation,
       columns: source,
       weights: layers[layer],
-      label: `Cross-attention of layer ${layer + 1}: ${translation.length} target by ${source.length} source tokens`,
-      describe: (row, column) => `For “${visible(translation[row])}” it looked at “${visible(source[column])}”`,
+      label: `Cross-attention of layer ${layer + 1} over ${source.length} source tokens`,
+      describe: (row, column) =>
+        `For “${visible(translation[row])}” it looked at “${visible(source[column])}”`,
     });
     showIn(place);
   };
   fill(
     target,
     make("p", { class: "translation card" }, found.translation || "(no text)"),
-    found.truncated ? make("p", { class: "notice warn" }, "The sentence is longer than the model's context and was cut off.") : null,
+    found.truncated
+      ? make(
+          "p",
+          { class: "notice warn" },
+          "The sentence is longer than the model's context and was cut off.",
+        )
+      : null,
     card(
       "Cross-attention",
-      "Each row is a token of the translation, each column a token of the sentence; ■ is the end. Mean over the heads.",
+      "Each row is a token of the translation, each column a token of the sentence; ■ is the end. " +
+        "Mean over the heads.",
       choice("Layer", names, layers.length - 1, draw),
       place,
     ),
