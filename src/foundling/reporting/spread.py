@@ -10,7 +10,8 @@ from foundling.reporting.statistics import t_interval
 
 T = TypeVar("T")
 # the number that an interval `low` to `high` next to it is of
-VALUES = ("accuracy", "mean", "score", "difference")
+SHARE = "accuracy"
+VALUES = (SHARE, "mean", "score", "difference")
 
 
 class Spread(float):
@@ -74,6 +75,9 @@ def _merge_fields(values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     merged = {name: merge([one[name] for one in values]) for name in names}
     name = value_with_bounds(names)
     if name and isinstance(merged[name], Spread):
-        merged |= {"low": merged[name].low, "high": merged[name].high}
+        low, high = merged[name].low, merged[name].high
+        merged |= (
+            {"low": max(0.0, low), "high": min(1.0, high)} if name == SHARE else {"low": low, "high": high}
+        )
         merged[name] = float(merged[name])  # shown with `low` and `high`
     return merged
