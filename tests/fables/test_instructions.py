@@ -188,6 +188,23 @@ CASES = [
         ["He ate the pear.", "Tom ate the pear.", "She ate the cake.", "She danced all night.",
          "she ate the pear", "Mia was very hungry."],
     ),
+    (
+        record("conversation/thanks", "", "You are welcome.", "Thanks a lot!"),
+        ["You are welcome.", "I am glad that I could help.", "My pleasure!"],
+        ["Thanks a lot!", "Hello!", "The fox is welcome.", "you are welcome", "You are welcome " * 20 + "."],
+    ),
+    (
+        record("conversation/unknown", "", "I do not know that.", "Who won the football game?"),
+        ["I do not know that.", "I cannot know who won the game.", "Sorry. I do not know who won."],
+        ["The fox won the game.", "The team won.", "I know that.", "I do not know, but Mia won."],
+    ),
+    (
+        record("conversation/clarification", "", "I mean that the fox lives in the forest.", "What?"),
+        ["I mean that the fox lives in the forest.", "The fox lives in the forest.",
+         "In other words, the fox lives in the forest."],
+        ["I mean that the fox does not live in the forest.", "I mean that the lion lives in the forest.",
+         "I mean that the fox lives in the desert.", "What would you like to know?"],
+    ),
 ]  # fmt: skip
 
 
@@ -200,7 +217,7 @@ def test_checkers_tell_right_from_wrong(task, right, wrong):
 
 
 def test_every_kind_has_hand_written_cases():
-    assert {row[0]["kind"] for row in CASES} == set(TASKS)
+    assert {row[0]["kind"].split("/")[0] for row in CASES} == {*TASKS, "conversation"}
 
 
 def test_each_story_has_its_own_cue():

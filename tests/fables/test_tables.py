@@ -9,6 +9,8 @@ import pytest
 
 from foundling.fables.airline import SLOTS as AIRLINE_SLOTS
 from foundling.fables.airline import TOPICS
+from foundling.fables.conversation import SLOTS as SAID_SLOTS
+from foundling.fables.conversation import TOPICS as SAID
 from foundling.fables.legal import QUESTIONS as LEGAL_QUESTIONS
 from foundling.fables.legal import SLOTS as LEGAL_SLOTS
 from foundling.fables.legal import TOPICS as LEGAL_TOPICS
@@ -53,6 +55,9 @@ def test_every_pattern_can_be_drawn() -> None:
     slots = LEGAL_SLOTS | {"name": ("Anna", "Ben")}
     asked = [*LEGAL_QUESTIONS.values(), *(topic.question for topic in LEGAL_TOPICS.values())]
     ways += [(way, slots) for question in asked for way in (*question.train, *question.unseen)]
+    ways += [
+        (way, SAID_SLOTS) for topic in SAID.values() for way in (*topic.core, *topic.train, *topic.unseen)
+    ]
     for way, slots in ways:
         for seed in range(5):
             assert not re.search(r"[{}\[\]|]", say(way, Random(seed), slots)), way

@@ -2,17 +2,20 @@
 
 Closed answers (facts, questions about a text) may be full sentences or single words, but must name the right
 thing and nothing else; rewritten or translated sentences must match word for word; summaries, continuations
-and quiz questions may be worded freely, but must be consistent with their story.
+and quiz questions may be worded freely, but must be consistent with their story. In a conversation, an answer
+needs a phrase of its topic, and a clarification what the previous answer said.
 """
 
 import re
 from collections.abc import Callable, Iterable
+from typing import Any
 
+from foundling.fables.conversation import CLARIFICATION, TOPICS
 from foundling.fables.facts import ATTRIBUTES, FACTS
 from foundling.fables.lexicon import ANIMAL_NOUNS, EAT, GIVE, HANDLE, HAVE, MEET, NAMES, SCENE_WORDS, SERVE
 from foundling.fables.scenes import CONTINUATIONS, SUMMARIES
 
-Record = dict[str, str]
+Record = dict[str, Any]
 THINGS, FOODS = SCENE_WORDS["things"], SCENE_WORDS["foods"]
 NAMEABLE = {*NAMES, *(word.split()[-1] for words in SCENE_WORDS.values() for word in words)}
 VERBS = (EAT, HAVE, *HANDLE, *MEET, *SERVE, *GIVE)
@@ -23,7 +26,7 @@ SINGULAR = {form: noun.english[0] for noun in ANIMAL_NOUNS for form in noun.engl
 def check(record: Record, answer: str) -> bool:
     """Whether `answer` fulfils the record's instruction."""
     answer = " ".join(answer.replace("’", "'").split())
-    return bool(answer) and CHECKS[record["kind"]](record, answer)
+    return bool(answer) and CHECKS[record["kind"].split("/")[0]](record, answer)
 
 
 # --- texts ----------------------------------------------------------------------------------------
@@ -183,6 +186,30 @@ def _choices(record: Record, answer: str) -> bool:
     return [option for option in options if _holds(statement, option)] == [right]
 
 
+# --- conversation ---------------------------------------------------------------------------------
+
+OTHER_WORDS = {"i", "mean", "that", "the", "a", "an", "text", "is", "and", "you", "me"}
+
+
+def _conversation(record: Record, answer: str) -> bool:
+    """At most two short sentences with a phrase that the topic needs, about no animal or person."""
+    topic = record["kind"].split("/")[1]
+    if re.fullmatch(r"[A-Z][^.!?]*[.!?]( [A-Z][^.!?]*[.!?])?", answer) is None or len(_words(answer)) > 30:
+        return False
+    if topic == CLARIFICATION:
+        return _clarification(record, answer)
+    return bool(_names(answer, TOPICS[topic].needs)) and not _names(answer, {*FACTS, *NAMES})
+
+
+def _clarification(record: Record, answer: str) -> bool:
+    """All that the expected answer says, and nothing about anybody or anything else."""
+    expected = record["output"]
+    said = set(_words(answer.lower()))
+    required = set(_words(expected.lower())) - OTHER_WORDS
+    others = {*NAMEABLE, *FACTS} - _names(expected, {*NAMEABLE, *FACTS})
+    return required <= said and not _names(answer, others) and _denies(answer) == _denies(expected)
+
+
 CHECKS: dict[str, Callable[[Record, str], bool]] = {
     "fact": _fact,
     "list": _list,
@@ -197,4 +224,5 @@ CHECKS: dict[str, Callable[[Record, str], bool]] = {
     "grammar": _grammar,
     "french": _same,
     "continuation": _continuation,
+    "conversation": _conversation,
 }

@@ -1,45 +1,55 @@
 """Instruction triples: `instructions(seed, count, split)` yields {"instruction", "input", "output", "kind"}.
 
-There are thirteen kinds, equally frequent unless `shares` weights them; `check` in instruction_checks.py
-decides whether an answer is right. A task's content (its people, things and places, or its nouns and verb)
-decides its split; in validation and test a third of the instructions have phrasings that do not occur in
-training.
+There are thirteen kinds of tasks, equally frequent unless `shares` weights them; `check` in
+instruction_checks.py decides whether an answer is right. A task's content (its people, things and places, or
+its nouns and verb) decides its split; in validation and test a third of the instructions have phrasings that
+do not occur in training. If `shares` has a weight for it, there is also `conversation` (conversation.py),
+whose records have `history`, the turn before.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from random import Random
+from typing import Any
 
 from foundling.fables import lexicon, scenes, sentence_tasks
 from foundling.fables.clause_kinds import draw_two
+from foundling.fables.conversation import conversation
 from foundling.fables.english import with_article
 from foundling.fables.facts import ATTRIBUTES, FACTS
 from foundling.fables.phrasing import check_split, choose_phrasing, draw_in_split
 from foundling.fables.sentence_tasks import Task
 
+CONVERSATION = "conversation"
 ORDERS = ((0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0), (0, 1, 2))
 
 
 def instructions(
     seed: int, count: int, split: str, shares: Mapping[str, float] | None = None
-) -> Iterator[dict[str, str]]:
-    """Yield `count` triples with their kind; `shares` weights kinds, by default with 1."""
+) -> Iterator[dict[str, Any]]:
+    """Yield `count` triples with their kind; `shares` weights kinds, by default tasks with 1."""
     check_split(split)
     shares = shares or {}
-    if unknown := set(shares) - set(TASKS):
+    kinds = [*TASKS, CONVERSATION]
+    if unknown := set(shares) - set(kinds):
         listed = ", ".join(sorted(unknown))
-        raise ValueError(f"shares: unknown kind {listed}; choose among {', '.join(TASKS)}")
+        raise ValueError(f"shares: unknown kind {listed}; choose among {', '.join(kinds)}")
     rng = Random(f"instructions {seed} {split}")
-    names = list(TASKS)
-    weights = [shares.get(name, 1.0) for name in names]
+    weights = [shares.get(kind, 0.0 if kind == CONVERSATION else 1.0) for kind in kinds]
+    draw_task = partial(_record, rng, split)
     for _ in range(count):
-        (kind,) = rng.choices(names, weights)
-        task = draw_in_split(split, partial(TASKS[kind], rng), partial(_split_key, kind))
-        instruction = choose_phrasing(rng, split, *scenes.PHRASINGS[kind])
-        record = {"instruction": instruction, "input": task.input}
-        if kind in ("fact", "list") and rng.randrange(2) == 0:  # the bare question
-            record = {"instruction": task.input, "input": ""}
-        yield {**record, "output": task.output, "kind": kind}
+        (kind,) = rng.choices(kinds, weights)
+        yield conversation(rng, split, draw_task) if kind == CONVERSATION else draw_task(kind)
+
+
+def _record(rng: Random, split: str, kind: str) -> dict[str, Any]:
+    """A task of this kind and split, with its instruction."""
+    task = draw_in_split(split, partial(TASKS[kind], rng), partial(_split_key, kind))
+    instruction = choose_phrasing(rng, split, *scenes.PHRASINGS[kind])
+    record = {"instruction": instruction, "input": task.input}
+    if kind in ("fact", "list") and rng.randrange(2) == 0:  # the bare question
+        record = {"instruction": task.input, "input": ""}
+    return {**record, "output": task.output, "kind": kind}
 
 
 def _split_key(kind: str, task: Task) -> tuple[str, ...]:
