@@ -45,6 +45,26 @@ class Client:
 
 
 @dataclass(frozen=True)
+class Load:
+    """What clients received, and what the server spent on it."""
+
+    clients: list[Client]
+    seconds: float
+    processor_seconds: float  # of the server's process: what other programs use does not count
+    memory: list[int]  # resident bytes, each second
+
+    @property
+    def tokens(self) -> int:
+        """Of all clients."""
+        return sum(client.tokens for client in self.clients)
+
+    @property
+    def errors(self) -> list[str]:
+        """Of all clients."""
+        return [error for client in self.clients for error in client.errors]
+
+
+@dataclass(frozen=True)
 class Server:
     """A running server, its model's name, and when it was started."""
 
@@ -94,12 +114,18 @@ async def use(
         client.tokens += pieces if used is None else used
 
 
-async def load(server: Server, streams: int, seconds: float) -> tuple[list[Client], list[int], float]:
-    """Clients after `seconds`; the server's resident bytes each second; the seconds it took."""
+def processor_seconds(process: psutil.Process) -> float:
+    """The processor's time that a process has used."""
+    times = process.cpu_times()
+    return times.user + times.system
+
+
+async def load(server: Server, streams: int, seconds: float) -> Load:
+    """Run this many clients for `seconds`, and until their last answers have ended."""
     clients, numbers, memory = [Client() for _ in range(streams)], itertools.count(), []
     process = psutil.Process(server.process.pid)
     async with httpx.AsyncClient(timeout=120, limits=httpx.Limits(max_connections=streams)) as http:
-        start = time.perf_counter()
+        start, used = time.perf_counter(), processor_seconds(process)
         tasks = [
             asyncio.create_task(use(http, server, client, numbers, start + seconds)) for client in clients
         ]
@@ -107,7 +133,8 @@ async def load(server: Server, streams: int, seconds: float) -> tuple[list[Clien
             await asyncio.sleep(1)
             memory.append(process.memory_info().rss)
         await asyncio.gather(*tasks)
-        return clients, memory, time.perf_counter() - start
+        took = time.perf_counter() - start
+        return Load(clients, took, processor_seconds(process) - used, memory)
 
 
 async def first_token(server: Server) -> float:
@@ -145,32 +172,32 @@ def free_port() -> int:
 
 def throughput(name: str, server: Server, seconds: float) -> None:
     """Print the tokens per second of one stream and of BATCH streams."""
-    rates = []
-    for streams in (1, BATCH):
-        clients, _, took = asyncio.run(load(server, streams, seconds))
-        errors = [error for client in clients for error in client.errors]
-        rates.append(sum(client.tokens for client in clients) / took)
-        if errors:
-            print(f"{name}: {len(errors)} errors, the first: {errors[0]}")
-    one, many = rates
-    print(f"{name}: tokens/s {one:.0f} with 1 stream, {many:.0f} with {BATCH}: {many / one:.1f} ×")
+    one, many = (asyncio.run(load(server, streams, seconds)) for streams in (1, BATCH))
+    for what, rates in (
+        ("second", [one.tokens / one.seconds, many.tokens / many.seconds]),
+        ("processor second", [one.tokens / one.processor_seconds, many.tokens / many.processor_seconds]),
+    ):
+        print(
+            f"{name}: tokens per {what} {rates[0]:.0f} with 1 stream, {rates[1]:.0f} with {BATCH}: "
+            f"{rates[1] / rates[0]:.1f} ×"
+        )
+    for error in {*one.errors, *many.errors}:
+        print(error)
 
 
 def long_load(server: Server, seconds: float) -> None:
     """Print what STREAMS streams saw for this long."""
-    clients, memory, took = asyncio.run(load(server, STREAMS, seconds))
-    tokens = [client.tokens for client in clients]
-    gaps = [gap for client in clients for gap in client.gaps]
-    errors = [error for client in clients for error in client.errors]
-    percent = quantiles(gaps, n=100)
-    late = memory[len(memory) // 2 :]
-    print(
-        f"{STREAMS} streams for {took:.0f} s: {sum(tokens) / took:.0f} tokens/s, {len(errors)} errors",
-        *errors[:1],
-    )
+    seen = asyncio.run(load(server, STREAMS, seconds))
+    percent = quantiles([gap for client in seen.clients for gap in client.gaps], n=100)
+    slowest = min(client.tokens for client in seen.clients) * STREAMS / seen.tokens
+    late = [size / 2**20 for size in seen.memory[len(seen.memory) // 2 :]]
+    rate = seen.tokens / seen.seconds
+    print(f"{STREAMS} streams for {seen.seconds:.0f} s: {rate:.0f} tokens/s, {len(seen.errors)} errors")
     print(f"gap between two pieces: median {percent[49] * 1e3:.0f} ms, p99 {percent[98] * 1e3:.0f} ms")
-    print(f"slowest stream: {min(tokens) * STREAMS / sum(tokens):.2f} of its fair share")
-    print(f"memory in the last half: {min(late) / 2**20:.0f} to {max(late) / 2**20:.0f} MiB")
+    print(f"slowest stream: {slowest:.2f} of its fair share")
+    print(f"memory in the last half: {min(late):.0f} to {max(late):.0f} MiB")
+    for error in set(seen.errors):
+        print(error)
 
 
 def main() -> None:

@@ -5,10 +5,13 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from foundling.serving.loading import Models, load_models
+from foundling.generation.decode import generate
+from foundling.generation.sampling import Sampling
+from foundling.serving.loading import Models, ServedLanguageModel, load_models
 from foundling.serving.security import is_loopback, read_key
+from foundling.text.prompts import USER, Message, render_prompt
 
-from .conftest import CPU, make_client, serve_settings
+from .conftest import CPU, TOKENIZER, make_client, serve_settings
 
 KEY = "a-secret-of-24-characters"
 
@@ -108,3 +111,21 @@ def test_another_host_than_loopback_needs_a_key(monkeypatch: pytest.MonkeyPatch,
 def test_two_folders_of_one_name_are_an_error(folders: list[str]) -> None:
     with pytest.raises(ValueError, match="two folders are named classifier"):
         load_models([folders[2], folders[2]], CPU, rows=1, queue=1)
+
+
+def test_chat_answers_do_not_repeat_themselves_and_completions_may(models: Models) -> None:
+    client = make_client(models, no_repeat_ngram_size=2)
+    chat = models.find(ServedLanguageModel, "chat")
+    assert chat.template is not None
+    messages = [{"role": "user", "content": "Who?"}]
+    ids = render_prompt([Message(USER, "Who?")], chat.template, TOKENIZER)
+    guarded, free = (
+        TOKENIZER.decode(list(generate(chat.model, ids, 60, Sampling(0.0, None, None, size), chat.ends)))
+        for size in (2, None)
+    )
+    assert guarded != free
+    asked = {"model": "chat", "max_tokens": 60}
+    answer = client.post("/v1/chat/completions", json={**asked, "messages": messages}).json()
+    assert answer["choices"][0]["message"]["content"] == guarded
+    answer = client.post("/v1/completions", json={**asked, "prompt": ids}).json()
+    assert answer["choices"][0]["text"] == free

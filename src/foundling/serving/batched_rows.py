@@ -116,8 +116,10 @@ class BatchedRows:
         if row in self._alone:
             self._alone.remove(row)
             return
-        cache = self._cache.row(self._batch.index(row))
-        self._prefixes.put(Prefix(tuple(row.window[: cache.length]), cache))
+        number = self._batch.index(row)
+        length = self._cache.length_of(number)
+        if self._prefixes.fits(length):
+            self._prefixes.put(Prefix(tuple(row.window[:length]), self._cache.row(number)))
         self._take_out(row)
 
     def step(self) -> list[tuple[Row, Token]]:
@@ -175,14 +177,15 @@ class BatchedRows:
         row.append(token.id)
         row.is_prompt, row.hidden = False, None
         self._cache.join(row.cache)
+        row.cache = self.model.new_cache()
         self._batch.append(row)
         return token
 
     def _keep_prefix(self, row: BatchedRow) -> None:
         """Keep the states of a whole prompt, and of what it shares with another."""
-        if row.cache.length in (row.stop, len(row.window)):
-            ids = tuple(row.window[: row.cache.length])
-            self._prefixes.put(Prefix(ids, row.cache.row(0), row.hidden))
+        length = row.cache.length
+        if length in (row.stop, len(row.window)) and self._prefixes.fits(length):
+            self._prefixes.put(Prefix(tuple(row.window[:length]), row.cache.row(0), row.hidden))
 
     def _take_out(self, row: BatchedRow) -> None:
         """Remove a row from the batch."""

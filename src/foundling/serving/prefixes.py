@@ -30,10 +30,13 @@ class Prefixes:
         self._prefixes: OrderedDict[Ids, Prefix] = OrderedDict()  # the least recently used first
         self._sorted: list[Ids] = []  # two neighbours share more than either shares with the others
 
+    def fits(self, count: int) -> bool:
+        """Whether a prefix of this many tokens can be kept."""
+        return 0 < count <= self.capacity
+
     def put(self, prefix: Prefix) -> None:
-        """Keep a prefix, in place of those that were not used for longest."""
-        if len(prefix.ids) > self.capacity:
-            return
+        """Keep a prefix that fits, in place of those that were not used for longest."""
+        assert self.fits(len(prefix.ids))
         if prefix.ids in self._prefixes:
             self._prefixes.move_to_end(prefix.ids)
             if prefix.hidden is not None:
