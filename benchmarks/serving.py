@@ -10,8 +10,6 @@ import argparse
 import asyncio
 import itertools
 import json
-import os
-import signal
 import socket
 import subprocess
 import sys
@@ -155,11 +153,11 @@ async def first_token(server: Server) -> float:
 @contextmanager
 def serving(command: list[str], port: int, model: str) -> Iterator[Server]:
     """Start a server, and stop it in the end."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, text=True)
     try:
         yield Server(f"http://127.0.0.1:{port}", model, process, time.perf_counter())
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        process.terminate()
         process.wait(60)
 
 
