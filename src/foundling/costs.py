@@ -126,7 +126,8 @@ def parameters(config: GPTConfig) -> dict[str, int]:
         feed_forward += (matrices - 1) * config.n_ffn + width
         norms *= 2 if config.norm == "layernorm" else 1
     if config.qk_norm:
-        norms += 2 * config.n_attention * config.head_dim
+        heads = config.n_head + config.n_kv_head if config.qk_norm == "all" else 2
+        norms += config.n_attention * heads * config.head_dim
     return {
         "token embedding": config.vocab_size * width,
         "positions": config.context * width if config.position == "learned" else 0,

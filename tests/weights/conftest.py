@@ -26,6 +26,14 @@ from foundling.weights.chat import chat_files
 from foundling.weights.provenance import provenance
 
 SIZES = {"context": 96, "n_layer": 2, "n_embd": 64, "n_ffn": 128}
+LONGROPE = {"kind": "longrope", "original_context": 40, "attention_factor": 1.2}
+LONGROPE |= {
+    "short_factors": [1.0 + 0.1 * i for i in range(8)],
+    "long_factors": [2.0**i for i in range(8)],
+}
+YARN = {"kind": "yarn", "factor": 4.0, "original_context": 24}
+LLAMA3 = {"kind": "llama3", "factor": 4.0, "original_context": 24}
+LLAMA3 |= {"low_freq_factor": 1.0, "high_freq_factor": 4.0}
 SHAPES = {
     "gpt2": ("gpt2_124m", SIZES | {"n_head": 4}),
     "gpt2_without_bias": ("char", SIZES | {"n_head": 4, "tied": False}),
@@ -33,6 +41,17 @@ SHAPES = {
     "llama": ("llama", SIZES | {"n_head": 4, "n_kv_head": 2}),
     "llama_with_bias": ("llama", SIZES | {"n_head": 4, "n_kv_head": 1, "bias": True, "tied": True}),
     "qwen2": ("llama", SIZES | {"n_head": 4, "n_kv_head": 2, "bias": "qkv"}),
+    "olmo2": ("llama", SIZES | {"n_head": 4, "n_kv_head": 2, "norm_place": "output", "qk_norm": "all"}),
+    "mistral": ("llama", SIZES | {"n_head": 4, "n_kv_head": 2, "window": 20}),
+    "qwen3_with_windows": (
+        "qwen3",
+        SIZES | {"n_head": 4, "n_kv_head": 2, "head_dim": 32, "window": 20, "window_blocks": (1,)},
+    ),
+    "linear": ("llama", SIZES | {"n_head": 4, "rope_scaling": {"kind": "linear", "factor": 4.0}}),
+    "yarn": ("qwen3", SIZES | {"n_head": 4, "n_kv_head": 2, "head_dim": 32, "rope_scaling": YARN}),
+    "yarn_sharper": ("llama", SIZES | {"n_head": 4, "rope_scaling": YARN | {"attention_factor": 1.3}}),
+    "llama3": ("llama", SIZES | {"n_head": 4, "rope_scaling": LLAMA3}),
+    "longrope": ("llama", SIZES | {"n_head": 4, "rope_scaling": LONGROPE}),
     "qwen3": ("qwen3", SIZES | {"n_head": 4, "n_kv_head": 2, "head_dim": 32}),
     "lfm2": ("lfm2", SIZES | {"n_layer": 4, "layers": ["conv", "conv", "attention", "conv"], "init": "gpt2"}),
 }

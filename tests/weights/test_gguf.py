@@ -19,8 +19,10 @@ from foundling.weights.gguf_file import read_gguf
 from foundling.weights.huggingface_tokenizer import to_library
 
 pytest.importorskip("xllamacpp")
-SHAPES = ("gpt2", "gpt2_without_bias", "gpt2_with_sinusoids", "llama", "llama_with_bias", "qwen2")
-SHAPES += ("qwen3", "lfm2")
+SHAPES = (
+    *("gpt2", "gpt2_without_bias", "gpt2_with_sinusoids", "llama", "llama_with_bias", "qwen2", "qwen3"),
+    *("lfm2", "olmo2", "linear", "yarn", "yarn_sharper", "llama3"),
+)
 PROMPT = "The fox and the "
 HARD = ["<|endoftext|>", "<|user|>", "👩\u200d👧", "🎉", "\r\n", "\n\n", "\t", "  ", "e\u0301"]
 HARD += [

@@ -10,7 +10,7 @@ import torch
 
 from foundling.model.gpt import GPT
 from foundling.model.rotary import frequencies, scaled_frequencies
-from foundling.settings.models import Llama3Scaling
+from foundling.settings.rope import Llama3Scaling, LongropeScaling
 from foundling.text.tokenizer import Tokenizer
 from foundling.weights import gguf as gguf_export
 from foundling.weights.checkpoints import open_checkpoint
@@ -18,7 +18,10 @@ from foundling.weights.gguf_file import GGUF, StoredTensor, read_gguf
 from foundling.weights.gguf_import import read_config
 
 FREE = {"dropout": 0.0, "init": "gpt2", "attention": "fused"}
-SHAPES = ("gpt2", "gpt2_without_bias", "llama", "llama_with_bias", "qwen2", "qwen3", "lfm2")
+SHAPES = (
+    *("gpt2", "gpt2_without_bias", "llama", "llama_with_bias", "qwen2", "qwen3", "lfm2", "olmo2"),
+    *("linear", "yarn", "yarn_sharper", "llama3"),
+)
 KINDS = ("F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0")  # those that gguf can write, too
 LLAMA = {"context_length": 64, "block_count": 1, "embedding_length": 64, "feed_forward_length": 96}
 LLAMA |= {"attention.head_count": 4, "attention.head_count_kv": 2, "attention.layer_norm_rms_epsilon": 1e-5}
@@ -79,8 +82,8 @@ def test_what_we_exported_comes_back(
     gguf_export.export(tmp_path / "out", model, tokenizer)
     back = load(tmp_path / "out")
     ids = torch.randint(500, (2, 80), generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(back(ids), model(ids), atol=1e-5, rtol=1e-5)
-    if shape != "gpt2_without_bias":
+    torch.testing.assert_close(back(ids), model(ids), atol=1e-4, rtol=1e-5)
+    if shape not in ("gpt2_without_bias", "llama3"):  # the factors of frequencies do not say what made them
         assert back.config == model.config
         assert all(torch.equal(a, b) for a, b in zip(back.parameters(), model.parameters(), strict=True))
 
@@ -141,6 +144,7 @@ def packed(tensors: dict[str, np.ndarray], n_layer: int) -> dict[str, np.ndarray
 
 
 YARN = {"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0, "rope.scaling.original_context_length": 24}
+LONGROPE = {"rope.scaling.original_context_length": 24, "rope.scaling.attn_factor": 1.3}
 LLAMA3 = Llama3Scaling(
     kind="llama3", factor=32.0, original_context=8192, low_freq_factor=1.0, high_freq_factor=4.0
 )
@@ -151,6 +155,7 @@ LLAMA3 = Llama3Scaling(
     [
         ("smollm3", "smollm3", {}),
         ("phi3", "phi3", {}),
+        ("phi4", "phi3", {"rope.dimension_count": 12, **LONGROPE}),
         ("linear", "llama", {"rope.scaling.type": "linear", "rope.scaling.factor": 4.0}),
         ("yarn", "llama", YARN),
         ("llama3", "llama", {}),
@@ -174,14 +179,17 @@ def test_what_we_cannot_export_is_computed_as_llama_cpp_does(
     gguf_export.export(tmp_path / "out", model, tokenizer)
     source, target = tmp_path / "out/model-f32.gguf", tmp_path / "other.gguf"
     tensors = {tensor.name: np.array(tensor.data) for tensor in gguf.GGUFReader(source).tensors}
-    if case == "phi3":
+    if architecture == "phi3":
         tensors = packed(tensors, 4)
+    if case == "phi4":  # the prompt is longer than the original context
+        tensors["rope_factors_short.weight"] = np.linspace(1, 2, 6, dtype=np.float32)
+        tensors["rope_factors_long.weight"] = np.geomspace(1, 16, 6).astype(np.float32)
     if case == "llama3":
         tensors["rope_freqs.weight"] = _llama3_factors(10_000.0)
     rewrite(source, target, architecture, changes, tensors)
     back = load(target)
     assert back.config.rope_skip == (4 if case == "smollm3" else 0)
-    assert (back.config.rope_scaling is not None) == (case in ("linear", "yarn", "llama3"))
+    assert (back.config.rope_scaling is not None) == (case in ("linear", "yarn", "llama3", "phi4"))
     ids = tokenizer.encode("The fox and the lion went home, and the cat slept in the barn. The fox and the ")
     ours, peer = greedy(back, ids, 32), llama_cpp(target)
     assert ours == peer.greedy(ids, 32)
@@ -242,8 +250,9 @@ def test_llama3s_scaled_positions_are_found_from_their_factors(tmp_path: Path) -
     write(
         tmp_path / "b.gguf", {"rope.freq_base": 500_000.0}, more={"rope_freqs.weight": factors[::-1].copy()}
     )
-    with pytest.raises(ValueError, match=r"rope_freqs\.weight is not what Llama 3 has"):
-        load(tmp_path / "b.gguf")
+    other = load(tmp_path / "b.gguf").config.rope_scaling
+    assert isinstance(other, LongropeScaling)
+    assert other.short_factors == other.long_factors == tuple(factors[::-1].tolist())
 
 
 @pytest.mark.parametrize(
@@ -288,9 +297,9 @@ def test_key_value_heads_by_layer_that_cannot_be_are_refused(
         read_config(GGUF(tmp_path, metadata, tensors), FREE)
 
 
-def test_a_window_shortens_the_context(tmp_path: Path) -> None:
+def test_a_window_is_kept(tmp_path: Path) -> None:
     write(tmp_path / "a.gguf", {"attention.sliding_window": 48})
-    assert load(tmp_path / "a.gguf").config.context == 48
+    assert (load(tmp_path / "a.gguf").config.window, load(tmp_path / "a.gguf").config.context) == (48, 64)
 
 
 def test_a_file_that_is_cut_anywhere_is_one_line(tmp_path: Path) -> None:

@@ -17,8 +17,11 @@ from foundling.weights import huggingface, huggingface_export
 from foundling.weights.huggingface_config import read_config
 
 transformers = pytest.importorskip("transformers")
-SHAPES = ("gpt2", "gpt2_without_bias", "gpt2_with_sinusoids", "llama", "llama_with_bias", "qwen2")
-SHAPES += ("qwen3", "lfm2")
+SHAPES = (
+    *("gpt2", "gpt2_without_bias", "gpt2_with_sinusoids", "llama", "llama_with_bias", "qwen2", "qwen3"),
+    *("lfm2", "olmo2", "mistral", "qwen3_with_windows", "longrope"),
+    *("linear", "yarn", "yarn_sharper", "llama3"),
+)
 OWN = {"dropout": 0.0, "init": "gpt2", "attention": "fused"}
 SMALL = {"vocab_size": 60, "hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
 SMALL |= {

@@ -26,6 +26,8 @@ LLAMA3 = {
     "low_freq_factor": 1.0,
     "original_max_position_embeddings": 48,
 }
+LONGROPE = {"type": "longrope", "short_factor": [1.0, 1.1, 1.3, 1.5, 1.8, 2.0]}
+LONGROPE |= {"long_factor": [1.0, 1.5, 2.5, 4.0, 7.0, 12.0]}
 # what the projects publish, with the sizes above
 PUBLISHED: dict[str, dict[str, Any]] = {
     "SmolLM2-135M": {
@@ -96,6 +98,75 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "rope_theta": 10000.0,
         "sliding_window": 40,
         "tie_word_embeddings": False,
+    },
+    "OLMo-2-1B": {
+        **SMALL,
+        **IDS,
+        "architectures": ["Olmo2ForCausalLM"],
+        "attention_bias": False,
+        "attention_dropout": 0.0,
+        "hidden_act": "silu",
+        "model_type": "olmo2",
+        "num_key_value_heads": 4,
+        "rms_norm_eps": 1e-06,
+        "rope_scaling": None,
+        "rope_theta": 500000,
+        "tie_word_embeddings": False,
+        "torch_dtype": "float32",
+    },
+    "Phi-3-mini-128k": {
+        **SMALL,
+        **IDS,
+        "hidden_act": "silu",
+        "model_type": "phi3",
+        "original_max_position_embeddings": 40,
+        "pad_token_id": 1,
+        "rms_norm_eps": 1e-05,
+        "rope_scaling": LONGROPE,
+        "rope_theta": 10000.0,
+        "sliding_window": 200,
+        "tie_word_embeddings": False,
+    },
+    "Phi-4-mini": {
+        **SMALL,
+        **IDS,
+        "full_attn_mod": 1,
+        "hidden_act": "silu",
+        "hidden_size": 64,
+        "model_type": "phi3",
+        "original_max_position_embeddings": 40,
+        "pad_token_id": 1,
+        "partial_rotary_factor": 0.75,
+        "rms_norm_eps": 1e-05,
+        "rope_scaling": LONGROPE,
+        "rope_theta": 10000.0,
+        "sliding_window": 200,
+        "tie_word_embeddings": True,
+    },
+    "Qwen2-7B, with windows": {
+        **SMALL,
+        **IDS,
+        "hidden_act": "silu",
+        "max_window_layers": 3,
+        "model_type": "qwen2",
+        "rms_norm_eps": 1e-06,
+        "rope_theta": 1000000.0,
+        "sliding_window": 24,
+        "tie_word_embeddings": False,
+        "use_sliding_window": True,
+    },
+    "Qwen3, windows in some layers": {
+        **SMALL,
+        **IDS,
+        "head_dim": 32,
+        "hidden_act": "silu",
+        "layer_types": ["sliding_attention", "full_attention", "sliding_attention", "full_attention"],
+        "model_type": "qwen3",
+        "rms_norm_eps": 1e-06,
+        "rope_theta": 1000000,
+        "sliding_window": 24,
+        "tie_word_embeddings": True,
+        "use_sliding_window": True,
     },
     "Qwen2.5-0.5B": {
         **SMALL,
@@ -240,16 +311,35 @@ def test_a_published_config_computes_what_transformers_computes(
     peer.float()  # SmolLM2 is saved in bfloat16
     write_json(tmp_path / "config.json", PUBLISHED[name])  # transformers writes its own
     model = load(tmp_path)
-    context = model.config.context
-    assert context == {"Mistral-7B-v0.1": 40, "Phi-3-mini-4k": 47}.get(name, 96)
-    ids = torch.randint(60, (2, context))
+    ids = torch.randint(1, 60, (2, model.config.context))  # transformers takes a 0 for padding
+    assert ids.size(1) == 96
     with torch.inference_mode():
-        assert (model(ids) - peer(ids).logits).abs().max() < 1e-4
+        for length in (96, 30):  # longer and shorter than the windows and original contexts
+            assert (model(ids[:, :length]) - peer(ids[:, :length]).logits).abs().max() < 1e-4
     peer.generation_config.eos_token_id = None
-    theirs = peer.generate(torch.tensor([[1, 2, 3]]), do_sample=False, max_new_tokens=32, pad_token_id=0)[
-        0, 3:
-    ]
-    assert greedy(model, [1, 2, 3], 32) == theirs.tolist()
+    for length in (3, 50):
+        options = {"do_sample": False, "max_new_tokens": 46, "pad_token_id": 0}
+        theirs = peer.generate(ids[:1, :length], **options)[0, length:]
+        assert greedy(model, ids[0, :length].tolist(), 46) == theirs.tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "window", "blocks"),
+    [
+        ("Mistral-7B-v0.1", 40, None),
+        ("Phi-3-mini-4k", 47, None),
+        ("Qwen2-7B, with windows", 24, (3,)),
+        ("Qwen3, windows in some layers", 24, (0, 2)),
+        ("Qwen2.5-0.5B", 0, None),
+        ("Phi-4-mini", 0, None),
+    ],
+)
+def test_a_window_is_of_the_layers_that_have_it(
+    name: str, window: int, blocks: tuple[int, ...] | None, tmp_path: Path
+) -> None:
+    write_json(tmp_path / "config.json", PUBLISHED[name])
+    _, config = read_config(tmp_path, {})
+    assert (config.window, config.window_blocks) == (window, blocks)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -279,15 +369,26 @@ def test_fields_that_change_nothing_are_let_through_with_a_line(
     [
         (
             "SmolLM2-135M",
-            {"model_type": "olmo2"},
-            "model_type='olmo2' .it norms the outputs.*must be one of gpt2, lla",
+            {"model_type": "gemma2"},
+            "model_type='gemma2' .it scales embeddings.*must be one of gpt2, lla",
         ),
         ("SmolLM2-135M", {"hidden_act": "gelu"}, "hidden_act='gelu' .must be 'silu'"),
         ("SmolLM2-135M", {"mlp_bias": True}, "mlp_bias=True with attention_bias=False"),
         (
             "SmolLM2-135M",
             {"rope_scaling": {"type": "longrope", "factor": 2}},
-            "rope_type='longrope' .must be default",
+            "is not a valid config .*KeyError: 'short_factor'",
+        ),
+        (
+            "Phi-4-mini",
+            {"rope_scaling": LONGROPE | {"long_factor": [1.0]}},
+            "rope_scaling.long_factors: must be 6 numbers, one a frequency",
+        ),
+        ("SmolLM2-135M", {"rope_scaling": {"type": "ntk", "factor": 2}}, "rope_type='ntk' .must be default"),
+        (
+            "Qwen3-0.6B",
+            {"layer_types": ["full_attention"]},
+            "layer_types of 1 layers .must be num_hidden_layers",
         ),
         (
             "SmolLM2-135M",
@@ -316,7 +417,12 @@ def test_fields_that_change_nothing_are_let_through_with_a_line(
             {"no_rope_layers": [1, 0, 1, 1]},
             "no_rope_layers=.1, 0, 1, 1. .must leave out every n-th",
         ),
-        ("Phi-3-mini-4k", {"partial_rotary_factor": 0.75}, "partial_rotary_factor=0.75 .must be 1"),
+        ("SmolLM2-135M", {"partial_rotary_factor": 0.75}, "partial_rotary_factor=0.75 .must be 1"),
+        (
+            "Phi-3-mini-4k",
+            {"partial_rotary_factor": 1.5},
+            "rotary_dim=18: must be even and at most head_dim",
+        ),
         ("Qwen2.5-0.5B", {"max_position_embeddings": 10**12}, "model.context=1000000000000: must be below"),
         ("LFM2-350M", {"conv_bias": True}, "conv_bias=True .must be False"),
         (
@@ -329,7 +435,7 @@ def test_fields_that_change_nothing_are_let_through_with_a_line(
             {"full_attn_idxs": [0], "num_hidden_layers": 2**30},
             "TypeError: num_hidden_layers=1,073",
         ),
-        ("LFM2-350M", {"layer_types": ["conv"]}, "layers: must name n_layer=4 layers, not 1"),
+        ("LFM2-350M", {"layer_types": ["conv"]}, "layer_types of 1 layers .must be num_hidden_layers"),
         ("LFM2-350M", {"block_multiple_of": 0}, "is not a valid config .*ZeroDivisionError"),
         ("gpt2", {"activation_function": "relu"}, "activation_function='relu' .must be 'gelu_new'"),
     ],

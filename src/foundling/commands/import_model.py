@@ -6,7 +6,7 @@ and `model` are imported.
 """
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -132,7 +132,7 @@ def _require_shape(shape: Any, checkpoint: Checkpoint) -> int:
 
 def _sections(weights: Weights, config: GPTConfig, recipe: Recipe) -> Recipe:
     """The recipe that makes this base model: the selected one with its weights, tokenizer and shape."""
-    model = asdict(config)
+    model = json.loads(to_json(config))
     del model["vocab_size"]
     pretrain: Any = recipe["pretrain"]
     return {

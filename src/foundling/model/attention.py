@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from foundling.model.config import AttentionKernel, Bias
+from foundling.model.config import AttentionKernel, Bias, QKNorm
 from foundling.model.kv_cache import ConvolutionState, LayerCache
 from foundling.model.lookup_heads import LookupBlend
 from foundling.model.rotary import rotate
@@ -20,6 +20,14 @@ from foundling.model.rotary import rotate
 def causal_mask(t: int, s: int, device: torch.device) -> Tensor:
     """The causal mask (T, S) of the last `t` of `s` positions: True where a position may attend."""
     return torch.ones(t, s, dtype=torch.bool, device=device).tril(diagonal=s - t)
+
+
+def windowed(mask: Tensor | None, window: int, t: int, s: int, device: torch.device) -> Tensor | None:
+    """The mask, causal if it is None, of which a token sees itself and the window - 1 before it."""
+    if window == 0 or s <= window:
+        return mask
+    near = causal_mask(t, s, device).triu(diagonal=s - t - window + 1)  # (T, S)
+    return near if mask is None else mask & near
 
 
 def attention_weights(q: Tensor, k: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -71,7 +79,7 @@ class Attention(nn.Module):
         head_dim: int,
         *,
         bias: Bias,
-        qk_norm: bool,
+        qk_norm: QKNorm,
         norm_eps: float,
         dropout: float,
         kernel: AttentionKernel,
@@ -87,8 +95,11 @@ class Attention(nn.Module):
         self.out = nn.Linear(n_head * head_dim, n_embd, bias=bias is True)
         self.blend = LookupBlend(lookup_heads, head_dim, reach) if lookup_heads else None
         # QK-norm bounds the scores, which keeps large learning rates stable (Henry et al. 2020; Qwen3)
-        self.q_norm = nn.RMSNorm(head_dim, eps=norm_eps) if qk_norm else nn.Identity()
-        self.k_norm = nn.RMSNorm(head_dim, eps=norm_eps) if qk_norm else nn.Identity()
+        self.norms_all = qk_norm == "all"  # instead of each head's own
+        heads = self.head_counts[:2] if self.norms_all else (1, 1)
+        self.q_norm, self.k_norm = (
+            nn.RMSNorm(count * head_dim, eps=norm_eps) if qk_norm else nn.Identity() for count in heads
+        )
 
     def forward(
         self,
@@ -130,8 +141,13 @@ class Attention(nn.Module):
         qkv = self.qkv(x)  # (B, T, (H + 2G) · D)
         if self.blend is not None:
             qkv = self.blend.blend(qkv, self.head_counts[0] * self.head_dim, state, segments)
+        if self.norms_all:
+            widths = [count * self.head_dim for count in self.head_counts]
+            q, k, v = torch.split(qkv, widths, dim=-1)  # (B, T, H·D), (B, T, G·D), (B, T, G·D)
+            qkv = torch.cat((self.q_norm(q), self.k_norm(k), v), dim=-1)
         q, k, v = self._split_heads(qkv, self.head_counts)
-        q, k = self.q_norm(q), self.k_norm(k)
+        if not self.norms_all:
+            q, k = self.q_norm(q), self.k_norm(k)
         if rotary is None:
             return q, k, v
         if self.blend is None:

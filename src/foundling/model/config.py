@@ -9,11 +9,28 @@ from typing import Any, Generic, Literal, Self, TypeVar
 from pydantic import field_validator
 from pydantic.dataclasses import dataclass
 
-from foundling.settings.models import AttentionKernel, Bias, GPTSettings, Mlp, Norm, Size, TranslatorSettings
-from foundling.settings.types import TEXT, Pooling, Template
+from foundling.settings.models import (
+    AttentionKernel,
+    Bias,
+    GPTSettings,
+    Mlp,
+    Norm,
+    QKNorm,
+    TranslatorSettings,
+)
+from foundling.settings.types import TEXT, Pooling, Size, Template
 from foundling.validation import STRICT
 
-__all__ = ["AttentionKernel", "Bias", "ClassifierConfig", "GPTConfig", "Mlp", "Norm", "TranslatorConfig"]
+__all__ = [
+    "AttentionKernel",
+    "Bias",
+    "ClassifierConfig",
+    "GPTConfig",
+    "Mlp",
+    "Norm",
+    "QKNorm",
+    "TranslatorConfig",
+]
 TrunkConfig = TypeVar("TrunkConfig")  # GPTConfig, or the config of an architecture of your own
 
 

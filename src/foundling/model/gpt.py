@@ -9,7 +9,7 @@ from dataclasses import replace
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from foundling.model.attention import Attention
+from foundling.model.attention import Attention, windowed
 from foundling.model.config import GPTConfig
 from foundling.model.initialisation import initialise_gpt
 from foundling.model.interface import LanguageModel
@@ -17,10 +17,14 @@ from foundling.model.kv_cache import KVCache, LayerCache
 from foundling.model.layers import MLP, GatedConvolution, ShortConvolution, make_norm, sinusoids
 from foundling.model.packing import packed_positions_and_mask
 from foundling.model.rotary import rotary_tables
+from foundling.settings.rope import LongropeScaling
 
 
 class Block(nn.Module):
-    """Attention, then a feed-forward network, each on the normed input and added to it (pre-norm)."""
+    """Attention, then a feed-forward network, each added to its input.
+
+    Each reads the normed input (pre-norm), or its output is normed (`norm_place`).
+    """
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
@@ -43,6 +47,7 @@ class Block(nn.Module):
         self.mlp_norm = make_norm(config.norm, width, config.norm_eps, bias)
         self.mlp = MLP(config.mlp, width, config.n_ffn, bias)
         self.dropout = nn.Dropout(config.dropout)
+        self.norms_output = config.norm_place == "output"
 
     def forward(
         self,
@@ -55,6 +60,10 @@ class Block(nn.Module):
         """Transform x (B, T, C); the other arguments are those of `Attention.forward`."""
         if self.convolution is not None:
             x = self.convolution(x, cache.convolution if cache is not None else None, segments)
+        if self.norms_output:
+            attended = self.attention(x, rotary, cache, mask, segments=segments)
+            x = x + self.dropout(self.attention_norm(attended))
+            return x + self.dropout(self.mlp_norm(self.mlp(x)))
         x = x + self.dropout(self.attention(self.attention_norm(x), rotary, cache, mask, segments=segments))
         return x + self.dropout(self.mlp(self.mlp_norm(x)))
 
@@ -157,7 +166,11 @@ class GPT(LanguageModel):
         layers = self.config.layers and self.config.layers[:blocks]
         kernel = self.config.conv_kernel if layers and "conv" in layers else 0
         self.blocks = self.blocks[:blocks]
-        self.config = replace(self.config, n_layer=blocks, layers=layers, conv_kernel=kernel)
+        numbers = self.config.window_blocks
+        windows = None if numbers is None else tuple(number for number in numbers if number < blocks)
+        self.config = replace(
+            self.config, n_layer=blocks, layers=layers, conv_kernel=kernel, window_blocks=windows
+        )
 
     def head(self, hidden: Tensor) -> Tensor:
         """Logits (…, V) of hidden states (…, C)."""
@@ -175,7 +188,8 @@ class GPT(LanguageModel):
             table = sinusoids(config.context, config.n_embd).to(dtype)
             self.register_buffer("sinusoids", table, persistent=False)
         elif config.position == "rotary":
-            cos, sin = rotary_tables(config.context, config.head_dim, config.rope_theta, config.rope_scaling)
+            width = config.rotary_dim or config.head_dim
+            cos, sin = rotary_tables(config.context, width, config.rope_theta, config.rope_scaling)
             self.register_buffer("rotary_cos", cos.to(dtype), persistent=False)
             self.register_buffer("rotary_sin", sin.to(dtype), persistent=False)
 
@@ -224,10 +238,18 @@ class GPT(LanguageModel):
         segments: Tensor | None = None,
     ) -> Tensor:
         """Transform x (B, T, C) by the blocks of these numbers."""
+        t, window = x.size(1), self.config.window
+        near = windowed(mask, window, t, t + (cache.length if cache is not None else 0), x.device)
         for i in layers:
             positioned = rotary if self._is_rotated(i) else None
-            x = self.blocks[i](x, positioned, cache.layers[i] if cache is not None else None, mask, segments)
+            seen = near if self._has_window(i) else mask
+            x = self.blocks[i](x, positioned, cache.layers[i] if cache is not None else None, seen, segments)
         return x
+
+    def _has_window(self, layer: int) -> bool:
+        """Whether a block attends to the last `window` tokens alone."""
+        numbers = self.config.window_blocks
+        return self.config.window > 0 and (numbers is None or layer in numbers)
 
     def _is_rotated(self, layer: int) -> bool:
         """Whether a block sees positions; with `rope_skip`, every n-th does not (Yang et al. 2025)."""
@@ -242,9 +264,22 @@ class GPT(LanguageModel):
             x = x + self.sinusoids[positions]
         return self.dropout(x), self._rotary(positions)
 
+    def _rows(self, positions: slice | Tensor) -> slice | Tensor:
+        """The rows of the rotary tables for these positions; LongRoPE has others for short texts."""
+        scaling, context = self.config.rope_scaling, self.config.context
+        if not isinstance(scaling, LongropeScaling):
+            return positions
+        end = positions.stop if isinstance(positions, slice) else int(positions.max()) + 1
+        if end > scaling.original_context:
+            return positions
+        if isinstance(positions, slice):
+            return slice(context + positions.start, context + end)
+        return context + positions
+
     def _rotary(self, positions: slice | Tensor) -> tuple[Tensor, Tensor] | None:
         """The cosines and sines of rotary positions; None with other positions."""
         if self.config.position != "rotary":
             return None
+        positions = self._rows(positions)
         cos, sin = self.rotary_cos[positions], self.rotary_sin[positions]  # (T, D), or packed (B, T, D)
         return (cos, sin) if isinstance(positions, slice) else (cos.unsqueeze(1), sin.unsqueeze(1))

@@ -8,22 +8,40 @@ import math
 import torch
 from torch import Tensor
 
-from foundling.settings.models import LinearScaling, Llama3Scaling, RopeScaling
+from foundling.settings.rope import (
+    LinearScaling,
+    Llama3Scaling,
+    LongropeScaling,
+    RopeScaling,
+    YarnScaling,
+)
 
 
 def rotary_tables(
     context: int, head_dim: int, theta: float, scaling: RopeScaling | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Cosines and sines (context, D) of the angles position · frequency."""
-    frequencies = scaled_frequencies(head_dim, theta, scaling)
-    table = angles(context, frequencies).repeat(1, 2)  # (context, D)
+    """Cosines and sines (context, D) of the angles position · frequency.
+
+    LongRoPE's tables for texts within the original context follow as further rows.
+    """
+    rows = angles(context, scaled_frequencies(head_dim, theta, scaling))  # (context, D/2)
+    if isinstance(scaling, LongropeScaling):
+        long = frequencies(head_dim, theta) / torch.tensor(scaling.long_factors, dtype=torch.float64)
+        rows = torch.cat((angles(context, long), rows[: scaling.original_context]))
+    table = rows.repeat(1, 2)  # (context, D)
     cos, sin = table.cos(), table.sin()
     factor = attention_factor(scaling)
     return (cos, sin) if factor == 1 else (cos * factor, sin * factor)
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotate x (B, H, T, D) by its positions' angles, (T, D) or (B, 1, T, D); scores see distances only."""
+    """Rotate x (B, H, T, D) by its positions' angles, (T, D) or (B, 1, T, D); scores see distances only.
+
+    Tables of fewer channels than D rotate the first ones.
+    """
+    width = cos.size(-1)
+    if width < x.size(-1):
+        return torch.cat((rotate(x[..., :width], cos, sin), x[..., width:]), dim=-1)
     left, right = x.chunk(2, dim=-1)
     return x * cos + torch.cat((-right, left), dim=-1) * sin
 
@@ -39,12 +57,17 @@ def angles(context: int, frequencies: Tensor) -> Tensor:
 
 
 def scaled_frequencies(head_dim: int, theta: float, scaling: RopeScaling | None) -> Tensor:
-    """The frequencies (D/2,) of rotary positions whose context was stretched by `scaling`."""
+    """The frequencies (D/2,) of rotary positions whose context was stretched by `scaling`.
+
+    LongRoPE's are those of texts within the original context.
+    """
     original = frequencies(head_dim, theta)
     if scaling is None:
         return original
     if isinstance(scaling, LinearScaling):
         return original / scaling.factor
+    if isinstance(scaling, LongropeScaling):
+        return original / torch.tensor(scaling.short_factors, dtype=torch.float64)
     # 1 where the wavelength is short for the original context, 0 where long
     if isinstance(scaling, Llama3Scaling):
         rotations = scaling.original_context * original / (2 * math.pi)
@@ -65,9 +88,10 @@ def scaled_frequencies(head_dim: int, theta: float, scaling: RopeScaling | None)
 
 
 def attention_factor(scaling: RopeScaling | None) -> float:
-    """YaRN's factor for queries and keys, so that attention stays as sharp as in the original context."""
+    """What multiplies queries and keys, so that attention stays as sharp as in the original context."""
     if scaling is None or isinstance(scaling, LinearScaling | Llama3Scaling):
         return 1.0
-    if scaling.attention_factor is not None:
-        return scaling.attention_factor
-    return 0.1 * math.log(scaling.factor) + 1
+    if isinstance(scaling, YarnScaling) and scaling.attention_factor is None:
+        return 0.1 * math.log(scaling.factor) + 1
+    assert scaling.attention_factor is not None
+    return scaling.attention_factor

@@ -7,70 +7,26 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Lt
 from pydantic import Discriminator, Tag, ValidationInfo, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from foundling.settings.datasets import File, Hub
-from foundling.settings.types import CustomComponent
+from foundling.settings.rope import LongropeScaling, PositiveFloat, RopeScaling
+from foundling.settings.types import CustomComponent, Size
 from foundling.validation import STRICT
 
 FETCHED_WEIGHTS = "data/raw/weights"  # where the stage `weights` puts them
 LARGEST_TABLE = 2**28  # elements of a fixed position table: 1 GiB in float32
 
-Size = Annotated[int, Ge(1), Lt(2**31)]  # the product of two sizes fits into 64 bits
 Count = Annotated[int, Ge(0), Lt(2**31)]
-Positive = Annotated[float, Gt(0)]
 Dropout = Annotated[float, Ge(0), Lt(1)]
 Norm = Literal["layernorm", "rmsnorm"]
 Mlp = Literal["relu", "gelu", "relu2", "swiglu"]
 LayerKind = Literal["attention", "conv"]
 AttentionKernel = Literal["fused", "reference"]
+QKNorm: TypeAlias = bool | Literal["all"]  # of each head's queries and keys, or of all heads' at once
 Bias: TypeAlias = bool | Literal["qkv"]  # of all linear layers, of none, or of queries, keys and values only
-
-
-@dataclass(frozen=True, config=STRICT, kw_only=True)
-class LinearScaling:
-    """Positions divided by a factor (Chen et al. 2023)."""
-
-    kind: Literal["linear"]
-    factor: Annotated[float, Ge(1)]
-
-
-@dataclass(frozen=True, config=STRICT, kw_only=True)
-class Llama3Scaling:
-    """Low frequencies divided by a factor, high ones kept, a ramp between the two (Llama 3.1)."""
-
-    kind: Literal["llama3"]
-    factor: Annotated[float, Ge(1)]
-    original_context: Size  # tokens that the model was trained with before
-    low_freq_factor: Positive  # rotations within that context up to which a frequency is divided
-    high_freq_factor: Positive  # and from which it is kept
-
-    @model_validator(mode="after")
-    def _ramp_ascends(self) -> Self:
-        if self.low_freq_factor >= self.high_freq_factor:
-            raise ValueError(
-                f"low_freq_factor={self.low_freq_factor}: must be below "
-                f"high_freq_factor={self.high_freq_factor}"
-            )
-        return self
-
-
-@dataclass(frozen=True, config=STRICT, kw_only=True)
-class YarnScaling:
-    """YaRN (Peng et al. 2023): as llama3, with a ramp over channels, and sharper attention."""
-
-    kind: Literal["yarn"]
-    factor: Annotated[float, Ge(1)]
-    original_context: Size
-    beta_fast: Positive = 32.0
-    beta_slow: Positive = 1.0
-    attention_factor: Positive | None = None  # null: 0.1 · ln(factor) + 1
-    truncate: bool = True  # the ramp's ends to whole channels
-
-
-RopeScaling: TypeAlias = LinearScaling | Llama3Scaling | YarnScaling
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -85,15 +41,19 @@ class GPTSettings:
     head_dim: Size  # null: n_embd / n_head
     n_ffn: Size  # hidden width of the feed-forward network; null: 4 · n_embd
     position: Literal["learned", "sinusoidal", "rotary"]
-    rope_theta: Positive
+    rope_theta: PositiveFloat
     # of a context extended after training
     rope_scaling: Annotated[RopeScaling, Discriminator("kind")] | None = None
     rope_skip: Count = 0  # every n-th block attends without positions, as in SmolLM3; 0: none
+    rotary_dim: Count = 0  # how many of head_dim channels are rotated, the first ones, as in Phi-4; 0: all
+    window: Count = 0  # how many tokens a token attends to, itself included, as in Mistral; 0: all
+    window_blocks: tuple[Count, ...] | None = None  # the numbers of the blocks with this window; null: all
     norm: Norm
-    norm_eps: Positive
+    norm_place: Literal["input", "output"] = "input"  # of attention and feed-forward network; OLMo 2: output
+    norm_eps: PositiveFloat
     mlp: Mlp
     bias: Bias
-    qk_norm: bool
+    qk_norm: QKNorm
     tied: bool  # the output head shares the token embedding's matrix
     convolution: Count  # how many previous tokens the short convolution before each block reads; 0: none
     lookup_heads: Count  # how many of n_head are lookup heads (model/lookup_heads.py); 0: none
@@ -146,8 +106,32 @@ class GPTSettings:
 
     @model_validator(mode="after")
     def _rope_settings_have_rotary_positions(self) -> Self:
-        if self.position != "rotary" and (self.rope_scaling or self.rope_skip):
-            raise ValueError(f"position={self.position!r}: must be rotary with rope_scaling or rope_skip")
+        if self.position != "rotary" and (self.rope_scaling or self.rope_skip or self.rotary_dim):
+            raise ValueError(
+                f"position={self.position!r}: must be rotary with rope_scaling, rope_skip or rotary_dim"
+            )
+        if self.rotary_dim % 2 or self.rotary_dim > self.head_dim:
+            raise ValueError(
+                f"rotary_dim={self.rotary_dim}: must be even and at most head_dim={self.head_dim}; 0: all"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _longrope_has_a_factor_for_each_frequency(self) -> Self:
+        if isinstance(scaling := self.rope_scaling, LongropeScaling):
+            count = (self.rotary_dim or self.head_dim) // 2
+            for name in ("short_factors", "long_factors"):
+                if len(getattr(scaling, name)) != count:
+                    raise ValueError(f"rope_scaling.{name}: must be {count} numbers, one a frequency")
+        return self
+
+    @model_validator(mode="after")
+    def _window_blocks_have_a_window(self) -> Self:
+        numbers = self.window_blocks
+        if numbers is not None and not (self.window and all(number < self.n_layer for number in numbers)):
+            raise ValueError(
+                f"window_blocks={list(numbers)[:8]}: must be below n_layer={self.n_layer}, and need a window"
+            )
         return self
 
     @model_validator(mode="after")
@@ -193,6 +177,8 @@ class GPTSettings:
             raise ValueError(
                 f"convolution={self.convolution}, bias={self.bias}: must be 0 and false with conv layers"
             )
+        if self.norm_place == "output":
+            raise ValueError("norm_place=output: must be input with conv layers")
         return self
 
 
@@ -209,7 +195,7 @@ class TranslatorSettings:
     # on each sublayer's input (Xiong et al. 2020), or on each sum as in 2017
     norm_place: Literal["pre", "post"]
     norm: Norm
-    norm_eps: Positive
+    norm_eps: PositiveFloat
     mlp: Mlp
     bias: bool
     qk_norm: bool

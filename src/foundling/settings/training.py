@@ -7,7 +7,7 @@ from annotated_types import Ge, Gt, Lt
 from pydantic.dataclasses import dataclass
 
 from foundling.settings.datasets import Dataset, FileFormat, Forgetting, RandomSplit, StratifiedSplit
-from foundling.settings.models import Size, TranslatorSettings
+from foundling.settings.models import TranslatorSettings
 from foundling.settings.optim import Optimizer, Schedule
 from foundling.settings.types import (
     CustomComponent,
@@ -18,6 +18,7 @@ from foundling.settings.types import (
     PositiveNumber,
     Probability,
     Seed,
+    Size,
     Template,
 )
 from foundling.validation import STRICT

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 from pydantic.dataclasses import dataclass
 
@@ -13,6 +13,7 @@ from foundling.validation import STRICT
 LARGEST = 2**53  # above it, floats cannot represent all integers
 
 Natural = Annotated[int, Ge(0), Le(LARGEST)]
+Size = Annotated[int, Ge(1), Lt(2**31)]  # the product of two sizes fits into 64 bits
 Positive = Annotated[int, Ge(1), Le(LARGEST)]
 Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
 NonNegative = Annotated[float, Ge(0), Le(LARGEST)]

@@ -4,6 +4,7 @@ An architecture is defined by the fields of GPTConfig that it fixes; the others 
 are free.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -25,18 +26,26 @@ class Architecture:
 
 
 OURS_ALONE = {"convolution": 0, "lookup_heads": 0}
+NO_WINDOW = {"window": 0, "window_blocks": None}
 ATTENTION_ALONE = {"layers": None, "conv_kernel": 0}
-HYBRID = {"position": "rotary", "norm": "rmsnorm", "mlp": "swiglu", **OURS_ALONE}
-ROTARY = {**HYBRID, **ATTENTION_ALONE}
-MODERN = {**ROTARY, "rope_skip": 0}
-CLASSIC = {"position": "learned", "norm": "layernorm", "mlp": "gelu", **OURS_ALONE, **ATTENTION_ALONE}
+PRE_NORM = {"norm_place": "input", "rotary_dim": 0, **OURS_ALONE}
+HYBRID = {"position": "rotary", "norm": "rmsnorm", "mlp": "swiglu", "rope_skip": 0, **PRE_NORM}
+WINDOWED = {**HYBRID, **ATTENTION_ALONE}
+MODERN = {**WINDOWED, **NO_WINDOW}
+CLASSIC = {
+    **{"position": "learned", "norm": "layernorm", "mlp": "gelu"},
+    **{**NO_WINDOW, **PRE_NORM, **ATTENTION_ALONE},
+}
 GPT2 = Architecture("gpt2", {**CLASSIC, "bias": True, "qk_norm": False})
 LLAMA = Architecture("llama", {**MODERN, "qk_norm": False})
-QWEN3 = Architecture("qwen3", {**MODERN, "qk_norm": True, "bias": False})
-QWEN2 = Architecture("qwen2", {**MODERN, "qk_norm": False, "bias": "qkv"})
-SMOLLM3 = Architecture("smollm3", {**ROTARY, "qk_norm": False, "bias": False})
-LFM2 = Architecture("lfm2", {**HYBRID, "rope_skip": 0, "qk_norm": True, "bias": False})
-ARCHITECTURES = {one.name: one for one in (GPT2, LLAMA, QWEN3, QWEN2, SMOLLM3, LFM2)}
+MISTRAL = Architecture("mistral", {**WINDOWED, "qk_norm": False, "bias": False, "window_blocks": None})
+QWEN3 = Architecture("qwen3", {**WINDOWED, "qk_norm": True, "bias": False})
+QWEN2 = Architecture("qwen2", {**WINDOWED, "qk_norm": False, "bias": "qkv"})
+_SKIPPING = {field: value for field, value in MODERN.items() if field != "rope_skip"}
+SMOLLM3 = Architecture("smollm3", {**_SKIPPING, "qk_norm": False, "bias": False})
+OLMO2 = Architecture("olmo2", {**MODERN, "norm_place": "output", "qk_norm": "all", "bias": False})
+LFM2 = Architecture("lfm2", {**HYBRID, **NO_WINDOW, "qk_norm": True, "bias": False})
+ARCHITECTURES = {one.name: one for one in (GPT2, LLAMA, QWEN3, QWEN2, SMOLLM3, MISTRAL, OLMO2, LFM2)}
 # every GPT, for transformers: exported with the files that compute it, weights/remote_code/
 FOUNDLING = Architecture("foundling", {})
 # not fixed by a checkpoint: how the model is computed and trained; with the values if none are chosen
@@ -45,17 +54,22 @@ FREE = {"dropout": 0.0, "init": "gpt2", "attention": "fused"}
 Exported = tuple[Architecture, GPTConfig, dict[str, Tensor]]  # the config there, and tensors under our names
 
 
-def known(model: LanguageModel) -> Exported:
-    """The model as one of the ARCHITECTURES, for GGUF, where it needs plain rotary positions.
+def known(
+    model: LanguageModel, unsupported_scaling: Callable[[str, GPTConfig], str | None] = lambda *_: None
+) -> Exported:
+    """The model as one of the ARCHITECTURES, for GGUF.
 
-    ValueError names the fields that none of them supports.
+    ValueError names the fields that none of them supports, among them what `unsupported_scaling` says of the
+    architecture's name and config.
     """
     gpt = _require_gpt(model)
     architecture, config, unsupported = _nearest(gpt.config)
-    if config.rope_scaling is not None:
-        unsupported.append(f"model.rope_scaling={config.rope_scaling.kind} (must be null)")
+    if reason := unsupported_scaling(architecture.name, config):
+        unsupported.append(reason)
     if architecture is SMOLLM3:
         unsupported.append(f"model.rope_skip={config.rope_skip} (must be 0)")
+    if config.window:
+        unsupported.append(f"model.window={config.window} (must be 0)")
     if unsupported:
         raise ValueError(
             f"llama.cpp cannot run this model: {'; '.join(unsupported)}; choose format=huggingface, which "

@@ -25,6 +25,7 @@ from foundling.text.tiktoken_tokenizer import GPT2_PATTERN, TiktokenTokenizer
 from foundling.text.tokenizer import Tokenizer
 from foundling.weights.architectures import known
 from foundling.weights.gguf_file import library
+from foundling.weights.gguf_rope import unsupported_scaling, write_scaling
 from foundling.weights.names import Entry, Table, export_tensors
 
 if TYPE_CHECKING:
@@ -49,12 +50,18 @@ def _layer(ours: str, *theirs: str, interleaved: bool = False) -> Table:
     return tuple(entries)
 
 
-def _table(*qkv: str, interleaved: bool, norm: str = "output_norm") -> Table:
+def _table(
+    *qkv: str,
+    interleaved: bool,
+    norm: str = "output_norm",
+    norms: tuple[str, str] = ("attn_norm", "ffn_norm"),
+) -> Table:
+    attention_norm, mlp_norm = norms
     return (
         *_layer("token_embedding", "token_embd"),
         *_layer("position_embedding", "position_embd"),
         *_layer("norm", norm),
-        *_layer("blocks.{i}.attention_norm", "blk.{i}.attn_norm"),
+        *_layer("blocks.{i}.attention_norm", f"blk.{{i}}.{attention_norm}"),
         *_layer("blocks.{i}.attention.qkv", *qkv, interleaved=interleaved),
         *_layer("blocks.{i}.attention.q_norm", "blk.{i}.attn_q_norm"),
         *_layer("blocks.{i}.attention.k_norm", "blk.{i}.attn_k_norm"),
@@ -63,7 +70,7 @@ def _table(*qkv: str, interleaved: bool, norm: str = "output_norm") -> Table:
         *_layer("blocks.{i}.convolution.projection", "blk.{i}.shortconv.in_proj"),
         Entry("blocks.{i}.convolution.weight", ("blk.{i}.shortconv.conv.weight",), transposed=True),
         *_layer("blocks.{i}.convolution.out", "blk.{i}.shortconv.out_proj"),
-        *_layer("blocks.{i}.mlp_norm", "blk.{i}.ffn_norm"),
+        *_layer("blocks.{i}.mlp_norm", f"blk.{{i}}.{mlp_norm}"),
         *_layer("blocks.{i}.mlp.gate", "blk.{i}.ffn_gate"),
         *_layer("blocks.{i}.mlp.up", "blk.{i}.ffn_up"),
         *_layer("blocks.{i}.mlp.out", "blk.{i}.ffn_down"),
@@ -79,6 +86,7 @@ TABLES = {
     "smollm3": _table(*_SEPARATE, interleaved=True),
     "qwen2": _table(*_SEPARATE, interleaved=False),
     "qwen3": _table(*_SEPARATE, interleaved=False),
+    "olmo2": _table(*_SEPARATE, interleaved=False, norms=("post_attention_norm", "post_ffw_norm")),
     "phi3": _table("blk.{i}.attn_qkv", interleaved=False),
     "lfm2": _table(*_SEPARATE, interleaved=False, norm="token_embd_norm"),
 }
@@ -94,7 +102,7 @@ def export(
 ) -> None:
     """Write `name`-`precision`.gguf, and a Modelfile for `ollama create`."""
     gguf = library()
-    architecture, config, state = known(model)
+    architecture, config, state = known(model, unsupported_scaling)
     with atomic_folder(folder) as temporary:
         file = f"{name}-{precision}.gguf"
         writer = gguf.GGUFWriter(temporary / file, architecture.name)
@@ -103,6 +111,7 @@ def export(
             gguf.LlamaFileType[{"f32": "ALL_F32"}.get(precision, f"MOSTLY_{precision.upper()}")]
         )
         _write_shape(writer, config)
+        write_scaling(writer, config)
         _write_tokenizer(writer, tokenizer, config.vocab_size, template)
         for tensor_name, tensor in export_tensors(TABLES[architecture.name], config, state):
             kind = _kind(tensor_name, tensor, precision)

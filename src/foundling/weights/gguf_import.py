@@ -5,35 +5,40 @@ The names of tensors are those of the export's tables (gguf.py).
 
 import logging
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from foundling.model.config import GPTConfig
 from foundling.model.gpt import GPT
-from foundling.model.rotary import frequencies, scaled_frequencies
-from foundling.settings.models import Llama3Scaling
 from foundling.validation import build
-from foundling.weights.architectures import FREE, GPT2, LFM2, MODERN
+from foundling.weights.architectures import FREE, GPT2, LFM2, MODERN, OLMO2
 from foundling.weights.gguf import TABLES
-from foundling.weights.gguf_file import GGUF, StoredTensor, find, library, read_gguf
+from foundling.weights.gguf_file import GGUF, find, read_gguf
+from foundling.weights.gguf_rope import (
+    FACTORS,
+    LONGROPE_FACTORS,
+    read_rotary_dim,
+    read_scaling,
+    with_factors,
+)
+from foundling.weights.gguf_tensors import read_rows, require_dequantizable
 from foundling.weights.names import Rows, load_tensors, unpack
 
 log = logging.getLogger(__name__)
-CHUNK = 1 << 20  # elements that are dequantized at once
-LLAMA3_FACTORS = "rope_freqs.weight"
-DERIVED = (LLAMA3_FACTORS, ".attn_rot_embd")
+DERIVED = (FACTORS, *LONGROPE_FACTORS, ".attn_rot_embd")
 PACKED = {"phi3": {".ffn_up.weight": (".ffn_gate.weight", ".ffn_up.weight")}}
 FIXED: dict[str, Mapping[str, Any]] = {
     "gpt2": GPT2.fixed,
     **dict.fromkeys(("llama", "qwen2", "smollm3", "phi3"), MODERN | {"qk_norm": False}),
     "qwen3": MODERN | {"qk_norm": True},
     "lfm2": LFM2.fixed,
+    "olmo2": OLMO2.fixed,
 }
+EMPTY = {field.name: None for field in fields(GPTConfig) if field.default is MISSING}
 NO_ROPE_INTERVAL = {"smollm3": 4}  # which llama.cpp fixes
 # our field -> the key, without the architecture's name in front
 FIELDS = {
@@ -88,7 +93,7 @@ def read_config(file: GGUF, free: Mapping[str, Any]) -> tuple[str, GPTConfig]:
         raise ValueError(f"{file.path} is not supported by Foundling's {name}: {found}")
     if missing := [key for key in FIELDS.values() if key not in values]:
         raise ValueError(f"{file.path} lacks {', '.join(prefix + key for key in missing)}; fetch it again")
-    shape = {field.name: None for field in fields(GPTConfig)} | dict(FIXED[name])
+    shape = {**EMPTY, **FIXED[name]}
     shape |= {ours: values[key] for ours, key in FIELDS.items()}
     shape |= {
         "head_dim": values.get("attention.key_length"),
@@ -96,7 +101,8 @@ def read_config(file: GGUF, free: Mapping[str, Any]) -> tuple[str, GPTConfig]:
             "attention.layer_norm_rms_epsilon", values.get("attention.layer_norm_epsilon", 1e-5)
         ),
         "rope_theta": values.get("rope.freq_base", 10_000.0),
-        "rope_scaling": _scaling(file, values),
+        "rope_scaling": read_scaling(file, values),
+        "rotary_dim": read_rotary_dim(str(name), values),
         "rope_skip": NO_ROPE_INTERVAL.get(str(name), 0),
         "vocab_size": file.tensors["token_embd.weight"].shape[0]
         if "token_embd.weight" in file.tensors
@@ -106,16 +112,13 @@ def read_config(file: GGUF, free: Mapping[str, Any]) -> tuple[str, GPTConfig]:
         **_layers(values),
     }
     if isinstance(window := values.get("attention.sliding_window"), int) and 0 < window < shape["context"]:
-        log.info(
-            f"{file.path}: the context is {window:,} of {shape['context']:,} tokens, the attention's window"
-        )
-        shape["context"] = window
+        shape["window"] = window  # as in transformers; llama.cpp ignores it for the families that we have
     try:
         config = build(GPTConfig, {**shape, **FREE, **free}, "model")
-        config = _with_llama3_scaling(file, config)
+        config = with_factors(file, config)
     except ValueError as error:
         raise ValueError(f"{file.path}: {error}") from None
-    for key in ("attention.value_length", "rope.dimension_count"):
+    for key in ("attention.value_length", *(() if config.rotary_dim else ("rope.dimension_count",))):
         if config.position == "rotary" and values.get(key, config.head_dim) != config.head_dim:
             raise ValueError(
                 f"{file.path}: {prefix}{key}={values[key]}: must be the head size, {config.head_dim}"
@@ -125,7 +128,7 @@ def read_config(file: GGUF, free: Mapping[str, Any]) -> tuple[str, GPTConfig]:
 
 def load_model(file: GGUF, name: str, config: GPTConfig, dtype: torch.dtype = torch.float32) -> GPT:
     """Load the file's tensors, one after the other, as a model of architecture `name`."""
-    _require_dequantizable(file)
+    require_dequantizable(file)
     parts: dict[str, Rows] = {}
     for stored, tensor in file.tensors.items():
         if not stored.endswith(DERIVED):
@@ -134,46 +137,9 @@ def load_model(file: GGUF, name: str, config: GPTConfig, dtype: torch.dtype = to
 
     def read(part: str) -> Tensor:
         rows = parts[part]
-        return _read_rows(file, file.tensors[rows.stored], rows.start, rows.shape, dtype)
+        return read_rows(file, file.tensors[rows.stored], rows.start, rows.shape, dtype)
 
     return load_tensors(TABLES[name], config, shapes, read, str(file.path), dtype)
-
-
-def _read_rows(
-    file: GGUF,
-    tensor: StoredTensor,
-    start: int,
-    shape: tuple[int, ...],
-    dtype: torch.dtype = torch.float32,
-) -> Tensor:
-    """A tensor of this shape and type from a stored one's rows, which are dequantized a few at a time."""
-    gguf = library()
-    width, count = shape[-1], int(np.prod(shape[:-1]))
-    kind = gguf.GGMLQuantizationType[tensor.kind]
-    row_bytes = tensor.size // (int(np.prod(tensor.shape)) // width)
-    result = torch.empty(count, width, dtype=dtype)
-    step = max(1, CHUNK // width)
-    for first in range(0, count, step):
-        rows = min(step, count - first)
-        offset = tensor.offset + (start + first) * row_bytes
-        data = np.fromfile(file.path, np.uint8, rows * row_bytes, offset=offset).reshape(rows, row_bytes)
-        with np.errstate(all="ignore"):
-            result[first : first + rows] = torch.from_numpy(gguf.quants.dequantize(data, kind))
-    return result.view(shape)
-
-
-def _require_dequantizable(file: GGUF) -> None:
-    """Raise ValueError for a tensor of a type that the package gguf cannot dequantize, as integers."""
-    gguf = library()
-    for name, tensor in file.tensors.items():
-        kind = gguf.GGMLQuantizationType[tensor.kind]
-        try:
-            gguf.quants.dequantize(np.zeros((1, gguf.GGML_QUANT_SIZES[kind][1]), np.uint8), kind)
-        except NotImplementedError:
-            raise ValueError(
-                f"{file.path}: {name} is of type {tensor.kind}, which the package gguf cannot dequantize; "
-                "use a file of another type, as F16 or Q8_0"
-            ) from None
 
 
 def _bias(file: GGUF) -> bool | str:
@@ -196,55 +162,6 @@ def _layers(values: Mapping[str, Any]) -> dict[str, Any]:
         "layers": kinds,
         "conv_kernel": values.get("shortconv.l_cache", 0),
     }
-
-
-def _scaling(file: GGUF, values: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The metadata's stretched rotary positions as our setting; Llama 3's are a tensor."""
-    kind = values.get("rope.scaling.type", "linear" if "rope.scale_linear" in values else "none")
-    factor = values.get("rope.scaling.factor", values.get("rope.scale_linear", 1.0))
-    if kind == "none" or factor in (0, 1):
-        return None
-    if kind == "linear":
-        return {"kind": kind, "factor": factor}
-    if kind == "yarn":
-        original = values.get("rope.scaling.original_context_length", values["context_length"])
-        return {
-            "kind": kind,
-            "factor": factor,
-            "original_context": original,
-            "attention_factor": _yarn_factor(values, factor),
-        }
-    raise ValueError(f"{file.path}: rope.scaling.type={kind!r}: must be none, linear or yarn")
-
-
-def _yarn_factor(values: Mapping[str, Any], factor: float) -> float | None:
-    """llama.cpp multiplies YaRN's own attention factor by this one."""
-    extra = values.get("rope.scaling.attn_factor", 1.0)
-    return None if extra == 1 else extra * (0.1 * float(np.log(factor)) + 1)
-
-
-def _with_llama3_scaling(file: GGUF, config: GPTConfig) -> GPTConfig:
-    """The config with the scaling that the file's tensor of frequency factors holds, if it has one.
-
-    The tensor has what the frequencies are divided by; Meta's models differ in the largest factor alone.
-    """
-    if LLAMA3_FACTORS not in file.tensors or config.position != "rotary":
-        return config
-    tensor = file.tensors[LLAMA3_FACTORS]
-    if tensor.shape != (config.head_dim // 2,):
-        raise ValueError(f"{LLAMA3_FACTORS} has shape {tensor.shape}; must be ({config.head_dim // 2},)")
-    factors = _read_rows(file, tensor, 0, tensor.shape).double()
-    if bool((factors == 1).all()):
-        return config
-    largest = round(float(factors.max()), 4)
-    scaling = Llama3Scaling(
-        kind="llama3", factor=largest, original_context=8192, low_freq_factor=1.0, high_freq_factor=4.0
-    )
-    original = frequencies(config.head_dim, config.rope_theta)
-    expected = original / scaled_frequencies(config.head_dim, config.rope_theta, scaling)
-    if not torch.allclose(factors, expected, rtol=1e-3):
-        raise ValueError(f"{LLAMA3_FACTORS} is not what Llama 3 has (low 1, high 4, original context 8,192)")
-    return replace(config, rope_scaling=scaling)
 
 
 def open_file(path: Path) -> GGUF | None:

@@ -59,16 +59,20 @@ _GPT2: Table = (
 )
 
 
-def _llama(qkv: str = "layers.{i}.self_attn.*_proj") -> Table:
+_PRE_NORM = ("input_layernorm", "post_attention_layernorm")
+
+
+def _llama(qkv: str = "layers.{i}.self_attn.*_proj", norms: tuple[str, str] = _PRE_NORM) -> Table:
+    attention_norm, mlp_norm = norms
     return (
         *_layer("token_embedding", "embed_tokens", bias=False),
         *_layer("norm", "norm", bias=False),
-        *_layer("blocks.{i}.attention_norm", "layers.{i}.input_layernorm", bias=False),
+        *_layer("blocks.{i}.attention_norm", f"layers.{{i}}.{attention_norm}", bias=False),
         *_layer("blocks.{i}.attention.qkv", qkv),
         *_layer("blocks.{i}.attention.q_norm", "layers.{i}.self_attn.q_norm", bias=False),
         *_layer("blocks.{i}.attention.k_norm", "layers.{i}.self_attn.k_norm", bias=False),
         *_layer("blocks.{i}.attention.out", "layers.{i}.self_attn.o_proj"),
-        *_layer("blocks.{i}.mlp_norm", "layers.{i}.post_attention_layernorm", bias=False),
+        *_layer("blocks.{i}.mlp_norm", f"layers.{{i}}.{mlp_norm}", bias=False),
         *_layer("blocks.{i}.mlp.gate", "layers.{i}.mlp.gate_proj"),
         *_layer("blocks.{i}.mlp.up", "layers.{i}.mlp.up_proj"),
         *_layer("blocks.{i}.mlp.out", "layers.{i}.mlp.down_proj"),
@@ -106,6 +110,7 @@ TABLES = {
     **dict.fromkeys(("llama", "mistral", "qwen2", "qwen3", "smollm3"), _llama()),
     "phi3": _llama("layers.{i}.self_attn.qkv_proj"),
     "lfm2": _LFM2,
+    "olmo2": _llama(norms=("post_attention_layernorm", "post_feedforward_layernorm")),
     "foundling": _FOUNDLING,
 }
 PACKED = {".gate_up_proj.weight": (".gate_proj.weight", ".up_proj.weight")}  # Phi-3's

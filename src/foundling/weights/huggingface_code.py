@@ -14,7 +14,10 @@ from foundling.model.config import GPTConfig
 from foundling.validation import build
 from foundling.weights.architectures import FOUNDLING
 
-FILES = ("configuration_foundling.py", "layers_foundling.py", "modeling_foundling.py")
+FILES = (
+    *("configuration_foundling.py", "positions_foundling.py"),
+    *("layers_foundling.py", "modeling_foundling.py"),
+)
 CLASSES = {
     "AutoConfig": "configuration_foundling.FoundlingConfig",
     "AutoModel": "modeling_foundling.FoundlingModel",

@@ -6,7 +6,7 @@ own code for the family never reads cannot change it, so it is let through, and 
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ from foundling.validation import build
 from foundling.weights import huggingface_code, lfm2_config
 from foundling.weights.architectures import FOUNDLING, FREE, GPT2, LFM2, MODERN
 from foundling.weights.rope_config import RopeReader, write_rope
+from foundling.weights.window_config import SLIDING, read_window, unsupported_layers, write_window
 
 log = logging.getLogger(__name__)
 CONFIG = "config.json"
+EMPTY = {field.name: None for field in fields(GPTConfig) if field.default is MISSING}
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,11 @@ FAMILIES = {
         {}, {"attention_bias": False}, {"pretraining_tp": (1, None)}, {"bias": "attention_bias"}
     ),
     "mistral": _modern({"bias": False}, {"num_key_value_heads": 8, "sliding_window": 4096}),
+    "olmo2": _modern(
+        {"bias": False, "qk_norm": "all", "norm_place": "output"},
+        {"rms_norm_eps": 1e-5},
+        {"attention_bias": (False,)},
+    ),
     "qwen2": _modern({"bias": "qkv"}, {"num_key_value_heads": 32, "sliding_window": 4096}),
     "qwen3": _modern(
         {"bias": False, "qk_norm": True},
@@ -98,7 +105,6 @@ FAMILIES = {
     ),
 }
 WHY_NOT = {  # families that are near, and what our model lacks for them
-    "olmo2": "it norms the outputs of attention and MLP, and queries over all heads",
     "gemma": "it scales embeddings, and its norms add 1 to their weights",
     "gemma2": "it scales embeddings and caps logits",
     "mixtral": "it is a mixture of experts",
@@ -181,7 +187,10 @@ def _read(path: Path, values: dict[str, Any], free: Mapping[str, Any]) -> tuple[
     if name == LFM2.name:
         values = lfm2_config.derive(values)
     rope = RopeReader(values)
-    if reasons := [*_unsupported(name, values), *rope.reasons]:
+    reasons = [*_unsupported(name, values), *rope.reasons]
+    if rope.share != 1 and name != "phi3":
+        reasons.append(f"partial_rotary_factor={rope.share} (must be 1)")
+    if reasons:
         raise ValueError(f"{path} is not supported by Foundling's {name}: {'; '.join(reasons)}")
     if missing := [theirs for theirs in family.fields.values() if theirs not in values]:
         raise ValueError(
@@ -189,13 +198,16 @@ def _read(path: Path, values: dict[str, Any], free: Mapping[str, Any]) -> tuple[
         )
     if let_through:
         log.info(f"{path}: ignored, since {name} does not compute with them: {', '.join(let_through)}")
-    shape = {field.name: None for field in fields(GPTConfig)} | dict(family.fixed)
+    shape = {**EMPTY, **family.fixed}
     shape |= {ours: values[theirs] for ours, theirs in family.fields.items()}
     shape |= {"rope_theta": rope.theta, "rope_scaling": rope.scaling, "rope_skip": _rope_skip(name, values)}
     if name == LFM2.name:
         shape["layers"] = lfm2_config.layers(values)
         shape["conv_kernel"] = shape["conv_kernel"] if "conv" in (shape["layers"] or ()) else 0
-    shape["context"] = _within_window(path, name, values, shape["context"])
+    shape |= read_window(name, values)
+    if rope.share != 1:
+        head_dim = shape["head_dim"] or shape["n_embd"] // shape["n_head"]
+        shape["rotary_dim"] = int(head_dim * rope.share)
     try:
         return name, build(GPTConfig, {**shape, **FREE, **free}, "model")
     except ValueError as error:
@@ -213,8 +225,7 @@ def write_config(name: str, config: GPTConfig, dtype: str) -> dict[str, Any]:
         values |= write_rope(config)
     if name == "llama":
         values["mlp_bias"] = config.bias
-    if name in ("qwen2", "qwen3", "smollm3"):
-        values["use_sliding_window"] = False
+    values |= write_window(name, config)
     if name == LFM2.name:
         values |= lfm2_config.write(config)
     if name == "smollm3":  # a 0 stands for a layer without rotary positions
@@ -241,9 +252,7 @@ def _unsupported(name: str, values: Mapping[str, Any]) -> Iterator[str]:
     for field in QUANTIZED:
         if values.get(field):
             yield f"{field}={str(values[field])[:80]} (use the checkpoint that is not quantized)"
-    kinds = ("full_attention", "conv" if name == LFM2.name else "sliding_attention")
-    if others := {*(values.get("layer_types") or ())} - {*kinds}:
-        yield f"layer_types={sorted(others)} (must be {' or '.join(kinds)})"
+    yield from unsupported_layers(values, "conv" if name == LFM2.name else SLIDING)
     if name == "llama" and bool(values.get("mlp_bias")) != values["attention_bias"]:
         yield f"mlp_bias={values.get('mlp_bias', False)} with attention_bias={values['attention_bias']}"
     if name == "smollm3" and _rope_skip(name, values) is None:
@@ -262,17 +271,3 @@ def _rope_skip(name: str, values: Mapping[str, Any]) -> int | None:
     n = list(layers).index(0) + 1  # a 0 stands for a layer without them
     is_regular = all(bool(uses) == ((layer + 1) % n > 0) for layer, uses in enumerate(layers))
     return n if is_regular and len(layers) == values["num_hidden_layers"] else None
-
-
-def _within_window(path: Path, name: str, values: Mapping[str, Any], context: Any) -> Any:
-    """The context, or a shorter sliding window: within it, a token attends to all that precede it."""
-    window = values.get("sliding_window")
-    slides = values.get("use_sliding_window") or "sliding_attention" in (values.get("layer_types") or ())
-    if name not in ("mistral", "phi3") and not slides:
-        window = None
-    if not isinstance(window, int) or not isinstance(context, int) or window >= context:
-        return context
-    log.info(
-        f"{path}: the context is {window:,} of {context:,} tokens, since attention has a window of that size"
-    )
-    return window

@@ -26,7 +26,7 @@ from foundling.weights.names import export_tensors
 
 CLASSES = {
     **{"gpt2": "GPT2", "llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3", "smollm3": "SmolLM3"},
-    "lfm2": "Lfm2",
+    **{"mistral": "Mistral", "olmo2": "Olmo2", "lfm2": "Lfm2"},
 }
 PRECISIONS = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 GENERATION = "generation_config.json"

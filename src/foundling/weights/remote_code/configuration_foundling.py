@@ -32,13 +32,17 @@ class FoundlingConfig(PreTrainedConfig):
     n_ffn: int = 512  # hidden width of the feed-forward network
     position: str = "rotary"  # or "learned", "sinusoidal"
     rope_theta: float = 10000.0
-    rope_scaling: dict | None = None  # how positions were stretched to a longer context: linear, llama3, yarn
+    rope_scaling: dict | None = None  # how positions were stretched: linear, llama3, yarn, longrope
     rope_skip: int = 0  # every n-th block attends without positions; 0: none
+    rotary_dim: int = 0  # how many of head_dim channels are rotated, the first ones; 0: all
+    window: int = 0  # how many tokens a token attends to, itself included; 0: all
+    window_blocks: list[int] | None = None  # the numbers of the blocks with this window; None: all
     norm: str = "rmsnorm"  # or "layernorm"
+    norm_place: str = "input"  # of attention and feed-forward network, or "output"
     norm_eps: float = 1e-6
     mlp: str = "relu2"  # or "relu", "gelu", "swiglu"
     bias: bool | str = False  # of all linear layers, or "qkv": of queries, keys and values only
-    qk_norm: bool = True
+    qk_norm: bool | str = True  # of each head's queries and keys, or "all": of all heads' at once
     tied: bool = True  # the output head shares the token embedding's matrix
     convolution: int = 4  # how many previous tokens the short convolution before each block reads; 0: none
     lookup_heads: int = 2  # how many of n_head are lookup heads; 0: none
@@ -62,10 +66,17 @@ class FoundlingConfig(PreTrainedConfig):
 
     @property
     def layer_types(self) -> list[str]:
-        """What transformers' caches store per layer: keys and values, and in "hybrid" convolution states."""
+        """What transformers' caches store per layer: keys and values, and in "hybrid" convolution states.
+
+        A window needs no other: the mask hides the tokens before it.
+        """
         if self.layers is None:
             return ["hybrid" if self.convolution else "full_attention"] * self.n_layer
         return ["conv" if kind == "conv" else "full_attention" for kind in self.layers]
+
+    def has_window(self, layer: int) -> bool:
+        """Whether a layer attends to the last `window` tokens alone."""
+        return self.window > 0 and (self.window_blocks is None or layer in self.window_blocks)
 
     @property
     def number_of_conv_states(self) -> int:

@@ -1,4 +1,4 @@
-"""The parts of a GPT that was trained with Foundling: convolutions, positions, attention, MLP, and the block.
+"""The parts of a GPT that was trained with Foundling: convolutions, attention, MLP, and the block.
 
 Shapes: B batch, T new tokens, S all tokens (T plus those in the cache), C width, H query heads, G key/value
 heads (H is a multiple of G), D head size, L lookup heads.
@@ -7,7 +7,6 @@ Rows may be padded, and several texts may be packed into a row. A token's positi
 text, so the convolutions, which read the previous tokens, know by it which of them belong to the text.
 """
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -18,8 +17,8 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from .configuration_foundling import FoundlingConfig
+from .positions_foundling import Rotary, rotate
 
-Rotary = tuple[Tensor, Tensor]  # cosines and sines of positions, (B, 1, T, D) each
 CONVOLUTION, LOOKUP = 0, 1  # the numbers of a layer's convolution states in the cache
 
 
@@ -105,64 +104,6 @@ class LookupBlend(ShortConvolution):
         return torch.cat((blended_q, other_q), dim=-1), torch.cat((blended_k - lookup_k, other_k), dim=-1)
 
 
-def frequencies(width: int, theta: float, device: torch.device) -> Tensor:
-    """theta^(-2i/width), (width/2,), in float64 where the device has it, so that far positions stay exact."""
-    dtype = torch.float32 if device.type == "mps" else torch.float64
-    return theta ** -(torch.arange(0, width, 2, dtype=dtype, device=device) / width)
-
-
-def angles(positions: Tensor, frequency: Tensor) -> Tensor:
-    """position · frequency, (B, T, width/2)."""
-    return (positions.unsqueeze(-1).to(frequency.dtype) * frequency).float()
-
-
-def sinusoids(positions: Tensor, width: int) -> Tensor:
-    """Fixed position vectors (B, T, C): sines in even, cosines in odd channels."""
-    angle = angles(positions, frequencies(width, 10_000.0, positions.device))  # (B, T, C/2)
-    return torch.stack((angle.sin(), angle.cos()), dim=-1).flatten(-2)  # (B, T, C)
-
-
-def rotary_tables(positions: Tensor, config: FoundlingConfig, dtype: torch.dtype) -> Rotary:
-    """Cosines and sines of rotary positions, with Llama's layout of the halves."""
-    frequency, sharpness = frequencies(config.head_dim, config.rope_theta, positions.device), 1.0
-    if config.rope_scaling is not None:
-        frequency, sharpness = stretched(frequency, config.rope_theta, config.rope_scaling)
-    angle = angles(positions, frequency).repeat(1, 1, 2).unsqueeze(1)  # (B, 1, T, D)
-    return (angle.cos() * sharpness).to(dtype), (angle.sin() * sharpness).to(dtype)
-
-
-def stretched(frequency: Tensor, theta: float, scaling: dict) -> tuple[Tensor, float]:
-    """The frequencies (D/2,) of a model whose context was stretched, and what multiplies cosines and sines.
-
-    linear divides all by a factor; llama3 and yarn keep high frequencies, divide low ones, and blend between.
-    """
-    if scaling["kind"] == "linear":
-        return frequency / scaling["factor"], 1.0
-    count, context, sharpness = frequency.size(0), scaling["original_context"], 1.0
-    if scaling["kind"] == "llama3":  # the ramp is over the rotations within the original context
-        low, high = scaling["low_freq_factor"], scaling["high_freq_factor"]
-        kept = (context * frequency / (2 * math.pi) - low) / (high - low)  # (D/2,)
-    else:  # yarn's is over channels
-        rotations = scaling["beta_fast"], scaling["beta_slow"]
-        first, last = (count * math.log(context / (2 * math.pi * n)) / math.log(theta) for n in rotations)
-        if scaling["truncate"]:
-            first, last = math.floor(first), math.ceil(last)
-        first, last = max(first, 0), min(last, 2 * count - 1)
-        last = first + 0.001 if first == last else last
-        channel = torch.arange(count, dtype=frequency.dtype, device=frequency.device)
-        kept = 1 - (channel - first) / (last - first)  # (D/2,)
-        sharpness = scaling["attention_factor"] or 0.1 * math.log(scaling["factor"]) + 1
-    kept = kept.clamp(0, 1)
-    return kept * frequency + (1 - kept) * frequency / scaling["factor"], sharpness
-
-
-def rotate(x: Tensor, rotary: Rotary) -> Tensor:
-    """Rotate x (B, H, T, D) by the angles of its positions; scores see distances only."""
-    cos, sin = rotary
-    left, right = x.chunk(2, dim=-1)
-    return x * cos + torch.cat((-right, left), dim=-1) * sin
-
-
 def eager_attention(
     module: nn.Module,
     query: Tensor,
@@ -196,8 +137,10 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(config.n_embd, sum(self.widths), bias=bool(config.bias))
         self.out = nn.Linear(self.widths[0], config.n_embd, bias=config.bias is True)
         self.blend = LookupBlend(config, layer) if config.lookup_heads else None
-        self.q_norm = nn.RMSNorm(config.head_dim, eps=config.norm_eps) if config.qk_norm else nn.Identity()
-        self.k_norm = nn.RMSNorm(config.head_dim, eps=config.norm_eps) if config.qk_norm else nn.Identity()
+        widths = self.widths[:2] if config.qk_norm == "all" else [config.head_dim] * 2
+        self.q_norm, self.k_norm = (
+            nn.RMSNorm(width, eps=config.norm_eps) if config.qk_norm else nn.Identity() for width in widths
+        )
         self.is_causal = True  # this and the next are read by transformers' attention functions
         self.num_key_value_groups = config.n_head // config.n_kv_head
 
@@ -214,8 +157,11 @@ class Attention(nn.Module):
         q, k, v = self.qkv(x).split(self.widths, dim=-1)  # (B, T, H·D), (B, T, G·D), (B, T, G·D)
         if self.blend is not None:
             q, k = self.blend.blend(q, k, positions, cache)
-        q, k = self.q_norm(self._split_heads(q)), self.k_norm(self._split_heads(k))
-        v = self._split_heads(v)
+        if self.config.qk_norm == "all":
+            q, k = self.q_norm(q), self.k_norm(k)
+        q, k, v = self._split_heads(q), self._split_heads(k), self._split_heads(v)
+        if self.config.qk_norm is True:
+            q, k = self.q_norm(q), self.k_norm(k)
         if rotary is not None:
             q, k = self._rotate(q, rotary), self._rotate(k, rotary)
         if cache is not None:
@@ -262,7 +208,10 @@ class MLP(nn.Module):
 
 
 class FoundlingBlock(GradientCheckpointingLayer):
-    """A short convolution, attention, and a feed-forward network, each added to its input (pre-norm)."""
+    """A short convolution, attention, and a feed-forward network, each added to its input.
+
+    Attention and feed-forward network read the normed input, or their output is normed (`norm_place`).
+    """
 
     def __init__(self, config: FoundlingConfig, layer: int) -> None:
         super().__init__()
@@ -273,11 +222,16 @@ class FoundlingBlock(GradientCheckpointingLayer):
         self.mlp_norm = make_norm(config)
         self.mlp = MLP(config)
         self.dropout = nn.Dropout(config.dropout)
+        self.norms_output = config.norm_place == "output"
 
     def forward(self, x: Tensor, positions: Tensor, cache: Cache | None = None, **kwargs) -> Tensor:
         """Transform x (B, T, C); the other arguments are those of `Attention.forward`."""
         if self.convolution is not None:
             x = self.convolution(x, positions, cache)
+        if self.norms_output:
+            attended, _ = self.attention(x, positions, cache=cache, **kwargs)
+            x = x + self.dropout(self.attention_norm(attended))
+            return x + self.dropout(self.mlp_norm(self.mlp(x)))
         attended, _ = self.attention(self.attention_norm(x), positions, cache=cache, **kwargs)
         x = x + self.dropout(attended)
         return x + self.dropout(self.mlp(self.mlp_norm(x)))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from transformers import Cache, DynamicCache, GenerationMixin, PreTrainedModel
 from transformers import initialization as init
-from transformers.masking_utils import create_causal_mask
+from transformers.masking_utils import create_causal_mask, sliding_window_overlay
 from transformers.modeling_outputs import (
     BaseModelOutputWithPast,
     CausalLMOutputWithPast,
@@ -27,9 +27,8 @@ from .layers_foundling import (
     LookupBlend,
     ShortConvolution,
     make_norm,
-    rotary_tables,
-    sinusoids,
 )
+from .positions_foundling import rotary_tables, sinusoids
 
 
 class FoundlingPreTrainedModel(PreTrainedModel):
@@ -109,7 +108,12 @@ class FoundlingModel(FoundlingPreTrainedModel):
             attention_mask = attention_mask["full_attention"]
         if position_ids is None:
             position_ids = self._positions(x, attention_mask, cache)
-        mask = create_causal_mask(self.config, x, attention_mask, cache, position_ids)
+        mask = near = create_causal_mask(self.config, x, attention_mask, cache, position_ids)
+        if self.config.window:
+            window = sliding_window_overlay(self.config.window)
+            near = create_causal_mask(
+                self.config, x, attention_mask, cache, position_ids, and_mask_function=window
+            )
         rotary = None
         if self.config.position == "rotary":
             rotary = rotary_tables(position_ids, self.config, x.dtype)
@@ -121,9 +125,10 @@ class FoundlingModel(FoundlingPreTrainedModel):
             x = x + self.position_embedding(position_ids)
         x = self.dropout(x)
         skip = self.config.rope_skip
-        for number, block in enumerate(self.blocks, start=1):
-            positioned = rotary if skip == 0 or number % skip else None
-            x = block(x, position_ids, cache=cache, rotary=positioned, attention_mask=mask, **kwargs)
+        for layer, block in enumerate(self.blocks):
+            positioned = rotary if skip == 0 or (layer + 1) % skip else None
+            seen = near if self.config.has_window(layer) else mask
+            x = block(x, position_ids, cache=cache, rotary=positioned, attention_mask=seen, **kwargs)
         return BaseModelOutputWithPast(last_hidden_state=self.norm(x), cache=cache)
 
     @staticmethod
