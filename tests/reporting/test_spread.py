@@ -27,13 +27,15 @@ def test_numbers_become_means_with_intervals_and_counts_stay_counts() -> None:
 
 
 def test_an_interval_over_items_is_replaced_by_that_over_seeds() -> None:
-    shares = (0.5, 0.6)
+    shares = (0.5, 0.51)
     runs = [
         BenchmarkAccuracy(n=100, accuracy=one, low=one - 0.1, high=one + 0.1, chance=0.25) for one in shares
     ]
     merged = merge([{"all": run} for run in runs])["all"]
     assert (merged.accuracy, merged.low, merged.high) == pytest.approx(t_interval(shares))
     assert (merged.n, merged.chance, merged.control) == (100, 0.25, None)
+    wide = merge([{"accuracy": one, "low": 0.0, "high": 1.0} for one in (0.2, 0.9)])
+    assert (wide["low"], wide["high"]) == (0, 1)  # a share, although t would be wider
 
 
 def test_only_rows_that_all_seeds_have_are_merged() -> None:

@@ -99,7 +99,7 @@ def draw_attention(number: int, row: Row) -> Drawn:
     """A translation's cross-attention: a panel for each layer."""
     source, target = row["source"], row["translation"]
     panels = [
-        as_svg(heat_maps([layer], source, target, first=place, width=3.2))
+        as_svg(heat_maps([layer], source, target, first=place, width=4.8))
         for place, layer in enumerate(row["layers"], 1)
     ]
     cells = [
