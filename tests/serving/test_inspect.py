@@ -1,5 +1,6 @@
 """The page's endpoints: what a model reads, expects and attends to, and how long a text may be."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,10 +10,13 @@ from fastapi.testclient import TestClient
 from foundling.generation.decode import continue_text
 from foundling.generation.sampling import GREEDY
 from foundling.model.attention_maps import attention_maps
+from foundling.model.gpt import GPT
 from foundling.serving.inspect_models import next_tokens
 from foundling.serving.inspect_router import LONGEST_ATTENTION
-from foundling.serving.loading import Models
+from foundling.serving.loading import Models, load_models
 from foundling.weights import folder
+
+from .conftest import CPU, TOKENIZER, make_client
 
 TEXT = "the owl eats mice"
 
@@ -69,6 +73,18 @@ def test_each_layer_has_the_models_attention(client: TestClient, models: Models)
     for layer in range(served.model.config.n_layer):
         found = post(client, "attention", model="base", text=TEXT, layer=layer)
         torch.testing.assert_close(torch.tensor(found["heads"]), maps[layer], atol=1e-4, rtol=0)
+
+
+def test_layers_without_attention_are_not_counted(gpt_config: Any, tmp_path: Path) -> None:
+    shape = {"n_layer": 2, "layers": ("conv", "attention"), "conv_kernel": 3, "convolution": 0}
+    config = gpt_config("micro", TOKENIZER.vocab_size, lookup_heads=0, init="gpt2", **shape)
+    folder.save(tmp_path / "mixed", GPT(config), TOKENIZER)
+    loaded = load_models([str(tmp_path / "mixed")], CPU, rows=1, queue=1)
+    client = make_client(loaded)
+    assert client.get("/inspect/models").json()["language"][0]["layers"] == 1
+    assert len(post(client, "attention", model="mixed", text="owl", layer=0)["heads"]) == config.n_head
+    assert client.post("/inspect/attention", json={"model": "mixed", "text": "owl", "layer": 1}).is_error
+    loaded.close()
 
 
 def test_a_snapshot_continues_the_text_as_its_model_does(client: TestClient, models: Models) -> None:

@@ -143,7 +143,10 @@ def test_the_served_models_answer(visit: Any) -> None:
 def test_a_message_longer_than_the_context_is_explained(visit: Any) -> None:
     page = visit("chat", refused=True)
     send(page, "m" * 300)
-    expect(page.get_by_text("The model's context is full.")).to_be_visible()
+    notice = page.locator(".notice")
+    expect(notice).to_contain_text("The model's context is full.")
+    expect(notice).not_to_contain_text("false")
+    expect(notice.get_by_role("button")).to_have_text(["New conversation"])
     expect(answers(page)).to_have_count(0)
 
 

@@ -70,9 +70,9 @@ async def read_attention(
 ) -> inside.AttentionMap:
     """The attention weights of each head of a layer."""
     served = state.models.find(ServedLanguageModel, asked.model)
-    if not isinstance(served.model, GPT):
-        raise ApiError(f"{served.name} is not a GPT of ours: its attention cannot be shown", param="model")
-    layers = served.model.config.n_layer
+    layers = _attention_layers(served)
+    if not isinstance(served.model, GPT) or not layers:
+        raise ApiError(f"{served.name} is not a GPT with attention layers; choose another", param="model")
     if asked.layer >= layers:
         raise ApiError(f"layer={asked.layer}: must be from 0 to {layers - 1}", param="layer")
     ids = _encode(served, asked.text, min(served.context, LONGEST_ATTENTION))
@@ -146,16 +146,18 @@ def _base(models: Models) -> ServedLanguageModel | None:
 
 
 def _card(served: ServedLanguageModel) -> LanguageModelCard:
-    config = served.model.config
-    is_gpt = isinstance(served.model, GPT)
     return LanguageModelCard(
         id=served.name,
         chat=served.template is not None,
         context=served.context,
         parameters=served.model.parameter_count(),
-        layers=config.n_attention if is_gpt else None,
-        heads=config.n_head if is_gpt else None,
+        layers=_attention_layers(served),
     )
+
+
+def _attention_layers(served: ServedLanguageModel) -> int:
+    """How many layers have attention that can be shown; none in an architecture of the user's own."""
+    return served.model.config.n_attention if isinstance(served.model, GPT) else 0
 
 
 def _encode(served: ServedLanguageModel, text: str, limit: int) -> list[int]:

@@ -51,8 +51,7 @@ class LanguageModelCard:
     chat: bool
     context: int
     parameters: int
-    layers: int | None  # those with attention; None: not our GPT, whose attention is not shown
-    heads: int | None
+    layers: int  # those whose attention can be shown
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 // Build DOM nodes. Data only becomes text nodes and attribute values: nothing that a user or a model writes
 // is ever parsed as HTML.
 
-/** An element: make("button", {class: "quiet", onclick: stop}, "Stop"). Null children are left out. */
+/** An element: make("button", {class: "quiet", onclick: stop}, "Stop"). Missing children are left out. */
 export function make(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -10,8 +10,13 @@ export function make(tag, attributes = {}, ...children) {
     else if (name === "value") node.value = value;
     else node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  node.append(...children.flat().filter(isGiven));
   return node;
+}
+
+/** Whether a child is there: `condition && make(…)` is false without it. */
+function isGiven(child) {
+  return child !== null && child !== undefined && child !== false;
 }
 
 /** An SVG element, as `make`. */
@@ -24,7 +29,7 @@ export function makeSvg(tag, attributes = {}, ...children) {
 
 /** Replace a node's children. */
 export function fill(node, ...children) {
-  node.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined));
+  node.replaceChildren(...children.flat().filter(isGiven));
   return node;
 }
 
