@@ -1,6 +1,7 @@
 """Published config.json files, shrunk: on random weights we compute what transformers does."""
 
 import logging
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -437,6 +438,11 @@ def test_fields_that_change_nothing_are_let_through_with_a_line(
         ),
         ("LFM2-350M", {"layer_types": ["conv"]}, "layer_types of 1 layers .must be num_hidden_layers"),
         ("LFM2-350M", {"block_multiple_of": 0}, "is not a valid config .*ZeroDivisionError"),
+        (
+            "Qwen2-7B, with windows",
+            {"num_hidden_layers": 2**30},
+            "TypeError: num_hidden_layers=1073741824: must be at most 10,000",
+        ),
         ("gpt2", {"activation_function": "relu"}, "activation_function='relu' .must be 'gelu_new'"),
     ],
 )
@@ -446,6 +452,24 @@ def test_a_field_that_changes_the_computation_is_refused_by_name(
     write_json(tmp_path / "config.json", PUBLISHED[name] | changes)
     with pytest.raises(ValueError, match=says):
         read_config(tmp_path, FREE)
+
+
+ODD: list[Any] = [None, True, 0, -1, 1.5, 1e308, 2**31, 10**30, "x", [], ["a"] * 3, [None], {}]
+ODD += [{"type": "longrope"}, {"rope_type": "yarn", "factor": 0}]
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_config_with_odd_values_is_read_or_one_line(name: str, tmp_path: Path) -> None:
+    chance = random.Random(name)
+    for _ in range(60):
+        values = dict(PUBLISHED[name])
+        for field in chance.sample([*values, "rope_scaling", "layer_types", "sliding_window"], 2):
+            values[field] = chance.choice(ODD)
+        write_json(tmp_path / "config.json", values)
+        try:
+            read_config(tmp_path, {})
+        except ValueError as error:
+            assert "\n" not in str(error)  # noqa: PT017
 
 
 def test_a_config_that_asks_for_terabytes_is_refused_before_memory_is_taken(tmp_path: Path) -> None:

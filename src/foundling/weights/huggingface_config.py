@@ -165,7 +165,7 @@ def read_config(folder: Path, free: Mapping[str, Any]) -> tuple[str, GPTConfig]:
     values = read_json(path)
     try:
         return _read(path, values, free)
-    except (KeyError, TypeError, AttributeError, ZeroDivisionError) as error:  # a field of the wrong type
+    except (KeyError, TypeError, AttributeError, ArithmeticError) as error:  # a field of the wrong type
         raise ValueError(
             f"{path} is not a valid config of {', '.join(FAMILIES)} ({type(error).__name__}: {error}); use "
             "the config.json that belongs to the weights"

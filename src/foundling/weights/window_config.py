@@ -9,6 +9,7 @@ FULL, SLIDING = "full_attention", "sliding_attention"
 IN_ALL_LAYERS = ("mistral", "phi3")  # families whose layers all have the window
 CHOSEN = ("qwen2", "qwen3", "smollm3")  # families with use_sliding_window and layer_types
 MAX_WINDOW_LAYERS = 28  # transformers' default
+MOST_LAYERS = 10_000  # that are listed by their numbers
 
 
 def unsupported_layers(values: Mapping[str, Any], other: str) -> Iterator[str]:
@@ -38,6 +39,8 @@ def read_window(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
 def _blocks(name: str, values: Mapping[str, Any]) -> list[int]:
     """The numbers of the layers with the window."""
     count = values["num_hidden_layers"]
+    if count > MOST_LAYERS:
+        raise TypeError(f"num_hidden_layers={str(count)[:20]}: must be at most {MOST_LAYERS:,}")
     if types := values.get("layer_types"):
         return [layer for layer, kind in enumerate(types) if kind == SLIDING]
     if name == "smollm3":  # those without positions
