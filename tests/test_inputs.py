@@ -24,6 +24,7 @@ BY = {  # what is said where nothing is there
     "generate": "no model folder models/base; make one with `dvc repro pretrain or instruct`",
     "chat": "no model folder models/chat; make one with `dvc repro instruct`",
     "predict": "no model folder models/classifier; make one with `dvc repro classify`",
+    "serve": "no model to serve; make the default ones with `dvc repro`",
     "translate": "no model folder models/translator; make one with `dvc repro train_translator`",
     "import_model": "nothing to import; name a file, folder or id, as `foundling import_model model.gguf`",
     "export": "no model folder models/base",

@@ -9,7 +9,7 @@ import pytest
 
 from foundling import config
 from foundling.literals import inner_types
-from foundling.settings import Settings, datasets, models, resolved, runtime, training
+from foundling.settings import Settings, datasets, models, resolved, rope, runtime, training
 from foundling.settings.types import CustomComponent
 from foundling.validation import build
 
@@ -18,7 +18,7 @@ FILES = [file for file in sorted(CONF.glob("*/*.yaml")) if file.parent.name != "
 CHOICES = [f"{file.parent.name}={file.stem}" for file in FILES]
 # choices that read a user's own files
 OWN = {
-    **dict.fromkeys(("files", "messages", "tsv", "gguf"), ("path",)),
+    **dict.fromkeys(("files", "messages", "tsv", "local"), ("path",)),
     "parallel": ("source_path", "target_path"),
 }
 # groups whose choices are parts of others: where one is composed
@@ -32,10 +32,18 @@ PARTS = {
 OPTIONAL = {
     (datasets.File, "path"): "only in a user's own sources",
     **{
-        (models.YarnScaling, name): "YaRN's, in imported models"
+        (rope.YarnScaling, name): "YaRN's, in imported models"
         for name in ("beta_fast", "beta_slow", "truncate")
     },
-    (models.YarnScaling, "attention_factor"): "the same",
+    (rope.YarnScaling, "attention_factor"): "the same",
+    **{
+        (rope.LongropeScaling, name): "LongRoPE's, in imported models"
+        for name in ("short_factors", "long_factors", "attention_factor")
+    },
+    **{
+        (models.GPTSettings, name): "of published shapes"
+        for name in ("rotary_dim", "window", "window_blocks")
+    },
     **{
         (kind, "no_repeat_ngram_size"): "samples show what a model writes by itself"
         for kind in (training.Sample, runtime.Samples)

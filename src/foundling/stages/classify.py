@@ -50,7 +50,6 @@ def run(job: Job) -> float:
     count_unknown(tokenizer, chain(texts.labels, *map(texts.texts, texts.splits)), "classify", changes)
     framing = trunk.config.context, settings.keep, settings.template
     rows, truncated = encode_splits(tokenizer, texts, *framing)
-    unused = [example.text for example in texts.left_out if settings.cache_frozen == "all"]
     trunk.to(stage.device).eval()
     # without some of its blocks, the base is no language model any longer
     probe = _forgetting_probe(tokenizer, job) if settings.blocks is None else None
@@ -59,18 +58,15 @@ def run(job: Job) -> float:
 
     network = _classifier(trunk, texts.labels, settings)
     parameters = choose_trainable(network, settings.train, settings.last, settings.lora, settings.seed)
-    unused_rows, _ = encode(tokenizer, unused, *framing)
-    kept = keep_frozen(network, rows, settings, BASE, stage.device, unused_rows)
-    best = _train(network, texts.labels, kept, job, stage)
-    measures = best.restore()
-    lora.merge(network.trunk)
-    network.to(stage.device).eval()
+    unused = [example.text for example in texts.left_out if settings.cache_frozen == "all"]
+    kept = keep_frozen(network, rows, settings, BASE, stage.device, encode(tokenizer, unused, *framing)[0])
+    measures = _train(network, texts.labels, kept, job, stage)
     p = probabilities(network, rows[TEST].ids, settings.batch_tokens, kept[TEST].states)
     predictions = {OURS: most_probable(p), **others}
     sizes = {split: len(examples) for split, examples in texts.splits.items()}
-    after = before
-    if probe and settings.train != "head":
-        after = probe.measure(network.trunk, settings.batch_tokens)
+    after = (
+        probe.measure(network.trunk, settings.batch_tokens) if probe and settings.train != "head" else before
+    )
     metrics = Classify(
         dataset=settings.dataset.name,
         texts=Texts(**texts.counts, **sizes, truncated=truncated),
@@ -121,8 +117,8 @@ def _classifier(trunk: LanguageModel, labels: list[str], settings: training.Clas
 
 def _train(
     network: Classifier, labels: list[str], rows: Mapping[str, Encoded], job: Job, stage: TrainingRun
-) -> KeepBest:
-    """Fit the classifier; returns the callback that has its best weights."""
+) -> dict[str, float]:
+    """Fit the classifier and keep its best weights; returns the measures of their validation."""
     settings = job.settings.classify
     per_epoch = batches_per_epoch(len(rows[TRAIN].ids), settings.batch_size)
     steps = settings.max_steps or round(settings.epochs * per_epoch)
@@ -151,7 +147,10 @@ def _train(
     best = KeepBest(network, settings.patience)
     loop = Loop(settings, steps, settings.validate_every or -(-per_epoch // 2))
     stage.fit(module, data, loop, [best])
-    return best
+    measures = best.restore()
+    lora.merge(network.trunk)
+    network.to(stage.device).eval()
+    return measures
 
 
 def _predict_untrained(
