@@ -64,9 +64,8 @@ def run(job: Job) -> float:
     p = probabilities(network, rows[TEST].ids, settings.batch_tokens, kept[TEST].states)
     predictions = {OURS: most_probable(p), **others}
     sizes = {split: len(examples) for split, examples in texts.splits.items()}
-    after = (
-        probe.measure(network.trunk, settings.batch_tokens) if probe and settings.train != "head" else before
-    )
+    changed = probe if settings.train != "head" else None
+    after = changed.measure(network.trunk, settings.batch_tokens) if changed else before
     metrics = Classify(
         dataset=settings.dataset.name,
         texts=Texts(**texts.counts, **sizes, truncated=truncated),
