@@ -15,6 +15,7 @@ SETTINGS = Samples(prompts=("", "fox"), count=2, max_new_tokens=8, temperature=1
 
 class Letters:
     end_of_text = 26
+    ends = frozenset((26,))
 
     def encode(self, text: str) -> list[int]:
         return [ord(letter) - 97 for letter in text]

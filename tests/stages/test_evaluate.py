@@ -47,6 +47,7 @@ class Bytes:
     """A tokenizer of bytes."""
 
     end_of_text = start_of_text = 256
+    ends = frozenset((256,))
     fingerprint, vocab_size = "bytes", 257
 
     def encode(self, text: str) -> list[int]:
