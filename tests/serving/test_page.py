@@ -82,6 +82,8 @@ def answers(page: Page) -> Locator:
 
 
 def send(page: Page, text: str) -> None:
+    """Send a message, once the answer before it has ended."""
+    expect(page.get_by_role("button", name="Send", exact=True)).to_be_visible()
     page.get_by_label("Message", exact=True).fill(text)
     page.get_by_label("Message", exact=True).press("Enter")
 
