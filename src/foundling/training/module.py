@@ -191,7 +191,10 @@ class TrainingModule(LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         own = _split(batch, self.trainer.world_size)[self.trainer.global_rank]
         if len(own[0]):
-            self._sums = self._sums + self.validation_sums(own).to(self._sums)
+            sums = self.validation_sums(own)
+        else:  # too few rows for all processes: zeros of the same shape
+            sums = 0 * self.validation_sums(tuple(tensor[:1] for tensor in batch))
+        self._sums = self._sums + sums.to(self._sums)
 
     def on_validation_epoch_end(self) -> None:
         sums = self._sum_over_processes(self._sums).tolist()
