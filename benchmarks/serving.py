@@ -208,8 +208,8 @@ def main() -> None:
     port = free_port()
     command = [sys.executable, "-m", "foundling", "serve", f"serve.models=[{asked.model}]", f"port={port}"]
     with serving(command, port, asked.model.name) as server:
-        print(f"foundling serve: first token after {asyncio.run(first_token(server)):.1f} s")
-        throughput("foundling serve", server, asked.seconds / 3)
+        print(f"ours: first token after {asyncio.run(first_token(server)):.1f} s")
+        throughput("ours", server, asked.seconds / 3)
         long_load(server, asked.seconds)
     if asked.peer:
         with tempfile.TemporaryDirectory() as exported:

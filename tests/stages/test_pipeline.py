@@ -133,7 +133,7 @@ def test_a_change_touches_exactly_the_stages_that_read_it(project, changes: dict
         ("training/budget.py", "\n\n\n", "\n\n\n# what comes next\n", set()),
         ("training/budget.py", "log = ", "BEFORE = 1\nlog = ", {"pretrain"}),
         ("data/pairs.py", "\n\n\n", "\nfrom foundling.training import budget\n\n\n", {"train_translator"}),
-        ("reporting/template.html.j2", "<body>", "<body><hr>", {"report"}),
+        ("reporting/base.html.j2", "<body>", "<body><hr>", {"report"}),
     ],
 )
 def test_changed_code_touches_exactly_the_stages_that_import_it(
