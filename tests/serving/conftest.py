@@ -43,8 +43,9 @@ def write_models(place: Path, gpt_config: Callable[..., Any]) -> list[str]:
     folder.save(place / "chat", trained, TOKENIZER, extra=chat_files("phi3", None, TOKENIZER))
     folder.save(place / "base", trained, TOKENIZER)
     write_snapshots(place / "snapshots", trained, GPT(config))
-    classifier = Classifier(ClassifierConfig(config, ("ham", "spam"), "end"))
-    torch.nn.init.normal_(classifier.head.weight)
+    labelled = ClassifierConfig(config, ("ham", "spam"), "end", template="SMS: {text}!")
+    classifier = Classifier(labelled, trained)
+    torch.nn.init.normal_(classifier.head.weight, std=0.1)  # no probability is near 0 or 1
     folder.save(place / "classifier", classifier, TOKENIZER)
     values = yaml.safe_load((ROOT / "conf/transformer/tiny.yaml").read_text())
     values |= {"init": "xavier", "context": 32}

@@ -110,8 +110,14 @@ def test_occlusion_measures_the_text_without_each_token(client: TestClient, mode
     assert found["tokens"][0]["without"] == pytest.approx(shorter, abs=1e-5)
     odds = torch.tensor([p[found["label"]], shorter]).logit()
     assert found["tokens"][0]["weight"] == pytest.approx(float(odds[0] - odds[1]), abs=1e-3)
+    assert len({round(token["weight"], 4) for token in found["tokens"]}) > 1
     assert not found["truncated"]
     assert post(client, "occlusion", text="a" * 300)["truncated"]
+
+
+def test_occlusion_classifies_as_the_api_does(client: TestClient) -> None:
+    (result,) = client.post("/classify", json={"input": TEXT}).json()["results"]
+    assert post(client, "occlusion", text=TEXT)["probabilities"] == pytest.approx(result["probabilities"])
 
 
 def test_a_translation_comes_with_its_cross_attention(client: TestClient) -> None:

@@ -22,7 +22,7 @@ TEXTS = ["free entry", "see you at eight"]
 def test_texts_are_classified(client: TestClient, models: Models) -> None:
     results = client.post("/classify", json={"input": TEXTS}).json()["results"]
     classifier = models.find(ServedClassifier, None).model
-    rows, _ = encode(TOKENIZER, TEXTS, classifier.config.trunk.context, "end")
+    rows, _ = encode(TOKENIZER, TEXTS, classifier.config.trunk.context, "end", "SMS: {text}!")
     expected = probabilities(classifier, rows, 1024)
     for result, row in zip(results, expected.tolist(), strict=True):
         assert list(result["probabilities"]) == ["ham", "spam"]

@@ -16,6 +16,7 @@ from foundling.model.attention_maps import attention_maps
 from foundling.model.classifier import Classifier
 from foundling.model.gpt import GPT
 from foundling.model.interface import LanguageModel
+from foundling.text.text_template import surrounding
 from foundling.text.tokenizer import Tokenizer
 
 BATCH_TOKENS = 8192  # of one forward pass of the classifier
@@ -136,8 +137,9 @@ def attention(model: GPT, tokenizer: Tokenizer, ids: Sequence[int], layer: int) 
 def occlusion(model: Classifier, tokenizer: Tokenizer, text: str) -> Occlusion:
     """Classify a text, and again without each of its tokens in turn (Zeiler and Fergus 2014)."""
     config = model.config
-    (row,), truncated = encode(tokenizer, [text], config.trunk.context, config.keep)
-    inner = range(1, len(row) - 1)  # not the end-of-text tokens around the text
+    (row,), truncated = encode(tokenizer, [text], config.trunk.context, config.keep, config.template)
+    before, after = surrounding(tokenizer, config.template)
+    inner = range(len(before), len(row) - len(after))  # the text's own tokens
     variants = [row, *([*row[:i], *row[i + 1 :]] for i in inner)]
     p = torch.from_numpy(probabilities(model, variants, BATCH_TOKENS)).double()  # (1 + T, K)
     label = int(p[0].argmax())

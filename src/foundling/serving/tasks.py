@@ -52,7 +52,7 @@ async def classify(
 
 def _classify(classifier: ServedClassifier, texts: list[str], batch_tokens: int) -> list[dict[str, Any]]:
     config = classifier.model.config
-    rows, _ = encode(classifier.tokenizer, texts, config.trunk.context, config.keep)
+    rows, _ = encode(classifier.tokenizer, texts, config.trunk.context, config.keep, config.template)
     results = []
     for row in probabilities(classifier.model, rows, batch_tokens).tolist():
         label = config.labels[row.index(max(row))]
