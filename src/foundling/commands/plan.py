@@ -9,12 +9,12 @@ import logging
 import math
 from pathlib import Path
 
-from rich.box import SIMPLE
 from rich.table import Table
 
 from foundling import costs
 from foundling.artifacts import read_json
-from foundling.costs import GIB, HOUR, YEAR, Work
+from foundling.commands.plan_tables import duration, memory_table, parameter_table, si, training_table
+from foundling.costs import GIB, HOUR, Work
 from foundling.data.lineage import require
 from foundling.device import set_threads
 from foundling.model.config import GPTConfig
@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 TOKENS, TOKENIZER = Path("data/tokens"), Path("data/tokenizer")
 WIDTH = 100
 LARGEST_STEP = 5e11  # FLOPs of the largest step that is timed on this machine
-PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def run(job: Job) -> None:
@@ -40,24 +39,25 @@ def run(job: Job) -> None:
     if hardware.peak is None:
         hardware, speed = _measured(job.settings, shape, precision)
     else:
-        speed = f"{_si(costs.speed(hardware, precision))}FLOP/s, {hardware.utilization:.0%} of the peak"
+        speed = f"{si(costs.speed(hardware, precision))}FLOP/s, {hardware.utilization:.0%} of the peak"
     total = costs.bill(work.all, hardware, precision)
     state = costs.state_bytes(shape, _optimizer(settings), precision)
+    tokens = work.windows * shape.context
     activations = [
-        costs.activation_bytes(shape, work.windows * shape.context, precision, c) for c in (False, True)
+        costs.activation_bytes(shape, tokens, precision, checkpointed) for checkpointed in (False, True)
     ]
     memory = hardware.memory if hardware.memory is not None else costs.free_memory()
+    title = f"\n  {hardware.name}, {precision}; batches of {settings.batch_size:,} × {shape.context:,} tokens"
     side_by_side = Table.grid(padding=(0, 2))
     side_by_side.add_row(
-        _parameters(costs.parameters(shape)), _memory(state, activations, memory, work.windows)
+        parameter_table(costs.parameters(shape)), memory_table(state, activations, memory, work.windows)
     )
-    title = f"\n  {hardware.name}, {precision}; batches of {settings.batch_size:,} × {shape.context:,} tokens"
-    show(title, side_by_side, _training(work, shape, total, speed, hardware.devices), width=WIDTH)
+    show(title, side_by_side, training_table(work, shape, total, speed, hardware.devices), width=WIDTH)
     if sum(state.values()) + activations[0] > memory:
         log.warning(_too_large(shape, precision, sum(state.values()), memory, work, hardware))
     budget = job.settings.runtime.budget_hours
     if budget is not None and total.seconds > budget * HOUR:
-        log.warning(f"plan: {_time(total.seconds)} is more than runtime.budget_hours={budget}")
+        log.warning(f"plan: {duration(total.seconds)} is more than runtime.budget_hours={budget}")
 
 
 def _shape(settings: Settings) -> GPTConfig:
@@ -133,10 +133,7 @@ def _measured(all_settings: Settings, shape: GPTConfig, precision: str) -> tuple
     settings, plan, hardware = all_settings.pretrain, all_settings.plan, all_settings.hardware
     full_windows = settings.batch_size // settings.accumulate
     windows, layers, part = full_windows, shape.n_layer, shape
-    while sum(costs.flops_per_token(part)) * windows * shape.context > LARGEST_STEP and (windows, layers) != (
-        1,
-        1,
-    ):
+    while _step_flops(part, windows) > LARGEST_STEP and windows * layers > 1:
         windows, layers = (windows // 2, layers) if windows > 1 else (1, layers // 2)
         part = costs.first_layers(shape, layers)
     needed = sum(costs.state_bytes(part, _optimizer(settings), precision).values())
@@ -161,82 +158,18 @@ def _measured(all_settings: Settings, shape: GPTConfig, precision: str) -> tuple
         min_steps=1,
     )
     weights, attention = costs.flops_per_token(part)
-    flops = (
-        (weights + (attention if plan.attention else 0))
-        * windows
-        * accumulate
-        * shape.context
-        / speed.seconds
-    )
-    measured = (
-        "the whole model"
-        if whole
-        else f"{layers} of {shape.n_layer} layers, {windows} × {shape.context:,} tokens"
-    )
+    per_token = weights + (attention if plan.attention else 0)
+    flops = per_token * windows * accumulate * shape.context / speed.seconds
+    measured = "the whole model"
+    if not whole:
+        measured = f"{layers} of {shape.n_layer} layers, {windows} × {shape.context:,} tokens"
     seconds = f"{speed.seconds:.3g} s per step (median of {speed.steps})"
     peak = {costs.PRECISIONS[precision][2]: flops / hardware.utilization}
-    return dataclasses.replace(hardware, peak=peak), f"{_si(flops)}FLOP/s, measured on {measured}, {seconds}"
+    return dataclasses.replace(hardware, peak=peak), f"{si(flops)}FLOP/s, measured on {measured}, {seconds}"
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE, show_header=bool(columns))
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left", no_wrap=True)
-    return table
-
-
-def _parameters(parts: dict[str, int]) -> Table:
-    total = sum(parts.values())
-    table = _table("parameters", "part", "numbers", "share")
-    for name, count in parts.items():
-        if count:
-            table.add_row(name, f"{count:,}", f"{count / total:.1%}")
-    table.add_section()
-    table.add_row("all", f"{total:,}", "")
-    return table
-
-
-def _memory(state: dict[str, float], activations: list[float], memory: float, windows: int) -> Table:
-    table = _table("memory per device, GiB", "part", "all kept", "checkpointed")
-    for name, size in state.items():
-        table.add_row(name, *2 * [_gib(size)])
-    table.add_row(f"activations of {windows:,}", *map(_gib, activations))
-    table.add_section()
-    table.add_row("all", *(_gib(sum(state.values()) + size) for size in activations))
-    table.add_row("available", *2 * [_gib(memory)])
-    return table
-
-
-def _training(work: Work, shape: GPTConfig, total: costs.Bill, speed: str, devices: int) -> Table:
-    table = _table("training")
-    table.add_column(no_wrap=True)
-    table.add_column()
-    numbers = sum(costs.parameters(shape).values())
-    optimal = (
-        f"{costs.CHINCHILLA} are optimal, {_si(costs.CHINCHILLA * numbers)} tokens (Hoffmann et al. 2022)"
-    )
-    table.add_row("tokens", f"{work.tokens:,.0f} in {work.steps:,} steps")
-    if work.corpus:
-        table.add_row("epochs", f"{work.tokens / work.corpus:,.2f} of the {work.corpus:,} tokens of {TOKENS}")
-    table.add_row("tokens per parameter", f"{work.tokens / numbers:,.3g}; {optimal}")
-    attention = f" + {work.tokens * work.attention:.3g} for attention" if work.attention else ""
-    table.add_row(
-        "FLOPs", f"{work.training:.3g}: {work.tokens * work.weights:.3g} for 6 per weight{attention}"
-    )
-    table.add_row("speed", speed)
-    seconds = total.seconds * work.training / work.all
-    share = (
-        f": training {_time(seconds)}, validation {_time(total.seconds - seconds)}" if work.validated else ""
-    )
-    table.add_row("time", _time(total.seconds) + share)
-    if total.seconds * devices > YEAR / 12:
-        table.add_row("device-years", f"{total.seconds * devices / YEAR:,.1f}")
-    energy = total.kilowatt_hours
-    digits = ",.0f" if energy is not None and energy >= 10 else ".3g"
-    table.add_row("energy", "unknown; set hardware.power" if energy is None else f"{energy:{digits}} kWh")
-    price = "unknown; set hardware.price" if total.dollars is None else f"${total.dollars:,.2f}"
-    table.add_row("price", price)
-    return table
+def _step_flops(shape: GPTConfig, windows: int) -> float:
+    return sum(costs.flops_per_token(shape)) * windows * shape.context
 
 
 def _too_large(
@@ -250,26 +183,6 @@ def _too_large(
         )
     parts = costs.microbatches_that_fit(shape, work.windows, precision, memory - state)
     if parts is None:
-        return (
-            "plan: the activations of one window do not fit; use a smaller model or a shorter model.context"
-        )
+        fix = "use a smaller model or a shorter model.context"
+        return f"plan: the activations of one window do not fit; {fix}"
     return f"plan: this does not fit into memory; multiply pretrain.accumulate by {parts} to make it fit"
-
-
-def _gib(size: float) -> str:
-    return f"{size / GIB:,.1f}" if size >= 10 * GIB else f"{size / GIB:,.3f}"
-
-
-def _si(value: float) -> str:
-    """A number with its SI prefix, to be followed by a unit."""
-    for scale, prefix in PREFIXES:
-        if value >= scale:
-            return f"{value / scale:.3g} {prefix}"
-    return f"{value:.3g} "
-
-
-def _time(seconds: float) -> str:
-    for unit, size in (("years", YEAR), ("days", 24 * HOUR), ("hours", HOUR), ("minutes", 60.0)):
-        if seconds >= 2 * size or unit == "minutes" and seconds >= size:
-            return f"{seconds / size:,.1f} {unit}"
-    return f"{seconds:.1f} seconds"

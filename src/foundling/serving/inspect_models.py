@@ -3,6 +3,7 @@
 Models and texts in, plain dataclasses out. Shapes: T tokens, V vocabulary, K labels.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -110,7 +111,7 @@ def next_tokens(
         return [Candidate(token, tokenizer.decode([token]), float(log_p[token].exp())) for token in tokens]
 
     nats = float(-(log_p.exp() * log_p.clamp(min=-1e9)).sum())
-    return NextTokens(candidates(likeliest), candidates(watched), nats / float(torch.tensor(2.0).log()))
+    return NextTokens(candidates(likeliest), candidates(watched), nats / math.log(2))
 
 
 def continuation(
@@ -123,7 +124,7 @@ def continuation(
     watched: Sequence[int],
 ) -> Continuation:
     """The model's continuation of ids, and its next-token probabilities."""
-    written = list(generate(model, ids, max_new_tokens, sampling, {tokenizer.end_of_text}, seed))
+    written = list(generate(model, ids, max_new_tokens, sampling, tokenizer.ends, seed))
     return Continuation(tokenizer.decode(written), next_tokens(model, tokenizer, ids, 5, watched))
 
 

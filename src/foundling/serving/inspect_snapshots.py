@@ -1,4 +1,4 @@
-"""The base model's snapshots along its pretraining, which lie beside the base: models/snapshots."""
+"""The snapshots of the base model's pretraining, in models/snapshots next to the base."""
 
 from pathlib import Path
 

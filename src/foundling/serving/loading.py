@@ -1,7 +1,7 @@
 """Load model folders for serving, each once: language models with an engine, classifiers and translators."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -91,13 +91,7 @@ class Models:
         chosen = next(iter(known), None) if name is None else name
         if chosen is not None and chosen in known:
             return known[chosen]
-        choices = f"choose one of {', '.join(known)}" if known else "no such model is served"
-        raise ApiError(
-            f"the model {shown(chosen or '')!r} does not exist here; {choices}",
-            HTTPStatus.NOT_FOUND,
-            param="model",
-            code="model_not_found",
-        )
+        raise unknown_model(chosen or "", known)
 
     def drain(self) -> None:
         """Let all engines refuse new streams; returns at once."""
@@ -108,6 +102,18 @@ class Models:
         """Stop all engines."""
         for model in self.of_kind(ServedLanguageModel):
             model.engine.close()
+
+
+def unknown_model(name: str, known: Iterable[str]) -> ApiError:
+    """The error of a request for a model that is not among the known ones."""
+    names = ", ".join(known)
+    choices = f"choose one of {names}" if names else "no such model is served"
+    return ApiError(
+        f"the model {shown(name)!r} does not exist here; {choices}",
+        HTTPStatus.NOT_FOUND,
+        param="model",
+        code="model_not_found",
+    )
 
 
 def load_models(

@@ -33,9 +33,12 @@ class Monitor:
             "foundling_requests", "Requests", ("method", "path", "status"), registry=registry
         )
         self.seconds = Histogram(
-            "foundling_request_seconds", "Seconds until a response was complete", ("path",),
-            buckets=SECONDS, registry=registry,
-        )  # fmt: skip
+            "foundling_request_seconds",
+            "Seconds until a response was complete",
+            ("path",),
+            buckets=SECONDS,
+            registry=registry,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

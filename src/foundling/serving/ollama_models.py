@@ -67,5 +67,5 @@ def _details(model: ServedLanguageModel) -> dict[str, Any]:
         "family": "foundling",
         "families": ["foundling"],
         "parameter_size": f"{model.model.parameter_count() / 1e6:.1f}M",
-        "quantization_level": next(model.model.parameters()).dtype.__str__().removeprefix("torch."),
+        "quantization_level": str(next(model.model.parameters()).dtype).removeprefix("torch."),
     }

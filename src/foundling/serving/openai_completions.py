@@ -15,7 +15,7 @@ from foundling.serving.loading import ServedLanguageModel
 from foundling.serving.logprobs import completion_logprobs, score_prompt
 from foundling.serving.openai_format import head, usage
 from foundling.serving.openai_schemas import CompletionRequest, Texts
-from foundling.serving.state import StateOf
+from foundling.serving.state import State, StateOf
 from foundling.serving.text import Piece
 
 router = APIRouter()
@@ -44,7 +44,8 @@ async def complete(
     echoes = [Piece() for _ in requests]
     if asked.echo:
         echoed = [
-            await _echo(model, text, ids, asked.logprobs) for text, ids in zip(texts, rows, strict=True)
+            await _echo(state, model, text, ids, asked.logprobs)
+            for text, ids in zip(texts, rows, strict=True)
         ]
         echoes = [echo for echo in echoed for _ in range(count)]
     choices = Choices(model, requests, stop=stop_strings(asked.stop), seconds=limits.seconds)
@@ -72,11 +73,13 @@ def encode_prompts(
     ]
 
 
-async def _echo(model: ServedLanguageModel, text: str | list[int], ids: list[int], top: int | None) -> Piece:
+async def _echo(
+    state: State, model: ServedLanguageModel, text: str | list[int], ids: list[int], top: int | None
+) -> Piece:
     """A prompt as it is repeated before its continuation, with the scores of its tokens if `top` is given."""
     scored = Piece()
     if top is not None:
-        scored = await asyncio.to_thread(score_prompt, model.model, model.tokenizer, ids, top)
+        scored = await state.compute.run(score_prompt, model.model, model.tokenizer, ids, top)
     return replace(scored, text=text if isinstance(text, str) else model.tokenizer.decode(text))
 
 

@@ -1,12 +1,10 @@
 """GET /v1/models and /v1/models/{name}, as in OpenAI's API, with each model's kind."""
 
-from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter
 
-from foundling.serving.errors import ApiError, shown
-from foundling.serving.loading import Served
+from foundling.serving.loading import Served, unknown_model
 from foundling.serving.state import StateOf
 
 router = APIRouter(prefix="/v1/models")
@@ -24,12 +22,7 @@ async def read_model(state: StateOf, name: str) -> dict[str, Any]:
     """One model."""
     models = state.models
     if name not in models.by_name:
-        raise ApiError(
-            f"the model {shown(name)!r} does not exist here; choose one of {', '.join(models.by_name)}",
-            HTTPStatus.NOT_FOUND,
-            param="model",
-            code="model_not_found",
-        )
+        raise unknown_model(name, models.by_name)
     return _describe(models.by_name[name], models.created)
 
 

@@ -61,9 +61,8 @@ class Prefixes:
             if shared == len(found) and (shared < len(ids) or self._prefixes[found].hidden is not None):
                 self._prefixes.move_to_end(found)
                 return self._prefixes[found]
-            before = ids[
-                : min(shared, len(ids) - 1)
-            ]  # what `ids` begin with is `found`'s shared part, or shorter
+            # what `ids` begin with is the part that `found` shares, or shorter
+            before = ids[: min(shared, len(ids) - 1)]
         return None
 
     def shared(self, ids: Ids) -> int:

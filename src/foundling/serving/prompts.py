@@ -13,9 +13,7 @@ from foundling.settings.runtime import Serve, ServeLimits
 from foundling.text.prompts import SYSTEM, Message, render_prompt
 
 
-def chat_prompt(
-    model: ServedLanguageModel, messages: Sequence[Message], param: str = "messages"
-) -> list[int]:
+def chat_prompt(model: ServedLanguageModel, messages: Sequence[Message]) -> list[int]:
     """The ids after which the response starts; a conversation without a system message gets the model's."""
     if model.template is None:
         raise ApiError(
@@ -28,7 +26,7 @@ def chat_prompt(
     try:
         return render_prompt(messages, model.template, model.tokenizer)
     except ValueError as error:  # such as a template that wants the user's and the assistant's turns in order
-        raise ApiError(f"{param}: {shown(str(error))}", param=param) from None
+        raise ApiError(f"messages: {shown(str(error))}", param="messages") from None
 
 
 def fitting_chat_prompt(
