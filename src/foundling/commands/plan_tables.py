@@ -51,9 +51,8 @@ def training_table(work: Work, shape: GPTConfig, total: costs.Bill, speed: str, 
     optimal = f"{costs.CHINCHILLA} are optimal, {tokens} tokens (Hoffmann et al. 2022)"
     table.add_row("tokens", f"{work.tokens:,.0f} in {work.steps:,} steps")
     if work.corpus:
-        table.add_row(
-            "epochs", f"{work.tokens / work.corpus:,.2f} of the {work.corpus:,} tokens of data/tokens"
-        )
+        epochs = work.tokens / work.corpus
+        table.add_row("epochs", f"{epochs:,.2f} of the {work.corpus:,} tokens of data/tokens")
     table.add_row("tokens per parameter", f"{work.tokens / numbers:,.3g}; {optimal}")
     attention = f" + {work.tokens * work.attention:.3g} for attention" if work.attention else ""
     weights = f"{work.tokens * work.weights:.3g} for 6 per weight"
