@@ -21,8 +21,8 @@ from foundling.data.shards import write
 from foundling.data.splits import TRAIN
 from foundling.fables.generators import GENERATORS
 from foundling.settings.datasets import Source
-from foundling.text.tiktoken_tokenizer import train_bpe
 from foundling.text.tokenizer import Tokenizer
+from foundling.text.vocabularies import train_bpe
 
 THREADS = 2
 PARAGRAPHS = [record["text"] for record in GENERATORS["stories"](seed=1, megabytes=5)]

@@ -21,7 +21,7 @@ from foundling.model.classifier import Classifier, ClassifierConfig
 from foundling.model.gpt import GPT
 from foundling.model.translator import Translator, TranslatorConfig
 from foundling.settings.runtime import Trainer
-from foundling.text.tiktoken_tokenizer import characters
+from foundling.text.vocabularies import characters
 from foundling.validation import build
 from foundling.weights import folder
 from foundling.weights.chat import chat_files

@@ -22,8 +22,9 @@ from foundling.settings import Job
 from foundling.text.chat_template import JinjaTemplate
 from foundling.text.library_tokenizer import LibraryTokenizer
 from foundling.text.prompts import TEMPLATES
-from foundling.text.tiktoken_tokenizer import GPT2_PATTERN, TiktokenTokenizer, train_bpe
+from foundling.text.tiktoken_tokenizer import GPT2_PATTERN, TiktokenTokenizer
 from foundling.text.tokenizer import END_OF_TEXT, Tokenizer
+from foundling.text.vocabularies import train_bpe
 from foundling.weights import folder
 from foundling.weights.chat import chat_files, read_chat
 from foundling.weights.huggingface_tokenizer import to_library

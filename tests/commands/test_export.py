@@ -10,8 +10,8 @@ from foundling.literals import literal
 from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig
 from foundling.model.gpt import GPT
-from foundling.text.tiktoken_tokenizer import train_bpe
 from foundling.text.tokenizer import END_OF_TEXT
+from foundling.text.vocabularies import train_bpe
 from foundling.weights import folder
 
 

@@ -15,8 +15,8 @@ from foundling.model.gpt import GPT
 from foundling.overrides import prepare
 from foundling.settings import Job
 from foundling.stages import train_tokenizer, weights
-from foundling.text.tiktoken_tokenizer import train_bpe
 from foundling.text.tokenizer import END_OF_TEXT, Tokenizer
+from foundling.text.vocabularies import train_bpe
 from foundling.weights import folder, gguf, huggingface_export
 from foundling.weights.chain import links
 from foundling.weights.start import start

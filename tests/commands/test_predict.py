@@ -13,7 +13,7 @@ import torch
 from foundling.commands import predict as command
 from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig
-from foundling.text.tiktoken_tokenizer import characters
+from foundling.text.vocabularies import characters
 from foundling.weights import folder
 
 Predict = Callable[..., None]

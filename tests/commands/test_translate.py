@@ -11,7 +11,7 @@ import yaml
 from foundling.commands.translate import run
 from foundling.model.config import TranslatorConfig
 from foundling.model.translator import Translator
-from foundling.text.tiktoken_tokenizer import characters
+from foundling.text.vocabularies import characters
 from foundling.weights import folder
 
 

@@ -15,8 +15,8 @@ from foundling.data.classification import (
     padded,
 )
 from foundling.data.labelled import Example, Labelled
-from foundling.text.tiktoken_tokenizer import characters
 from foundling.text.tokenizer import Tokenizer
+from foundling.text.vocabularies import characters
 
 LENGTHS = np.random.default_rng(0).integers(3, 40, size=103)
 

@@ -16,7 +16,7 @@ from foundling.data.fetching import fetch
 from foundling.data.inputs import inputs, own_digests
 from foundling.settings import Job, Settings
 from foundling.settings.datasets import Benchmark, Dataset, File
-from foundling.settings.models import Weights
+from foundling.settings.weights import Weights
 from foundling.validation import build
 
 Now = Callable[..., Any]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from foundling.data.pretrained import fetch_weights
-from foundling.settings.models import Weights
+from foundling.settings.weights import Weights
 from foundling.validation import build
 
 

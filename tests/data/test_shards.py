@@ -12,8 +12,8 @@ from foundling.data.corpora import Document
 from foundling.data.shards import Meta, open_tokens, write
 from foundling.data.splits import TRAIN, VALIDATION
 from foundling.settings.datasets import Source
-from foundling.text.tiktoken_tokenizer import characters
 from foundling.text.tokenizer import Tokenizer
+from foundling.text.vocabularies import characters
 
 TEXTS = [f"{word} and {word}s\n" for word in ("fox", "hare", "owl", "wölf")]
 

@@ -13,7 +13,7 @@ from foundling.data.batches import EpochBatches
 from foundling.data.pairs import Pair
 from foundling.data.translation import TOO_LONG, EncodedPairs, TranslationData, cuts, encode
 from foundling.model.loss import IGNORE_INDEX
-from foundling.text.tiktoken_tokenizer import characters
+from foundling.text.vocabularies import characters
 
 RANDOM = np.random.default_rng(0)
 LENGTHS = RANDOM.integers(2, 30, size=(203, 2))

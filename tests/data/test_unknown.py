@@ -7,8 +7,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from foundling.data.unknown import REPLACED, count_unknown
 from foundling.text.library_tokenizer import LibraryTokenizer
-from foundling.text.tiktoken_tokenizer import characters, train_bpe
 from foundling.text.tokenizer import END_OF_TEXT, UNKNOWN
+from foundling.text.vocabularies import characters, train_bpe
 
 
 def test_unknown_characters_are_counted_or_refused(caplog: pytest.LogCaptureFixture) -> None:

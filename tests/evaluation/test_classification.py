@@ -25,7 +25,7 @@ from foundling.evaluation.zero_shot import zero_shot
 from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig
 from foundling.model.interface import CustomModel
-from foundling.text.tiktoken_tokenizer import characters
+from foundling.text.vocabularies import characters
 
 LABELS = ["ham", "spam", "news"]
 

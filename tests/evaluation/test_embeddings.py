@@ -8,7 +8,7 @@ import torch
 
 from foundling.evaluation.embeddings import WordMap, analogies, word_map
 from foundling.model.gpt import GPT
-from foundling.text.tiktoken_tokenizer import train_bpe
+from foundling.text.vocabularies import train_bpe
 
 # three animals and their homes: an axis for each pair, one that all animals share and one that all homes
 # share

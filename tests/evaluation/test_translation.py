@@ -14,7 +14,7 @@ from foundling.metrics import from_plain, to_plain
 from foundling.metrics.train_translator import TrainTranslator
 from foundling.model.config import TranslatorConfig
 from foundling.model.translator import Translator
-from foundling.text.tiktoken_tokenizer import characters
+from foundling.text.vocabularies import characters
 
 REFERENCES = [
     "Der Fuchs sieht den Hasen im Wald.",

@@ -12,9 +12,9 @@ import yaml
 from foundling.generation.beam import Hypothesis, beam_search, translate
 from foundling.model.config import TranslatorConfig
 from foundling.model.translator import Translator
-from foundling.settings.training import BeamSearch
-from foundling.text.tiktoken_tokenizer import characters
+from foundling.settings.generation import BeamSearch
 from foundling.text.tokenizer import Tokenizer
+from foundling.text.vocabularies import characters
 
 CONF = Path(__file__).parents[2] / "conf/transformer/tiny.yaml"
 END = 0

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from foundling.generation.sampling import GREEDY, RepetitionGuard, distribution, sample
-from foundling.settings.training import Sampling
+from foundling.settings.generation import Sampling
 
 LOGITS = torch.tensor([[0.5, 0.3, 0.15, 0.05]]).log()
 

@@ -10,7 +10,7 @@ import torch
 
 from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig
-from foundling.text.tiktoken_tokenizer import characters
+from foundling.text.vocabularies import characters
 from foundling.validation import build
 from foundling.weights import folder
 

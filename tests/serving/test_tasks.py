@@ -12,7 +12,7 @@ from foundling.data.classification import encode
 from foundling.evaluation.classification import probabilities
 from foundling.generation.beam import translate
 from foundling.serving.loading import Models, ServedClassifier, ServedLanguageModel, ServedTranslator
-from foundling.settings.training import BeamSearch
+from foundling.settings.generation import BeamSearch
 
 from .conftest import TOKENIZER, make_client
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from foundling.settings.datasets import Corpus, Dataset, Source
-from foundling.settings.models import Weights
+from foundling.settings.weights import Weights
 from foundling.validation import build
 
 SHARED = {"clean": {"min_characters": 1, "deduplicate": True}, "split": {"validation": 0.1, "by": "document"}}

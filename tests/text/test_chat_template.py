@@ -19,8 +19,8 @@ from foundling.text.prompts import (
     render_prompt,
     render_response,
 )
-from foundling.text.tiktoken_tokenizer import train_bpe
 from foundling.text.tokenizer import END_OF_TEXT
+from foundling.text.vocabularies import train_bpe
 
 from .conftest import NAMES
 

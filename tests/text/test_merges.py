@@ -4,7 +4,7 @@ import pytest
 
 from foundling.text.byte_alphabet import printable
 from foundling.text.merges import merges
-from foundling.text.tiktoken_tokenizer import gpt2, train_bpe
+from foundling.text.vocabularies import gpt2, train_bpe
 
 
 def test_the_merges_of_gpt2s_ranks_are_the_ones_that_openai_published(mirror: Path) -> None:

@@ -15,8 +15,8 @@ from foundling.text.prompts import (
     render_prompt,
     user_text,
 )
-from foundling.text.tiktoken_tokenizer import characters, train_bpe
 from foundling.text.tokenizer import END_OF_TEXT, UNKNOWN, Tokenizer
+from foundling.text.vocabularies import characters, train_bpe
 
 MARKS = ["<|system|>", "<|user|>", "<|assistant|>", "<|end|>", "<|im_start|>", "<|im_end|>"]
 # merges across all that meets where the pieces of a conversation join

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foundling.text.runs import LONGEST_RUN, without_long_runs
-from foundling.text.tiktoken_tokenizer import train_bpe
 from foundling.text.tokenizer import Tokenizer
+from foundling.text.vocabularies import train_bpe
 
 KINDS = ["a", "é", "狗", " ", "\n", "\u3000", "7", "!", "'s", "\u0301", "\ud83d", "\x1c", "🦁"]
 runs = st.tuples(st.sampled_from(KINDS), st.integers(1, 12)).map(lambda pair: pair[0] * pair[1])

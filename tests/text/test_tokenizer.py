@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from tokenizers import Regex, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Peer
 
-from foundling.text.tiktoken_tokenizer import GPT2_PATTERN, characters, gpt2, train_bpe
+from foundling.text.tiktoken_tokenizer import GPT2_PATTERN
 from foundling.text.tokenizer import END_OF_TEXT, UNKNOWN, Tokenizer
+from foundling.text.vocabularies import characters, gpt2, train_bpe
 
 LINE = "the lion is in the forest and it isn't far from 42 old oaks, naïve façade 東京 🦊"
 

@@ -19,8 +19,9 @@ from foundling.generation.sampling import Sampling
 from foundling.model.gpt import GPT
 from foundling.model.loss import next_token_loss
 from foundling.settings.datasets import Dataset, Source
-from foundling.text.tiktoken_tokenizer import GPT2_PATTERN, TiktokenTokenizer, train_bpe
+from foundling.text.tiktoken_tokenizer import GPT2_PATTERN, TiktokenTokenizer
 from foundling.text.tokenizer import END_OF_TEXT, Tokenizer
+from foundling.text.vocabularies import train_bpe
 from foundling.weights import folder
 from foundling.weights.chat import chat_files
 from foundling.weights.provenance import provenance

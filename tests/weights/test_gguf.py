@@ -12,8 +12,8 @@ from foundling.text.chat_template import find_template
 from foundling.text.gguf_tokenizer import from_gguf
 from foundling.text.library_tokenizer import LibraryTokenizer
 from foundling.text.prompts import TEMPLATES, Message, render_prompt
-from foundling.text.tiktoken_tokenizer import characters
 from foundling.text.tokenizer import END_OF_TEXT, Tokenizer
+from foundling.text.vocabularies import characters
 from foundling.weights import gguf
 from foundling.weights.gguf_file import read_gguf
 from foundling.weights.huggingface_tokenizer import to_library

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from foundling.text.tiktoken_tokenizer import characters, gpt2
 from foundling.text.tokenizer import END_OF_TEXT, UNKNOWN, Tokenizer
+from foundling.text.vocabularies import characters, gpt2
 from foundling.weights.huggingface_tokenizer import write_tokenizer
 
 transformers = pytest.importorskip("transformers")

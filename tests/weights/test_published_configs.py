@@ -14,7 +14,8 @@ from foundling.artifacts import read_json, write_json
 from foundling.model.gpt import GPT
 from foundling.weights import huggingface
 from foundling.weights.checkpoints import open_checkpoint
-from foundling.weights.huggingface_config import FAMILIES, IGNORED, QUANTIZED, READ, read_config
+from foundling.weights.huggingface_config import read_config
+from foundling.weights.huggingface_families import FAMILIES, IGNORED, QUANTIZED, READ
 
 transformers = pytest.importorskip("transformers")
 FREE = {"dropout": 0.0, "init": "gpt2", "attention": "fused"}

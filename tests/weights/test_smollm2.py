@@ -11,7 +11,7 @@ import torch
 from foundling.config import compose
 from foundling.data.pretrained import fetch_weights
 from foundling.settings import Job
-from foundling.settings.models import Weights
+from foundling.settings.weights import Weights
 from foundling.weights.checkpoints import open_checkpoint
 from foundling.weights.gguf_file import find
 from foundling.weights.published_tokenizer import read_tokenizer

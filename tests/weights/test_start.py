@@ -9,8 +9,8 @@ import yaml
 from foundling.artifacts import read_json, write_json
 from foundling.model.config import GPTConfig
 from foundling.model.gpt import GPT
-from foundling.text.tiktoken_tokenizer import train_bpe
 from foundling.text.tokenizer import END_OF_TEXT, Tokenizer
+from foundling.text.vocabularies import train_bpe
 from foundling.validation import build
 from foundling.weights import huggingface_export
 from foundling.weights.start import start

@@ -23,9 +23,9 @@ from foundling.device import dtype_of
 from foundling.model.config import GPTConfig
 from foundling.plain import read_yaml
 from foundling.settings import Job, Recipe
-from foundling.settings.models import Weights
-from foundling.text.tiktoken_tokenizer import gpt2
+from foundling.settings.weights import Weights
 from foundling.text.tokenizer import Tokenizer
+from foundling.text.vocabularies import gpt2
 from foundling.weights import folder, openai
 from foundling.weights.architectures import differences
 from foundling.weights.checkpoints import Checkpoint, open_checkpoint

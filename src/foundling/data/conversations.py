@@ -172,10 +172,9 @@ def _read_triple(record: _Record, settings: Instruct, changes: Counter[str]) -> 
 
 def _is_turn(turn: Any) -> bool:
     """Whether this is a pair of texts, neither empty."""
-    return isinstance(turn, list) and [isinstance(text, str) and bool(text.strip()) for text in turn] == [
-        True,
-        True,
-    ]
+    if not isinstance(turn, list) or len(turn) != 2:
+        return False
+    return all(isinstance(text, str) and text.strip() for text in turn)
 
 
 def _read_messages(record: _Record, settings: Instruct, changes: Counter[str]) -> list[Message]:

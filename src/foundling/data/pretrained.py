@@ -16,7 +16,7 @@ from foundling.data import hub
 from foundling.data.archives import extract
 from foundling.data.places import in_project, locate
 from foundling.settings.datasets import Hub, Source
-from foundling.settings.models import FETCHED_WEIGHTS, Weights
+from foundling.settings.weights import FETCHED_WEIGHTS, Weights
 
 log = logging.getLogger(__name__)
 ARCHIVES = (".whl", ".zip")

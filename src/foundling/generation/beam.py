@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from foundling.model.kv_cache import KVCache
 from foundling.model.translator import Translator
-from foundling.settings.training import BeamSearch
+from foundling.settings.generation import BeamSearch
 from foundling.text.tokenizer import Tokenizer
 
 

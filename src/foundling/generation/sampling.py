@@ -5,7 +5,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from foundling.settings.training import Sampling as Sampling
+from foundling.settings.generation import Sampling as Sampling
 
 GREEDY = Sampling(temperature=0.0, top_k=None, top_p=None)
 

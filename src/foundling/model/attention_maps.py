@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from foundling.model.attention import attention_weights, reference_attention
-from foundling.model.gpt import GPT, Block
+from foundling.model.blocks import Block
+from foundling.model.gpt import GPT
 
 
 @torch.inference_mode()

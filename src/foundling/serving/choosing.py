@@ -12,7 +12,7 @@ from torch import Tensor
 from foundling.generation.sampling import distribution
 from foundling.serving.rows import Row
 from foundling.serving.stream import Token
-from foundling.settings.training import Sampling
+from foundling.settings.generation import Sampling
 
 
 def choose(logits: Tensor, rows: Sequence[Row], tolerance: float = 0.0) -> list[Token | None]:

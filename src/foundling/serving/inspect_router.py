@@ -26,7 +26,7 @@ from foundling.serving.inspect_schemas import (
 from foundling.serving.inspect_snapshots import find_snapshots, load_snapshot
 from foundling.serving.loading import Models, ServedClassifier, ServedLanguageModel, ServedTranslator
 from foundling.serving.state import StateOf
-from foundling.settings.training import BeamSearch
+from foundling.settings.generation import BeamSearch
 
 router = APIRouter(prefix="/inspect")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Literal, TypeAlias
 
-from foundling.settings.training import Sampling
+from foundling.settings.generation import Sampling
 
 FinishReason: TypeAlias = Literal["stop", "length", "cancelled"]
 

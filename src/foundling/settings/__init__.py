@@ -12,6 +12,7 @@ from pydantic.dataclasses import dataclass
 
 from foundling.settings import datasets, models, runtime, training
 from foundling.settings.types import Seed
+from foundling.settings.weights import Weights
 from foundling.validation import STRICT, build
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Settings:
     corpus: datasets.Corpus
     tokenizer: datasets.Tokenizer
     model: models.Model
-    weights: models.Weights
+    weights: Weights
     pretrain: training.Pretrain
     classify: training.Classify
     instruct: training.Instruct

@@ -1,4 +1,4 @@
-"""Settings of the shapes of models, and of published weights to start from.
+"""Settings of the shapes of models.
 
 The vocabulary size is the tokenizer's; model/config.py adds it.
 """
@@ -11,12 +11,10 @@ from annotated_types import Ge, Lt
 from pydantic import Discriminator, Tag, ValidationInfo, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from foundling.settings.datasets import File, Hub
 from foundling.settings.rope import LongropeScaling, PositiveFloat, RopeScaling
 from foundling.settings.types import CustomComponent, Size
 from foundling.validation import STRICT
 
-FETCHED_WEIGHTS = "data/raw/weights"  # where the stage `weights` puts them
 LARGEST_TABLE = 2**28  # elements of a fixed position table: 1 GiB in float32
 
 Count = Annotated[int, Ge(0), Lt(2**31)]
@@ -244,23 +242,3 @@ Model: TypeAlias = Annotated[
     Annotated[GPTSettings, Tag("gpt")] | Annotated[CustomComponent, Tag("custom")],
     Discriminator(_architecture),
 ]
-
-
-@dataclass(frozen=True, config=STRICT, kw_only=True)
-class Weights:
-    """Published weights to begin with; conf/weights."""
-
-    init_from: str
-    files: tuple[File, ...]
-    hub: Hub | None
-    path: str | None = None  # the user's own: a GGUF file, a wheel or zip with one, a folder as on the hub
-    member: str | None = None  # a glob of the GGUF file to take from an archive or folder; None: its only one
-
-    @model_validator(mode="after")
-    def _name_what_is_fetched(self) -> Self:
-        if self.init_from == FETCHED_WEIGHTS and not (self.files or self.hub or self.path):
-            raise ValueError(
-                "path=null: must be a GGUF file, a wheel or zip with one, or a folder with config.json and "
-                "safetensors; set weights.path=model.gguf"
-            )
-        return self

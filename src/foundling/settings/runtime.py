@@ -8,8 +8,8 @@ from annotated_types import Ge, Gt, Le
 from pydantic.dataclasses import dataclass
 
 from foundling.settings.datasets import Benchmarks
+from foundling.settings.generation import BeamSearch, Continuation, NgramSize
 from foundling.settings.texts import Name
-from foundling.settings.training import BeamSearch, Continuation, NgramSize
 from foundling.settings.types import Natural, NonNegative, Positive, PositiveNumber, Seed
 from foundling.validation import STRICT
 

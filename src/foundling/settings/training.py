@@ -7,6 +7,7 @@ from annotated_types import Ge, Gt, Lt
 from pydantic.dataclasses import dataclass
 
 from foundling.settings.datasets import Dataset, FileFormat, Forgetting, RandomSplit, StratifiedSplit
+from foundling.settings.generation import BeamSearch, Sample
 from foundling.settings.models import TranslatorSettings
 from foundling.settings.optim import Optimizer, Schedule
 from foundling.settings.types import (
@@ -16,7 +17,6 @@ from foundling.settings.types import (
     Pooling,
     Positive,
     PositiveNumber,
-    Probability,
     Seed,
     Size,
     Template,
@@ -59,34 +59,6 @@ class Training:
     precision: str | int  # auto, or one of lightning.Trainer's
     compile: bool
     seed: Seed
-
-
-NgramSize: TypeAlias = Annotated[int, Ge(2)]
-
-
-@dataclass(frozen=True, config=STRICT)
-class Sampling:
-    """How a token is sampled from the model's distribution."""
-
-    temperature: NonNegative  # 0: greedy, the most likely token
-    top_k: Positive | None
-    top_p: Probability | None
-    # the length of the shortest sequences of tokens that an answer does not repeat; None: it may repeat any
-    no_repeat_ngram_size: NgramSize | None = None
-
-
-@dataclass(frozen=True, config=STRICT, kw_only=True)
-class Continuation(Sampling):
-    """How a text is continued."""
-
-    max_new_tokens: Positive
-
-
-@dataclass(frozen=True, config=STRICT, kw_only=True)
-class Sample(Continuation):
-    """A text that is generated at each validation."""
-
-    prompt: str
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -213,16 +185,6 @@ class PairFields:
 
     source: str
     target: str
-
-
-@dataclass(frozen=True, config=STRICT, kw_only=True)
-class BeamSearch:
-    """How sentences are translated (Wu et al. 2016)."""
-
-    beam: Positive  # hypotheses per sentence; 1: greedy decoding
-    length_penalty: NonNegative  # 0: none; larger values favour longer translations
-    extra: Natural  # tokens by which a translation may be longer than its source
-    batch_tokens: Positive  # source tokens in one forward pass, including padding and all beams
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 from foundling.data.corpora import documents
 from foundling.data.splits import TRAIN
 from foundling.settings import Job, Settings
-from foundling.text.tiktoken_tokenizer import characters, gpt2, train_bpe
 from foundling.text.tokenizer import Tokenizer
+from foundling.text.vocabularies import characters, gpt2, train_bpe
 from foundling.weights.published_tokenizer import read_tokenizer
 
 log = logging.getLogger(__name__)

@@ -19,8 +19,8 @@ from foundling.model.config import TranslatorConfig
 from foundling.model.translator import Translator
 from foundling.settings import Job
 from foundling.terminal import show
-from foundling.text.tiktoken_tokenizer import train_bpe
 from foundling.text.tokenizer import Tokenizer
+from foundling.text.vocabularies import train_bpe
 from foundling.training.module import Loop
 from foundling.training.run import TrainingRun
 

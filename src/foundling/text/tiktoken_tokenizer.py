@@ -13,8 +13,8 @@ from typing import Any, Literal
 import tiktoken
 from pydantic.dataclasses import dataclass
 
-from foundling.artifacts import atomic_folder, fingerprint, read_json, sha256, write_json
-from foundling.text.byte_alphabet import from_printable, printable
+from foundling.artifacts import atomic_folder, fingerprint, read_json, write_json
+from foundling.text.byte_alphabet import printable
 from foundling.text.runs import LONGEST_RUN, without_long_runs
 from foundling.text.tokenizer import END_OF_TEXT, UNKNOWN, Tokenizer
 from foundling.validation import STRICT, build
@@ -23,8 +23,6 @@ Form = Literal["NFC", "NFD", "NFKC", "NFKD"]
 # GPT-2's pattern (Radford et al. 2019): contractions, words after a space, numbers, punctuation, white space
 GPT2_PATTERN = r"""'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"""
 CHARACTER_PATTERN = r"(?s:.)"
-GPT2_FILE = "gpt2_bpe/gpt2.tiktoken"
-GPT2_SHA256 = "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930"
 SETTINGS, RANKS = "tokenizer.json", "tokens.tiktoken"
 MAX_PATTERN, MAX_LINE = 10_000, 1 << 16  # characters, bytes
 PER_TASK = 256  # texts in each task of a thread
@@ -192,60 +190,6 @@ def _decoded(ranks: Iterable[bytes]) -> set[str]:
         return {token.decode() for token in ranks}
     except UnicodeDecodeError as error:
         raise ValueError(f"a token of this character vocabulary is not a character ({error})") from None
-
-
-def train_bpe(
-    texts: Iterable[str], vocab_size: int, specials: Sequence[str] = (END_OF_TEXT,)
-) -> TiktokenTokenizer:
-    """Byte-pair encoding (Sennrich et al. 2016): from bytes, the most frequent pair is merged repeatedly."""
-    from tokenizers import Regex
-    from tokenizers import Tokenizer as Trained
-    from tokenizers.models import BPE
-    from tokenizers.pre_tokenizers import ByteLevel, Split
-    from tokenizers.pre_tokenizers import Sequence as Steps
-    from tokenizers.trainers import BpeTrainer
-
-    if vocab_size < 256 + len(specials):
-        raise ValueError(
-            f"tokenizer.vocab_size={vocab_size} is too small; 256 bytes and {len(specials)} special "
-            f"token(s) must fit"
-        )
-    model = Trained(BPE())
-    model.pre_tokenizer = Steps(
-        [Split(Regex(GPT2_PATTERN), "isolated"), ByteLevel(add_prefix_space=False, use_regex=False)]
-    )
-    alphabet = sorted(ByteLevel.alphabet())
-    trainer = BpeTrainer(
-        vocab_size=vocab_size - len(specials), initial_alphabet=alphabet, show_progress=False
-    )
-    model.train_from_iterator(chain.from_iterable(map(without_long_runs, texts)), trainer)
-    ranks = {from_printable(token): i for token, i in model.get_vocab().items()}
-    return TiktokenTokenizer(ranks, GPT2_PATTERN, specials)
-
-
-def gpt2(mirror: Path | None, specials: Sequence[str] = (END_OF_TEXT,)) -> TiktokenTokenizer:
-    """GPT-2's vocabulary of 50,257: from the mirror, else by tiktoken from OpenAI's server."""
-    file = mirror / GPT2_FILE if mirror else None
-    if file and file.is_file():
-        if sha256(file) != GPT2_SHA256:
-            raise ValueError(f"{file} does not have the sha256 {GPT2_SHA256}; copy it to the mirror again")
-        return TiktokenTokenizer(read_ranks(file), GPT2_PATTERN, specials)
-    try:
-        return TiktokenTokenizer(tiktoken.get_encoding("gpt2")._mergeable_ranks, GPT2_PATTERN, specials)
-    except Exception as error:
-        raise ValueError(
-            f"GPT-2's vocabulary is not at {file or 'a mirror (FOUNDLING_MIRROR is not set)'} and cannot be "
-            f"downloaded ({type(error).__name__}); put gpt2.tiktoken into <mirror>/{GPT2_FILE}, or use "
-            "tokenizer=bpe"
-        ) from None
-
-
-def characters(texts: Iterable[str], specials: Sequence[str] = (END_OF_TEXT,)) -> TiktokenTokenizer:
-    """One token for each character that occurs, in code-point order."""
-    alphabet = sorted(set(chain.from_iterable(texts)))
-    return TiktokenTokenizer(
-        {character.encode(): i for i, character in enumerate(alphabet)}, CHARACTER_PATTERN, specials
-    )
 
 
 def read_ranks(file: Path) -> dict[bytes, int]:

@@ -16,7 +16,7 @@ from foundling.generation.decode import continue_text
 from foundling.metrics.evaluate import Snapshot
 from foundling.model.interface import LanguageModel
 from foundling.processes import is_first_process
-from foundling.settings.training import Sample
+from foundling.settings.generation import Sample
 from foundling.text.tokenizer import Tokenizer
 from foundling.training.module import TrainingModule
 from foundling.training.rows import Rows

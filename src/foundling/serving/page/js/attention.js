@@ -22,7 +22,7 @@ export function attentionPanel(about) {
       "div",
       { class: "attention" },
       map,
-      make("div", { class: "beside" }, field("Layer", layer), heads, text),
+      make("div", { class: "attention-choice" }, field("Layer", layer), heads, text),
     ),
   );
   const state = { asked: null, head: 0, request: 0 };

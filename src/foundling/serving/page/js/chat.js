@@ -1,4 +1,4 @@
-// The tab "Chat": conversations, streamed answers, and the base model's continuation beside the tuned one.
+// The tab "Chat": conversations, streamed answers, and the base model's continuation next to the tuned one.
 import { streamAnswer, streamContinuation } from "./answers.js";
 import { Conversations, browserStorage, titleOf } from "./conversations.js";
 import { fill, make } from "./dom.js";

@@ -1,4 +1,4 @@
-// How messages look: one card each, with its actions; a compared answer stands beside the model's own.
+// How messages look: one card each, with its actions; a compared model's answer is next to the model's own.
 import { field, make } from "./dom.js";
 import { EXAMPLES } from "./examples.js";
 
@@ -90,7 +90,7 @@ export function greeting(ask) {
     make(
       "p",
       {},
-      "Beside each answer stands how the base model continues the same text: " +
+      "Next to each answer is the base model's continuation of the same text: " +
         "the difference is what instruction tuning changed.",
     ),
     EXAMPLES.chat.map(example),
