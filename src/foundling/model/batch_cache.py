@@ -73,7 +73,7 @@ class BatchCache(KVCache):
 
     def __init__(self, n_layer: int, context: int) -> None:
         super().__init__(0)
-        self.layers: list[BatchLayerCache] = [BatchLayerCache(self) for _ in range(n_layer)]  # type: ignore
+        self.layers: list[BatchLayerCache] = [BatchLayerCache(self) for _ in range(n_layer)]  # type: ignore[assignment]
         self.context = context
         self.lengths: list[int] = []  # of the rows in use
         self.rows, self.positions = MINIMUM_ROWS, min(MINIMUM_CAPACITY, context)  # for which there is room

@@ -89,7 +89,7 @@ function showKeyDialog() {
   const form = make(
     "form",
     { method: "dialog" },
-    make("label", { for: "key" }, "This server asks for an API key (serve.api_key)."),
+    make("label", { for: "key" }, "This server asks for its API key (the variable that serve.key names, or serve.key_file)."),
     input,
     make("button", { class: "primary" }, "Use this key"),
   );
