@@ -14,7 +14,7 @@ export const EXAMPLES = {
   translate: ["the lion is in the forest", "the small dog sees the red bird"],
   inside: [
     ["A feeling", "Paul won a prize. That is why Paul was"],
-    ["A fact", "When you see the frog, it is"],
+    ["A fact", "Look at the frog: it is"],
     ["Who of two", "Anna lost her ring. Anna was sad. Tom won a prize. The one who was sad was"],
   ],
 };
