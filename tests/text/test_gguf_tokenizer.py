@@ -145,7 +145,7 @@ def without(values: dict[str, Any], key: str) -> dict[str, Any]:
     [
         (lambda values: {}, "ggml.model is missing"),
         (lambda values: values | {"tokenizer.ggml.model": "t5"}, "model='t5': must be gpt2 or llama"),
-        (lambda values: values | {"tokenizer.ggml.pre": "bloom"}, "pre='bloom': must be one of gpt-2"),
+        (lambda values: values | {"tokenizer.ggml.pre": "falcon"}, "pre='falcon': must be one of gpt-2"),
         (lambda values: without(values, "tokens"), "tokens is missing"),
         (lambda values: values | {"tokenizer.ggml.tokens": ["a", 1]}, "tokens holds a int"),
         (lambda values: values | {"tokenizer.ggml.tokens": ["a", "a"]}, "has 'a' twice"),

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from foundling.model.gpt import GPT
 from foundling.text.chat_template import find_template
 from foundling.text.gguf_tokenizer import from_gguf
 from foundling.text.library_tokenizer import LibraryTokenizer
+from foundling.text.pre_tokenizers import PRE_TOKENIZERS
 from foundling.text.prompts import TEMPLATES, Message, render_prompt
 from foundling.text.tokenizer import END_OF_TEXT, Tokenizer
 from foundling.text.vocabularies import characters
@@ -162,6 +164,25 @@ def test_what_llama_cpp_cannot_do_is_refused(
     with pytest.raises(ValueError, match=r"model\.convolution=3"):
         gguf.export(tmp_path / "out", GPT(gpt_config("micro")), characters(["abc"]))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("pre", ["bloom", "viking"])
+def test_llama_cpp_cuts_text_as_other_pre_tokenizers_do(
+    pre: str,
+    make_model: Callable[[str], GPT],
+    tokenizer: Tokenizer,
+    tmp_path: Path,
+    opened: Callable[..., Any],
+) -> None:
+    values = json.loads(to_library(tokenizer).to_str())
+    values["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": PRE_TOKENIZERS[pre].steps}
+    published = LibraryTokenizer(json.dumps(values), {"eos_token": END_OF_TEXT})
+    peer = opened(tmp_path / "out", make_model("llama"), published)
+    (file,) = (tmp_path / "out").glob("*.gguf")
+    assert read_gguf(file).metadata["tokenizer.ggml.pre"] == pre
+    texts = [*HARD, "The fox (and the hen) | 1234, 5.6!", "a\u0964b\u060cc", "end.  Start", "x+y=z"]
+    for text in texts:
+        assert peer.encode(f"a {text}b") == published.encode(f"a {text}b")
 
 
 def test_a_published_tokenizer_and_its_template_go_along(

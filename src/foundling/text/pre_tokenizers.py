@@ -19,15 +19,19 @@ _ENDING = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
 _TEKKEN = rf"{_WORD}|{_CAPITALS}|\p{{N}}|{_SPACES}"
 _GPT4O = rf"{_WORD}{_ENDING}|{_CAPITALS}{_ENDING}|\p{{N}}{{1,3}}|{_SPACES}"
 
+_BLOOM = r" ?[^(\s|[.,!?…。，、।۔،])]+"
+
 BYTE_LEVEL: Final = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
 _BYTES_ALONE = BYTE_LEVEL | {"use_regex": False}
 
 
-def _split(pattern: str) -> list[dict[str, Any]]:
-    return [
-        {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False},
-        _BYTES_ALONE,
-    ]
+_EACH_DIGIT: Final = {"type": "Digits", "individual_digits": True}
+
+
+def _split(pattern: str, *more: dict[str, Any]) -> list[dict[str, Any]]:
+    """Words by a pattern, and by more steps."""
+    words = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+    return [words, *more, _BYTES_ALONE]
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class PreTokenizer:
 
 
 _GPT2 = PreTokenizer([BYTE_LEVEL])
-_DIGITS = PreTokenizer([{"type": "Digits", "individual_digits": True}, BYTE_LEVEL])
+_DIGITS = PreTokenizer([_EACH_DIGIT, BYTE_LEVEL])
 _LLAMA_BPE = PreTokenizer(_split(_LLAMA3), ignore_merges=True, adds_bos=True)
 # by the value of tokenizer.ggml.pre (llama-vocab.cpp)
 PRE_TOKENIZERS: Final = {
@@ -66,6 +70,10 @@ PRE_TOKENIZERS: Final = {
     "stablelm2": PreTokenizer(_split(_QWEN2), normalizer="NFC"),
     "tekken": PreTokenizer(_split(_TEKKEN), ignore_merges=True, adds_bos=True),
     "gpt-4o": PreTokenizer(_split(_GPT4O)),
+    "bloom": PreTokenizer(_split(_BLOOM)),
+    "gpt3-finnish": PreTokenizer(_split(_BLOOM)),
+    "poro-chat": PreTokenizer(_split(_BLOOM)),
+    "viking": PreTokenizer(_split(_BLOOM, _EACH_DIGIT)),
 }
 
 
