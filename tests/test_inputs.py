@@ -111,7 +111,7 @@ def test_wrong_settings_models_and_texts_are_reported_without_torch(project: Pat
         "model",
         "generate model=models/classifier": "models/classifier is a classifier model, .*a base model or an",
         "chat model=models/base": "models/base is a base model, but this command needs an assistant model",
-        "export model=models/translator": "models/translator is a translator model",
+        "chat model=models/translator": "models/translator is a translator model",
         "predict model=models/empty text=x": "models/empty is not a model folder: models/empty/config.json "
         "is missing",
         "predict model=models/classifier file=none.txt": "none.txt does not exist",

@@ -37,7 +37,7 @@ MODELS = {
     "chat": ("assistant",),
     "predict": ("classifier",),
     "translate": ("translator",),
-    "export": ("base", "assistant", "classifier"),
+    "export": ("base", "assistant", "classifier", "translator"),
 }
 
 

@@ -3,16 +3,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from foundling.artifacts import read_json, write_json
 from foundling.commands.export import run
 from foundling.literals import literal
 from foundling.model.classifier import Classifier
-from foundling.model.config import ClassifierConfig
+from foundling.model.config import ClassifierConfig, TranslatorConfig
 from foundling.model.gpt import GPT
+from foundling.model.translator import Translator
 from foundling.text.tokenizer import END_OF_TEXT
 from foundling.text.vocabularies import train_bpe
+from foundling.validation import build
 from foundling.weights import folder
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -121,6 +126,25 @@ def test_a_classifier_goes_to_hugging_face_alone(
     assert config["id2label"] == {"0": "ham", "1": "spam"}
     with pytest.raises(ValueError, match=r"is a classifier, which GGUF does not support"):
         ask(model=str(tmp_path / "models/classifier"), format="gguf")
+
+
+def test_a_translator_leaves_with_its_code_and_the_settings_of_translate(
+    job: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tokenizer = train_bpe(["the fox and the lion"], 262, [END_OF_TEXT])
+    values = yaml.safe_load((ROOT / "conf/transformer/tiny.yaml").read_text())
+    config = build(TranslatorConfig, values | {"vocab_size": tokenizer.vocab_size}, "")
+    folder.save(tmp_path / "models/translator", Translator(config), tokenizer)
+    chosen = f"export.model={literal(str(tmp_path / 'models/translator'))}"
+    run(job(chosen, "translate.beam=2", "translate.length_penalty=0.5", out=tmp_path))
+    assert 'AutoModelForSeq2SeqLM.from_pretrained("' in (said := capsys.readouterr().out)
+    assert "trust_remote_code=True" in said
+    exported = tmp_path / "exports/translator-huggingface"
+    assert (exported / "modeling_foundling_translator.py").is_file()
+    generation = read_json(exported / "generation_config.json")
+    assert (generation["num_beams"], generation["length_penalty"]) == (2, 0.5)
+    with pytest.raises(ValueError, match=r"is a translator, which llama\.cpp cannot run; use export\.format"):
+        run(job(chosen, "export.format=gguf", out=tmp_path))
 
 
 @pytest.mark.parametrize("to", ["models/chat", "models", ".", "..", "mine"])

@@ -20,7 +20,7 @@ from foundling.text.prompts import TEMPLATES, Message, render_prompt
 from foundling.text.tokenizer import Tokenizer
 from foundling.weights import huggingface, huggingface_export
 from foundling.weights.architectures import known
-from foundling.weights.huggingface_code import FILES
+from foundling.weights.huggingface_code import FILES, TRANSLATOR_FILES
 from foundling.weights.huggingface_config import read_config
 
 transformers = pytest.importorskip("transformers")
@@ -384,8 +384,8 @@ def test_half_precision_leaves_too(make: Callable[..., GPT], tokenizer: Tokenize
 
 def test_the_modelling_file_knows_every_field_and_imports_transformers_and_torch_alone() -> None:
     imported = set()
-    assert {file.name for file in CODE.glob("*_foundling.py")} == {*FILES}
-    for file in CODE.glob("*_foundling.py"):
+    assert {file.name for file in CODE.glob("*_foundling*.py")} == {*FILES, *TRANSLATOR_FILES}
+    for file in CODE.glob("*_foundling*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Import):
                 imported |= {alias.name.partition(".")[0] for alias in node.names}

@@ -4,18 +4,21 @@ from pathlib import Path
 
 import torch
 
-from foundling.artifacts import read_json
 from foundling.device import dtype_of
 from foundling.model.classifier import Classifier
-from foundling.model.config import ClassifierConfig
+from foundling.model.config import ClassifierConfig, TranslatorConfig
+from foundling.model.translator import Translator
 from foundling.settings import Job
+from foundling.settings.generation import BeamSearch
 from foundling.settings.runtime import Export
 from foundling.text.chat_template import find_template
 from foundling.text.prompts import ChatTemplate
 from foundling.text.tokenizer import Tokenizer
 from foundling.weights import folder, gguf, huggingface_export
 from foundling.weights.architectures import FOUNDLING, Architecture
+from foundling.weights.card import folder_kind
 from foundling.weights.chat import CHAT, read_chat
+from foundling.weights.huggingface_translator import export_translator
 from foundling.weights.provenance import read_provenance
 
 EXPORT_FILES = ("Modelfile", "tokenizer_config.json")  # one of them marks the folder of an earlier export
@@ -44,10 +47,13 @@ def run(job: Job) -> None:
             f"{target} exists and is not an export; an export replaces its whole folder, so set export.to "
             f"to a new one"
         )
-    if "labels" in read_json(source / folder.CONFIG):
-        usage = _classifier(source, target, settings, dtype_of(job.settings.runtime))
+    dtype, kind = dtype_of(job.settings.runtime), folder_kind(source)
+    if kind == "classifier":
+        usage = _classifier(source, target, settings, dtype)
+    elif kind == "translator":
+        usage = _translator(source, target, settings, job.settings.translate, dtype)
     else:
-        usage = _language_model(source, target, settings, dtype_of(job.settings.runtime))
+        usage = _language_model(source, target, settings, dtype)
     size = sum(file.stat().st_size for file in target.iterdir())
     print(f"{source} -> {target} ({size / 1e6:.1f} MB, {settings.precision})\nload it with {usage}")
 
@@ -77,6 +83,19 @@ def _classifier(source: Path, target: Path, settings: Export, dtype: torch.dtype
         target, model, tokenizer, settings.precision, provenance
     )
     return f'transformers.pipeline("text-classification", "{target}", truncation=True{_trust(architecture)})'
+
+
+def _translator(source: Path, target: Path, settings: Export, search: BeamSearch, dtype: torch.dtype) -> str:
+    if settings.format == "gguf":
+        raise ValueError(
+            f"{source} is a translator, which llama.cpp cannot run; use export.format=huggingface"
+        )
+    model, tokenizer = folder.load_as(source, Translator, TranslatorConfig, dtype)
+    export_translator(target, model, tokenizer, search, settings.precision, read_provenance(source))
+    return (
+        f'transformers.AutoModelForSeq2SeqLM.from_pretrained("{target}", trust_remote_code=True), and '
+        "AutoTokenizer likewise"
+    )
 
 
 def _trust(architecture: Architecture) -> str:

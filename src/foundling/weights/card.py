@@ -25,7 +25,17 @@ TRAINING_SETTINGS = (
 PIPELINES = {
     "AutoModelForCausalLM": "text-generation",
     "AutoModelForSequenceClassification": "text-classification",
+    "AutoModelForSeq2SeqLM": "translation",
 }
+USAGE = """\
+from transformers import {auto_class}, AutoTokenizer{imported}
+
+model = {auto_class}.from_pretrained("THIS_FOLDER"{trust})
+tokenizer = AutoTokenizer.from_pretrained("THIS_FOLDER"{trust})
+{use}"""
+TRANSLATE = """\
+batch = tokenizer(["A sentence"], padding=True, truncation=True, return_tensors="pt")
+print(tokenizer.batch_decode(model.generate(**batch), skip_special_tokens=True))"""
 CODE = """\
 transformers does not know this architecture. With `trust_remote_code=True` it runs the Python files of this folder,
 so read them first: {code}. transformers 5.24 or later is needed."""  # noqa: E501
@@ -65,23 +75,40 @@ def exported_card(
         auto_class: the class of transformers that loads it.
         code: the files of the folder that transformers has to run, if it does not know the architecture.
     """
+    pipeline = PIPELINES[auto_class]
+    imported, use = ", pipeline", f'pipe = pipeline("{pipeline}", model=model, tokenizer=tokenizer)'
+    if pipeline == "translation":  # transformers 5 has no pipeline for it
+        imported, use = "", TRANSLATE
     trust = ", trust_remote_code=True" if code else ""
+    usage = USAGE.format(auto_class=auto_class, imported=imported, trust=trust, use=use)
     parts = [
-        f"---\nlibrary_name: transformers\npipeline_tag: {PIPELINES[auto_class]}\ntags: [gpt, "
-        f"foundling]\n---",
+        f"---\nlibrary_name: transformers\npipeline_tag: {pipeline}\ntags: [gpt, foundling]\n---",
         *_introduction(config, parameters, provenance),
         CODE.format(code=", ".join(code)) if code else "",
-        f"""```python
-from transformers import {auto_class}, AutoTokenizer, pipeline
-
-model = {auto_class}.from_pretrained("THIS_FOLDER"{trust})
-tokenizer = AutoTokenizer.from_pretrained("THIS_FOLDER"{trust})
-pipe = pipeline("{PIPELINES[auto_class]}", model=model, tokenizer=tokenizer)
-```""",
+        f"```python\n{usage}\n```",
         *_record(config, provenance),
         "This card is generated; do not edit it.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def write_exported_card(
+    folder: Path,
+    auto_class: str,
+    code: Sequence[str],
+    config: Mapping[str, Any],
+    parameters: int,
+    provenance: Mapping[str, Any],
+) -> None:
+    """Write the card of an exported model; ValueError if its provenance.json is malformed."""
+    try:
+        text = exported_card(config, parameters, provenance, auto_class, code)
+    except (AttributeError, TypeError, KeyError, ValueError) as error:
+        raise ValueError(
+            f"the model's provenance.json is malformed ({error}); restore it with `dvc checkout`, or delete "
+            f"it"
+        ) from None
+    (folder / CARD).write_text(text, encoding="utf-8", newline="\n")
 
 
 def _introduction(config: Mapping[str, Any], parameters: int, provenance: Mapping[str, Any]) -> list[str]:

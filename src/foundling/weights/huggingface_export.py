@@ -17,7 +17,7 @@ from foundling.text.text_template import surrounding
 from foundling.text.tokenizer import Tokenizer
 from foundling.weights import huggingface_code
 from foundling.weights.architectures import FOUNDLING, LFM2, Architecture, known_or_with_code, with_code
-from foundling.weights.card import CARD, exported_card
+from foundling.weights.card import write_exported_card
 from foundling.weights.folder import save_tensors
 from foundling.weights.huggingface import HEAD, PREFIXES, TABLES, WEIGHTS
 from foundling.weights.huggingface_config import CONFIG, write_config
@@ -143,7 +143,7 @@ def _write(folder: Path, exported: _Export, precision: str) -> None:
     dtype_name = str(dtype).removeprefix("torch.")
     if exported.architecture is FOUNDLING:
         shape = huggingface_code.write_config(config, exported.auto_class, dtype_name)
-        huggingface_code.write_code(folder)
+        huggingface_code.write_code(folder, huggingface_code.FILES)
     else:
         kind = exported.auto_class.removeprefix("AutoModel")
         kind = "LMHeadModel" if name == "gpt2" and kind == "ForCausalLM" else kind
@@ -159,14 +159,7 @@ def _write_card(
     folder: Path, exported: _Export, config: dict[str, Any], parameters: int, provenance: Mapping[str, Any]
 ) -> None:
     code = huggingface_code.FILES if exported.architecture is FOUNDLING else ()
-    try:
-        text = exported_card(config, parameters, provenance, exported.auto_class, code)
-    except (AttributeError, TypeError, KeyError, ValueError) as error:
-        raise ValueError(
-            f"the model's provenance.json is malformed ({error}); restore it with `dvc checkout`, or delete "
-            f"it"
-        ) from None
-    (folder / CARD).write_text(text, encoding="utf-8", newline="\n")
+    write_exported_card(folder, exported.auto_class, code, config, parameters, provenance)
 
 
 def _fold_bias(model: Classifier, state: dict[str, Tensor]) -> bool:

@@ -42,20 +42,40 @@ def write_classifier_tokenizer(
     `new_padding` gives padding an id of its own, the next one: the classes of transformers classify at the
     last token that is not padding, while our own code goes by the attention mask.
     """
-    from tokenizers import AddedToken, processors
+    from tokenizers import AddedToken
 
     library = to_library(tokenizer)
     settings = _settings(context, tokenizer)
     if new_padding:
         library.add_special_tokens([AddedToken(PADDING, special=True, normalized=False)])
         settings["pad_token"] = PADDING
-    added = [
-        {"id": name, "ids": ids, "tokens": [library.id_to_token(number) for number in ids]}
-        for name, ids in zip(("before", "after"), surrounding, strict=True)
-    ]
-    library.post_processor = processors.TemplateProcessing(["before:0", "$A:0", "after:0"], None, added)
+    _surround(library, *surrounding)
     side = "right" if keep == "beginning" else "left"
     _write(folder, library, settings | {"truncation_side": side})
+
+
+def write_translator_tokenizer(folder: Path, tokenizer: Tokenizer, context: int) -> None:
+    """Write the files for a translator, whose sentences have single spaces and end-of-text at the end."""
+    from tokenizers import Regex, normalizers
+
+    library = to_library(tokenizer)
+    steps = [normalizers.Strip(), normalizers.Replace(Regex(r"\s+"), " ")]
+    library.normalizer = normalizers.Sequence([*steps, *([library.normalizer] if library.normalizer else [])])
+    _surround(library, [], [tokenizer.end_of_text])
+    _write(folder, library, _settings(context, tokenizer))
+
+
+def _surround(library: Any, before: list[int], after: list[int]) -> None:
+    """Put these ids around each text."""
+    from tokenizers import processors
+
+    added = [
+        {"id": name, "ids": ids, "tokens": [library.id_to_token(number) for number in ids]}
+        for name, ids in (("before", before), ("after", after))
+        if ids
+    ]
+    parts = [*(["before:0"] if before else []), "$A:0", *(["after:0"] if after else [])]
+    library.post_processor = processors.TemplateProcessing(parts, None, added)
 
 
 def _settings(context: int, tokenizer: Tokenizer) -> dict[str, Any]:

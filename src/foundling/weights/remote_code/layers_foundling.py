@@ -1,4 +1,4 @@
-"""The parts of a GPT that was trained with Foundling: convolutions, attention, MLP, and the block.
+"""The parts of a GPT that was trained with Foundling: convolutions, attention, and the blocks.
 
 Shapes: B batch, T new tokens, S all tokens (T plus those in the cache), C width, H query heads, G key/value
 heads (H is a multiple of G), D head size, L lookup heads.
@@ -16,17 +16,11 @@ from transformers import Cache
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from .common_foundling import MLP, eager_attention, make_norm
 from .configuration_foundling import FoundlingConfig
 from .positions_foundling import Rotary, rotate
 
 CONVOLUTION, LOOKUP = 0, 1  # the numbers of a layer's convolution states in the cache
-
-
-def make_norm(config: FoundlingConfig) -> nn.Module:
-    """LayerNorm, or RMSNorm, which omits mean and bias."""
-    if config.norm == "layernorm":
-        return nn.LayerNorm(config.n_embd, eps=config.norm_eps, bias=config.bias is True)
-    return nn.RMSNorm(config.n_embd, eps=config.norm_eps)
 
 
 def with_previous(x: Tensor, reach: int, cache: Cache | None, layer: int, state: int) -> Tensor:
@@ -104,28 +98,6 @@ class LookupBlend(ShortConvolution):
         return torch.cat((blended_q, other_q), dim=-1), torch.cat((blended_k - lookup_k, other_k), dim=-1)
 
 
-def eager_attention(
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    scaling: float,
-    dropout: float = 0.0,
-    **kwargs,
-) -> tuple[Tensor, Tensor]:
-    """softmax(Q Kᵀ · scaling) V (B, T, H, D), and the weights (B, H, T, S)."""
-    groups = query.size(1) // key.size(1)
-    key = key.repeat_interleave(groups, dim=1)  # (B, H, S, D)
-    value = value.repeat_interleave(groups, dim=1)
-    scores = query @ key.transpose(-2, -1) * scaling  # (B, H, T, S)
-    if attention_mask is not None:
-        scores = scores + attention_mask
-    weights = scores.softmax(dim=-1, dtype=torch.float32).to(query.dtype)
-    weights = F.dropout(weights, dropout, module.training)
-    return (weights @ value).transpose(1, 2), weights
-
-
 class Attention(nn.Module):
     """Multi-head attention with grouped key/value heads; its first heads may be lookup heads."""
 
@@ -184,27 +156,6 @@ class Attention(nn.Module):
         """Apply rotary positions to x (B, heads, T, D), except to the lookup heads'."""
         lookup, others = x.tensor_split([self.config.lookup_heads], dim=1)
         return torch.cat((lookup, rotate(others, rotary)), dim=1)
-
-
-class MLP(nn.Module):
-    """The position-wise feed-forward network: (B, T, C) -> (B, T, C)."""
-
-    def __init__(self, config: FoundlingConfig) -> None:
-        super().__init__()
-        self.kind = config.mlp
-        width, hidden, bias = config.n_embd, config.n_ffn, config.bias is True
-        self.up = nn.Linear(width, hidden, bias=bias)
-        self.gate = nn.Linear(width, hidden, bias=bias) if config.mlp == "swiglu" else None
-        self.out = nn.Linear(hidden, width, bias=bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Transform each position of x (B, T, C) independently."""
-        if self.gate is not None:
-            return self.out(F.silu(self.gate(x)) * self.up(x))
-        h = self.up(x)  # (B, T, hidden)
-        if self.kind == "gelu":
-            return self.out(F.gelu(h, approximate="tanh"))
-        return self.out(F.relu(h).square() if self.kind == "relu2" else F.relu(h))
 
 
 class FoundlingBlock(GradientCheckpointingLayer):

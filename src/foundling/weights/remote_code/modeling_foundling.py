@@ -18,6 +18,7 @@ from transformers.utils.deprecation import deprecate_kwarg
 from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
+from .common_foundling import make_norm, sinusoids
 from .configuration_foundling import FoundlingConfig
 from .layers_foundling import (
     Attention,
@@ -26,9 +27,8 @@ from .layers_foundling import (
     GatedConvolution,
     LookupBlend,
     ShortConvolution,
-    make_norm,
 )
-from .positions_foundling import rotary_tables, sinusoids
+from .positions_foundling import rotary_tables
 
 
 class FoundlingPreTrainedModel(PreTrainedModel):

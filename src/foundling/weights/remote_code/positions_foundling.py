@@ -1,4 +1,4 @@
-"""Positions of a GPT that was trained with Foundling: sinusoids, and rotary positions for any context.
+"""Rotary positions of a GPT that was trained with Foundling, for any context.
 
 Shapes: B batch, T new tokens, C width, H heads, D head size.
 """
@@ -8,26 +8,10 @@ import math
 import torch
 from torch import Tensor
 
+from .common_foundling import angles, frequencies
 from .configuration_foundling import FoundlingConfig
 
 Rotary = tuple[Tensor, Tensor]  # cosines and sines of positions, (B, 1, T, D) each
-
-
-def frequencies(width: int, theta: float, device: torch.device) -> Tensor:
-    """theta^(-2i/width), (width/2,), in float64 where the device has it, so that far positions stay exact."""
-    dtype = torch.float32 if device.type == "mps" else torch.float64
-    return theta ** -(torch.arange(0, width, 2, dtype=dtype, device=device) / width)
-
-
-def angles(positions: Tensor, frequency: Tensor) -> Tensor:
-    """position · frequency, (B, T, width/2)."""
-    return (positions.unsqueeze(-1).to(frequency.dtype) * frequency).float()
-
-
-def sinusoids(positions: Tensor, width: int) -> Tensor:
-    """Fixed position vectors (B, T, C): sines in even, cosines in odd channels."""
-    angle = angles(positions, frequencies(width, 10_000.0, positions.device))  # (B, T, C/2)
-    return torch.stack((angle.sin(), angle.cos()), dim=-1).flatten(-2)  # (B, T, C)
 
 
 def rotary_tables(positions: Tensor, config: FoundlingConfig, dtype: torch.dtype) -> Rotary:
