@@ -29,6 +29,7 @@ BY = {  # what is said where nothing is there
     "import_model": "nothing to import; name a file, folder or id, as `foundling import_model model.gguf`",
     "export": "no model folder models/base",
     "compare": "multirun has no sweep",
+    "sweep": "multirun has no sweep; run one, such as `foundling pretrain -m seed=1,2,3`",
     "verify": "models/chat",
     "rebuild": "models/chat/model.safetensors is missing",
 }

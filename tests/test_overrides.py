@@ -190,12 +190,12 @@ def test_under_m_paths_are_swept_and_words_are_not(project: Path) -> None:
         (["seed=1,2"], "seed=1,2 is a sweep; add -m .*'seed=\\[1,2\\]'"),
         (["model=nano,micro"], "model=nano,micro is a sweep; add -m"),
         (
-            ["hydra/launcher=joblib"],
-            "hydra/launcher=joblib is not installed; choose one of basic, or .*hydra-joblib-launcher",
+            ["hydra/launcher=rq"],
+            "hydra/launcher=rq is not installed; choose one of .*basic.*, or .*hydra-rq-launcher",
         ),
         (
-            ["hydra/sweeper=optuna"],
-            "hydra/sweeper=optuna is not installed; choose one of .*basic.*hydra-optuna-sweeper",
+            ["hydra/sweeper=ax"],
+            "hydra/sweeper=ax is not installed; choose one of .*basic.*optuna, or .*hydra-ax-sweeper",
         ),
         (["hydra/job_logging=loud"], "hydra/job_logging=loud is not installed; choose one of .*plain"),
         (["hydra.swep.dir=x"], "unknown setting or group hydra.swep.dir; .*hydra.sweep.dir"),

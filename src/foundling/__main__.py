@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from foundling import config, processes
+from foundling.literals import quoted
 from foundling.overrides import Prepared, prepare
-from foundling.selection import origin_of
+from foundling.selection import key_of, origin_of
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from foundling.overrides import Sweep
     from foundling.settings import Job
 
 PACKAGE = Path(__file__).parent
@@ -33,6 +35,7 @@ USES = (
     "translate",
     "serve",
     "compare",
+    "sweep",
     "import_model",
     "export",
     "plan",
@@ -77,30 +80,37 @@ def _run(name: str, arguments: list[str]) -> None:
     from omegaconf.errors import OmegaConfBaseException
 
     from foundling.settings import Job
+    from foundling.sweeps.running import finish_sweep
 
     prepared = _prepare(name, arguments)
     checked = None if prepared.config is None else _checked(name, Job.of(prepared.config))
+    sweep = None if prepared.sweep is None else _open_sweep(name, prepared.sweep)
+    folder = [] if sweep is None else [f"hydra.sweep.dir={quoted(str(sweep))}"]
 
     def task(composed: "DictConfig") -> Any:
-        run = HydraConfig.get()
-        out = Path(run.runtime.output_dir) if run.mode == RunMode.MULTIRUN else Path()
+        run: Any = HydraConfig.get()
+        is_sweep = run.mode == RunMode.MULTIRUN
         try:
-            job = checked or _checked(name, Job.of(composed, out))
-            missing = _missing_processes(job, run.mode == RunMode.MULTIRUN) if name in TRAININGS else 0
+            job = checked or _checked(name, Job.of(composed, _folder_of_job(run) if is_sweep else Path()))
+            missing = _missing_processes(job, is_sweep) if name in TRAININGS else 0
             if missing:
                 return processes.launch(name, arguments, missing)
             if not processes.is_first_process():
                 logging.disable()  # the first process says it
+            if is_sweep and name in TRAININGS:
+                return _run_once(name, job, run)
             return _load(name)(job)  # imports torch
         except Exception as error:  # before Hydra adds its own traceback
             _exit(error, arguments)
 
-    sys.argv = [f"foundling {name}", *prepared.arguments]
+    sys.argv = [f"foundling {name}", *prepared.arguments, *folder]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let Hydra raise its errors instead of printing them
     try:
         hydra.main(version_base="1.3", config_path=str(config.conf_folder()), config_name="config")(task)()
     except (HydraException, OmegaConfBaseException) as error:
         raise ValueError(f"the config cannot be composed: {config.reason(error)}") from error
+    if sweep is not None:
+        finish_sweep(sweep)
 
 
 def _prepare(name: str, arguments: list[str]) -> Prepared:
@@ -120,6 +130,54 @@ def _checked(name: str, job: "Job") -> "Job":
         device.check_accelerator(runtime.trainer.accelerator)
     inputs.check(name, job)
     return job
+
+
+def _open_sweep(name: str, sweep: "Sweep") -> Path | None:
+    """Find or create the folder of a sweep of trainings; other sweeps have none that is found again."""
+    from omegaconf import OmegaConf, open_dict
+
+    from foundling import inputs
+    from foundling.settings import Job
+    from foundling.sweeps import identity, records, running
+
+    folder = Path(sweep.first.hydra.sweep.dir)
+    sweeper = OmegaConf.to_container(sweep.first.hydra.sweeper)
+    with open_dict(sweep.first):
+        del sweep.first["hydra"]
+    job = _checked(name, Job.of(sweep.first))
+    if name not in TRAININGS:
+        return None
+    first = identity.job_identity(name, job.recipe, inputs.hashes(name, job.settings))
+    record = records.SweepRecord(
+        identity=identity.sweep_identity(first, sweep.swept, sweeper),
+        command=name,
+        arguments=sweep.typed,
+        swept=tuple(key_of(override) for override in sweep.swept),
+        planned=sweep.jobs,
+    )
+    place, note = running.open_sweep(record, folder, search=not sweep.has_folder)
+    if note:
+        print(note, file=sys.stderr)
+    return place
+
+
+def _folder_of_job(run: Any) -> Path:
+    """The folder of a sweep's job, relative to the project if it is in there."""
+    folder = Path(run.runtime.output_dir)
+    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+
+
+def _run_once(name: str, job: "Job", run: Any) -> float | None:
+    """Run a training as a job of a sweep, unless it has ended before."""
+    from foundling import inputs
+    from foundling.sweeps import identity, records, running
+
+    record = records.JobRecord(
+        number=run.job.num,
+        identity=identity.job_identity(name, job.recipe, inputs.hashes(name, job.settings)),
+        overrides=tuple(run.overrides.task),
+    )
+    return running.run_job(record, job.out, lambda: _load(name)(job))
 
 
 def _missing_processes(job: "Job", is_sweep: bool) -> int:

@@ -56,7 +56,7 @@ def stage_modules(package: Path, recipe: Mapping[str, JsonValue]) -> dict[str, d
     stages = [name for name in names if name not in ("__init__", COMPOSE)]
     starts = {}
     for stage in stages:
-        named = [above for target in _targets(recipe.get(stage)) for above in _with_parents(target)]
+        named = [above for target in targets(recipe.get(stage)) for above in _with_parents(target)]
         starts[stage] = [
             f"{package.name}.{STAGES}.{stage}",
             *(name for name in named if _file_of(package, name)),
@@ -64,13 +64,13 @@ def stage_modules(package: Path, recipe: Mapping[str, JsonValue]) -> dict[str, d
     return {stage: _closure(names, read) for stage, names in starts.items()}
 
 
-def _targets(value: Any) -> Iterator[str]:
+def targets(value: Any) -> Iterator[str]:
     """Each `_target_`, the dotted name of a class or function, at any depth of a section."""
     if isinstance(value, Mapping):
         if isinstance(target := value.get("_target_"), str):
             yield target
         for inner in value.values():
-            yield from _targets(inner)
+            yield from targets(inner)
 
 
 def _closure(starts: list[str], read: Callable[[str], Module]) -> dict[str, Module]:

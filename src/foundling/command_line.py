@@ -17,6 +17,7 @@ POSITIONAL = {
     "import_model": ("source", "PATH_OR_ID"),
     "compare": ("runs", "RUN…"),
     "report": ("runs", "RUN…"),
+    "sweep": ("folder", "FOLDER"),
 }
 LISTS = ("compare", "report")  # commands that take several words
 
@@ -45,14 +46,26 @@ def parse_arguments(command: str | None, arguments: Sequence[str]) -> CommandLin
     config_dir = Path(options.config_dir) if options.config_dir else None
     if config_dir is not None and not config_dir.is_dir():
         raise ValueError(f"--config-dir: no folder {config_dir}")
+    overrides = [_added(override) for override in options.overrides]
     return CommandLine(
         flags=flags,
-        overrides=with_section(command, options.overrides) if command else options.overrides,
-        multirun=options.multirun or any(key_of(override) == "hydra.mode" for override in options.overrides),
+        overrides=with_section(command, overrides) if command else overrides,
+        multirun=options.multirun or _is_sweep(overrides),
         config_dir=config_dir,
         runs=not (options.cfg or options.info or options.hydra_help or options.shell_completion),
         foreign=bool(options.config_name or options.config_path or options.experimental_rerun),
     )
+
+
+def _added(override: str) -> str:
+    """`sweep=…` as Hydra needs it: the group has no choice by default, so that one is added to the config."""
+    return f"+{override}" if override.startswith("sweep=") else override
+
+
+def _is_sweep(overrides: Sequence[str]) -> bool:
+    """Whether the overrides ask for a sweep without -m: by a choice of conf/sweep, or by `hydra.mode`."""
+    modes = [override.partition("=")[2] for override in overrides if key_of(override) == "hydra.mode"]
+    return modes[-1] == "MULTIRUN" if modes else any(key_of(one) == "sweep" for one in overrides)
 
 
 def with_section(command: str, arguments: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ Imports neither torch nor lightning. The contents of files are validated where t
 from collections.abc import Sequence
 from pathlib import Path
 
-from foundling.artifacts import read_json
+from foundling.artifacts import read_json, sha256
 from foundling.data.lineage import require, require_base
 from foundling.data.pretrained import weights_at
 from foundling.settings import Job, Settings
@@ -61,6 +61,14 @@ def files_of(stage: str, settings: Settings) -> dict[str, str]:
         snapshots = {"models/snapshots/index.json": "pretrain"} if settings.evaluate.snapshots else {}
         return BASE_MODEL | TOKENS_META | benchmarks | snapshots
     return METRICS if stage == "report" and not settings.report.runs else {}
+
+
+def hashes(stage: str, settings: Settings) -> dict[str, str]:
+    """The sha256 of each file that a training reads; weights count by their provenance.json."""
+    files = [file for file in files_of(stage, settings) if Path(file).name != WEIGHTS]
+    if stage == "pretrain" and settings.pretrain.init_from != "scratch":
+        files.append(settings.pretrain.init_from)
+    return {file: sha256(Path(file).expanduser()) for file in files}
 
 
 def check(command: str, job: Job) -> None:

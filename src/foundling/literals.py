@@ -30,6 +30,11 @@ def quoted(text: str) -> str:
     return QuotedString(escaped, Quote.single).with_quotes()
 
 
+def as_typed(value: str) -> str:
+    """The text that `quoted` gave Hydra as this value."""
+    return re.sub(r"(\\+)\$\{", lambda match: match[1][: len(match[1]) // 2] + "${", value)
+
+
 def quoted_override(argument: str, multirun: bool) -> str:
     """An override as it was typed, but with its value quoted if the key is a text setting."""
     key, equals, value = argument.partition("=")

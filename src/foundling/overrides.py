@@ -4,29 +4,46 @@ The flags and the grammar of the command line are Hydra's, except that texts are
 (literals.py).
 """
 
-import shlex
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from foundling.command_line import POSITIONAL, own_settings, parse_arguments
-from foundling.config import CONF, compose, groups, loading, reason, suggest
-from foundling.literals import quoted, quoted_override
-from foundling.selection import flat, selected
+from foundling.config import CONF, compose, groups, loading, suggest
+from foundling.literals import quoted_override
+from foundling.parsing import first_jobs, grid, parse
+from foundling.selection import flat, key_of, selected
 
 if TYPE_CHECKING:
-    from hydra.core.config_loader import ConfigLoader
-    from hydra.core.override_parser.types import Override
     from omegaconf import DictConfig
+
+
+OPTUNA = "hydra_plugins.foundling_optuna."  # the module of our sweeper
+EXTRA = "pip install -c constraints.txt -e '.[sweeps]'"
+OF_EXTRA = ("joblib", "submitit_local", "submitit_slurm")  # launchers
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep before it starts."""
+
+    first: "DictConfig"  # the config of its first job, with Hydra's own section
+    typed: tuple[str, ...]  # the overrides of the command line, without those of params.yaml
+    swept: tuple[str, ...]  # the overrides with several values
+    jobs: tuple[tuple[str, ...], ...]  # those of each job; empty if a sweeper chooses them
+    has_folder: bool  # whether the command line names the folder
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """The arguments for Hydra, and the config of a single run; None for a sweep, or if nothing runs."""
+    """The arguments for Hydra, and the config of a single run or a sweep; neither if nothing runs."""
 
     arguments: list[str]
     config: "DictConfig | None"
+    sweep: Sweep | None = None
 
 
 def prepare(command: str | None, arguments: Sequence[str]) -> Prepared:
@@ -45,46 +62,59 @@ def prepare(command: str | None, arguments: Sequence[str]) -> Prepared:
         *selected(line.overrides, line.config_dir),
         *(quoted_override(argument, line.multirun) for argument in typed),
     ]
-    with loading(line.config_dir) as loader:
-        jobs = _jobs(overrides, line.multirun, loader)
-    configs = [_composed(job, line.config_dir, command) for job in jobs]
-    with open_dict(configs[0]):
-        del configs[0]["hydra"]
-    is_single = line.runs and not line.multirun
-    return Prepared([*line.flags, *overrides], configs[0] if is_single else None)
+    first = _first_config(overrides, line.multirun, line.config_dir, command)
+    prepared = [*line.flags, *overrides]
+    if not line.runs:
+        return Prepared(prepared, None)
+    if line.multirun:
+        return Prepared(prepared, None, _sweep(first, overrides, typed, line.config_dir, command))
+    with open_dict(first):
+        del first["hydra"]
+    return Prepared(prepared, first)
 
 
-def _jobs(overrides: Sequence[str], multirun: bool, loader: "ConfigLoader") -> list[list[str]]:
-    """The overrides of the jobs to compose before a sweep starts: the first, and one for each other choice.
+def _first_config(
+    overrides: Sequence[str], multirun: bool, config_dir: Path | None, command: str | None
+) -> "DictConfig":
+    """The config of a single run or of a sweep's first job, with Hydra's own section.
 
-    The other values of a sweep are checked when their jobs start.
+    One job for each other choice of the sweep is composed as well, so that an unknown one is an error.
     """
-    first: list[str] = []
-    others: list[tuple[int, str]] = []  # with the index in `first` that each replaces
-    for override in _parse(overrides, loader):
-        text = str(override.input_line)
-        if override.is_sweep_override():
-            key, values = override.get_key_element(), _sweep(override)
-            if not multirun:
-                raise ValueError(
-                    f"{text} is a sweep; add -m to run its values one by one, or put a list in brackets: "
-                    f"{shlex.quote(f'{key}=[{override.get_value_string()}]')}"
-                )
-            options = loader.get_group_options(override.key_or_group)
-            if not values or (options and override.is_interval_sweep()):
-                raise ValueError(f"{text} matches none of {', '.join(options)}")
-            text = f"{key}={values[0]}"
-            if options:
-                others += [(len(first), f"{key}={value}") for value in values[1:]]
-        first.append(text)
-    return [first, *([*first[:place], other, *first[place + 1 :]] for place, other in others)]
+    with loading(config_dir) as loader:
+        jobs = first_jobs(overrides, multirun, loader)
+    first, *_ = [_composed(job, config_dir, command) for job in jobs]
+    return first
 
 
-def _sweep(override: "Override") -> list[str]:
-    """The values of a sweep; for an interval, only its start."""
-    if override.is_interval_sweep():
-        return [str(override.value().start)]  # type: ignore[union-attr]
-    return list(override.sweep_string_iterator())
+def _sweep(
+    first: "DictConfig",
+    overrides: list[str],
+    typed: Sequence[str],
+    config_dir: Path | None,
+    command: str | None,
+) -> Sweep:
+    """The jobs of a sweep, also over the values that `hydra.sweeper.params` in a file of conf/sweep names."""
+    _require_plugins(first)
+    sweeper, named = first.hydra.sweeper, {key_of(override) for override in overrides}
+    params = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items() if key not in named]
+    if params:
+        first = _first_config([*overrides, *params], True, config_dir, command)
+    with loading(config_dir) as loader:
+        parsed = parse([*params, *overrides], loader)
+        swept = [str(override.input_line) for override in parsed if override.is_sweep_override()]
+        jobs = [()] * sweeper.n_trials if "n_trials" in sweeper else grid(swept, loader)
+    return Sweep(first, tuple(typed), tuple(swept), tuple(jobs), "hydra.sweep.dir" in named)
+
+
+def _require_plugins(config: "DictConfig") -> None:
+    """Raise ValueError if a chosen sweeper or launcher lacks a package or a program."""
+    if str(config.hydra.sweeper.get("_target_")).startswith(OPTUNA) and find_spec("optuna") is None:
+        raise ValueError(f"hydra/sweeper=optuna needs the package optuna; install it with {EXTRA}")
+    if config.hydra.runtime.choices["hydra/launcher"] == "submitit_slurm" and shutil.which("srun") is None:
+        raise ValueError(
+            "hydra/launcher=submitit_slurm: no program srun, so this is not a machine of a SLURM cluster; "
+            "use hydra/launcher=submitit_local here"
+        )
 
 
 def _composed(overrides: list[str], config_dir: Path | None, command: str | None) -> "DictConfig":
@@ -105,7 +135,9 @@ def _unknown_choice(file: str, options: Sequence[str]) -> str:
     if not group.startswith("hydra/"):
         return f"{group}={choice} is not one of {CONF}/{group}; {suggest(choice, list(options))}"
     hint = ""
-    if group in ("hydra/launcher", "hydra/sweeper"):
+    if group == "hydra/launcher" and choice in OF_EXTRA:
+        hint = f", or install the extra: {EXTRA}"
+    elif group in ("hydra/launcher", "hydra/sweeper"):
         hint = (
             f", or install a package such as hydra-{choice.partition('_')[0]}-{group.removeprefix('hydra/')}"
         )
@@ -117,7 +149,7 @@ def _unknown_key(overrides: Sequence[str], config_dir: Path | None, command: str
     from omegaconf import OmegaConf
 
     with loading(config_dir) as loader:
-        parsed = _parse(overrides, loader)
+        parsed = parse(overrides, loader)
         chosen = [override for override in parsed if loader.get_group_options(override.key_or_group)]
     choices = [str(override.input_line) for override in chosen]
     try:
@@ -157,20 +189,3 @@ def _has(values: Any, key: str) -> bool:
         else:
             return False
     return True
-
-
-def _parse(arguments: Sequence[str], loader: "ConfigLoader") -> list["Override"]:
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
-    parser = OverridesParser.create()
-    parsed = []
-    for argument in arguments:
-        try:
-            parsed.append(parser.parse_override(argument))
-            parsed[-1].config_loader = loader  # lists what a glob may match
-        except HydraException as error:
-            key, equals, value = argument.partition("=")
-            fix = f"quote a text: {shlex.quote(f'{key}={quoted(value)}')}" if equals else "write key=value"
-            raise ValueError(f"{argument!r} cannot be read ({reason(error)}); {fix}") from None
-    return parsed

@@ -122,6 +122,21 @@ def lock_folder(folder: Path) -> int | None:
     return lock
 
 
+def in_use(folder: Path) -> bool:
+    """Whether a process has locked an existing folder."""
+    try:
+        lock = os.open(folder / LOCK, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
 def read_holder(folder: Path) -> dict[str, str | int]:
     """The process that locked a folder last: process, machine, since, command."""
     unknown: dict[str, str | int] = dict.fromkeys(("process", "machine", "since", "command"), "unknown")

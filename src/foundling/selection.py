@@ -19,22 +19,23 @@ def selected(
 ) -> list[str]:
     """The choices in params.yaml and the values under its `set`, as overrides; keys of `typed` are omitted.
 
-    A line of the selection names a group's choice (null: none); `set` has single values. An experiment is a
-    set of choices itself, so it replaces the selection's lines for the groups that it names, but not the
-    values under `set`.
+    A line of the selection names a group's choice (null: none); `set` has single values. An experiment or a
+    choice of conf/sweep is a set of choices itself, so it replaces the selection's lines for the groups that
+    it names, but not the values under `set`, except those that a sweep varies.
     """
     choices, single = _read(path)
     keys = {key_of(override) for override in typed}
-    experiments = [override.partition("=")[2] for override in typed if key_of(override) == "experiment"]
-    experiments = experiments or [str(choices.get("experiment") or "")]
-    names = [name for experiment in experiments for name in experiment.split(",")]
-    replaced = keys.union(*(_groups_of_experiment(name, config_dir) for name in names))
+    experiments = _choices(typed, "experiment") or [str(choices.get("experiment") or "")]
+    sets = [("experiment", name) for name in experiments] + [
+        ("sweep", name) for name in _choices(typed, "sweep")
+    ]
+    replaced = keys.union(*(_keys_of(group, name, config_dir) for group, name in sets))
     chosen = {
         group: choice for group, choice in choices.items() if group not in replaced and choice is not None
     }
     overrides = [f"{group}={literal(choice)}" for group, choice in chosen.items()]
     for key, value in flat(single, is_section):
-        if key not in keys:
+        if key not in replaced:
             as_text = isinstance(value, str) and is_text(key)
             try:
                 overrides.append(f"{key}={quoted(value) if as_text else literal(value)}")
@@ -94,17 +95,25 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return values, single
 
 
-def _groups_of_experiment(name: str, config_dir: Path | None) -> set[str]:
-    """The groups that experiment/<name>.yaml chooses itself (`- override /model: small` in its defaults).
+def _choices(typed: Sequence[str], group: str) -> list[str]:
+    """The choices of a group on the command line; of a sweep over several, each."""
+    chosen = [override.partition("=")[2] for override in typed if key_of(override) == group]
+    return [name for choice in chosen for name in choice.split(",")]
 
-    Those of an experiment that it builds on (`- books`) count as well.
+
+def _keys_of(group: str, name: str, config_dir: Path | None) -> set[str]:
+    """The groups that <group>/<name>.yaml chooses itself (`- override /model: small` in its defaults).
+
+    Those of an experiment that it builds on (`- books`) count as well, and the keys of a sweep.
     """
     folders = (conf_folder(), *([config_dir] if config_dir else []))
-    file = next((f for folder in folders if (f := folder / "experiment" / f"{name}.yaml").is_file()), None)
+    file = next((f for folder in folders if (f := folder / group / f"{name}.yaml").is_file()), None)
     if not name or file is None:
         return set()
-    defaults = (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).get("defaults", [])
+    values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    defaults, sweeper = values.get("defaults", []), (values.get("hydra") or {}).get("sweeper") or {}
     bases = [line for line in defaults if isinstance(line, str) and line != "_self_"]
     own = [key for line in defaults if isinstance(line, dict) for key in line]
     chosen = {key.removeprefix("override").strip().lstrip("/") for key in own}
-    return chosen.union(*(_groups_of_experiment(base, config_dir) for base in bases))
+    chosen |= {str(key) for key in sweeper.get("params") or {}}
+    return chosen.union(*(_keys_of(group, base, config_dir) for base in bases))

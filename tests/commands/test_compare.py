@@ -1,4 +1,4 @@
-"""compare reads folders and revisions, prints tables and writes a page; a sweep ends with the tables."""
+"""compare reads folders and revisions, prints tables and writes a page."""
 
 import subprocess
 from collections.abc import Callable
@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from omegaconf import OmegaConf
 
 from foundling.artifacts import write_json
 from foundling.command_line import with_section
@@ -86,11 +85,3 @@ def test_revisions_are_read_from_git_and_dvcs_cache(run: Any, tmp_path: Path, ca
 def test_a_missing_sweep_is_an_error(run: Any) -> None:
     with pytest.raises(ValueError, match="multirun has no sweep; name the runs, or run one, such as"):
         run()
-
-
-@pytest.mark.parametrize(("values", "ends"), [([0.8, 0.9], True), ([0.8], False), ([], False)])
-def test_a_sweep_ends_with_its_table(tmp_path: Path, capsys: Any, values: list[float], ends: bool) -> None:
-    folder = sweep(tmp_path, values)
-    config = OmegaConf.create({"hydra": {"sweep": {"dir": str(folder)}}, "compare": {"metrics": ["*.share"]}})
-    compare.AfterSweep().on_multirun_end(config)
-    assert ("instruct.tuned.share" in capsys.readouterr().out) == ends

@@ -7,16 +7,10 @@ are tested against.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from hydra.experimental.callback import Callback
 
 from foundling.artifacts import atomic_file
 from foundling.settings import Job
 from foundling.terminal import show
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
 
 WIDTH = 120
 
@@ -36,18 +30,3 @@ def run(job: Job) -> None:
     with atomic_file(job.out / settings.page) as file:
         file.write(page)
     print(f"{job.out / settings.page}: the same with curves")
-
-
-class AfterSweep(Callback):
-    """Prints the metrics of a sweep's jobs when it has ended: mean and interval where only seeds differ."""
-
-    def on_multirun_end(self, config: "DictConfig", **kwargs: Any) -> None:
-        """Print the tables, if at least two jobs have metrics."""
-        from foundling.reporting.comparison import compare
-        from foundling.reporting.comparison_table import tables
-        from foundling.reporting.runs import open_runs
-
-        sweep = Path(config.hydra.sweep.dir)
-        if len({file.parent for file in sweep.glob("*/metrics/*.json")}) > 1:
-            show(*tables(compare(open_runs(str(sweep)), config.compare.metrics)), width=WIDTH)
-            print(f"foundling compare {sweep}   # a page with curves")

@@ -22,7 +22,7 @@ Recipe: TypeAlias = dict[str, JsonValue]  # what a result depends on, by section
 # sections that determine how a run is executed or how its result is used, but not the result
 UNHASHED = (
     *("runtime", "fetch", "hardware", "generate", "predict", "chat", "translate", "serve"),
-    *("report", "compare", "import_model", "export", "plan", "verify", "rebuild", "clean"),
+    *("report", "compare", "sweep", "import_model", "export", "plan", "verify", "rebuild", "clean"),
 )
 
 
@@ -46,6 +46,7 @@ class Settings:
     serve: runtime.Serve
     report: runtime.Report
     compare: runtime.Compare
+    sweep: runtime.Sweep
     import_model: runtime.ImportModel
     export: runtime.Export
     plan: runtime.Plan

@@ -164,6 +164,11 @@ class Compare:
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
+class Sweep:
+    folder: str | None
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Export:
     model: str
     format: Literal["huggingface", "gguf"]

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from foundling.artifacts import atomic_folder, write_json
 from foundling.data.loading import BatchOrder
+from foundling.outcomes import Diverged
 from foundling.processes import is_first_process
 from foundling.settings import training as settings
 
@@ -29,7 +30,7 @@ class Fault(ValueError):
 
 
 class FaultDetector:
-    """Checks each step's loss and gradient norm; raises Fault to skip a batch, ValueError to stop."""
+    """Checks each step's loss and gradient norm; raises Fault to skip a batch, Diverged to stop."""
 
     def __init__(self, folder: Path, order: BatchOrder, faults: settings.Faults) -> None:
         self.folder, self.order, self.settings = folder / FOLDER, order, faults
@@ -100,7 +101,7 @@ class FaultDetector:
         fix = "set faults.action=skip in this stage's section to skip the batch"
         if skip:
             fix = f"{most} batches were skipped before; increase faults.most in this stage's section"
-        raise ValueError(f"{what}; {fix}, or choose a lower learning rate; the batch is saved in {path}")
+        raise Diverged(f"{what}; {fix}, or choose a lower learning rate; the batch is saved in {path}")
 
 
 def _strict(value: Any) -> Any:

@@ -35,11 +35,13 @@ def fit(
     scratch: Path,
     callbacks: Sequence[Callback] = (),
     logger: Logger | None = None,
+    watchers: Sequence[Callback] = (),
 ) -> Recorder:
     """Train for `loop.max_steps` steps, or until a callback stops the training, then validate.
 
     Curves and checkpoints are written to `scratch`; if it contains a checkpoint, training resumes from there.
-    A checkpoint includes the state of `callbacks`. Returns the recorder, which has measured the throughput.
+    A checkpoint includes the state of `callbacks`, but not of `watchers`, which have none. Returns the
+    recorder, which has measured the throughput.
     """
     _silence_lightning()
     device = set_up(runtime)
@@ -51,7 +53,7 @@ def fit(
     module.prepare(loop, recorder, faults, split_when_full=runtime.batch == "auto")
     checkpoints = Checkpoints(scratch, module, data.order, [recorder, faults, *callbacks], runtime)
     # checkpoints come last: one saved after a validation must include the other callbacks' state after it
-    ordered: list[Callback] = [recorder, *callbacks, checkpoints]
+    ordered: list[Callback] = [recorder, *callbacks, *watchers, checkpoints]
     show = sys.stderr.isatty() if runtime.progress == "auto" else runtime.progress
     if show and is_first_process():
         ordered.append(ProgressBar(recorder, data.order))

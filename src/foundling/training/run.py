@@ -13,13 +13,17 @@ from foundling.artifacts import publish, write_lines
 from foundling.data.batches import TrainingData
 from foundling.device import set_up
 from foundling.metrics import write_metrics
+from foundling.outcomes import Pruned
 from foundling.processes import is_first_process
 from foundling.scratch import RunFolder, start_run
 from foundling.settings import Job
+from foundling.sweeps.pruning import pruning_of
+from foundling.sweeps.records import note_scratch
 from foundling.text.tokenizer import Tokenizer
 from foundling.training.fit import fit
 from foundling.training.loggers import finish, log_lineage, make_wandb
 from foundling.training.module import Loop, TrainingModule
+from foundling.training.pruning import Prune
 from foundling.training.recorder import TRAIN_FILE, VALIDATION_FILE, Recorder
 from foundling.weights import folder
 from foundling.weights.provenance import provenance, run_record
@@ -72,7 +76,10 @@ class TrainingRun:
 
     @cached_property
     def _scratch(self) -> RunFolder:
-        return start_run(self.stage, self.provenance)
+        folder = start_run(self.stage, self.provenance)
+        if is_first_process():
+            note_scratch(self.job.out, folder.path)
+        return folder
 
     @property
     def scratch(self) -> Path:
@@ -95,7 +102,16 @@ class TrainingRun:
         self, module: TrainingModule, data: TrainingData, loop: Loop, callbacks: Sequence[Callback] = ()
     ) -> dict[str, float]:
         """Train, and return the last validation's measures; only the first of several processes returns."""
-        self.recorder = fit(module, data, loop, self.runtime, self.scratch, callbacks, self.logger)
+        rule = pruning_of(self.stage)
+        watchers = [] if rule is None else [Prune(rule)]
+        try:
+            self.recorder = fit(
+                module, data, loop, self.runtime, self.scratch, callbacks, self.logger, watchers
+            )
+        except Pruned:
+            finish(self.logger)
+            self._scratch.remove()
+            raise
         if not is_first_process():
             raise SystemExit(0)
         self.microbatches = module.microbatches
