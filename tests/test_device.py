@@ -119,6 +119,22 @@ def test_threads_are_set_with_the_device_and_null_leaves_them(job: Callable[...,
         torch.set_num_threads(before)
 
 
+def test_seeding_a_device_draws_what_torchs_manual_seed_does_and_notes_no_call_for_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    for other in (torch.cuda, torch.xpu):
+        monkeypatch.setattr(other, "manual_seed_all", lambda seed: pytest.fail("seeded another device"))
+    device.seed(torch.device("cpu"), 5)
+    assert torch.equal(torch.rand(3), expected)
+    seeded: list[int] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed", seeded.append)
+    device.seed(torch.device("cuda", 1), 5)
+    assert seeded == [5]
+    assert torch.equal(torch.rand(3), expected)
+
+
 def test_precision_and_name_follow_the_device_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "H100")

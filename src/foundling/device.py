@@ -49,6 +49,19 @@ def set_threads(threads: int | None) -> None:
         torch.set_num_threads(threads)
 
 
+def seed(device: "torch.device", value: int) -> None:
+    """Seed the generators that computations on `device` draw from.
+
+    torch.manual_seed seeds those of all kinds of devices. For each kind that is not in use it notes the call
+    with a formatted stack trace, which takes milliseconds.
+    """
+    import torch
+
+    torch.default_generator.manual_seed(value)
+    if device.type != "cpu":
+        getattr(torch, device.type).manual_seed(value)
+
+
 def choose_device(accelerator: "Accelerator", devices: Any = 1) -> "torch.device":
     """The first available device that `accelerator` allows; with a list of CUDA devices, its first."""
     check_accelerator(accelerator)

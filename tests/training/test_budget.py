@@ -4,14 +4,20 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from foundling.data.language import LanguageData
+from foundling.data.shards import Source
 from foundling.model.gpt import GPT
 from foundling.training import budget
-from foundling.training.calibration import Speed, measure
+from foundling.training.calibration import measure
+from foundling.training.language import LanguageModule
 from foundling.training.optim import adamw
 
 ADAMW = partial(adamw, lr=1e-3, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.1)
@@ -35,43 +41,57 @@ def test_measuring_trains_and_leaves_the_random_numbers_as_they_were(network: GP
 
 @pytest.fixture
 def warned(caplog: pytest.LogCaptureFixture, network: GPT, settings: Any) -> Callable[..., str]:
-    """The warnings about a pretraining of so many steps."""
+    """The warnings about the memory of a pretraining of so many steps."""
 
-    def warn(max_steps: int = 100, budget_hours: float | None = 24) -> str:
+    def warn(max_steps: int = 100) -> str:
         pretrain = replace(settings.pretrain, max_steps=max_steps, batch_size=8, accumulate=2)
-        runtime = replace(settings.runtime, budget_hours=budget_hours)
         with caplog.at_level(logging.WARNING):
-            budget.warn(network, ADAMW, pretrain, runtime, torch.device("cpu"))
+            budget.warn_of_memory(network, pretrain, settings.runtime, torch.device("cpu"))
         return "\n".join(caplog.messages)
 
     return warn
 
 
-def test_a_run_within_its_means_is_not_spoken_of_and_not_touched(
-    network: GPT, warned: Callable[..., str]
-) -> None:
-    before = {name: t.clone() for name, t in network.state_dict().items()}
+def test_a_run_within_its_means_is_not_spoken_of(warned: Callable[..., str]) -> None:
     assert warned() == ""
-    assert all(torch.equal(t, before[name]) for name, t in network.state_dict().items())
-    assert all(p.grad is None for p in network.parameters())
-
-
-def test_a_run_that_takes_too_long_is_announced(
-    network: GPT, warned: Callable[..., str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(budget, "measure", lambda *_, **__: Speed(60.0, 1))
-    said = warned(3000)
-    assert said.startswith(
-        "pretrain: 3,000 steps will take about 50 hours, more than runtime.budget_hours=24;"
-    )
-
-
-def test_without_a_budget_nothing_is_timed(
-    network: GPT, warned: Callable[..., str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(budget, "measure", lambda *_, **__: pytest.fail("timed"))
-    assert warned(10**9, None) == ""
     assert warned(0) == ""
+
+
+@pytest.mark.parametrize(
+    ("hours", "says"),
+    [
+        (24, ["pretrain: 3,000 steps will take about 50 hours, more than runtime.budget_hours=24;"]),
+        (51, []),
+        (None, []),
+    ],
+)
+def test_a_run_that_takes_too_long_is_told_once_after_its_first_steps(
+    hours: float | None, says: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A step takes a minute; the first took an hour, and is not counted."""
+    clock = iter([3600.0 + 60 * step for step in range(10)])
+    monkeypatch.setattr(budget.time, "perf_counter", lambda: next(clock))
+    callback = budget.TimeBudget(hours, 3000)
+    said = []
+    for _ in range(9):
+        callback.on_train_batch_end(None, None, None, None, 0)  # type: ignore[arg-type]
+        said.append(list(caplog.messages))
+    assert said[2] == []
+    assert len(said[-1]) == len(says)
+    assert all(line.startswith(start) for line, start in zip(said[-1], says, strict=True))
+    assert said[3] == said[-1]
+
+
+def test_a_training_whose_steps_take_too_long_goes_on(
+    network: GPT, fit: Callable[..., Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ids = np.random.default_rng(0).integers(0, 50, 500).astype(np.uint16)
+    text = [Source("text", 1.0, ids, 500)]
+    data = LanguageData(SimpleNamespace(train=text, validation=text), 16, 2, 6, 1, workers=0)  # type: ignore[arg-type]
+    module = LanguageModule(network, ADAMW, lambda step: 1.0, validation_bytes=500)
+    fit(module, data, tmp_path, budget.TimeBudget(0.0, 6))
+    assert [line for line in caplog.messages if "6 steps will take about" in line]
+    assert module.validation["step"] == 6
 
 
 @pytest.mark.parametrize(

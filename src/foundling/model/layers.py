@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from foundling.model.config import Mlp, Norm
+from foundling.model.gelu import gelu
 from foundling.model.kv_cache import ConvolutionState
 from foundling.model.rotary import angles, frequencies
 
@@ -39,7 +40,7 @@ class MLP(nn.Module):
             return self.out(F.silu(self.gate(x)) * self.up(x))
         h = self.up(x)  # (B, T, hidden)
         if self.kind == "gelu":
-            return self.out(F.gelu(h, approximate="tanh"))
+            return self.out(gelu(h))
         return self.out(F.relu(h).square() if self.kind == "relu2" else F.relu(h))
 
 

@@ -48,14 +48,15 @@ def run(job: Job) -> float:
     module = settings.module.build(network, optimizer, schedule, validation_bytes=data.validation_bytes)
     parameters, per_step = network.parameter_count(), data.tokens_per_step
     log.info(f"pretrain: {parameters:,} parameters, {settings.max_steps:,} steps of {per_step:,} tokens")
-    budget.warn(network, optimizer, settings, runtime, training.device)
+    budget.warn_of_memory(network, settings, runtime, training.device)
     steps = log_spaced(settings.snapshots, settings.max_steps)
     snapshots = Snapshots(training.scratch / "snapshots", network, steps, per_step)
     samples = Samples(
         training.scratch / SAMPLES, network, tokenizer, settings.sample, settings.seed, per_step
     )
     loop = Loop(settings, settings.max_steps, settings.validate_every, settings.accumulate)
-    measures = training.fit(module, data, loop, [snapshots, samples])
+    time_budget = budget.TimeBudget(runtime.budget_hours, settings.max_steps)
+    measures = training.fit(module, data, loop, [time_budget, snapshots, samples])
 
     training.save_model("base", network, tokenizer, measures)
     training.write_metrics(Pretrain(**measures, tokens=settings.max_steps * per_step, parameters=parameters))

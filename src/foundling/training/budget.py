@@ -1,13 +1,14 @@
-"""Warn before a training that will not fit into this machine's memory, or will take too long."""
+"""Warn of a training that will not fit into this machine's memory, or will take too long."""
 
-import copy
 import logging
 import math
-from collections.abc import Callable
+import statistics
+import time
+from itertools import pairwise
 from typing import Any
 
 import torch
-from torch.optim import Optimizer
+from lightning import Callback, LightningModule, Trainer
 
 from foundling.costs import (
     GIB,
@@ -21,34 +22,25 @@ from foundling.costs import (
 from foundling.device import automatic_precision, device_count
 from foundling.model.gpt import GPT
 from foundling.model.interface import LanguageModel
+from foundling.processes import is_first_process
 from foundling.settings.runtime import Runtime
 from foundling.settings.training import Pretrain
-from foundling.training.calibration import measure
 
 log = logging.getLogger(__name__)
+TIMED = 3  # steps, after the first, which still allocates memory and starts threads
 
 
-def warn(
-    network: LanguageModel,
-    make_optimizer: Callable[[Any], Optimizer],
-    settings: Pretrain,
-    runtime: Runtime,
-    device: torch.device,
+def warn_of_memory(
+    network: LanguageModel, settings: Pretrain, runtime: Runtime, device: torch.device
 ) -> None:
-    """Log a one-line warning if the training exceeds the memory, or else if it exceeds runtime.budget_hours.
-
-    The time is extrapolated from three steps on a copy of the network; validation and compilation are not
-    included.
-    """
-    if not settings.max_steps:
+    """Log a one-line warning before a training that exceeds the memory."""
+    if not settings.max_steps or not isinstance(network, GPT):  # a custom architecture's needs are unknown
         return
     precision = precision_of(settings.precision, automatic_precision(device))
     shape, accumulate = network.config, settings.accumulate
     windows = math.ceil(settings.batch_size / accumulate / device_count(runtime.trainer))
-    state = needed = 0.0  # bytes; unknown for a custom architecture
-    if isinstance(network, GPT):
-        state = sum(state_bytes(shape, settings.optimizer.target.rpartition(".")[2], precision).values())
-        needed = state + activation_bytes(shape, windows * shape.context, precision, checkpointed=False)
+    state = sum(state_bytes(shape, settings.optimizer.target.rpartition(".")[2], precision).values())
+    needed = state + activation_bytes(shape, windows * shape.context, precision, checkpointed=False)
     free = float(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else free_memory()
     if needed > free:
         count = microbatches_that_fit(shape, windows, precision, free - state)
@@ -62,21 +54,27 @@ def warn(
             f"pretrain: needs about {needed / GIB:,.1f} GiB of memory, but only {free / GIB:,.1f} GiB are "
             f"free; {fix}"
         )
-    elif runtime.budget_hours is not None:
-        speed = measure(
-            copy.deepcopy(network).to(device),
-            make_optimizer,
-            batch_size=windows * accumulate,
-            accumulate=accumulate,
-            gradient_clip=settings.gradient_clip,
-            precision=precision,
-            seconds=0,
-            min_steps=1,
-        )
-        hours = speed.seconds * settings.max_steps / HOUR
-        if hours > runtime.budget_hours:
+
+
+class TimeBudget(Callback):
+    """Warns after the first steps if the training will take longer than `hours`; never if that is None."""
+
+    def __init__(self, hours: float | None, max_steps: int) -> None:
+        self.hours, self.max_steps = hours, max_steps
+        self.ends: list[float] = []  # of the steps that are timed
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self.hours is None or len(self.ends) > TIMED:
+            return
+        self.ends.append(time.perf_counter())
+        if len(self.ends) <= TIMED:
+            return
+        seconds = statistics.median(end - start for start, end in pairwise(self.ends))
+        needed = seconds * self.max_steps / HOUR
+        if needed > self.hours and is_first_process():
             log.warning(
-                f"pretrain: {settings.max_steps:,} steps will take about {hours:,.3g} hours, more than "
-                f"runtime.budget_hours={runtime.budget_hours:g}; choose fewer steps, a smaller model or a "
-                "higher budget"
+                f"pretrain: {self.max_steps:,} steps will take about {needed:,.3g} hours, more than "
+                f"runtime.budget_hours={self.hours:g}; choose fewer steps, a smaller model or a higher budget"
             )

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from foundling.device import seed
 from foundling.settings.training import Training
 from foundling.training.faults import FaultDetector
 from foundling.training.optim import Schedule
@@ -123,7 +124,7 @@ class TrainingModule(LightningModule):
         total = torch.zeros((), device=self.device)
         for number in range(rank, len(microbatches), world):
             # dropout is a function of (seed, step, microbatch), so that a resumed run draws the same masks
-            torch.manual_seed(self.seed * SEED_STRIDE + self.global_step * len(microbatches) + number)
+            seed(self.device, self.seed * SEED_STRIDE + self.global_step * len(microbatches) + number)
             loss = self._share(microbatches[number], batch)
             with self._without_autocast(), self._gradient_exchange(last=number + world >= len(microbatches)):
                 self.manual_backward(loss * world)  # the processes' gradients are averaged

@@ -31,7 +31,10 @@ def adamw(
         {"params": [p for p in parameters if id(p) in decayed], "weight_decay": weight_decay},
         {"params": [p for p in parameters if id(p) not in decayed], "weight_decay": 0.0},
     ]
-    return AdamW([g for g in groups if g["params"]], lr=lr, betas=tuple(betas), eps=eps)  # type: ignore[arg-type]
+    # one kernel per parameter instead of nine; on GPUs a loss scaler would not unscale the gradient for us
+    fused = all(p.device.type == "cpu" for p in parameters)
+    groups = [group for group in groups if group["params"]]
+    return AdamW(groups, lr=lr, betas=tuple(betas), eps=eps, fused=fused)  # type: ignore[arg-type]
 
 
 def muon(
