@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -102,6 +103,7 @@ def test_wrong_settings_models_and_texts_are_reported_without_torch(project: Pat
     for kind in ("base", "assistant", "classifier", "translator"):
         model(project / "models" / kind, kind)
     (project / "models/empty").mkdir()
+    (project / "mine").mkdir()
     (project / "rows.csv").write_text("body\nfree entry\n")
     (project / "blank.txt").write_text("a\n\nb\n")
     cases = {
@@ -122,10 +124,25 @@ def test_wrong_settings_models_and_texts_are_reported_without_torch(project: Pat
         "predict model=models/classifier": r"standard input, line 2: byte 0xff is not valid UTF-8",
         "pretrain pretrain.max_steps=-1": "pretrain.max_steps=-1",
         "instruct instruct.method=5 instruct.batch_size=0": "instruct.batch_size=0",
+        "export model=models/base precision=bf16 format=gguf": "must be one of f32, f16, q8_0",
+        "export model=models/base to=mine": "mine exists and is not an export",
     }
     lines, heavy = told(project, *(case.split() for case in cases), stdin=b"good\n\xff bad\n")
     for (case, says), line in zip(cases.items(), lines, strict=True):
         assert re.search(says, line), f"{case}: {line}"
+    assert heavy == "[]"
+
+
+def test_a_text_that_is_shorter_than_a_window_is_reported_without_torch(project: Path, job: Any) -> None:
+    (project / "data/tokenizer").mkdir(parents=True)
+    (project / "data/tokenizer/tokenizer.json").write_text("{}")
+    (project / "data/tokens").mkdir()
+    shards = [{"source": "tales", "split": split, "tokens": 100} for split in ("train", "validation")]
+    made_with = {name: job().recipe[name] for name in ("corpus", "tokenizer")}
+    (project / "data/tokens/meta.json").write_text(json.dumps({"shards": shards, "made_with": made_with}))
+    lines, heavy = told(project, ["pretrain"], ["pretrain", "model.context=99", "pretrain.init_from=none"])
+    assert "source 'tales' has 100 training tokens; a window needs 129" in lines[0]
+    assert "pretrain.init_from=none: must be a folder" in lines[1]
     assert heavy == "[]"
 
 

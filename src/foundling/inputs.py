@@ -5,11 +5,14 @@ Imports neither torch nor lightning. The contents of files are validated where t
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from foundling.artifacts import read_json, sha256
 from foundling.data.lineage import require, require_base
 from foundling.data.pretrained import weights_at
+from foundling.data.window import require_window
 from foundling.settings import Job, Settings
+from foundling.settings.models import GPTSettings
 from foundling.weights.card import KINDS, folder_kind
 
 BASE, TOKENS = Path("models/base"), Path("data/tokens")
@@ -77,9 +80,11 @@ def check(command: str, job: Job) -> None:
         if not Path(file).is_file():
             raise ValueError(f"{file} is missing; make it with `dvc repro {stage}`")
     if command == "pretrain":
-        made_with = read_json(TOKENS / "meta.json").get("made_with") or {}
+        meta = read_json(TOKENS / "meta.json")
+        made_with = meta.get("made_with") or {}
         require(made_with, job.recipe, str(TOKENS), "run `dvc repro tokenize` first, or drop that setting")
         _require_start(job.settings.pretrain.init_from)
+        _require_text(meta, job.settings)
     if command in ("classify", "instruct", "evaluate"):
         require_base(BASE, job.recipe)
     if command == "import_model":
@@ -131,6 +136,14 @@ def _require_weights(settings: Settings) -> None:
             "nothing to import; name a file, folder or id, as `foundling import_model model.gguf`, or a "
             "choice of conf/weights, as experiment=smollm2"
         )
+
+
+def _require_text(meta: dict[str, Any], settings: Settings) -> None:
+    """Raise ValueError if a source has too few tokens for a window of the model's context."""
+    if isinstance(settings.model, GPTSettings) and settings.pretrain.init_from == "scratch":
+        for shard in meta["shards"]:
+            if shard["split"] == "train":
+                require_window(shard["source"], shard["tokens"], settings.model.context)
 
 
 def _require_start(init_from: str) -> None:

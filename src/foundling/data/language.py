@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 from foundling.data.batches import TrainingData
 from foundling.data.mixture import shares_at
 from foundling.data.shards import Source, Tokens
+from foundling.data.window import require_window
 from foundling.model.loss import IGNORE_INDEX
 
 
@@ -34,11 +35,7 @@ class TrainingWindows(Dataset[tuple[Tensor, Tensor]]):
         end_of_text: int | None = None,
     ) -> None:
         for source in sources:
-            if len(source.ids) <= context:
-                raise ValueError(
-                    f"source {source.name!r} has {len(source.ids)} training tokens; a window needs "
-                    f"{context + 1}; give it more text or set a smaller model.context"
-                )
+            require_window(source.name, len(source.ids), context)
         self.sources, self.context, self.seed, self.end_of_text = sources, context, seed, end_of_text
         self.batch_size, self.steps = batch_size, steps
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from annotated_types import Ge, Gt, Le
+from pydantic import model_validator
 from pydantic.dataclasses import dataclass
 
 from foundling.settings.datasets import Benchmarks
@@ -17,6 +18,7 @@ Accelerator = Literal["auto", "gpu", "cuda", "mps", "cpu"]
 NumberFormat = Literal["fp64", "fp32", "bf16", "fp16"]
 Dtype = Literal["float32", "bfloat16", "float16"]
 Devices = Annotated[int, Ge(-1), Le(4096)]
+EXPORT_PRECISIONS = {"huggingface": ("f32", "f16", "bf16"), "gguf": ("f32", "f16", "q8_0")}
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -175,6 +177,16 @@ class Export:
     precision: str
     template: Literal["auto", "none", "alpaca", "phi3", "chatml", "model"]
     to: str | None
+
+    @model_validator(mode="after")
+    def _check_precision(self) -> Self:
+        allowed = EXPORT_PRECISIONS[self.format]
+        if self.precision not in allowed:
+            raise ValueError(
+                f"precision={self.precision!r}: must be one of {', '.join(allowed)} for "
+                f"export.format={self.format}"
+            )
+        return self
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)

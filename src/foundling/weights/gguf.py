@@ -31,7 +31,6 @@ from foundling.weights.names import Entry, Table, export_tensors
 if TYPE_CHECKING:
     from gguf import GGUFWriter
 
-PRECISIONS = ("f32", "f16", "q8_0")
 # llama.cpp's pre-tokenizers (LLAMA_VOCAB_PRE_TYPE) by our pattern
 QWEN2_PATTERN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
