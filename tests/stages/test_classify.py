@@ -129,17 +129,17 @@ def test_it_writes_a_classifier_its_metrics_and_its_answers(workspace: Path, tra
     assert not (workspace / "job/scratch/classify").exists()
 
 
-@pytest.mark.parametrize("train", ["head", "last", "all"])
+@pytest.mark.parametrize(("train", "blocks"), [("head", 1), ("last", 1), ("all", 1), ("last", 2)])
 def test_a_classifier_has_the_first_blocks_the_pooling_and_the_template_that_it_was_trained_with(
-    workspace: Path, train: str, monkeypatch: pytest.MonkeyPatch
+    workspace: Path, train: str, blocks: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(forgetting, "open_tokens", None)  # a base without all its blocks writes no text
     template = "{text}: spam?"
-    changes = ["blocks=1", "last=1", "pooling=mean", f"template='{template}'", f"train={train}"]
+    changes = [f"blocks={blocks}", "last=1", "pooling=mean", f"template='{template}'", f"train={train}"]
     classify.run(make_job(*(f"classify.{change}" for change in changes), out=workspace))
     made, tokenizer = folder.load_as(workspace / "models/classifier", Classifier, ClassifierConfig)
     assert (made.config.pooling, made.config.template) == ("mean", template)
-    assert (len(made.trunk.blocks), made.trunk.config.n_layer) == (1, 1)
+    assert (len(made.trunk.blocks), made.trunk.config.n_layer) == (blocks, blocks)
     base, _ = folder.load(classify.BASE)
     is_tuned = {
         name: not torch.equal(p, base.get_parameter(name)) for name, p in made.trunk.named_parameters()
@@ -149,8 +149,9 @@ def test_a_classifier_has_the_first_blocks_the_pooling_and_the_template_that_it_
     with open(workspace / "plots/classify_answers.csv", newline="") as file:
         answers = list(csv.DictReader(file))
     rows, _ = encode(tokenizer, [row["text"] for row in answers], 32, "beginning", template)
-    expected = [made.config.labels[i] for i in probabilities(made, rows, 512).argmax(1)]
-    assert [row["predicted"] for row in answers] == expected
+    expected = probabilities(made, rows, 512)
+    assert [row["predicted"] for row in answers] == [made.config.labels[i] for i in expected.argmax(1)]
+    np.testing.assert_allclose([float(row["probability"]) for row in answers], expected.max(1), atol=2e-4)
 
 
 def test_equal_settings_give_equal_bytes(workspace: Path) -> None:
