@@ -28,9 +28,10 @@ from foundling.model.config import GPTConfig
 from foundling.model.gpt import GPT
 from foundling.model.loss import next_token_loss
 from foundling.settings import Job
+from foundling.tracking import start
 from foundling.training.fit import fit
 from foundling.training.language import LanguageModule
-from foundling.training.loggers import make_wandb
+from foundling.training.loggers import lightning_logger
 from foundling.training.module import Loop
 from foundling.training.optim import muon, trapezoid
 
@@ -71,16 +72,15 @@ def bare(steps: int) -> float:
 
 def ours(steps: int) -> float:
     network, data, make, schedule = setting(steps)
-    settings = Job.of(
-        compose(["trainer=cpu", "runtime.progress=true", "runtime.logger.wandb=offline"]), Path()
-    ).settings
+    job = Job.of(compose(["trainer=cpu", "runtime.progress=true", "runtime.logger.wandb=offline"]), Path())
+    settings = job.settings
     loop = Loop(settings.pretrain, max_steps=steps, validate_every=steps)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["WANDB_DIR"] = folder
-        logger = make_wandb(settings.runtime.logger, {}, "benchmark", Path(folder) / "scratch")
+        run = start(job, "benchmark")
         module = LanguageModule(network, make, schedule, validation_bytes=CONTEXT)
-        recorder = fit(module, data, loop, settings.runtime, Path(folder), logger=logger)
-        logger.experiment.finish()
+        recorder = fit(module, data, loop, settings.runtime, Path(folder), logger=lightning_logger(run))
+        run.finish()
     return recorder.tokens_per_second
 
 

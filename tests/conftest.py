@@ -1,6 +1,8 @@
 """Tiny models and the project's conf/ for all tests."""
 
+import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import chdir
@@ -47,6 +49,22 @@ def mirror() -> Path:
     if "FOUNDLING_MIRROR" not in os.environ:
         pytest.skip("FOUNDLING_MIRROR is not set: no real data here")
     return Path(os.environ["FOUNDLING_MIRROR"])
+
+
+@pytest.fixture(scope="session")
+def wandb_records() -> Callable[[Path], dict[str, list[Any]]]:
+    """A reader of an offline run's file by wandb's own program: the records by type, in order."""
+
+    def read(run: Path) -> dict[str, list[Any]]:
+        command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(run)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        records: dict[str, list[Any]] = {}
+        for line in done.stdout.splitlines():
+            record = json.loads(line)
+            records.setdefault(record["type"], []).append(record[record["type"]])
+        return records
+
+    return read
 
 
 @pytest.fixture

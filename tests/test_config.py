@@ -44,6 +44,11 @@ def test_the_selection_chooses_groups_and_sets_values(project: Path) -> None:
     assert made["pretrain"]["sample"]["prompt"] == "It's {a}, b=c"
 
 
+def test_the_file_of_a_sweep_by_wandb_is_no_choice(project: Path) -> None:
+    assert (project / "conf/sweep/wandb.yaml").is_file()
+    assert "wandb" not in config.groups().get("sweep", [])
+
+
 def test_the_command_line_weighs_more_than_the_selection(project: Path) -> None:
     select(project, model="small", set={"pretrain": {"max_steps": 7}})
     made = recipe("model=micro", "pretrain.max_steps=8")

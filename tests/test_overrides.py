@@ -213,6 +213,7 @@ def test_under_m_paths_are_swept_and_words_are_not(project: Path) -> None:
         (["+model=micro"], "cannot be composed: Multiple values for model"),
         (["~pretrain.nothing"], "unknown setting or group pretrain.nothing"),
         (["+model.n_layer=3"], "cannot be composed: Could not append"),
+        (["+sweep=wandb"], "for W&B alone; start it with `wandb sweep conf/sweep/wandb.yaml`"),
     ],
 )
 def test_unsupported_hydra_syntax_is_a_one_line_error(project: Path, arguments: list[str], says: str) -> None:

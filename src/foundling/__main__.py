@@ -47,6 +47,7 @@ COMMANDS = {**dict.fromkeys(STAGES, "stages"), **dict.fromkeys(USES, "commands")
 
 # the commands that compute on the device of `runtime`
 TRAININGS = ("pretrain", "classify", "instruct", "train_translator")
+LOGGED = {*TRAININGS, "train_tokenizer", "tokenize", "evaluate"}  # to W&B
 COMPUTING = {*TRAININGS, "evaluate", "generate", "predict", "chat", "translate", "serve"}
 
 
@@ -121,11 +122,12 @@ def _prepare(name: str, arguments: list[str]) -> Prepared:
 def _checked(name: str, job: "Job") -> "Job":
     """Validate a job's settings, device and inputs, as far as possible without torch, and return it."""
     from foundling import device, inputs
-    from foundling.training import wandb_settings
 
     runtime = job.settings.runtime
-    if name in TRAININGS:
-        wandb_settings.resolve(runtime.logger)
+    if name in LOGGED:
+        from foundling.tracking.settings import resolve
+
+        resolve(runtime.logger)
     if name in COMPUTING:
         device.check_accelerator(runtime.trainer.accelerator)
     inputs.check(name, job)

@@ -20,8 +20,9 @@ from pydantic import JsonValue
 CODE = "code.yaml"
 STAGES = "stages"
 COMPOSE = "compose"  # writes these hashes, and depends on all of src/foundling instead
-# modules that only pass every stage its settings, whose values are in composed.yaml: their code is not hashed
-SETTINGS_MODULES = ("config", "settings")
+# modules whose code does not change a result: those that pass every stage its settings, whose values are in
+# composed.yaml, and those that log to W&B
+UNHASHED_MODULES = ("config", "settings", "tracking")
 # fields that are redundant, or that only some versions of Python fill in
 SKIPPED_FIELDS = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
 # nodes that are normalized or omitted
@@ -75,7 +76,7 @@ def targets(value: Any) -> Iterator[str]:
 
 def _closure(starts: list[str], read: Callable[[str], Module]) -> dict[str, Module]:
     package = starts[0].partition(".")[0]
-    skipped = {f"{package}.{name}" for name in SETTINGS_MODULES}
+    skipped = {f"{package}.{name}" for name in UNHASHED_MODULES}
     reached, waiting = {start: read(start) for start in starts}, list(starts)
     while waiting:
         for name in reached[waiting.pop()].imports:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 CONF = "conf"
 COMPOSED = "composed.yaml"
+NOT_CHOICES = ("sweep/wandb",)  # files in conf/ that other programs read: W&B's own sweep
 
 
 def conf_folder() -> Path:
@@ -36,7 +37,9 @@ def groups(config_dir: Path | None = None) -> dict[str, list[str]]:
     for folder in (conf_folder(), *([config_dir] if config_dir else [])):
         for file in sorted(folder.rglob("*.yaml")):
             group = file.parent.relative_to(folder).as_posix()
-            if group != "." and not group.startswith("hydra/") and file.stem not in choices.get(group, []):
+            if group == "." or group.startswith("hydra/") or f"{group}/{file.stem}" in NOT_CHOICES:
+                continue
+            if file.stem not in choices.get(group, []):
                 choices.setdefault(group, []).append(file.stem)
     return choices
 

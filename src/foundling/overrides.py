@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from foundling.command_line import POSITIONAL, own_settings, parse_arguments
-from foundling.config import CONF, compose, groups, loading, suggest
+from foundling.config import CONF, NOT_CHOICES, compose, groups, loading, suggest
 from foundling.literals import quoted_override
 from foundling.parsing import first_jobs, grid, parse
 from foundling.selection import flat, key_of, selected
@@ -58,6 +58,8 @@ def prepare(command: str | None, arguments: Sequence[str]) -> Prepared:
         return Prepared([*line.flags, *line.overrides], None)
     # Hydra cannot reset a choice to null; without this override, the null of conf/config.yaml applies
     typed = [argument for argument in line.overrides if argument != "experiment=null"]
+    for argument in typed:
+        _require_choice(argument)
     overrides = [
         *selected(line.overrides, line.config_dir),
         *(quoted_override(argument, line.multirun) for argument in typed),
@@ -71,6 +73,15 @@ def prepare(command: str | None, arguments: Sequence[str]) -> Prepared:
     with open_dict(first):
         del first["hydra"]
     return Prepared(prepared, first)
+
+
+def _require_choice(argument: str) -> None:
+    """Raise ValueError if the argument chooses a file that another program reads."""
+    file = f"{key_of(argument)}/{argument.partition('=')[2]}"
+    if file in NOT_CHOICES:
+        raise ValueError(
+            f"{argument}: {CONF}/{file}.yaml is for W&B alone; start it with `wandb sweep {CONF}/{file}.yaml`"
+        )
 
 
 def _first_config(

@@ -14,7 +14,11 @@ from foundling.settings.types import CustomComponent
 from foundling.validation import build
 
 CONF = Path(__file__).parents[2] / "conf"
-FILES = [file for file in sorted(CONF.glob("*/*.yaml")) if file.parent.name != "hydra"]
+FILES = [
+    file
+    for file in sorted(CONF.glob("*/*.yaml"))
+    if file.parent.name != "hydra" and f"{file.parent.name}/{file.stem}" not in config.NOT_CHOICES
+]
 CHOICES = [f"{file.parent.name}={file.stem}" for file in FILES]
 # choices that read a user's own files
 OWN = {

@@ -193,7 +193,9 @@ class Project:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def run(self, *command: str, succeeds: bool = True, typed: str = "") -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *command: str, succeeds: bool = True, typed: str = "", **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run a program in the project, offline, with the project's source and `typed` as input."""
         programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         environment = os.environ | {
@@ -202,6 +204,7 @@ class Project:
             "WANDB_MODE": "disabled",
             "DVC_NO_ANALYTICS": "1",
             "COLUMNS": "120",
+            **variables,
         }
         environment.pop("FOUNDLING_MIRROR", None)
         pipes: dict[str, Any] = {"input": typed, "capture_output": True, "text": True}
@@ -243,10 +246,12 @@ def fresh_project(root: Path, tmp_path: Path) -> Project:
 
 @pytest.fixture(scope="session")
 def project(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The project after one `dvc repro`."""
-    made = make_project(root, tmp_path_factory.mktemp("project"))
+    """The project after one `dvc repro`, with W&B's files beside it in wandb/."""
+    place = tmp_path_factory.mktemp("project")
+    made = make_project(root, place)
     made.select()
-    made.run("dvc", "repro")
+    own = {"WANDB_DATA_DIR": str(place / "wandb-data"), "WANDB_CACHE_DIR": str(place / "wandb-cache")}
+    made.run("dvc", "repro", WANDB_MODE="offline", **own)
     return made
 
 

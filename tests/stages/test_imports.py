@@ -10,7 +10,7 @@ import grimp
 import pytest
 import yaml
 
-from foundling.code import SETTINGS_MODULES, stage_hashes, stage_modules
+from foundling.code import UNHASHED_MODULES, stage_hashes, stage_modules
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src/foundling"
@@ -19,9 +19,9 @@ BLOCKS = {name: block.get("do", block) for name, block in STAGES.items() if name
 
 
 def test_a_stages_hash_covers_the_modules_that_it_imports() -> None:
-    """As grimp sees them, with their parent packages, and without SETTINGS_MODULES."""
+    """As grimp sees them, with their parent packages, and without UNHASHED_MODULES."""
     graph = grimp.build_graph("foundling", cache_dir=None, exclude_type_checking_imports=True)
-    skipped = {f"foundling.{name}" for name in SETTINGS_MODULES}
+    skipped = {f"foundling.{name}" for name in UNHASHED_MODULES}
     for module in skipped:
         for imported in graph.find_modules_directly_imported_by(module):
             graph.remove_import(importer=module, imported=imported)
@@ -77,3 +77,9 @@ def test_stages_are_short() -> None:
 def test_stage_file_section_and_block_share_a_name() -> None:
     files = {file.stem for file in (PACKAGE / "stages").glob("*.py")} - {"__init__"}
     assert files == set(STAGES)
+
+
+def test_what_logs_to_wandb_is_in_no_stages_hash() -> None:
+    modules = {name for found in stage_modules(PACKAGE, {}).values() for name in found}
+    assert "foundling.training.loggers" in modules
+    assert not [name for name in modules if name.startswith("foundling.tracking")]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from foundling.artifacts import read_json
 from foundling.data.batches import TrainingData
 from foundling.data.language import LanguageData
 from foundling.data.shards import Source
@@ -32,16 +33,14 @@ class Tokens:
 @pytest.fixture
 def train(
     job: Callable[..., Any], gpt_config: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[int], None]:
+) -> Callable[..., None]:
     """A stage in small: two steps, a model, metrics, and curves."""
     (tmp_path / "conf").symlink_to(Path("conf").resolve())
     monkeypatch.chdir(tmp_path)
     (tmp_path / "meta.json").write_text("{}")
 
-    def train(seed: int) -> None:
-        made = job(
-            "trainer=cpu", "logger=none", "runtime.progress=false", f"pretrain.seed={seed}", out=tmp_path
-        )
+    def train(seed: int, logger: str = "logger=none") -> None:
+        made = job("trainer=cpu", logger, "runtime.progress=false", f"pretrain.seed={seed}", out=tmp_path)
         training = TrainingRun(made, "pretrain", sections=["pretrain"], inputs=[Path("meta.json")])
         torch.manual_seed(seed)
         network, settings = GPT(gpt_config("micro", vocab_size=257, context=16)), made.settings.pretrain
@@ -51,7 +50,7 @@ def train(
         measures = training.fit(module, data, Loop(settings, max_steps=2, validate_every=2))
         training.save_model("base", network, TOKENIZER, measures)
         training.write_lines("plots/texts.jsonl", [Sample("", "", seed)])
-        training.publish(Path("meta.json"), "tokens")
+        training.publish()
 
     return train
 
@@ -63,7 +62,7 @@ def published(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("name", ["run_record", "publish"])
 def test_a_failure_late_in_a_stage_leaves_all_old_results(
-    train: Callable[[int], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    train: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise OSError("disk full")
@@ -83,8 +82,47 @@ def test_a_failure_late_in_a_stage_leaves_all_old_results(
     assert not list(Path("scratch/pretrain").iterdir())
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_wandb_changes_no_result_and_a_failure_of_it_fails_no_training(
+    train: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    import wandb
+
+    def without_records() -> dict[str, bytes]:
+        return {name: content for name, content in published(tmp_path).items() if "_run.json" not in name}
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise ConnectionError("the service is gone")
+
+    for name in ("WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    train(1)
+    before = without_records()
+    train(1, "runtime.logger.wandb=offline")
+    assert without_records() == before
+    assert read_json(tmp_path / "metrics/pretrain_run.json")["wandb"].startswith("offline, run ")
+    assert len(list((tmp_path / "WANDB_DIR/wandb").glob("offline-run-*/*.wandb"))) == 1
+    assert not caplog.records
+    monkeypatch.setattr(wandb.Run, "log", fail)
+    train(1, "runtime.logger.wandb=offline")
+    assert without_records() == before
+    assert [record.message for record in caplog.records] == [
+        "W&B: cannot log a row, nor anything after it (the service is gone)"
+    ]
+    caplog.clear()
+    monkeypatch.setattr(wandb, "init", fail)
+    train(1, "runtime.logger.wandb=offline")
+    assert without_records() == before
+    assert [record.message for record in caplog.records] == ["W&B: cannot log (the service is gone)"]
+    assert read_json(tmp_path / "metrics/pretrain_run.json")["wandb"] is None
+
+
 def test_further_processes_of_a_training_write_nothing(
-    train: Callable[[int], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    train: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_module, "fit", lambda *_, **__: None)
     monkeypatch.setenv("LOCAL_RANK", "1")

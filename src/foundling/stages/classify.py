@@ -84,7 +84,7 @@ def run(job: Job) -> float:
     stage.write_metrics(metrics)
     write_tables(stage.results / "plots", texts.texts(TEST), rows[TEST].labels, texts.labels, p, predictions)
     stage.log({"test/accuracy": metrics.models[OURS].accuracy})
-    stage.publish(BASE, "model")
+    stage.publish()
     show(summary(metrics))
     return measures["val/loss"]
 

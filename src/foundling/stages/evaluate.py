@@ -17,12 +17,14 @@ from foundling.metrics import read_metrics, write_metrics
 from foundling.metrics.evaluate import Evaluate, Snapshot
 from foundling.settings import Job
 from foundling.terminal import show
+from foundling.tracking import logged
 from foundling.weights import folder
 
 BASE, SNAPSHOTS = Path("models/base"), Path("models/snapshots")
 TOKENS, BENCHMARKS = Path("data/tokens"), Path("data/raw/benchmarks")
 
 
+@logged
 def run(job: Job) -> None:
     """Score the base and its snapshots on the same questions; write metrics, answers, curve and samples."""
     settings = job.settings.evaluate

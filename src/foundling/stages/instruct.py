@@ -93,7 +93,7 @@ def run(job: Job) -> float:
     training.write_lines("plots/answers.jsonl", side_by_side(base_answers, answers))
     right = scores.kinds[ALL].accuracy
     training.log({"test/right": right})
-    training.publish(BASE, "model")
+    training.publish()
     show(summary(metrics))
     return right
 

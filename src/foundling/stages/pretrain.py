@@ -65,7 +65,7 @@ def run(job: Job) -> float:
         "validation.csv": "plots/validation.csv",
         SAMPLES: f"plots/{SAMPLES}",
     }
-    training.publish(TOKENS / "meta.json", "tokens", places)
+    training.publish(places)
     seconds = training.seconds["whole"]
     log.info(
         f"pretrain: val/loss {measures['val/loss']:.4f} after {seconds:.0f} s -> {job.out / 'models/base'}"

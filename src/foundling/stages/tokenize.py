@@ -18,12 +18,14 @@ from foundling.settings import Job
 from foundling.settings.datasets import Corpus
 from foundling.terminal import show
 from foundling.text.tokenizer import END_OF_TEXT, Tokenizer
+from foundling.tracking import logged
 
 log = logging.getLogger(__name__)
 CORPUS, TOKENIZER = Path("data/raw/corpus"), Path("data/tokenizer")
 COLUMNS = ("source", "split", "documents", "characters", "words", "tokens", "characters/token", "share")
 
 
+@logged
 def run(job: Job) -> None:
     """Write data/tokens and metrics/data.json, and print the table."""
     corpus = job.settings.corpus

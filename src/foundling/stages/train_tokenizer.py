@@ -9,12 +9,14 @@ from foundling.data.splits import TRAIN
 from foundling.settings import Job, Settings
 from foundling.text.tokenizer import Tokenizer
 from foundling.text.vocabularies import characters, gpt2, train_bpe
+from foundling.tracking import logged
 from foundling.weights.published_tokenizer import read_tokenizer
 
 log = logging.getLogger(__name__)
 CORPUS, WEIGHTS, TOKENIZER = Path("data/raw/corpus"), Path("data/raw/weights"), Path("data/tokenizer")
 
 
+@logged
 def run(job: Job) -> None:
     """Make the tokenizer: a BPE from the training split, a character vocabulary from the whole corpus."""
     tokenizer = _make(job.settings)

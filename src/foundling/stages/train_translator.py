@@ -70,7 +70,7 @@ def run(job: Job) -> float:
     training.write_metrics(metrics)
     training.write_lines("plots/translations.jsonl", rows)
     training.write_lines("plots/cross_attention.jsonl", maps)
-    training.publish(source, "pairs")
+    training.publish()
     show(summary(metrics))
     return metrics.test["beam"].bleu.score
 

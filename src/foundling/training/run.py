@@ -4,11 +4,12 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lightning import Callback
 from torch import nn
 
+from foundling import tracking
 from foundling.artifacts import publish, write_lines
 from foundling.data.batches import TrainingData
 from foundling.device import set_up
@@ -21,15 +22,12 @@ from foundling.sweeps.pruning import pruning_of
 from foundling.sweeps.records import note_scratch
 from foundling.text.tokenizer import Tokenizer
 from foundling.training.fit import fit
-from foundling.training.loggers import finish, log_lineage, make_wandb
+from foundling.training.loggers import lightning_logger
 from foundling.training.module import Loop, TrainingModule
 from foundling.training.pruning import Prune
 from foundling.training.recorder import TRAIN_FILE, VALIDATION_FILE, Recorder
 from foundling.weights import folder
 from foundling.weights.provenance import provenance, run_record
-
-if TYPE_CHECKING:
-    from lightning.pytorch.loggers import WandbLogger
 
 
 class TrainingRun:
@@ -92,11 +90,9 @@ class TrainingRun:
         return self.scratch / "results"
 
     @cached_property
-    def logger(self) -> "WandbLogger | None":
-        """The W&B run of the training's first process; None if W&B is disabled."""
-        if not is_first_process():
-            return None
-        return make_wandb(self.runtime.logger, self.job.recipe, self.stage, self.scratch)
+    def tracked(self) -> tracking.TrackedRun:
+        """The training's W&B run, without effect if W&B is disabled."""
+        return tracking.start(self.job, self.stage, self.scratch)
 
     def fit(
         self, module: TrainingModule, data: TrainingData, loop: Loop, callbacks: Sequence[Callback] = ()
@@ -104,12 +100,11 @@ class TrainingRun:
         """Train, and return the last validation's measures; only the first of several processes returns."""
         rule = pruning_of(self.stage)
         watchers = [] if rule is None else [Prune(rule)]
+        logger = lightning_logger(self.tracked)
         try:
-            self.recorder = fit(
-                module, data, loop, self.runtime, self.scratch, callbacks, self.logger, watchers
-            )
+            self.recorder = fit(module, data, loop, self.runtime, self.scratch, callbacks, logger, watchers)
         except Pruned:
-            finish(self.logger)
+            self.tracked.finish()
             self._scratch.remove()
             raise
         if not is_first_process():
@@ -146,26 +141,21 @@ class TrainingRun:
 
     def log(self, measures: Mapping[str, float]) -> None:
         """Log measures of the whole run to W&B."""
-        if self.logger is not None:
-            self.logger.log_metrics(dict(measures))
+        self.tracked.log(measures)
 
-    def publish(self, source: Path, kind: str, places: Mapping[str, str] | None = None) -> None:
-        """Finish the W&B run, record this run in metrics/<stage>_run.json, and publish all results.
+    def publish(self, places: Mapping[str, str] | None = None) -> None:
+        """Record this run in metrics/<stage>_run.json, publish all results, and log them to W&B.
 
         Args:
-            source: what the model was made from, for W&B: a model folder, or the meta.json of a dataset.
-            kind: W&B's type of the source: model, tokens, pairs.
             places: further files and folders of `scratch`, each with the path that it is published as.
         """
-        if self.logger is not None:
-            log_lineage(self.logger, self.model, source, kind)
         self.lap("whole")
         record = run_record(
             self.model / folder.WEIGHTS,
             {"training": self.recorder.seconds, **self.seconds},
             self.recorder.tokens_per_second,
             self.device,
-            finish(self.logger),
+            self.tracked.address,
             self.runtime.deterministic,
             self.microbatches,
         )
@@ -177,4 +167,6 @@ class TrainingRun:
         results = {self.scratch / name: place for name, place in {**curves, **(places or {})}.items()}
         results |= {path: str(path.relative_to(self.results)) for path in sorted(self.results.glob("*/*"))}
         publish(results, self.job.out)
+        self.tracked.log_results(self.job.out, self.parent)
+        self.tracked.finish()
         self._scratch.remove()

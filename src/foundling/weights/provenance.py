@@ -60,11 +60,11 @@ def run_record(
     import torch
     from hydra.core.hydra_config import HydraConfig
 
-    commit = _git("rev-parse", "HEAD")
+    commit = git("rev-parse", "HEAD")
     return Run(
         weights_sha256=sha256(weights),
         commit=commit,
-        dirty=bool(_git("status", "--porcelain", "--untracked-files=no", "--", ".")) if commit else None,
+        dirty=bool(git("status", "--porcelain", "--untracked-files=no", "--", ".")) if commit else None,
         overrides=tuple(HydraConfig.get().overrides.task) if HydraConfig.initialized() else (),
         python=platform.python_version(),
         machine=f"{platform.system()} {platform.machine()}",
@@ -77,7 +77,7 @@ def run_record(
     )
 
 
-def _git(*arguments: str) -> str | None:
+def git(*arguments: str) -> str | None:
     """The output of git, or None without git or outside a repository."""
     try:
         done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=10, check=True)

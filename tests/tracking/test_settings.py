@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from foundling.settings.runtime import Logger
-from foundling.training.wandb_settings import resolve
+from foundling.tracking.settings import resolve
 
 UNSET = Logger(wandb="auto", project=None, entity=None, group=None, name=None, tags=())
 VARIABLES = {
@@ -20,15 +20,6 @@ VARIABLES = {
     "group": "WANDB_RUN_GROUP",
     "name": "WANDB_NAME",
 }
-
-
-@pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project's folder, and a folder for the user's settings of W&B."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("WANDB_MODE", raising=False)
-    monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path / "config"))
-    return tmp_path
 
 
 def write(folder: str, **settings: str) -> None:
@@ -105,12 +96,21 @@ def test_what_the_command_of_wandb_wrote_is_read(command: str, mode: str) -> Non
     assert resolve(UNSET).mode == mode
 
 
-def test_the_folder_and_the_server_are_wandbs(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_and_the_server_are_wandbs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write("config", base_url="https://wandb.example.org")
     assert resolve(UNSET).host == "https://wandb.example.org"
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
-    monkeypatch.setenv("WANDB_DIR", str(place / "elsewhere"))
-    assert (resolve(UNSET).host, resolve(UNSET).folder) == ("http://127.0.0.1:9", place / "elsewhere")
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path / "elsewhere"))
+    assert (resolve(UNSET).host, resolve(UNSET).folder) == ("http://127.0.0.1:9", tmp_path / "elsewhere")
+
+
+def test_an_experiment_in_dvcs_queue_logs_to_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / ".dvc/tmp/exps/tmp0123"
+    copy.mkdir(parents=True)
+    monkeypatch.chdir(copy)
+    assert resolve(UNSET).folder == tmp_path
 
 
 @pytest.mark.parametrize(
@@ -166,8 +166,8 @@ def test_the_variable_is_named(
         resolve(UNSET)
 
 
-@pytest.mark.parametrize("command", ["pretrain", "classify", "instruct", "train_translator"])
-def test_a_training_refuses_a_name_before_torch_is_loaded(command: str, bare_project: Path) -> None:
+@pytest.mark.parametrize("command", ["tokenize", "pretrain", "train_translator", "evaluate"])
+def test_a_stage_refuses_a_name_before_torch_is_loaded(command: str, bare_project: Path) -> None:
     environment = os.environ | {"WANDB_PROJECT": "a/b", "PYTHONPROFILEIMPORTTIME": "1"}
     began = time.process_time()
     done = subprocess.run(
@@ -185,5 +185,5 @@ def test_a_training_refuses_a_name_before_torch_is_loaded(command: str, bare_pro
         for line in done.stderr.splitlines()
         if line.startswith("import time:")
     }
-    assert "foundling.training.wandb_settings" in imported
+    assert "foundling.tracking.settings" in imported
     assert not imported & {"torch", "lightning", "wandb"}

@@ -1,4 +1,4 @@
-"""Which W&B run a training logs to, from the config, W&B's environment variables and W&B's settings files.
+"""Which W&B run a stage logs to, from the config, W&B's environment variables and W&B's settings files.
 
 A value of the config other than null (for the mode: other than auto) wins, then the environment, then
 wandb/settings in the project, then the user's own settings file. Imports neither wandb nor torch, so a
@@ -35,6 +35,11 @@ MODES = {
 YES = ("1", "true", "yes", "on")
 RESERVED = "/\\#?%:"  # characters that W&B does not accept in the name of a project
 LONGEST, LONGEST_TAG = 128, 64  # characters
+DVC_COPIES = (
+    ".dvc",
+    "tmp",
+    "exps",
+)  # where DVC copies the project to for `dvc exp run --queue`, and deletes it
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class WandbSettings:
 
 def resolve(logger: Logger) -> WandbSettings:
     """Resolve `runtime.logger`; a mode or a name that W&B does not accept raises ValueError."""
-    folder = Path(os.environ.get("WANDB_DIR") or ".").expanduser()
+    folder = Path(os.environ.get("WANDB_DIR") or _project(Path.cwd())).expanduser()
     files = _settings_files(folder)
     return WandbSettings(
         mode=_mode(logger.wandb, files),
@@ -65,6 +70,14 @@ def resolve(logger: Logger) -> WandbSettings:
         host=os.environ.get("WANDB_BASE_URL") or files.get("base_url"),
         folder=folder,
     )
+
+
+def _project(folder: Path) -> Path:
+    """The project's folder; for an experiment in DVC's queue, not the temporary copy that it runs in."""
+    for parent in folder.parents:
+        if parent.parts[-len(DVC_COPIES) :] == DVC_COPIES:
+            return parent.parents[len(DVC_COPIES) - 1]
+    return Path()
 
 
 def _mode(setting: Literal["auto", "online", "offline", False], files: Mapping[str, str]) -> str:
