@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf
 
-from foundling import config
+from foundling import config, overrides
 from foundling.literals import WORDS, is_text, may_be_null, quoted
 from foundling.overrides import prepare
 from foundling.selection import origin_of
@@ -236,6 +236,54 @@ def test_unsupported_hydra_syntax_is_a_one_line_error(project: Path, arguments: 
 )
 def test_what_hydra_supports_passes(project: Path, arguments: list[str]) -> None:
     assert prepare(None, arguments).arguments[-1] == arguments[-1]
+
+
+def test_a_choice_of_conf_sweep_is_a_sweep_that_replaces_the_selection(project: Path) -> None:
+    (project / "params.yaml").write_text(
+        "corpus: fables\nmodel: nano\nset: {pretrain: {optimizer: {lr: 0.5}, sample: {prompt: Hm}}}\n"
+    )
+    for choice in ("+sweep=shakespeare_lr", "sweep=shakespeare_lr"):
+        made = prepare(None, [choice])
+        assert made.config is None
+        assert made.sweep is not None
+        first = made.sweep.first
+        assert (first.corpus.name, first.tokenizer.kind) == ("tiny_shakespeare", "char")
+        assert (first.pretrain.optimizer.lr, first.pretrain.sample.prompt) == (0.001, "Hm")
+        assert len(made.sweep.jobs) == 12
+        assert made.sweep.jobs[-1][0] == "pretrain.optimizer.lr=0.02"
+        assert config.compose(made.arguments, with_hydra=True).hydra.mode.name == "MULTIRUN"
+    fewer = prepare(None, ["+sweep=shakespeare_lr", "pretrain.seed=7", "pretrain.optimizer.lr=0.3,0.4"]).sweep
+    assert fewer is not None
+    assert len(fewer.jobs) == 4
+    assert (fewer.first.pretrain.seed, fewer.first.pretrain.optimizer.lr) == (7, 0.3)
+    single = prepare(None, ["+sweep=shakespeare_lr", "hydra.mode=RUN", "pretrain.optimizer.lr=0.3"])
+    assert single.config is not None
+    assert single.config.pretrain.max_steps == 150
+
+
+def test_what_the_extra_sweeps_installs_is_named_where_it_is_missing(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = ["+sweep=shakespeare_optuna", "hydra.job.name=pretrain"]
+    with pytest.raises(ValueError, match=r"searches the settings of pretrain, .*not of evaluate; use -m"):
+        prepare(None, [*search, "hydra.job.name=evaluate"])
+    made = prepare(None, search).sweep
+    assert made is not None
+    assert made.jobs == 12 * ((),)
+    assert "pretrain.optimizer.lr=tag(log,interval(0.0005,0.05))" in made.swept
+    monkeypatch.setattr(overrides, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"hydra/sweeper=optuna needs the package optuna; .*\[sweeps\]"):
+        prepare(None, search)
+    for launcher in ("joblib", "submitit_local"):
+        line = overrides._unknown_choice(f"hydra/launcher/{launcher}", ["basic"])
+        assert f"hydra/launcher={launcher} is not installed; choose one of basic, or install" in line
+
+
+def test_slurm_needs_its_programs(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="the extra `sweeps` is not installed")
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    with pytest.raises(ValueError, match=r"no program srun, .* use hydra/launcher=submitit_local here"):
+        prepare(None, ["-m", "hydra/launcher=submitit_slurm", "seed=1,2"])
 
 
 def test_choices_of_a_config_dir_are_known(project: Path) -> None:

@@ -153,7 +153,7 @@ def _open_sweep(name: str, sweep: "Sweep") -> Path | None:
     record = records.SweepRecord(
         identity=identity.sweep_identity(first, sweep.swept, sweeper),
         command=name,
-        arguments=sweep.typed,
+        arguments=tuple(one for one in sweep.typed if key_of(one) != "hydra.job.name"),  # is `command`
         swept=tuple(key_of(override) for override in sweep.swept),
         planned=sweep.jobs,
     )

@@ -16,6 +16,7 @@ from foundling.config import CONF, NOT_CHOICES, compose, groups, loading, sugges
 from foundling.literals import quoted_override
 from foundling.parsing import first_jobs, grid, parse
 from foundling.selection import flat, key_of, selected
+from foundling.sweeps.records import OBJECTIVES
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -119,8 +120,14 @@ def _sweep(
 
 def _require_plugins(config: "DictConfig") -> None:
     """Raise ValueError if a chosen sweeper or launcher lacks a package or a program."""
-    if str(config.hydra.sweeper.get("_target_")).startswith(OPTUNA) and find_spec("optuna") is None:
-        raise ValueError(f"hydra/sweeper=optuna needs the package optuna; install it with {EXTRA}")
+    if str(config.hydra.sweeper.get("_target_")).startswith(OPTUNA):
+        if find_spec("optuna") is None:
+            raise ValueError(f"hydra/sweeper=optuna needs the package optuna; install it with {EXTRA}")
+        if config.hydra.job.name not in OBJECTIVES:
+            raise ValueError(
+                f"hydra/sweeper=optuna searches the settings of {', '.join(OBJECTIVES)}, not of "
+                f"{config.hydra.job.name}; use -m with lists of values"
+            )
     if config.hydra.runtime.choices["hydra/launcher"] == "submitit_slurm" and shutil.which("srun") is None:
         raise ValueError(
             "hydra/launcher=submitit_slurm: no program srun, so this is not a machine of a SLURM cluster; "

@@ -30,6 +30,7 @@ PARTS = {
     "benchmark": "+benchmark@evaluate.benchmarks.mine",
     "documents": "documents@corpus",
     "faults": "faults@pretrain.faults",
+    "sweep": "+sweep",
     "transformer": "transformer@train_translator.model",
 }
 # fields that no file of conf/ names

@@ -1,13 +1,16 @@
-"""A sweep of trainings that is killed twice ends with the table of an undisturbed one."""
+"""A sweep of trainings that is killed ends with the table of an undisturbed one; jobs may run in parallel."""
 
 import json
+import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from foundling.artifacts import sha256
-from foundling.sweeps.records import read_sweep
+from foundling.sweeps.records import read_jobs, read_sweep
 from foundling.sweeps.status import statuses
 
 # runs `foundling …` in a process that was forked from one that has imported all, and kills it on the way
@@ -45,23 +48,29 @@ checkpoint.save, run.publish = save_and_die, die_or_publish
 sys.argv = ["foundling", *arguments]
 app.main()
 """
-ARGUMENTS = (
-    *("pretrain", "-m", "pretrain.seed=1,2", "pretrain.optimizer.lr=0.01,0.02,0.04"),
-    *("pretrain.max_steps=8", "pretrain.validate_every=4", "pretrain.snapshots=0"),
+SHORT = ("pretrain", "-m", "pretrain.max_steps=8", "pretrain.validate_every=4", "pretrain.snapshots=0")
+GRID = (*SHORT, "pretrain.seed=1,2", "pretrain.optimizer.lr=0.01,0.02,0.04")
+SEARCH = (
+    *(*SHORT, "hydra/sweeper=optuna", "hydra.sweeper.n_trials=6", "hydra.sweeper.startup_trials=3"),
+    *("hydra.sweeper.pruning.startup_trials=2", "pretrain.optimizer.lr=tag(log,interval(0.0001,0.1))"),
 )
+PARALLEL = (*SHORT, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "pretrain.seed=1,2,3")
 
 
 class Sweeps:
-    """The same sweep, started several times."""
+    """Sweeps in a project of their own, each started several times."""
 
     def __init__(self, trainings) -> None:
         self.trainings, self.place = trainings, trainings.place
+        shutil.rmtree(self.place / "multirun", ignore_errors=True)
 
-    def run(self, in_training: int | None = None, before_results: int | None = None) -> int | None:
+    def run(
+        self, *arguments: str, in_training: int | None = None, before_results: int | None = None
+    ) -> int | None:
         """The exit code of the command, which is killed in one of the jobs."""
         variables = {
             "place": str(self.place),
-            "arguments": ARGUMENTS,
+            "arguments": arguments,
             "in_training": in_training,
             "before_results": before_results,
         }
@@ -93,11 +102,11 @@ def sweeps(trainings, monkeypatch: pytest.MonkeyPatch) -> Sweeps:
 
 
 def test_a_sweep_that_is_killed_twice_ends_as_an_undisturbed_one(sweeps: Sweeps) -> None:
-    assert sweeps.run() == 0, sweeps.output("err")[-3000:]
+    assert sweeps.run(*GRID) == 0, sweeps.output("err")[-3000:]
     (undisturbed,) = sweeps.folders()
     table = sweeps.output("out")
 
-    assert sweeps.run(in_training=1) == -signal.SIGKILL
+    assert sweeps.run(*GRID, in_training=1) == -signal.SIGKILL
     killed = sweeps.folders()[-1]
     record = read_sweep(killed)
     assert record is not None
@@ -105,12 +114,12 @@ def test_a_sweep_that_is_killed_twice_ends_as_an_undisturbed_one(sweeps: Sweeps)
     assert states == ["finished", "interrupted at step 4", *4 * ["waiting"]]
     first = (killed / "0/models/base/model.safetensors").stat()
 
-    assert sweeps.run(before_results=3) == -signal.SIGKILL
+    assert sweeps.run(*GRID, before_results=3) == -signal.SIGKILL
     said = sweeps.output("err")
     assert f"continuing {killed.relative_to(sweeps.place)}: 1 of 6 jobs are done" in said
     assert said.count("resuming from step 4") == 1
 
-    assert sweeps.run() == 0, sweeps.output("err")[-3000:]
+    assert sweeps.run(*GRID) == 0, sweeps.output("err")[-3000:]
     said = sweeps.output("err")
     assert "3 of 6 jobs are done" in said
     assert said.count("is kept: finished before") == 3
@@ -123,3 +132,40 @@ def test_a_sweep_that_is_killed_twice_ends_as_an_undisturbed_one(sweeps: Sweeps)
     assert sweeps.results(killed) == sweeps.results(undisturbed)
     values = [json.loads((sweep / "5/job.json").read_text())["value"] for sweep in sweeps.folders()]
     assert values[0] == values[1]
+
+
+def test_a_search_that_is_killed_makes_the_same_choices_again(sweeps: Sweeps) -> None:
+    pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
+    assert sweeps.run(*SEARCH) == 0, sweeps.output("err")[-3000:]
+    (undisturbed,) = sweeps.folders()
+    table = sweeps.output("out")
+    records = read_jobs(undisturbed)
+    assert len(records) == 6
+    assert len({record.overrides for record in records.values()}) == 6
+    pruned = [number for number, record in records.items() if record.state == "pruned"]
+    assert pruned
+    assert f"job {pruned[0]}: pruned after step 4" in table
+    assert not (undisturbed / f"{pruned[0]}/models").exists()
+    assert not [*(sweeps.place / "scratch/pretrain").glob("*/step-*")]
+
+    assert sweeps.run(*SEARCH, in_training=4) == -signal.SIGKILL
+    assert sweeps.run(*SEARCH) == 0, sweeps.output("err")[-3000:]
+    assert sweeps.output("err").count("is kept: ") == 4
+    (_, killed) = sweeps.folders()
+    assert sweeps.output("out") == table.replace(undisturbed.name, killed.name)
+    assert sweeps.results(killed) == sweeps.results(undisturbed)
+
+
+def test_jobs_run_in_parallel_with_the_results_of_jobs_in_turn(sweeps: Sweeps) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the extra `sweeps` is not installed")
+    command = [sys.executable, "-m", "foundling", *PARALLEL]
+    done = subprocess.run(command, cwd=sweeps.place, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "launching 3 jobs" in done.stderr
+    assert "best: job" in done.stdout
+    in_turn = [one for one in PARALLEL if not one.startswith("hydra")]
+    assert sweeps.run(*in_turn) == 0, sweeps.output("err")[-3000:]
+    parallel, serial = sweeps.folders()
+    assert sweeps.results(parallel) == sweeps.results(serial)
+    assert len(sweeps.results(parallel)) >= 6
+    assert not [*(sweeps.place / "scratch/pretrain").glob("*/lock")]
