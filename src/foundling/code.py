@@ -21,8 +21,8 @@ CODE = "code.yaml"
 STAGES = "stages"
 COMPOSE = "compose"  # writes these hashes, and depends on all of src/foundling instead
 # modules whose code does not change a result: those that pass every stage its settings, whose values are in
-# composed.yaml, and those that log to W&B
-UNHASHED_MODULES = ("config", "settings", "tracking")
+# composed.yaml, those that log to W&B, and those that record a sweep
+UNHASHED_MODULES = ("config", "settings", "sweeps", "sweeps.pruning", "sweeps.records", "tracking")
 # fields that are redundant, or that only some versions of Python fill in
 SKIPPED_FIELDS = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
 # nodes that are normalized or omitted

@@ -72,7 +72,8 @@ def _side_by_row(comparison: Comparison) -> Table:
     """A row for each side: its settings that differ, and the first metrics; the page has the others."""
     settings, metrics = comparison.settings[:FIRST_SETTINGS], comparison.metrics[:FIRST_METRICS]
     folder = _shared_folder([side.name for side in comparison.sides])
-    table = _table("", ["runs", "seed", *(one.name for one in settings), *(one.name for one in metrics)])
+    names = [*_last_parts([one.name for one in settings]), *_last_parts([one.name for one in metrics])]
+    table = _table("", ["runs", "seed", *names])
     for i, side in enumerate(comparison.sides):
         values = [shorten(setting.values[i]) for setting in settings]
         measured = [with_interval(metric.sides[i]) for metric in metrics]
@@ -80,6 +81,12 @@ def _side_by_row(comparison: Comparison) -> Table:
         table.add_row(side.letter, name, side.seeds, *values, *measured)
     table.caption = f"runs in {folder}" if folder else None
     return table
+
+
+def _last_parts(names: Sequence[str]) -> list[str]:
+    """The names without their sections, if they still differ."""
+    short = [name.rpartition(".")[2] for name in names]
+    return short if len(set(short)) == len(short) else list(names)
 
 
 def _shared_folder(names: Sequence[str]) -> str:
