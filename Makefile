@@ -10,7 +10,7 @@ PIP := .venv/bin/pip install --quiet --disable-pip-version-check -c constraints.
 PROBE := import ensurepip, sys, venv; print("ok" * ((3, 11) <= sys.version_info[:2] <= (3, 13)))
 WRONG := $(PYTHON) is not Python 3.11, 3.12 or 3.13 with venv; install one and name it: make PYTHON=python3.12
 
-.PHONY: repro test lint clean
+.PHONY: repro test lint bench clean
 repro: .venv/.run
 	dvc repro
 
@@ -23,6 +23,10 @@ lint: .venv/.dev
 	mypy
 	lint-imports
 
+# Speed beside that of peers, in about half an hour; BENCH=--quick: in a few minutes. NANOGPT=path measures nanoGPT as well.
+bench: .venv/.bench
+	python -m benchmarks.speed $(BENCH)
+
 .venv/.run: pyproject.toml constraints.txt
 	$(if $(filter ok,$(shell $(PYTHON) -c '$(PROBE)' 2>/dev/null)),,$(error $(WRONG)))
 	$(PYTHON) -m venv .venv
@@ -31,6 +35,12 @@ lint: .venv/.dev
 
 .venv/.dev: .venv/.run
 	$(PIP) -e '.[dev]'
+	touch $@
+
+# LitGPT pins an old version of transformers, so it comes without what it depends on, which is here already.
+.venv/.bench: .venv/.run
+	$(PIP) -e '.[bench]'
+	$(PIP) --no-deps litgpt
 	touch $@
 
 # Removes the environment and the outputs of `dvc repro`, which `dvc checkout` restores from DVC's cache. Sweeps, W&B's

@@ -1,0 +1,1 @@
+"""Measurements beside peers: scripts, and `make bench` in benchmarks/speed."""
