@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from foundling import tracking
@@ -88,6 +90,10 @@ def test_only_the_first_process_of_a_training_logs(
     assert not (tmp_path / "wandb").exists()
 
 
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.message for record in caplog.records if record.name == "foundling.tracking.run"]
+
+
 class Broken:
     """A run whose service is gone."""
 
@@ -112,10 +118,29 @@ def test_a_service_that_is_gone_is_one_warning(tmp_path: Path, caplog: pytest.Lo
     run.log({"train/loss": 0.5})
     run.log_results(tmp_path)
     run.finish()
-    assert [record.message for record in caplog.records] == [
-        "W&B: cannot log a row, nor anything after it (the service is gone)"
-    ]
+    assert warnings(caplog) == ["W&B: cannot log a row, nor anything after it (the service is gone)"]
     assert broken.exit_codes == [1]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_the_death_of_wandbs_process_is_one_warning_and_the_next_run_has_a_new_one(
+    job: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    run = tracking.start(job("runtime.logger.wandb=offline"), "pretrain")
+    for child in psutil.Process().children(recursive=True):
+        if child.name() == "wandb-core":
+            child.kill()
+    end = time.monotonic() + 60
+    while run.wandb is not None and time.monotonic() < end:
+        run.log({"train/loss": 1.0})
+        time.sleep(0.05)
+    assert run.wandb is None
+    (warning,) = warnings(caplog)
+    assert warning.startswith("W&B: cannot log a row, nor anything after it (")
+    again = tracking.start(job("runtime.logger.wandb=offline"), "pretrain")
+    assert again.address is not None
+    again.finish()
 
 
 @pytest.mark.parametrize(("stage", "expected"), [(None, "agents"), ("pretrain", None)])

@@ -72,6 +72,7 @@ class TrackedRun:
             run, self.wandb = self.wandb, None
             with suppress(Exception):
                 run.finish(exit_code=1)
+            _reset()
             return None
 
 
@@ -91,7 +92,7 @@ def start(job: Job, stage: str, scratch: Path | None = None) -> TrackedRun:
                 return TrackedRun(_init(job, stage, settings, "online", scratch), stage)
             except Exception as error:
                 _warn("the server refused the run; logging offline", error)
-                _forget_failed_run()
+                _reset()
         return TrackedRun(_init(job, stage, settings, "offline", scratch), stage)
     except Exception as error:
         _warn("cannot log", error)
@@ -146,10 +147,12 @@ def _address(run: "wandb.Run") -> str:
     return (None if run.offline else run.url) or f"offline, run {run.id}"
 
 
-def _forget_failed_run() -> None:
+def _reset() -> None:
+    """Forget a failed run, which still has its id, and W&B's process, which may be dead."""
     import wandb
 
-    wandb.teardown()  # the failed run still has the id
+    with suppress(Exception):
+        wandb.teardown()
 
 
 def _warn(what: str, error: Exception) -> None:
