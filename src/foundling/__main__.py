@@ -13,35 +13,25 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from foundling import config, processes
 from foundling.literals import quoted
+from foundling.outcomes import JobFailed
 from foundling.overrides import Prepared, prepare
-from foundling.selection import key_of, origin_of
+from foundling.selection import origin_of
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from foundling.overrides import Sweep
     from foundling.settings import Job
 
 PACKAGE = Path(__file__).parent
+BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"  # runs jobs in this process
 # the stages in the order of dvc.yaml, and the commands that use their results
 STAGES = (
     *("compose", "fetch", "weights", "train_tokenizer", "tokenize"),
     *("pretrain", "classify", "instruct", "train_translator", "evaluate", "report"),
 )
 USES = (
-    "generate",
-    "predict",
-    "chat",
-    "translate",
-    "serve",
-    "compare",
-    "sweep",
-    "import_model",
-    "export",
-    "plan",
-    "verify",
-    "rebuild",
-    "clean",
+    *("generate", "predict", "chat", "translate", "serve", "compare", "sweep"),
+    *("import_model", "export", "plan", "verify", "rebuild", "clean"),
 )
 COMMANDS = {**dict.fromkeys(STAGES, "stages"), **dict.fromkeys(USES, "commands")}  # name -> package
 
@@ -80,28 +70,36 @@ def _run(name: str, arguments: list[str]) -> None:
     from hydra.types import RunMode
     from omegaconf.errors import OmegaConfBaseException
 
+    from foundling import sweep_jobs
     from foundling.settings import Job
     from foundling.sweeps.running import finish_sweep
 
     prepared = _prepare(name, arguments)
     checked = None if prepared.config is None else _checked(name, Job.of(prepared.config))
-    sweep = None if prepared.sweep is None else _open_sweep(name, prepared.sweep)
+    sweep = None
+    if prepared.sweep is not None:
+        first = _checked(name, Job.of(prepared.sweep.first))
+        sweep = sweep_jobs.open_folder(name, prepared.sweep, first) if name in TRAININGS else None
     folder = [] if sweep is None else [f"hydra.sweep.dir={quoted(str(sweep))}"]
 
     def task(composed: "DictConfig") -> Any:
         run: Any = HydraConfig.get()
         is_sweep = run.mode == RunMode.MULTIRUN
         try:
-            job = checked or _checked(name, Job.of(composed, _folder_of_job(run) if is_sweep else Path()))
+            job = checked or _checked(
+                name, Job.of(composed, sweep_jobs.folder_of(run) if is_sweep else Path())
+            )
             missing = _missing_processes(job, is_sweep) if name in TRAININGS else 0
             if missing:
                 return processes.launch(name, arguments, missing)
             if not processes.is_first_process():
                 logging.disable()  # the first process says it
             if is_sweep and name in TRAININGS:
-                return _run_once(name, job, run)
+                return sweep_jobs.run_once(name, job, run, lambda: _load(name)(job))
             return _load(name)(job)  # imports torch
         except Exception as error:  # before Hydra adds its own traceback
+            if is_sweep and run.launcher["_target_"] != BASIC_LAUNCHER:
+                raise _failed_job(error, run.job.num, arguments) from None
             _exit(error, arguments)
 
     sys.argv = [f"foundling {name}", *prepared.arguments, *folder]
@@ -132,54 +130,6 @@ def _checked(name: str, job: "Job") -> "Job":
         device.check_accelerator(runtime.trainer.accelerator)
     inputs.check(name, job)
     return job
-
-
-def _open_sweep(name: str, sweep: "Sweep") -> Path | None:
-    """Find or create the folder of a sweep of trainings; other sweeps have none that is found again."""
-    from omegaconf import OmegaConf, open_dict
-
-    from foundling import inputs
-    from foundling.settings import Job
-    from foundling.sweeps import identity, records, running
-
-    folder = Path(sweep.first.hydra.sweep.dir)
-    sweeper = OmegaConf.to_container(sweep.first.hydra.sweeper)
-    with open_dict(sweep.first):
-        del sweep.first["hydra"]
-    job = _checked(name, Job.of(sweep.first))
-    if name not in TRAININGS:
-        return None
-    first = identity.job_identity(name, job.recipe, inputs.hashes(name, job.settings))
-    record = records.SweepRecord(
-        identity=identity.sweep_identity(first, sweep.swept, sweeper),
-        command=name,
-        arguments=tuple(one for one in sweep.typed if key_of(one) != "hydra.job.name"),  # is `command`
-        swept=tuple(key_of(override) for override in sweep.swept),
-        planned=sweep.jobs,
-    )
-    place, note = running.open_sweep(record, folder, search=not sweep.has_folder)
-    if note:
-        print(note, file=sys.stderr)
-    return place
-
-
-def _folder_of_job(run: Any) -> Path:
-    """The folder of a sweep's job, relative to the project if it is in there."""
-    folder = Path(run.runtime.output_dir)
-    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
-
-
-def _run_once(name: str, job: "Job", run: Any) -> float | None:
-    """Run a training as a job of a sweep, unless it has ended before."""
-    from foundling import inputs
-    from foundling.sweeps import identity, records, running
-
-    record = records.JobRecord(
-        number=run.job.num,
-        identity=identity.job_identity(name, job.recipe, inputs.hashes(name, job.settings)),
-        overrides=tuple(run.overrides.task),
-    )
-    return running.run_job(record, job.out, lambda: _load(name)(job))
 
 
 def _missing_processes(job: "Job", is_sweep: bool) -> int:
@@ -214,11 +164,7 @@ def _exit(error: Exception, arguments: list[str]) -> NoReturn:
 
     One of several processes of a training leaves its line to the agent that started it.
     """
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = bool(frames) and Path(frames[-1].filename).is_relative_to(PACKAGE)
-    if os.environ.get("FOUNDLING_TRACEBACK") or not (
-        isinstance(error, OSError) or (isinstance(error, ValueError) and ours)
-    ):
+    if os.environ.get("FOUNDLING_TRACEBACK") or not _is_users_mistake(error):
         if not processes.is_launched():
             traceback.print_exception(error)
         elif not processes.is_consequence(error):
@@ -236,6 +182,21 @@ def _exit(error: Exception, arguments: list[str]) -> NoReturn:
             print(f"foundling: {line}", file=sys.stderr)
     sys.stdout.flush()
     sys.exit(1)
+
+
+def _is_users_mistake(error: Exception) -> bool:
+    """Whether one line is enough: of a ValueError that we raise, or of any OSError."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = bool(frames) and Path(frames[-1].filename).is_relative_to(PACKAGE)
+    return isinstance(error, OSError | JobFailed) or (isinstance(error, ValueError) and ours)
+
+
+def _failed_job(error: Exception, number: int, arguments: list[str]) -> JobFailed:
+    """The error of a job that a launcher runs in another process, to be raised in this sweep's own one."""
+    if not _is_users_mistake(error):
+        traceback.print_exception(error)
+        return JobFailed(f"job {number}: {type(error).__name__}: {one_line(error)}")
+    return JobFailed(f"job {number}: {one_line(error)}{origin_of(str(error), arguments)}")
 
 
 def one_line(error: Exception) -> str:

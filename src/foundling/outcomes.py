@@ -11,3 +11,7 @@ class Pruned(Exception):
     def __init__(self, step: int, loss: float) -> None:
         super().__init__(f"stopped after step {step:,} with val/loss {loss:.4f}")
         self.step, self.loss = step, loss
+
+
+class JobFailed(ValueError):
+    """A job of a sweep failed in a process of its own, whose message this is."""

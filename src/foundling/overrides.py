@@ -31,7 +31,9 @@ OF_EXTRA = ("joblib", "submitit_local", "submitit_slurm")  # launchers
 class Sweep:
     """A sweep before it starts."""
 
-    first: "DictConfig"  # the config of its first job, with Hydra's own section
+    first: "DictConfig"  # the config of its first job
+    sweeper: Any  # Hydra's section of that name
+    folder: Path
     typed: tuple[str, ...]  # the overrides of the command line, without those of params.yaml
     swept: tuple[str, ...]  # the overrides with several values
     jobs: tuple[tuple[str, ...], ...]  # those of each job; empty if a sweeper chooses them
@@ -106,6 +108,8 @@ def _sweep(
     command: str | None,
 ) -> Sweep:
     """The jobs of a sweep, also over the values that `hydra.sweeper.params` in a file of conf/sweep names."""
+    from omegaconf import OmegaConf, open_dict
+
     _require_plugins(first)
     sweeper, named = first.hydra.sweeper, {key_of(override) for override in overrides}
     params = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items() if key not in named]
@@ -115,7 +119,11 @@ def _sweep(
         parsed = parse([*params, *overrides], loader)
         swept = [str(override.input_line) for override in parsed if override.is_sweep_override()]
         jobs = [()] * sweeper.n_trials if "n_trials" in sweeper else grid(swept, loader)
-    return Sweep(first, tuple(typed), tuple(swept), tuple(jobs), "hydra.sweep.dir" in named)
+    settings, folder = OmegaConf.to_container(first.hydra.sweeper), Path(first.hydra.sweep.dir)
+    with open_dict(first):
+        del first["hydra"]
+    is_named = "hydra.sweep.dir" in named
+    return Sweep(first, settings, folder, tuple(typed), tuple(swept), tuple(jobs), is_named)
 
 
 def _require_plugins(config: "DictConfig") -> None:

@@ -169,3 +169,20 @@ def test_jobs_run_in_parallel_with_the_results_of_jobs_in_turn(sweeps: Sweeps) -
     assert sweeps.results(parallel) == sweeps.results(serial)
     assert len(sweeps.results(parallel)) >= 6
     assert not [*(sweeps.place / "scratch/pretrain").glob("*/lock")]
+
+
+def test_a_job_that_fails_in_another_process_is_one_line(sweeps: Sweeps) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the extra `sweeps` is not installed")
+    wrong = [*PARALLEL[:-1], "model.n_head=2,3"]  # only the first job is checked before the others start
+    done = subprocess.run(
+        [sys.executable, "-m", "foundling", *wrong], cwd=sweeps.place, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("foundling: ")]
+    assert len(lines) == 1
+    assert "job 1: model.head_dim=null: needs n_embd=32 to be divisible by n_head=3" in lines[0]
+    (folder,) = sweeps.folders()
+    record = read_sweep(folder)
+    assert record is not None
+    assert [row.state for row in statuses(folder, record)] == ["finished", "waiting"]

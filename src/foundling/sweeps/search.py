@@ -53,7 +53,7 @@ class Search:
 
     def overrides(self, trial: Trial) -> list[str]:
         """A job's overrides."""
-        return [*self.fixed, *(f"{key}={value}" for key, value in trial.params.items())]
+        return [*self.fixed, *(f"{key}={_short(value)}" for key, value in trial.params.items())]
 
     def tell(self, trial: Trial, record: JobRecord) -> None:
         """Learn from a job's result; of a pruned one, from its last validation loss."""
@@ -65,6 +65,11 @@ class Search:
             self.study.tell(trial, state=TrialState.FAIL)
         else:
             self.study.tell(trial, value)
+
+
+def _short(value: Any) -> str:
+    """A value to four digits, enough for a setting that is searched."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _values(override: "Override") -> BaseDistribution:
