@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from foundling.data.batches import padded
-from foundling.data.classification import Encoded, encode_splits
+from foundling.data.encoded_texts import Encoded, encode_splits
 from foundling.data.labelled import read_labelled
 from foundling.data.splits import TRAIN, VALIDATION, choose
 from foundling.model.classifier import Classifier

@@ -1,6 +1,4 @@
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -152,19 +150,3 @@ def test_a_commands_own_settings_need_no_section_and_no_quotes(project: Path) ->
     made = composed("prompt=It's {a}, b=c", "model=models/x", "count=2", "seed=3", command="generate")
     assert made.generate.prompt == "It's {a}, b=c"
     assert (made.generate.model, made.generate.count, made.generate.seed) == ("models/x", 2, 3)
-
-
-def test_help_compose_fetch_and_tokenize_import_neither_torch_nor_lightning() -> None:
-    code = """
-import sys, runpy
-for name in ("compose", "fetch", "weights", "train_tokenizer", "tokenize"):
-    __import__(f"foundling.stages.{name}")
-sys.argv = ["foundling", "pretrain", "--help"]
-runpy.run_module("foundling", run_name="__main__")
-heavy = {"torch", "lightning", "wandb", "datasets", "sklearn", "matplotlib"} & set(sys.modules)
-assert not heavy, heavy
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "Settings" in done.stdout
-    assert "max_steps" in done.stdout

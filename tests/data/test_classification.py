@@ -7,13 +7,8 @@ import pytest
 import torch
 
 from foundling.data.batches import EpochBatches
-from foundling.data.classification import (
-    ClassificationData,
-    Encoded,
-    encode,
-    encode_splits,
-    padded,
-)
+from foundling.data.classification import ClassificationData, padded
+from foundling.data.encoded_texts import Encoded, encode, encode_splits
 from foundling.data.labelled import Example, Labelled
 from foundling.text.tokenizer import Tokenizer
 from foundling.text.vocabularies import characters

@@ -9,7 +9,8 @@ import yaml
 
 from foundling.data.pairs import Pair
 from foundling.evaluation import translation
-from foundling.evaluation.translation import Scorer, bleu_tokenizer, cross_attention, nearest, summary
+from foundling.evaluation.cross_attention import cross_attention
+from foundling.evaluation.translation import Scorer, bleu_tokenizer, nearest, summary
 from foundling.metrics import from_plain, to_plain
 from foundling.metrics.train_translator import TrainTranslator
 from foundling.model.config import TranslatorConfig

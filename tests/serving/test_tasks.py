@@ -8,7 +8,7 @@ import torch
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from foundling.data.classification import encode
+from foundling.data.encoded_texts import encode
 from foundling.evaluation.classification import probabilities
 from foundling.generation.beam import translate
 from foundling.serving.loading import Models, ServedClassifier, ServedLanguageModel, ServedTranslator

@@ -13,7 +13,7 @@ import torch
 
 from foundling import config
 from foundling.artifacts import read_json, sha256
-from foundling.data.classification import encode
+from foundling.data.encoded_texts import encode
 from foundling.data.fetching import fetch
 from foundling.evaluation import forgetting
 from foundling.evaluation.classification import probabilities

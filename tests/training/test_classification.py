@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from foundling.data.classification import ClassificationData, Encoded
+from foundling.data.classification import ClassificationData
+from foundling.data.encoded_texts import Encoded
 from foundling.model import lora
 from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig

@@ -14,7 +14,8 @@ import torch
 from torch.optim import SGD
 
 from foundling.data.batches import padded
-from foundling.data.classification import ClassificationData, Encoded
+from foundling.data.classification import ClassificationData
+from foundling.data.encoded_texts import Encoded
 from foundling.evaluation.classification import probabilities
 from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig

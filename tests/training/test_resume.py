@@ -18,7 +18,8 @@ from lightning import Callback
 from safetensors import SafetensorError
 
 from foundling.artifacts import sha256
-from foundling.data.classification import ClassificationData, Encoded
+from foundling.data.classification import ClassificationData
+from foundling.data.encoded_texts import Encoded
 from foundling.data.language import LanguageData
 from foundling.data.shards import Source
 from foundling.data.translation import EncodedPairs as Pairs

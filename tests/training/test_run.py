@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from foundling.artifacts import read_json
-from foundling.data.batches import TrainingData
+from foundling.data.datamodule import TrainingData
 from foundling.data.language import LanguageData
 from foundling.data.shards import Source
 from foundling.evaluation.samples import Sample

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from foundling.data.batches import padded
-from foundling.data.classification import encode
+from foundling.data.encoded_texts import encode
 from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig
 from foundling.model.gpt import GPT

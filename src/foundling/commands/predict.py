@@ -20,7 +20,7 @@ def run(job: Job) -> None:
             raise ValueError(f"{place} is empty; add a text, or remove the line")
     texts = [text for _, text in named]
 
-    from foundling.data.classification import encode
+    from foundling.data.encoded_texts import encode
     from foundling.data.unknown import count_unknown
     from foundling.evaluation.classification import probabilities
     from foundling.model.classifier import Classifier

@@ -5,16 +5,13 @@ Examples may be texts, conversations or sentence pairs; in this module they are 
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
-from lightning import LightningDataModule
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from torch.utils.data import DataLoader, Dataset
-
-from foundling.data.loading import BatchOrder, loader
+from torch.utils.data import Dataset
 
 Batch = tuple[Tensor, ...]  # each (B, …)
 Collate = Callable[[np.ndarray], Batch]  # indices of examples -> their batch
@@ -93,20 +90,3 @@ def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     """Ids (B, T), padded on the right with id 0, and the lengths (B,) of the rows."""
     ids = pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
     return ids, torch.tensor([len(row) for row in rows])
-
-
-class TrainingData(LightningDataModule):
-    """Training batches in the order of `order`, which skips bad batches, and a validation split."""
-
-    tokens_per_step: int  # on average, if the batches' sizes vary
-
-    def __init__(self, training: Dataset[Any], validation: Dataset[Any], steps: int, workers: int) -> None:
-        super().__init__()
-        self.training, self.validation, self.workers = training, validation, workers
-        self.order = BatchOrder(steps)
-
-    def train_dataloader(self) -> DataLoader[Any]:
-        return loader(self.training, self.workers, self.trainer, self.order)
-
-    def val_dataloader(self) -> DataLoader[Any]:
-        return loader(self.validation, self.workers, self.trainer)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from foundling.data.batches import Batch, EpochBatches, EqualBatches, OrderedBatches, TrainingData, in_batches
+from foundling.data.batches import Batch, EpochBatches, EqualBatches, OrderedBatches, in_batches
 from foundling.data.conversations import Example, join_turns
+from foundling.data.datamodule import TrainingData
 from foundling.data.language import drawn_documents
 from foundling.data.packing import pack
 from foundling.data.shards import Source

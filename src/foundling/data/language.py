@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from foundling.data.batches import TrainingData
+from foundling.data.datamodule import TrainingData
 from foundling.data.mixture import shares_at
 from foundling.data.shards import Source, Tokens
 from foundling.data.window import require_window

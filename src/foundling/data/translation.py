@@ -14,7 +14,8 @@ from functools import partial
 import numpy as np
 import torch
 
-from foundling.data.batches import Batch, EpochBatches, OrderedBatches, TrainingData, padded
+from foundling.data.batches import Batch, EpochBatches, OrderedBatches, padded
+from foundling.data.datamodule import TrainingData
 from foundling.data.pairs import Pair
 from foundling.model.loss import IGNORE_INDEX
 from foundling.text.tokenizer import Tokenizer

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from foundling.data.batches import padded
-from foundling.data.classification import HiddenStates
+from foundling.data.encoded_texts import HiddenStates
 from foundling.evaluation.accuracy import accuracy
 from foundling.metrics.classify import Difference, LabelScores, ModelScores
 from foundling.model.classifier import Classifier

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-import torch
 from rich.table import Table
 from sacrebleu.metrics.bleu import BLEU, BLEUScore
 from sacrebleu.metrics.chrf import CHRF
@@ -17,9 +16,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from foundling.data.pairs import Pair
 from foundling.evaluation.accuracy import accuracy
 from foundling.metrics.train_translator import TITLES, Score, Scores, Signatures, TrainTranslator
-from foundling.model.translator import Translator
 from foundling.text.scripts import CHINESE, JAPANESE, KOREAN, UNSPACED, script_of
-from foundling.text.tokenizer import Tokenizer
 
 RESAMPLES = 1000  # of sentences, for the bootstrap intervals
 # sacrebleu's tokenizers that need dictionaries, and the packages that contain these
@@ -103,32 +100,6 @@ class Translation:
     beam: str
     greedy: str
     nearest: str
-
-
-@dataclass(frozen=True)
-class CrossAttention:
-    """A translation's cross-attention: per layer, target tokens (rows, sum 1) by source tokens."""
-
-    source: list[str]
-    translation: list[str]
-    layers: list[list[list[float]]]
-
-
-@torch.inference_mode()
-def cross_attention(model: Translator, tokenizer: Tokenizer, source: str, translation: str) -> CrossAttention:
-    """The decoder's cross-attention for a translation, averaged over the heads of each layer."""
-    device, end, longest = next(model.parameters()).device, tokenizer.end_of_text, model.config.context - 1
-    inputs, targets = tokenizer.encode(source)[:longest], tokenizer.encode(translation)[:longest]
-    memory, mask = model.encode(
-        torch.tensor([[*inputs, end]], device=device), torch.tensor([len(inputs) + 1], device=device)
-    )
-    # (L, 1, H, T, S)
-    maps = model.cross_attention_maps(torch.tensor([[end, *targets]], device=device), memory, mask)
-    return CrossAttention(
-        source=[*(tokenizer.decode([token]) for token in inputs), "■"],
-        translation=[*(tokenizer.decode([token]) for token in targets), "■"],
-        layers=maps[:, 0].mean(dim=1).double().round(decimals=4).tolist(),
-    )
 
 
 def summary(metrics: TrainTranslator) -> Table:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from foundling.data.classification import encode
+from foundling.data.encoded_texts import encode
 from foundling.evaluation.classification import probabilities
 from foundling.generation.decode import generate
 from foundling.generation.sampling import Sampling

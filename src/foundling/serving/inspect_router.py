@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from foundling.evaluation.translation import cross_attention
+from foundling.evaluation.cross_attention import cross_attention
 from foundling.generation.beam import translate
 from foundling.generation.sampling import Sampling
 from foundling.model.gpt import GPT

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Le, MaxLen
 
-from foundling.evaluation.translation import CrossAttention
+from foundling.evaluation.cross_attention import CrossAttention
 from foundling.serving.bodies import Count, Seed, Strict, Temperature
 from foundling.serving.inspect_models import NextTokens, Piece
 

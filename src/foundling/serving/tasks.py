@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from annotated_types import Ge, Le, MinLen
 from fastapi import APIRouter, Depends
 
-from foundling.data.classification import encode
+from foundling.data.encoded_texts import encode
 from foundling.evaluation.classification import probabilities
 from foundling.generation.beam import translate
 from foundling.serving.bodies import Strict, body

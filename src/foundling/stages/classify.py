@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 
-from foundling.data.classification import Encoded, batches_per_epoch, encode, encode_splits
+from foundling.data.classification import batches_per_epoch
+from foundling.data.encoded_texts import Encoded, encode, encode_splits
 from foundling.data.labelled import Labelled, read_labelled
 from foundling.data.lineage import SHAPED_BY, require_base
 from foundling.data.sources import META

@@ -14,7 +14,7 @@ from lightning import Callback, Trainer
 from lightning.fabric.utilities.throughput import get_available_flops
 from lightning.pytorch.loggers import Logger
 
-from foundling.data.batches import TrainingData
+from foundling.data.datamodule import TrainingData
 from foundling.device import automatic_precision, device_count, set_up
 from foundling.processes import has_rank, is_first_process
 from foundling.settings.runtime import Runtime

@@ -23,7 +23,8 @@ from torch import Tensor
 
 from foundling.artifacts import atomic_file, fingerprint, sha256
 from foundling.data.batches import padded
-from foundling.data.classification import ClassificationData, Encoded, HiddenStates
+from foundling.data.classification import ClassificationData
+from foundling.data.encoded_texts import Encoded, HiddenStates
 from foundling.data.splits import TEST
 from foundling.device import automatic_precision
 from foundling.model.classifier import Classifier

@@ -11,7 +11,7 @@ from torch import nn
 
 from foundling import tracking
 from foundling.artifacts import publish, write_lines
-from foundling.data.batches import TrainingData
+from foundling.data.datamodule import TrainingData
 from foundling.device import set_up
 from foundling.metrics import write_metrics
 from foundling.outcomes import Pruned
