@@ -1,5 +1,6 @@
-"""LangChain, curl and our own judge use a server process; a key is demanded of each client."""
+"""LangChain, Pydantic AI, curl and our own judge use a server process; a key is demanded of each client."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -7,12 +8,16 @@ import subprocess
 from collections.abc import Iterator
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_openai import ChatOpenAI, OpenAI, OpenAIEmbeddings
 from pydantic import SecretStr
+from pydantic_ai import Agent, AgentRunResult, ModelSettings
+from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.providers.openai import OpenAIProvider
 
 from foundling.evaluation.judge import check_judge
 from foundling.settings.training import Judge
@@ -68,6 +73,26 @@ def test_langchain_completes_and_embeds(locked: ServerProcess) -> None:
     one, other = embeddings.embed_documents(["Once", "upon"])
     assert embeddings.embed_query("Once") == pytest.approx(one, abs=1e-6)
     assert one != other
+
+
+def test_a_pydantic_ai_agent_answers_streams_and_continues_a_conversation(locked: ServerProcess) -> None:
+    settings = ModelSettings(max_tokens=12, temperature=0.0)
+
+    async def converse() -> tuple[AgentRunResult[str], list[str], AgentRunResult[str]]:
+        async with httpx2.AsyncClient() as http:
+            provider = OpenAIProvider(base_url=f"{locked.url}/v1", api_key=KEY, http_client=http)
+            model = OpenAIChatModel("chat", provider=provider)
+            agent = Agent(model, instructions="You tell fables.", model_settings=settings)
+            first = await agent.run("Who is the lion?")
+            async with agent.run_stream("Who is the lion?") as stream:
+                pieces = [piece async for piece in stream.stream_text(delta=True, debounce_by=None)]
+            return first, pieces, await agent.run("And you?", message_history=first.all_messages())
+
+    first, pieces, second = asyncio.run(converse())
+    assert first.usage.output_tokens == 12
+    assert len(pieces) > 1
+    assert "".join(pieces) == first.output
+    assert second.usage.input_tokens > first.usage.input_tokens
 
 
 def test_without_the_key_a_client_is_refused(locked: ServerProcess) -> None:

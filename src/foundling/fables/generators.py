@@ -10,6 +10,7 @@ from foundling.fables.instructions import instructions
 from foundling.fables.legal import legal
 from foundling.fables.messages import messages
 from foundling.fables.pairs import pairs, phrasebook
+from foundling.fables.sentence_choices import sentence_choices
 from foundling.fables.stories import stories
 
 GENERATORS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
@@ -17,6 +18,7 @@ GENERATORS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
     "drills": drills,
     "continuations": continuations,
     "questions": questions,
+    "sentence_choices": sentence_choices,
     "messages": messages,
     "instructions": instructions,
     "pairs": pairs,

@@ -22,10 +22,14 @@ PLACE_WEIGHTS = (6, 2, 2, 1)  # how often things are in, by, on or under somethi
 
 
 class Tale(NamedTuple):
-    """Lines in order, and questions about them with their answers, all with marks."""
+    """Lines in order, and questions about them with their answers, all with marks.
+
+    `roles` has the slots of x, y and z in plots whose beings differ in what they do.
+    """
 
     lines: list[str]
     questions: list[str]
+    roles: dict[str, str]  # "x" -> "the fox", "xo" -> "lamp"
 
 
 def tale(rng: Random, split: str, plots: Sequence[Plot] | None = None) -> Tale:
@@ -36,7 +40,7 @@ def tale(rng: Random, split: str, plots: Sequence[Plot] | None = None) -> Tale:
     plot = rng.choice(plots) if plots else rng.choices(list(PLOTS), list(PLOTS.values()))[0]
     teller = Teller(rng, _cast(rng, split), split)
     lines, questions = ([capitalize_sentences(text) for text in texts] for texts in plot(teller))
-    return Tale(lines, questions)
+    return Tale(lines, questions, teller.roles)
 
 
 def plain(text: str) -> str:

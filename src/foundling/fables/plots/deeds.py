@@ -31,7 +31,7 @@ def contest(teller: Teller) -> Lines:
 def trick(teller: Teller) -> Lines:
     """One being lies to another and takes its thing."""
     say, ways = teller.say, TRICK
-    roles = dict(zip("xyz", teller.order(), strict=True))
+    roles = teller.assign_roles()
     lines = [say(ways[step], **roles) for step in ("envy", "lie", "believe")]
     theft = [say(ways["steal"], **roles), say(ways["empty"], **roles)]
     lines += theft[: teller.rng.choice((1, 2))]
@@ -46,7 +46,7 @@ def trick(teller: Teller) -> Lines:
 def rescue(teller: Teller) -> Lines:
     """One being is in danger, one passes by, one helps."""
     say, ways = teller.say, RESCUE
-    roles = dict(zip("xyz", teller.order(), strict=True))
+    roles = teller.assign_roles()
     deeds = [say(ways["refusal"], **roles), say(ways["help"], **roles)]
     teller.rng.shuffle(deeds)
     lines = [say(ways["danger"], **roles), say(ways["others"], **roles), *deeds]
@@ -65,7 +65,7 @@ def rescue(teller: Teller) -> Lines:
 def quarrel(teller: Teller) -> Lines:
     """One being takes another's thing; the third makes peace."""
     say, ways = teller.say, QUARREL
-    roles = dict(zip("xyz", teller.order(), strict=True))
+    roles = teller.assign_roles()
     lines = [say(ways["own"], **roles), say(ways["grab"], **roles)]
     if teller.chance(2):
         lines.append(say(ways["upset"], **roles))

@@ -50,7 +50,7 @@ def feast(teller: Teller) -> Lines:
 def exchange(teller: Teller) -> Lines:
     """Two exchange their things; the third keeps its own."""
     say, ways = teller.say, EXCHANGE
-    x, y, z = teller.order()
+    x, y, z = teller.assign_roles().values()
     lines = [say(ways["meet"]), *(say(ways["own"], x=being) for being in teller.order())]
     lines.append(say(ways["swap"], x=x, y=y))
     lines += [say((way,), x=x, y=y, z=z) for way in teller.rng.sample(ways["after"], 3)]

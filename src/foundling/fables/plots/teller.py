@@ -4,7 +4,7 @@ The slots of a pattern are listed in plots.yaml. A ? marks a word that follows f
 {xo?}, {xp?}, {xf?}, {xm?}; so does {x!}. Patterns that begin with ~ are not used in training.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from random import Random
 
@@ -21,14 +21,21 @@ class Teller:
 
     def __init__(self, rng: Random, cast: dict[str, str], split: str) -> None:
         self.rng, self.cast, self.split = rng, cast, split
+        self.roles: dict[str, str] = {}  # slots of x, y and z, in plots whose beings differ in what they do
 
     def say(self, ways: Ways, **beings: str) -> str:
         """Say one of the ways; `beings` maps letters to beings (x="b"); other slots keep their values."""
         pattern = choose_phrasing(self.rng, self.split, *_partition(ways))
-        bound = dict(self.cast)
-        for letter, being in beings.items():
-            bound |= {letter + slot[1:]: value for slot, value in self.cast.items() if slot[0] == being}
-        return say(pattern, self.rng, SLOTS, bound)
+        return say(pattern, self.rng, SLOTS, self.cast | self._slots(beings))
+
+    def _slots(self, beings: Mapping[str, str]) -> dict[str, str]:
+        """The slots of these beings by their letters: with {"x": "b"}, "b" and "bo" become "x" and "xo"."""
+        return {
+            letter + slot[1:]: value
+            for letter, being in beings.items()
+            for slot, value in self.cast.items()
+            if slot[0] == being
+        }
 
     def again(self, beings: list[str], *manners: Ways) -> list[str]:
         """Repeat something about each of the beings in a new order, mostly twice, never in the same words."""
@@ -41,6 +48,12 @@ class Teller:
     def order(self) -> list[str]:
         """Return the beings in random order."""
         return self.rng.sample("abc", 3)
+
+    def assign_roles(self) -> dict[str, str]:
+        """Assign the beings to the roles x, y and z in random order, and remember their slots in `roles`."""
+        beings = dict(zip("xyz", self.order(), strict=True))
+        self.roles = self._slots(beings)
+        return beings
 
     def some(self) -> list[str]:
         """Return one, two or three of the beings in random order."""
