@@ -27,7 +27,7 @@ def of_kind(records: Records, kind: str) -> Records:
 
 def test_equal_seeds_give_equal_bytes() -> None:
     made = json.dumps(list(sentence_choices(1, 100, "test")))
-    assert hashlib.sha256(made.encode()).hexdigest()[:16] == "6a308750baa94c17"
+    assert hashlib.sha256(made.encode()).hexdigest()[:16] == "c079496a3949c0b9"
 
 
 def test_the_kinds_alternate_and_have_four_different_choices(records: Records) -> None:

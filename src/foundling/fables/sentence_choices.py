@@ -112,13 +112,14 @@ def _stands_alike(place: Place, other: Place) -> bool:
 def _summary(rng: Random, split: str) -> Record:
     """A story, and four sentences that say who did it to whom."""
     plot = rng.choice(list(SUMMARIES))
-    (pattern,) = SUMMARIES[plot]["summary"]
+    pattern = SUMMARIES[plot]["summary"][0].removeprefix(START.lower() + " ")
     told = tale(rng, split, [plot])
+    story = [plain(line) for line in told.lines if not line.startswith(START)]
     beings = rng.sample("xyz", 3)
     pivot = rng.choice("xy")
     orders = [pair for other in beings if other != pivot for pair in ((pivot, other), (other, pivot))]
     return {
-        "query": " ".join([*map(plain, told.lines), START]),
+        "query": " ".join([*story, START]),
         "choices": [
             pattern.format(**{**told.roles, "x": told.roles[x], "y": told.roles[y]}) for x, y in orders
         ],

@@ -40,6 +40,8 @@ def trick(teller: Teller) -> Lines:
     lines.append(say(ways["thief"], **roles))
     if teller.chance(3):
         lines.append(say(ways["moral"]))
+    if teller.chance(2):
+        lines.append(say(ways["summary"], **roles))
     return lines, [say(ways["ask"], **roles)]
 
 
@@ -59,6 +61,8 @@ def rescue(teller: Teller) -> Lines:
         lines.append(say(ways["place"], **roles))
     if teller.chance(3):
         lines.append(say(ways["moral"]))
+    if teller.chance(2):
+        lines.append(say(ways["summary"], **roles))
     return lines, [say(ways["ask_helper"], **roles), say(ways["ask_where"], **roles)]
 
 
@@ -73,4 +77,6 @@ def quarrel(teller: Teller) -> Lines:
     lines += dict.fromkeys(say(ways["end"], **roles) for _ in range(2))
     if teller.chance(3):
         lines.append(say(ways["moral"]))
+    if teller.chance(2):
+        lines.append(say(ways["summary"], **roles))
     return lines, [say(ways["ask"], **roles)]

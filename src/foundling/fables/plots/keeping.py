@@ -54,4 +54,6 @@ def exchange(teller: Teller) -> Lines:
     lines = [say(ways["meet"]), *(say(ways["own"], x=being) for being in teller.order())]
     lines.append(say(ways["swap"], x=x, y=y))
     lines += [say((way,), x=x, y=y, z=z) for way in teller.rng.sample(ways["after"], 3)]
+    if teller.chance(2):
+        lines.append(say(ways["summary"], x=x, y=y))
     return lines, [say(ways["ask"], x=x, y=y)]
