@@ -66,8 +66,6 @@ def run(job: Job) -> float:
         SAMPLES: f"plots/{SAMPLES}",
     }
     training.publish(places)
-    seconds = training.seconds["whole"]
-    log.info(
-        f"pretrain: val/loss {measures['val/loss']:.4f} after {seconds:.0f} s -> {job.out / 'models/base'}"
-    )
+    reached = f"val/loss {measures['val/loss']:.4f} after {training.seconds['whole']:.0f} s"
+    log.info(f"pretrain: {reached} -> {job.out / 'models/base'}")
     return measures["val/loss"]
