@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, cycle
+from math import ceil
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -27,6 +28,7 @@ LOSS_TICKS = (0.3, 0.5, 0.7, 1, 1.5, 2, 3, 4, 5, 7, 10)
 LEVEL_CHARACTERS = 9  # labels up to this average length are horizontal
 FEW_LABELS = 12  # up to this number of labels, their names and counts are shown
 MOST_KINDS = 14  # curves in one plot; of more kinds, only `all` and the mean are drawn
+LEGEND_COLUMNS = 6  # that fit below the two panels of the emergence curve
 
 
 def loss_curves(
@@ -56,7 +58,9 @@ def emergence(rows: Sequence[Row], title: str) -> Figure:
         _plot_by_loss(by_loss, rows)
         by_loss.set(ylabel="")
         figure.suptitle(title, fontsize=10)
-        figure.legend(*by_tokens.get_legend_handles_labels(), loc="outside lower center", ncols=7)
+        handles, labels = by_tokens.get_legend_handles_labels()
+        lines = ceil(len(labels) / LEGEND_COLUMNS)
+        figure.legend(handles, labels, loc="outside lower center", ncols=ceil(len(labels) / lines))
         return figure
 
 
