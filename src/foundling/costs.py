@@ -7,7 +7,7 @@ model.
 import dataclasses
 from pathlib import Path
 
-from foundling.model.config import GPTConfig
+from foundling.model.config import GPTConfig, Mlp
 from foundling.settings.runtime import Hardware, NumberFormat
 
 CHINCHILLA = 20  # compute-optimal tokens per parameter (Hoffmann et al. 2022)
@@ -25,6 +25,9 @@ PRECISIONS: dict[str, tuple[int, int, NumberFormat]] = {
     "bf16-true": (2, 2, "bf16"),
     "16-true": (2, 2, "fp16"),
 }
+
+# gradients as wide as the hidden layer that a feed-forward network's backward pass holds at once
+FEED_FORWARD_GRADIENTS: dict[Mlp, int] = {"gelu": 1, "relu": 1, "relu2": 2, "swiglu": 2}
 
 
 def speed(hardware: Hardware, precision: str) -> float:
@@ -57,13 +60,14 @@ class Work:
     windows: int  # per microbatch and device
     weights: float  # FLOPs per token, 6 per weight
     attention: float  # FLOPs per token of the attention scores; 0 if they are not counted
+    recomputed: float  # FLOPs per token of activation checkpointing
     corpus: int | None  # tokens of training data; None if unknown
     validated: float  # tokens in all validations
 
     @property
     def training(self) -> float:
         """FLOPs of all training steps."""
-        return self.tokens * (self.weights + self.attention)
+        return self.tokens * (self.weights + self.attention + self.recomputed)
 
     @property
     def all(self) -> float:
@@ -154,6 +158,14 @@ def flops_per_token(config: GPTConfig) -> tuple[float, float]:
     return 6.0 * (sum(parts.values()) - embedded), float(attention)
 
 
+def recomputed_per_token(config: GPTConfig, flops: float, every: int) -> float:
+    """FLOPs per token that checkpointing every n-th layer adds to a step of `flops` per token."""
+    if not every:
+        return 0.0
+    in_layers = flops - 6 * config.vocab_size * config.n_embd
+    return FORWARD * in_layers * (config.n_layer // every) / config.n_layer
+
+
 def state_bytes(config: GPTConfig, optimizer: str, precision: str) -> dict[str, float]:
     """Bytes of weights, gradients and optimizer state.
 
@@ -170,11 +182,12 @@ def state_bytes(config: GPTConfig, optimizer: str, precision: str) -> dict[str, 
     return {"weights": size * total + copies, "gradients": size * total, "optimizer": size * states}
 
 
-def activation_bytes(config: GPTConfig, tokens: int, precision: str, checkpointed: bool) -> float:
-    """Bytes of the activations kept for the backward pass over `tokens` tokens, without dropout masks.
+def activation_bytes(config: GPTConfig, tokens: int, precision: str, every: int = 0) -> float:
+    """Bytes of the activations at the peak of a step over `tokens` tokens, without dropout masks.
 
-    With checkpointing, only each layer's input is kept, and one layer at a time is recomputed (Chen et al.
-    2016). In mixed precision, the residual stream, norms and loss are in float32.
+    `every` is runtime.activation_checkpointing: of every n-th layer only the input is kept, and the rest is
+    recomputed in the backward pass, one layer at a time (Chen et al. 2016); 0 keeps all. In mixed precision,
+    the residual stream, norms and loss are in float32.
     """
     wide, narrow, _ = PRECISIONS[precision]
     width = config.n_embd
@@ -189,25 +202,31 @@ def activation_bytes(config: GPTConfig, tokens: int, precision: str, checkpointe
         attention += wide * (query + key) * (1 if wide == narrow else 2) + narrow * query
     if config.position == "rotary":
         attention += narrow * (query + key)
+    if config.lookup_heads:  # what is blended, with padding
+        attention += narrow * 2 * config.lookup_heads * config.head_dim
     if config.attention == "reference":
         attention += narrow * config.n_head * config.context
     # b, c, x, b · x, that with the previous tokens, the mixed tokens, c times these
     convolution = (6 * narrow + wide) * width
-    # log-probabilities and their gradient, at least in float32, and the logits where those are narrower
-    loss = config.vocab_size * (2 * max(4, narrow) + (narrow if narrow < 4 else 0))
+    # log-probabilities, their gradient and the logits', at least in float32; the logits where narrower
+    loss = config.vocab_size * (3 * max(4, narrow) + (narrow if narrow < 4 else 0))
     head = wide * normed + narrow * width + loss
-    gated = config.n_layer - config.n_attention
-    if checkpointed:
-        largest = max(attention if config.n_attention else 0, convolution if gated else 0)
-        layers = config.n_layer * wide * width + shared + largest
-    else:
-        layers = config.n_layer * shared + config.n_attention * attention + gated * convolution
-    return float(tokens * (layers + head))
+    kinds = config.layers or ("attention",) * config.n_layer
+    sizes = [shared + (attention if kind == "attention" else convolution) for kind in kinds]
+    recomputed = range(every - 1, len(sizes), every) if every else range(0)
+    kept = [wide * width if layer in recomputed else size for layer, size in enumerate(sizes)]
+    # beside a recomputed layer there are the gradients of its output and within its feed-forward network,
+    # but nothing of what comes after it
+    gradients = wide * width + narrow * FEED_FORWARD_GRADIENTS[config.mlp] * config.n_ffn
+    peaks = [sum(kept[: layer + 1]) + sizes[layer] + gradients for layer in recomputed]
+    return float(tokens * max(sum(kept) + head, *peaks, 0))
 
 
-def microbatches_that_fit(config: GPTConfig, windows: int, precision: str, memory: float) -> int | None:
+def microbatches_that_fit(
+    config: GPTConfig, windows: int, precision: str, memory: float, every: int = 0
+) -> int | None:
     """The smallest number of equal microbatches whose activations fit into `memory` bytes, or None."""
-    window = activation_bytes(config, config.context, precision, checkpointed=False)
+    window = activation_bytes(config, config.context, precision, every)
     for microbatches in range(1, windows + 1):
         if windows % microbatches == 0 and windows // microbatches * window <= memory:
             return microbatches

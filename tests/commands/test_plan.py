@@ -1,6 +1,7 @@
 """foundling plan as a user runs it: a page of estimates for the composed model and hardware."""
 
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,22 @@ def test_a_warning_says_what_would_fit(capsys: Any, caplog: Any) -> None:
     assert not caplog.messages
     planned(capsys, *large, "hardware.memory=23e9")
     assert "the activations of one window do not fit" in caplog.text
+
+
+def test_activation_checkpointing_saves_memory_and_costs_a_forward_pass(capsys: Any, caplog: Any) -> None:
+    one = ["hardware=a100", "model=gpt2_1558m", "tokenizer=gpt2", "pretrain.batch_size=32", "tokens=1e9"]
+    out = planned(capsys, *one)
+    checkpointed = planned(capsys, *one, "runtime.activation_checkpointing=1")
+    assert "recomputed" in checkpointed
+    assert "recomputed" not in out
+    assert "multiply pretrain.accumulate by 2" in caplog.text  # without it
+    assert caplog.text.count("multiply pretrain.accumulate") == 1
+    flops = [float(re.findall(r"FLOPs ([\d.e+]+)", printed)[0]) for printed in (out, checkpointed)]
+    assert 1.3 < flops[1] / flops[0] < 4 / 3
+    assert "1 in 4 checkpointed" in planned(capsys, *one, "runtime.activation_checkpointing=4")
+    caplog.clear()
+    planned(capsys, *one, "hardware.memory=24e9")
+    assert "the activations of one window do not fit; set runtime.activation_checkpointing=1" in caplog.text
 
 
 @pytest.mark.parametrize("tokens", ["many", "0", "-1"])

@@ -107,7 +107,7 @@ def test_a_training_that_exceeds_memory_gets_a_warning_with_the_microbatches_tha
 
     shape = network.config
     state = sum(state_bytes(shape, "muon", "32-true").values())
-    free = state + windows * activation_bytes(shape, shape.context, "32-true", False)
+    free = state + windows * activation_bytes(shape, shape.context, "32-true")
     monkeypatch.setattr(budget, "free_memory", lambda: free)
     said = warned()
     assert re.search(rf"needs about 0\.0 GiB of memory, but only 0\.0 GiB are free; {says}", said), said

@@ -20,7 +20,7 @@ from foundling.device import set_threads
 from foundling.model.config import GPTConfig
 from foundling.settings import Job, Recipe, Settings
 from foundling.settings.models import GPTSettings
-from foundling.settings.runtime import Hardware
+from foundling.settings.runtime import ACTIVATION_CHECKPOINTING, Hardware
 from foundling.settings.training import Pretrain
 from foundling.terminal import show
 
@@ -43,9 +43,8 @@ def run(job: Job) -> None:
     total = costs.bill(work.all, hardware, precision)
     state = costs.state_bytes(shape, _optimizer(settings), precision)
     tokens = work.windows * shape.context
-    activations = [
-        costs.activation_bytes(shape, tokens, precision, checkpointed) for checkpointed in (False, True)
-    ]
+    every = job.settings.runtime.activation_checkpointing
+    activations = {n: costs.activation_bytes(shape, tokens, precision, n) for n in (0, every or 1)}
     memory = hardware.memory if hardware.memory is not None else costs.free_memory()
     title = f"\n  {hardware.name}, {precision}; batches of {settings.batch_size:,} × {shape.context:,} tokens"
     side_by_side = Table.grid(padding=(0, 2))
@@ -53,8 +52,8 @@ def run(job: Job) -> None:
         parameter_table(costs.parameters(shape)), memory_table(state, activations, memory, work.windows)
     )
     show(title, side_by_side, training_table(work, shape, total, speed, hardware.devices), width=WIDTH)
-    if sum(state.values()) + activations[0] > memory:
-        log.warning(_too_large(shape, precision, sum(state.values()), memory, work, hardware))
+    if sum(state.values()) + activations[every] > memory:
+        log.warning(_too_large(shape, precision, sum(state.values()), memory, work, hardware, every))
     budget = job.settings.runtime.budget_hours
     if budget is not None and total.seconds > budget * HOUR:
         log.warning(f"plan: {duration(total.seconds)} is more than runtime.budget_hours={budget}")
@@ -95,14 +94,18 @@ def _work(job: Job, shape: GPTConfig) -> Work:
     per_step = settings.batch_size * shape.context
     steps = settings.max_steps if plan.tokens is None else math.ceil(plan.tokens / per_step)
     tokens = steps * per_step if plan.tokens is None else plan.tokens
-    weights, attention = costs.flops_per_token(shape)
+    weights, scores = costs.flops_per_token(shape)
+    attention = scores if plan.attention else 0.0
     corpus, validation = _corpus(job.recipe)
     return Work(
         tokens=tokens,
         steps=steps,
         windows=math.ceil(settings.batch_size / settings.accumulate / job.settings.hardware.devices),
         weights=weights,
-        attention=attention if plan.attention else 0.0,
+        attention=attention,
+        recomputed=costs.recomputed_per_token(
+            shape, weights + attention, job.settings.runtime.activation_checkpointing
+        ),
         corpus=corpus,
         validated=float(validation * math.ceil(steps / settings.validate_every)),
     )
@@ -137,7 +140,7 @@ def _measured(all_settings: Settings, shape: GPTConfig, precision: str) -> tuple
         windows, layers = (windows // 2, layers) if windows > 1 else (1, layers // 2)
         part = costs.first_layers(shape, layers)
     needed = sum(costs.state_bytes(part, _optimizer(settings), precision).values())
-    needed += costs.activation_bytes(part, windows * shape.context, precision, checkpointed=False)
+    needed += costs.activation_bytes(part, windows * shape.context, precision)
     if needed > costs.free_memory():
         raise ValueError(
             f"a single layer of this model needs {needed / GIB:,.0f} GiB, more than is free on this machine, "
@@ -173,7 +176,7 @@ def _step_flops(shape: GPTConfig, windows: int) -> float:
 
 
 def _too_large(
-    shape: GPTConfig, precision: str, state: float, memory: float, work: Work, hardware: Hardware
+    shape: GPTConfig, precision: str, state: float, memory: float, work: Work, hardware: Hardware, every: int
 ) -> str:
     """A warning about what does not fit into a device, and what would."""
     if state > memory:
@@ -181,8 +184,10 @@ def _too_large(
             f"plan: weights, gradients and optimizer state do not fit into one device of {hardware.name}; "
             f"sharded, they need at least {math.ceil(state / memory):,} devices"
         )
-    parts = costs.microbatches_that_fit(shape, work.windows, precision, memory - state)
+    parts = costs.microbatches_that_fit(shape, work.windows, precision, memory - state, every)
     if parts is None:
         fix = "use a smaller model or a shorter model.context"
+        if costs.activation_bytes(shape, shape.context, precision, 1) <= memory - state:
+            fix = f"set {ACTIVATION_CHECKPOINTING}=1, with a microbatch of one window"
         return f"plan: the activations of one window do not fit; {fix}"
     return f"plan: this does not fit into memory; multiply pretrain.accumulate by {parts} to make it fit"

@@ -29,14 +29,25 @@ def parameter_table(parts: dict[str, int]) -> Table:
     return table
 
 
-def memory_table(state: dict[str, float], activations: list[float], memory: float, windows: int) -> Table:
-    """What a device has to hold, with all activations kept or checkpointed, and what it has; in bytes."""
-    table = _table("memory per device, GiB", "part", "all kept", "checkpointed")
+def memory_table(
+    state: dict[str, float], activations: dict[int, float], memory: float, windows: int
+) -> Table:
+    """What a device has to hold, and what it has, in bytes.
+
+    `activations` are their bytes for values of runtime.activation_checkpointing: 0, and another.
+    """
+    every = max(activations)
+    table = _table(
+        "memory per device, GiB",
+        "part",
+        "all kept",
+        "checkpointed" if every == 1 else f"1 in {every} checkpointed",
+    )
     for name, size in state.items():
         table.add_row(name, *2 * [_gib(size)])
-    table.add_row(f"activations of {windows:,}", *map(_gib, activations))
+    table.add_row(f"activations of {windows:,}", *map(_gib, activations.values()))
     table.add_section()
-    table.add_row("all", *(_gib(sum(state.values()) + size) for size in activations))
+    table.add_row("all", *(_gib(sum(state.values()) + size) for size in activations.values()))
     table.add_row("available", *2 * [_gib(memory)])
     return table
 
@@ -56,7 +67,8 @@ def training_table(work: Work, shape: GPTConfig, total: costs.Bill, speed: str, 
     table.add_row("tokens per parameter", f"{work.tokens / numbers:,.3g}; {optimal}")
     attention = f" + {work.tokens * work.attention:.3g} for attention" if work.attention else ""
     weights = f"{work.tokens * work.weights:.3g} for 6 per weight"
-    table.add_row("FLOPs", f"{work.training:.3g}: {weights}{attention}")
+    recomputed = f" + {work.tokens * work.recomputed:.3g} recomputed" if work.recomputed else ""
+    table.add_row("FLOPs", f"{work.training:.3g}: {weights}{attention}{recomputed}")
     table.add_row("speed", speed)
     seconds = total.seconds * work.training / work.all
     share = f": training {duration(seconds)}, validation {duration(total.seconds - seconds)}"

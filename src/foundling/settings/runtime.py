@@ -18,6 +18,7 @@ Accelerator = Literal["auto", "gpu", "cuda", "mps", "cpu"]
 NumberFormat = Literal["fp64", "fp32", "bf16", "fp16"]
 Dtype = Literal["float32", "bfloat16", "float16"]
 Devices = Annotated[int, Ge(-1), Le(4096)]
+ACTIVATION_CHECKPOINTING = "runtime.activation_checkpointing"
 EXPORT_PRECISIONS = {"huggingface": ("f32", "f16", "bf16"), "gguf": ("f32", "f16", "q8_0")}
 
 
@@ -46,6 +47,7 @@ class Runtime:
     mirror: str | None
     workers: Annotated[int, Ge(0), Le(1024)]
     batch: Literal["fixed", "auto"]
+    activation_checkpointing: Natural
     threads: Annotated[int, Ge(1), Le(4096)] | None
     progress: Literal["auto"] | bool
     deterministic: bool

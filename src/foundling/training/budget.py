@@ -23,7 +23,7 @@ from foundling.device import automatic_precision, device_count
 from foundling.model.gpt import GPT
 from foundling.model.interface import LanguageModel
 from foundling.processes import is_first_process
-from foundling.settings.runtime import Runtime
+from foundling.settings.runtime import ACTIVATION_CHECKPOINTING, Runtime
 from foundling.settings.training import Pretrain
 
 log = logging.getLogger(__name__)
@@ -40,11 +40,14 @@ def warn_of_memory(
     shape, accumulate = network.config, settings.accumulate
     windows = math.ceil(settings.batch_size / accumulate / device_count(runtime.trainer))
     state = sum(state_bytes(shape, settings.optimizer.target.rpartition(".")[2], precision).values())
-    needed = state + activation_bytes(shape, windows * shape.context, precision, checkpointed=False)
+    every = runtime.activation_checkpointing
+    needed = state + activation_bytes(shape, windows * shape.context, precision, every)
     free = float(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else free_memory()
     if needed > free:
-        count = microbatches_that_fit(shape, windows, precision, free - state)
+        count = microbatches_that_fit(shape, windows, precision, free - state, every)
         fix = "choose a smaller model, a shorter model.context or a larger machine"
+        if count is None and activation_bytes(shape, shape.context, precision, 1) <= free - state:
+            fix = f"try {ACTIVATION_CHECKPOINTING}=1, with a microbatch of one window"
         if count is not None:
             fix = (
                 f"try pretrain.accumulate={count * accumulate}, which computes the same in smaller "

@@ -18,6 +18,7 @@ from foundling.data.datamodule import TrainingData
 from foundling.device import automatic_precision, device_count, set_up
 from foundling.processes import has_rank, is_first_process
 from foundling.settings.runtime import Runtime
+from foundling.training.activations import checkpoint_activations
 from foundling.training.faults import Fault, FaultDetector
 from foundling.training.module import Loop, TrainingModule
 from foundling.training.progress import ProgressBar
@@ -57,6 +58,8 @@ def fit(
     show = sys.stderr.isatty() if runtime.progress == "auto" else runtime.progress
     if show and is_first_process():
         ordered.append(ProgressBar(recorder, data.order))
+    if runtime.activation_checkpointing:
+        checkpoint_activations(module.network, runtime.activation_checkpointing)
     if step.compile:
         module.network.compile()
     new_trainer = partial(

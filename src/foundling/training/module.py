@@ -23,6 +23,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from foundling.device import seed
+from foundling.settings.runtime import ACTIVATION_CHECKPOINTING
 from foundling.settings.training import Training
 from foundling.training.faults import FaultDetector
 from foundling.training.optim import Schedule
@@ -160,7 +161,8 @@ class TrainingModule(LightningModule):
         if self.microbatches >= rows:
             raise ValueError(
                 f"out of memory with a single one of the batch's {rows} rows ({columns:,} tokens); choose a "
-                "smaller model, a shorter model.context or a larger machine"
+                "smaller model, a shorter model.context or a larger machine, or set "
+                f"{ACTIVATION_CHECKPOINTING}=1"
             )
         if self.trainer.world_size > 1:
             raise ValueError(
