@@ -1,6 +1,5 @@
 """foundling <command> [overrides]: each command is a Hydra app over conf/ and the selection, params.yaml."""
 
-import ast
 import errno
 import importlib
 import logging
@@ -11,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from foundling import config, processes
+from foundling import config, help, processes
 from foundling.literals import quoted
 from foundling.outcomes import JobFailed
 from foundling.overrides import Prepared, prepare
@@ -47,11 +46,12 @@ def main() -> None:
     sys.path.append(os.getcwd())  # lets conf/ name the user's own modules; installed packages take precedence
     try:
         if name in ("-h", "--help", "help"):
-            print(_overview())
+            print(help.overview(COMMANDS))
         elif name not in COMMANDS:
             raise ValueError(f"unknown command {name!r}; {config.suggest(name, list(COMMANDS))}")
         elif "-h" in arguments or "--help" in arguments:
-            print(_help(name, [argument for argument in arguments if argument not in ("-h", "--help")]))
+            rest = [argument for argument in arguments if argument not in ("-h", "--help")]
+            print(help.describe(name, COMMANDS[name], _prepare(name, rest).config))
         else:
             _run(name, arguments)
     except KeyboardInterrupt:
@@ -202,50 +202,6 @@ def _failed_job(error: Exception, number: int, arguments: list[str]) -> JobFaile
 def one_line(error: Exception) -> str:
     """An error's message as one line without control characters, which may come from names of files."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(str(error).split()))
-
-
-def _overview() -> str:
-    lines = [f"  {name:<16} {_docstring(name).splitlines()[0]}" for name in COMMANDS]
-    return "\n".join(
-        [
-            "foundling <command> [group=choice] [section.value=…] [-m for a sweep]",
-            "",
-            *lines,
-            "",
-            "`foundling <command> --help` shows its settings; `dvc repro` runs all stages that are out of "
-            "date.",
-        ]
-    )
-
-
-def _help(name: str, arguments: list[str]) -> str:
-    """The command's description, the groups with their choices, and the composed sections that it reads."""
-    from omegaconf import OmegaConf
-
-    composed = _prepare(name, arguments).config
-    if composed is None:
-        raise ValueError("--help shows a single config; remove -m and Hydra's other flags")
-    choices = [f"  {group}: {', '.join(names)}" for group, names in config.groups().items() if len(names) > 1]
-    own = "tokenizer" if name in ("train_tokenizer", "tokenize") else name
-    sections = [section for section in (own, "runtime") if section in composed]
-    shown = OmegaConf.to_yaml(OmegaConf.masked_copy(composed, sections)) if sections else ""
-    return "\n".join(
-        [
-            _docstring(name),
-            "",
-            "Groups (group=choice):",
-            *choices,
-            "",
-            "Settings (section.value=…), as composed now:",
-            shown,
-        ]
-    )
-
-
-def _docstring(name: str) -> str:
-    """A command's description, read without importing it (torch would take seconds)."""
-    source = (PACKAGE / COMMANDS[name] / f"{name}.py").read_text(encoding="utf-8")
-    return ast.get_docstring(ast.parse(source)) or name
 
 
 if __name__ == "__main__":
