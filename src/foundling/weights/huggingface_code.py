@@ -21,7 +21,7 @@ FILES = (
 )
 TRANSLATOR_FILES = (
     *("configuration_foundling_translator.py", COMMON),
-    *("layers_foundling_translator.py", "modeling_foundling_translator.py"),
+    *("layers_foundling_translator.py", "stacks_foundling_translator.py", "modeling_foundling_translator.py"),
 )
 CLASSES = {
     "AutoConfig": "configuration_foundling.FoundlingConfig",

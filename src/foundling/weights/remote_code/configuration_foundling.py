@@ -46,17 +46,13 @@ class FoundlingConfig(PreTrainedConfig):
     tied: bool = True  # the output head shares the token embedding's matrix
     convolution: int = 4  # how many previous tokens the short convolution before each block reads; 0: none
     lookup_heads: int = 2  # how many of n_head are lookup heads; 0: none
-    layers: list[str] | None = (
-        None  # of each block: "attention", or "conv", a gated convolution; None: attention
-    )
+    layers: list[str] | None = None  # of each block: "attention", or "conv", a gated one; None: attention
     conv_kernel: int = 0  # how many tokens a gated convolution reads, its own included
     dropout: float = 0.0
     init: str = "copying"  # how Foundling initialised the weights; not read here
     attention: str = "fused"  # Foundling's implementation; here, choose `attn_implementation`
     keep: str | None = None  # of a classifier: which part of a text that exceeds the context is read
-    pooling: str = (
-        "last"  # of a classifier: the head reads the last position, or the "mean" over all but the first
-    )
+    pooling: str = "last"  # what a classifier's head reads: that position, or the "mean" of all but the first
 
     bos_token_id: int | None = None
     eos_token_id: int | None = None

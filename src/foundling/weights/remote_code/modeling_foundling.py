@@ -241,9 +241,8 @@ class FoundlingForSequenceClassification(FoundlingPreTrainedModel):
         """What the head reads (B, C) of hidden states (B, T, C)."""
         if attention_mask is None:
             attention_mask = torch.ones(hidden.shape[:2], dtype=torch.long, device=hidden.device)
-        number = (
-            attention_mask.long().cumsum(-1) * attention_mask
-        )  # (B, T), of real tokens from 1; padding: 0
+        # the number of each real token (B, T), from 1; padding has 0
+        number = attention_mask.long().cumsum(-1) * attention_mask
         if self.config.pooling == "last":
             return hidden[torch.arange(hidden.size(0), device=hidden.device), number.argmax(-1)]
         is_read = number > 1
