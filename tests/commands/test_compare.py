@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from foundling.artifacts import write_json
-from foundling.command_line import with_section
 from foundling.commands import compare
 from foundling.settings import Job
 
@@ -21,16 +20,8 @@ def sweep(folder: Path, values: list[float]) -> Path:
 
 
 @pytest.fixture
-def run(
-    job: Callable[..., Job], root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., None]:
-    monkeypatch.chdir(tmp_path)
-    Path("conf").symlink_to(root / "conf")
-
-    def make(*arguments: str) -> None:
-        compare.run(job(*with_section("compare", arguments)))
-
-    return make
+def run(workspace: Callable[..., Job]) -> Callable[..., None]:
+    return lambda *arguments: compare.run(workspace("compare", arguments))
 
 
 def test_a_sweep_over_seeds_is_a_table_of_means(run: Any, tmp_path: Path, capsys: Any) -> None:

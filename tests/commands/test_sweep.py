@@ -9,7 +9,6 @@ import pytest
 from omegaconf import OmegaConf
 
 from foundling.artifacts import write_json
-from foundling.command_line import with_section
 from foundling.commands import sweep
 from foundling.settings import Job
 from foundling.sweeps.records import JobRecord, SweepRecord, write_job, write_sweep
@@ -37,16 +36,8 @@ def make_sweep(folder: Path, values: list[float], jobs: int = 3) -> Path:
 
 
 @pytest.fixture
-def run(
-    job: Callable[..., Job], root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., None]:
-    monkeypatch.chdir(tmp_path)
-    Path("conf").symlink_to(root / "conf")
-
-    def make(*arguments: str) -> None:
-        sweep.run(job(*with_section("sweep", arguments)))
-
-    return make
+def run(workspace: Callable[..., Job]) -> Callable[..., None]:
+    return lambda *arguments: sweep.run(workspace("sweep", arguments))
 
 
 def test_the_newest_sweep_is_shown(run: Any, tmp_path: Path, capsys: Any) -> None:
