@@ -23,7 +23,7 @@ lint: .venv/.dev
 	mypy
 	lint-imports
 
-# Speed beside that of peers, in about half an hour; BENCH=--quick: in a few minutes. NANOGPT=path measures nanoGPT as well.
+# Speed compared with peers, in about half an hour; BENCH=--quick: in a few minutes. NANOGPT=path measures nanoGPT as well.
 bench: .venv/.bench
 	python -m benchmarks.speed $(BENCH)
 

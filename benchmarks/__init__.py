@@ -1,1 +1,1 @@
-"""Measurements beside peers: scripts, and `make bench` in benchmarks/speed."""
+"""Measurements and comparisons with peers: scripts, and `make bench` in benchmarks/speed."""

@@ -1,1 +1,1 @@
-"""`make bench`: Foundling's speed beside that of its peers, by turns, on one core of this machine."""
+"""`make bench`: Foundling's speed compared with its peers', by turns, on one core of this machine."""

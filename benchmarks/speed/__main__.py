@@ -45,7 +45,7 @@ def contenders(benchmark: str, size: Size, found: list[str], core: int | None, f
 
 
 def measure_parts(results: Results, core: int | None) -> None:
-    """Data loading, checkpoint and evaluation, beside the plain ways."""
+    """Data loading, checkpoint and evaluation, compared with the plain ways."""
     command = [sys.executable, "-m", "benchmarks.speed.parts", json.dumps(asdict(TRAINED["small"]))]
     for measure, ways in json.loads(run(command, core, ROOT).output).items():
         for way, value in ways.items():

@@ -1,4 +1,6 @@
-"""What surrounds the model's computation: batches, checkpoints, held-out loss, each beside the plain way.
+"""What surrounds the model's computation: batches, checkpoints, held-out loss.
+
+Each is compared with the plain way.
 
 python -m benchmarks.speed.parts '{"layers": 6, …}' (a Size) prints {part: {way: value}} as JSON.
 """

@@ -1,4 +1,4 @@
-"""How a training may end without a model, as exceptions: in a sweep, the other jobs then go on."""
+"""How a training may end without a model, as exceptions: in a sweep, the other jobs then continue."""
 
 
 class Diverged(ValueError):

@@ -16,15 +16,13 @@ if TYPE_CHECKING:
 
 DEFAULT = "default"  # without an experiment
 TAGGED = ("corpus", "model")  # groups of conf/ whose choices become tags
-COMPARED = (
-    "code.yaml",
-    "inputs.yaml",
-)  # hashes of the code and of the user's own files, by `foundling compose`
+# hashes of the code and of the user's own files, by `foundling compose`
+COMPARED = ("code.yaml", "inputs.yaml")
 
 
 @dataclass(frozen=True)
 class Names:
-    """The names of a run, and what is recorded in its config beside the recipe."""
+    """The names of a run, and what is recorded in its config besides the recipe."""
 
     name: str
     group: str

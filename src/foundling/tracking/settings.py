@@ -35,11 +35,8 @@ MODES = {
 YES = ("1", "true", "yes", "on")
 RESERVED = "/\\#?%:"  # characters that W&B does not accept in the name of a project
 LONGEST, LONGEST_TAG = 128, 64  # characters
-DVC_COPIES = (
-    ".dvc",
-    "tmp",
-    "exps",
-)  # where DVC copies the project to for `dvc exp run --queue`, and deletes it
+# where DVC copies the project to for `dvc exp run --queue`, and deletes it
+DVC_COPIES = (".dvc", "tmp", "exps")
 
 
 @dataclass(frozen=True)
