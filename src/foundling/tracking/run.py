@@ -68,11 +68,13 @@ class TrackedRun:
         try:
             return action(self.wandb)
         except Exception as error:
-            _warn(f"cannot log {what}, nor anything after it", error)
             run, self.wandb = self.wandb, None
             with suppress(Exception):
                 run.finish(exit_code=1)
+            with suppress(Exception):  # finish() does so, but fails before it where W&B's process is dead
+                run._console_stop()
             _reset()
+            _warn(f"cannot log {what}, nor anything after it", error)
             return None
 
 
