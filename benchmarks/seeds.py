@@ -1,9 +1,9 @@
-"""Train and evaluate the default model with several seeds: python benchmarks/seeds.py 1,2,3 [overrides].
+"""Train the default models with several seeds, and test them: python benchmarks/seeds.py 1,2,3 [overrides].
 
-Each seed has its own initial weights and batches from the same corpus. It runs in multirun/seeds/<seed>, from
-fetch to evaluate, and plots its emergence.png there; a seed that was evaluated before is not run again.
-Prints, by benchmark and kind, the mean over seeds with its 95 % interval (Student's t), chance, the better
-rule of mention, and the control without the story.
+Each seed has its own initial weights and batches from the same texts. It runs in multirun/seeds/<seed>, from
+fetch to the tuned spam filter and assistant, and plots its emergence.png there; a seed that has ended is not
+run again. Prints the mean over seeds with its 95 % interval (Student's t): of the base model by benchmark and
+kind, with chance, the better rule of mention, and the control without the story; then of the tuned models.
 """
 
 import csv
@@ -21,8 +21,12 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import t
 
+from foundling.metrics import read_metrics
+from foundling.metrics.classify import Classify
+from foundling.metrics.instruct import Instruct
 from foundling.reporting.drawing import as_png
 from foundling.reporting.figures import emergence
+from foundling.reporting.kinds import in_order
 
 PLACE = Path("multirun/seeds")
 STAGES = (
@@ -33,9 +37,16 @@ STAGES = (
     "tokenize",
     "pretrain",
     "evaluate",
+    "fetch classify",
+    "classify",
+    "fetch instruct",
+    "instruct",
 )
 TITLE = "Tasks that the model was never trained on, as its loss falls"
-METRICS, TIMES = Path("metrics/evaluate.json"), Path("seconds.json")
+EVALUATE, CLASSIFY, INSTRUCT = (
+    Path(f"metrics/{stage}.json") for stage in ("evaluate", "classify", "instruct")
+)
+TIMES = Path("seconds.json")
 
 
 def main(seeds: list[str], overrides: list[str]) -> None:
@@ -44,7 +55,9 @@ def main(seeds: list[str], overrides: list[str]) -> None:
         if not (PLACE / seed / TIMES).exists():
             run(PLACE / seed, [f"seed={seed}", *overrides])
     folders = [PLACE / seed for seed in seeds]
-    Console(width=120).print(table(folders))
+    console = Console(width=120)
+    console.print(base_table(folders))
+    console.print(tuned_table(folders))
     for folder in folders:
         seconds = json.loads((folder / TIMES).read_text())
         print(
@@ -90,19 +103,43 @@ def read_rows(folder: Path) -> list[dict[str, Any]]:
     ]
 
 
-def table(folders: list[Path]) -> Table:
+def base_table(folders: list[Path]) -> Table:
     """Mean and interval of each benchmark and kind over the folders."""
-    runs = [json.loads((folder / METRICS).read_text())["benchmarks"] for folder in folders]
+    runs = [json.loads((folder / EVALUATE).read_text())["benchmarks"] for folder in folders]
     shown = Table(
         "benchmark", "kind", "questions", "accuracy", "95 %", "lowest", "chance", "mention", "control"
     )
     for column in shown.columns[2:]:
         column.justify = "right"
     for benchmark, result in runs[0].items():
-        for kind in result["kinds"]:
+        for kind in in_order(result["kinds"]):
             found = [one[benchmark]["kinds"][kind] for one in runs]
-            shown.add_row(benchmark, kind, f"{found[0]['n']:,}", *map(percent, row(found)))
+            shown.add_row(
+                benchmark.removeprefix("fables_"), kind, f"{found[0]['n']:,}", *map(percent, row(found))
+            )
     return shown
+
+
+def tuned_table(folders: list[Path]) -> Table:
+    """Mean and interval of the spam filter, its strongest baseline, and the assistant by kind."""
+    filters = [read_metrics(folder / CLASSIFY, Classify).models for folder in folders]
+    shown = Table("task", "test texts", "measure", "mean", "95 %", "lowest")
+    for column in shown.columns[3:]:
+        column.justify = "right"
+    for model in ("classifier", "char_tfidf_svm"):
+        labels = [models[model].labels["spam"] for models in filters]
+        shown.add_row(
+            f"spam: {model}", f"{filters[0][model].n:,}", "F1", *over_seeds([one.f1 for one in labels])
+        )
+    tuned = [read_metrics(folder / INSTRUCT, Instruct).tuned.kinds for folder in folders]
+    for kind in in_order(tuned[0]):
+        values = [kinds[kind].accuracy for kinds in tuned]
+        shown.add_row(f"assistant: {kind}", f"{tuned[0][kind].n:,}", "accuracy", *over_seeds(values))
+    return shown
+
+
+def over_seeds(values: list[float]) -> list[str]:
+    return [percent(mean(values)), percent(interval(values)), percent(min(values))]
 
 
 def row(found: list[dict[str, Any]]) -> list[float | tuple[float, float] | None]:
@@ -114,11 +151,15 @@ def row(found: list[dict[str, Any]]) -> list[float | tuple[float, float] | None]
         mean(one["chance"] for one in found),
         *(mean(some) if some else None for some in (rules, controls)),
     ]
-    interval = None
-    if len(values) > 1:
-        half = t.ppf(0.975, len(values) - 1) * stdev(values) / len(values) ** 0.5
-        interval = max(0.0, mean(values) - half), min(1.0, mean(values) + half)
-    return [mean(values), interval, min(values), *others]
+    return [mean(values), interval(values), min(values), *others]
+
+
+def interval(values: list[float]) -> tuple[float, float] | None:
+    """Student's 95 % interval of the mean, within 0 and 1; None for a single value."""
+    if len(values) < 2:
+        return None
+    half = t.ppf(0.975, len(values) - 1) * stdev(values) / len(values) ** 0.5
+    return max(0.0, mean(values) - half), min(1.0, mean(values) + half)
 
 
 def percent(value: float | tuple[float, float] | None) -> str:
