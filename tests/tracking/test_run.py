@@ -174,12 +174,13 @@ def test_the_shipped_sweep_runs_our_command(root: Path, job: Callable[..., Any])
         for name, values in sweep["parameters"].items()
     }
     arguments = create_sweep_command_args({"args": values})
-    program, command, multirun, *overrides = [
+    program, command, multirun, folder, *overrides = [
         argument
         for part in create_sweep_command(sweep["command"])
         for argument in (arguments[part[2:-1]] if part.startswith("${") else [part])
     ]
     assert (program, command, multirun) == ("foundling", "pretrain", "-m")
+    assert folder.startswith("hydra.sweep.dir=multirun/pretrain/")
     assert job(*overrides).settings.pretrain.optimizer.partial().keywords["lr"] == 0.002
     measures = Pretrain(val_loss=2.0, val_perplexity=7.0, val_bits_per_byte=1.0, tokens=1, parameters=1)
     Path("metrics").mkdir()
