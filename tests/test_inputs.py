@@ -16,7 +16,7 @@ from foundling.__main__ import COMMANDS
 BY = {  # what is said where nothing is there
     "train_tokenizer": "data/raw/corpus/meta.json is missing; make it with `dvc repro fetch@corpus`",
     "tokenize": "data/raw/corpus/meta.json is missing",
-    "pretrain": "data/tokenizer/tokenizer.json is missing; make it with `dvc repro train_tokenizer`",
+    "pretrain": "data/tokenizer/tokenizer.json is missing; make it with `dvc repro tokenize`",
     "classify": "models/base/provenance.json is missing; make it with `dvc repro pretrain`",
     "instruct": "models/base/provenance.json is missing",
     "train_translator": "meta.json is missing; make it with `dvc repro fetch@train_translator`",

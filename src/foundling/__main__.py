@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -14,7 +14,7 @@ from foundling import config, help, processes
 from foundling.literals import quoted
 from foundling.outcomes import JobFailed
 from foundling.overrides import Prepared, prepare
-from foundling.selection import origin_of
+from foundling.selection import key_of, origin_of
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -75,10 +75,10 @@ def _run(name: str, arguments: list[str]) -> None:
     from foundling.sweeps.running import finish_sweep
 
     prepared = _prepare(name, arguments)
-    checked = None if prepared.config is None else _checked(name, Job.of(prepared.config))
-    sweep = None
+    checked = None if prepared.config is None else _checked(name, Job.of(prepared.config), arguments)
+    sweep, swept = None, prepared.sweep.swept if prepared.sweep else ()
     if prepared.sweep is not None:
-        first = _checked(name, Job.of(prepared.sweep.first))
+        first = _checked(name, Job.of(prepared.sweep.first), arguments, swept)
         sweep = sweep_jobs.open_folder(name, prepared.sweep, first) if name in TRAININGS else None
     folder = [] if sweep is None else [f"hydra.sweep.dir={quoted(str(sweep))}"]
 
@@ -87,7 +87,7 @@ def _run(name: str, arguments: list[str]) -> None:
         is_sweep = run.mode == RunMode.MULTIRUN
         try:
             job = checked or _checked(
-                name, Job.of(composed, sweep_jobs.folder_of(run) if is_sweep else Path())
+                name, Job.of(composed, sweep_jobs.folder_of(run) if is_sweep else Path()), arguments, swept
             )
             missing = _missing_processes(job, is_sweep) if name in TRAININGS else 0
             if missing:
@@ -117,8 +117,11 @@ def _prepare(name: str, arguments: list[str]) -> Prepared:
     return prepare(name if name in (*USES, "report") else None, [f"hydra.job.name={name}", *arguments])
 
 
-def _checked(name: str, job: "Job") -> "Job":
-    """Validate a job's settings, device and inputs, as far as possible without torch, and return it."""
+def _checked(name: str, job: "Job", arguments: Sequence[str], swept: Sequence[str] = ()) -> "Job":
+    """Validate a job's settings, device and inputs, as far as possible without torch, and return it.
+
+    `arguments` and those of them with several values, `swept`, tell which command makes a missing input.
+    """
     from foundling import device, inputs
 
     runtime = job.settings.runtime
@@ -128,7 +131,7 @@ def _checked(name: str, job: "Job") -> "Job":
         resolve(runtime.logger)
     if name in COMPUTING:
         device.check_accelerator(runtime.trainer.accelerator)
-    inputs.check(name, job)
+    inputs.check(name, job, arguments, [key_of(override) for override in swept])
     return job
 
 

@@ -11,6 +11,7 @@ from foundling.artifacts import read_json, sha256
 from foundling.data.lineage import require, require_base
 from foundling.data.pretrained import weights_at
 from foundling.data.window import require_window
+from foundling.repro_command import repro_command
 from foundling.settings import Job, Settings
 from foundling.settings.models import GPTSettings
 from foundling.weights.card import KINDS, folder_kind
@@ -74,19 +75,26 @@ def hashes(stage: str, settings: Settings) -> dict[str, str]:
     return {file: sha256(Path(file).expanduser()) for file in files}
 
 
-def check(command: str, job: Job) -> None:
-    """Raise ValueError for the first input that is missing, of the wrong kind, or of other settings."""
+def check(command: str, job: Job, arguments: Sequence[str] = (), swept: Sequence[str] = ()) -> None:
+    """Raise ValueError for the first input that is missing, of the wrong kind, or of other settings.
+
+    `arguments` are those of the command line, and `swept` the keys that have several values there: the error
+    names the command that makes the input with these settings.
+    """
     for file, stage in files_of(command, job.settings).items():
         if not Path(file).is_file():
-            raise ValueError(f"{file} is missing; make it with `dvc repro {stage}`")
+            # with all of them at once, if several are missing
+            last = "tokenize" if command == "pretrain" else stage
+            raise ValueError(f"{file} is missing; make it with `{repro_command(last, arguments, swept)}`")
     if command == "pretrain":
         meta = read_json(TOKENS / "meta.json")
         made_with = meta.get("made_with") or {}
-        require(made_with, job.recipe, str(TOKENS), "run `dvc repro tokenize` first, or drop that setting")
+        make = repro_command("tokenize", arguments, swept)
+        require(made_with, job.recipe, str(TOKENS), f"run `{make}` first, or drop that setting")
         _require_start(job.settings.pretrain.init_from)
         _require_text(meta, job.settings)
     if command in ("classify", "instruct", "evaluate"):
-        require_base(BASE, job.recipe)
+        require_base(BASE, job.recipe, repro_command("pretrain", arguments, swept))
     if command == "import_model":
         _require_weights(job.settings)
     if command in MODELS:

@@ -19,8 +19,8 @@ def require(made_with: Mapping[str, JsonValue], recipe: Recipe, what: str, fix: 
             raise ValueError(f"{what} was made with {key}={old!r}, but this run has {key}={new!r}; {fix}")
 
 
-def require_base(base: Path, recipe: Recipe) -> None:
-    """Raise ValueError if a base model was trained with other settings than this run's."""
+def require_base(base: Path, recipe: Recipe, make: str = "dvc repro pretrain") -> None:
+    """Raise ValueError if a base model was trained with other settings than this run's; `make` trains it."""
     record = base / "provenance.json"
     made_with = read_json(record).get("config")
     if not isinstance(made_with, dict) or not all(
@@ -31,7 +31,7 @@ def require_base(base: Path, recipe: Recipe) -> None:
             "`dvc checkout`, or make it again with `dvc repro --force pretrain`"
         )
     shaped_by = {name: made_with[name] for name in SHAPED_BY}
-    require(shaped_by, recipe, str(base), "run `dvc repro pretrain` first, or drop that setting")
+    require(shaped_by, recipe, str(base), f"run `{make}` first, or drop that setting")
 
 
 def _differences(old: Any, new: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
