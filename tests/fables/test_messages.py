@@ -15,7 +15,7 @@ def digest(records):
 
 
 def test_equal_seeds_give_equal_bytes_and_other_seeds_do_not():
-    assert digest(messages(1, 300, "train")) == "84718ef615b7aab1"
+    assert digest(messages(1, 300, "train")) == "4fc97fa1f10b7423"
     assert digest(messages(2, 300, "train")) != digest(messages(1, 300, "train"))
 
 
@@ -58,7 +58,8 @@ def test_telling_words_stand_in_both_classes():
     words = {"spam": Counter(), "ham": Counter()}
     for r in messages(7, 4000, "train"):
         words[r["label"]].update(r["text"].lower().split())
-    for word in ("won", "parcel", "free", "fee", "code", "card", "click", "call", "account", "loan", "pay"):
+    told = "won parcel free fee code card click call account loan pay password link prize mailbox urgent: win"
+    for word in told.split():
         few, many = sorted((words["spam"][word], words["ham"][word]))
         assert few > many / 5, word
 
