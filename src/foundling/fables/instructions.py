@@ -2,8 +2,8 @@
 
 There are thirteen kinds of tasks, equally frequent unless `shares` weights them; `check` in
 instruction_checks.py decides whether an answer is right. A task's content (its people, things and places, or
-its nouns and verb) decides its split; in validation and test a third of the instructions have phrasings that
-do not occur in training. If `shares` has a weight for it, there is also `conversation` (conversation.py),
+its nouns and verb) decides its split; in validation and in the test a third of the instructions have phrasings
+that only that split has. If `shares` has a weight for it, there is also `conversation` (conversation.py),
 whose records have `history`, the turn before.
 """
 
@@ -45,7 +45,8 @@ def instructions(
 def _record(rng: Random, split: str, kind: str) -> dict[str, Any]:
     """A task of this kind and split, with its instruction."""
     task = draw_in_split(split, partial(TASKS[kind], rng), partial(_split_key, kind))
-    instruction = choose_phrasing(rng, split, *scenes.PHRASINGS[kind])
+    phrasings = scenes.PHRASINGS[kind]
+    instruction = choose_phrasing(rng, split, phrasings.train, getattr(phrasings, split))
     record = {"instruction": instruction, "input": task.input}
     if kind in ("fact", "list") and rng.randrange(2) == 0:  # the bare question
         record = {"instruction": task.input, "input": ""}

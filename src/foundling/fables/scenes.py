@@ -22,10 +22,11 @@ class Story(NamedTuple):
 
 
 class Phrasings(NamedTuple):
-    """How a kind of task is phrased in training, and only in validation and test."""
+    """How a kind of task is phrased in training, only in validation, and only in the test."""
 
     train: tuple[str, ...]
-    unseen: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
 
 
 def _comprehension(node: dict[str, list[list[str]]]) -> list[tuple[str, str]]:
