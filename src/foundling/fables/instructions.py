@@ -2,9 +2,9 @@
 
 There are thirteen kinds of tasks, equally frequent unless `shares` weights them; `check` in
 instruction_checks.py decides whether an answer is right. A task's content (its people, things and places, or
-its nouns and verb) decides its split; in validation and in the test a third of the instructions have phrasings
-that only that split has. If `shares` has a weight for it, there is also `conversation` (conversation.py),
-whose records have `history`, the turn before.
+its nouns and verb) decides its split; in validation and in the test a third of the instructions have
+phrasings that only that split has. If `shares` has a weight for it, there is also `conversation`
+(conversation.py), whose records have `history`, the turn before.
 """
 
 from collections.abc import Callable, Iterator, Mapping
