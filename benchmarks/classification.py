@@ -78,15 +78,29 @@ def table(task: str) -> Table:
     for name, scores in values.items():
         row = [name, f"{scores.mean():.2f}", " ".join(f"{score:.1f}" for score in scores)]
         if name != "classifier":
-            mean, low, high = corrected(values["classifier"] - scores, ratio)
-            row += [
-                f"{mean:+.2f}",
-                f"{low:+.2f} to {high:+.2f}{'; not significant' if low <= 0 <= high else ''}",
-            ]
+            gaps = values["classifier"] - scores
+            interval = across_texts(metrics[0], name, measure) if len(jobs) == 1 else corrected(gaps, ratio)
+            row += [f"{gaps.mean():+.2f}", described(interval)]
         shown.add_row(*row)
     seconds = [read_metrics(file.with_name("classify_run.json"), Run).seconds["training"] for file in jobs]
     shown.caption = f"training took {np.mean(seconds):.0f} s a seed"
+    if len(jobs) == 1:
+        shown.caption += "; the intervals are over the test texts, since there is one seed"
     return shown
+
+
+def described(interval: tuple[float, float] | None) -> str:
+    """An interval in percentage points."""
+    if interval is None:
+        return "–"
+    low, high = interval
+    return f"{low:+.2f} to {high:+.2f}{'; not significant' if low <= 0 <= high else ''}"
+
+
+def across_texts(metrics: Classify, name: str, measure: str) -> tuple[float, float] | None:
+    """The interval of one seed's paired difference over its test texts, which is known of the accuracy."""
+    ahead = metrics.models[name].ahead
+    return (100 * ahead.low, 100 * ahead.high) if ahead and measure == "accuracy" else None
 
 
 def value(model: ModelScores, measure: str) -> float:
@@ -94,14 +108,14 @@ def value(model: ModelScores, measure: str) -> float:
     return model.accuracy if measure == "accuracy" else list(model.labels.values())[1].f1
 
 
-def corrected(gaps: np.ndarray, ratio: float) -> tuple[float, float, float]:
-    """Mean and 95 % interval of paired differences over overlapping splits.
+def corrected(gaps: np.ndarray, ratio: float) -> tuple[float, float]:
+    """The 95 % interval of the mean of paired differences over overlapping splits.
 
     Student's t with the variance of the mean increased from 1/k to 1/k + test/train (Nadeau and Bengio
     2003), since the splits are drawn from the same texts.
     """
     half = stats.t.ppf(0.975, len(gaps) - 1) * gaps.std(ddof=1) * (1 / len(gaps) + ratio) ** 0.5
-    return float(gaps.mean()), float(gaps.mean() - half), float(gaps.mean() + half)
+    return float(gaps.mean() - half), float(gaps.mean() + half)
 
 
 if __name__ == "__main__":

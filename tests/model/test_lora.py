@@ -66,7 +66,21 @@ def test_merged_equals_wrapped_and_has_the_plain_networks_names(model: GPT) -> N
         torch.testing.assert_close(model(IDS), wrapped, atol=1e-5, rtol=1e-5)
     assert list(model.state_dict()) == names
     assert not list(lora.wrapped(model))
-    assert all(p.requires_grad for p in model.parameters())
+    trainable = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert trainable == {n for n in names if any(f".{target}." in n for target in TARGETS)}
+
+
+def test_with_last_the_blocks_below_stay_frozen_also_after_the_merge(gpt_config: Callable[..., Any]) -> None:
+    model = GPT(gpt_config("llama", context=24, n_layer=3))
+    wrap(model, last=2)
+    assert {name.split(".")[1] for name, _ in lora.wrapped(model)} == {"1", "2"}
+    assert model.frozen_blocks == 1
+    trained(model)
+    expected = model(IDS)
+    lora.merge(model)
+    assert model.frozen_blocks == 1
+    torch.testing.assert_close(model.hidden_from(model.hidden_after(IDS, 1), 1), model.hidden(IDS))
+    torch.testing.assert_close(model(IDS), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_it_equals_the_formula(model: GPT) -> None:
@@ -106,6 +120,7 @@ def test_equal_seeds_begin_alike(gpt_config: Callable[..., Any]) -> None:
             r"lora\.targets='qvk': must be a linear layer, one of attention\.qkv, attention\.out",
         ),
         ({"targets": []}, "lora.targets is empty"),
+        ({"last": 3}, "lora.last=3: must be at most 2, the number of the base's blocks"),
         ({"rank": 0}, "lora.rank=0: must be at least 1"),
         ({"alpha": 0.0}, "lora.alpha=0.0: must be above 0"),
         ({"dropout": 1.0}, "lora.dropout=1.0: must be below 1"),

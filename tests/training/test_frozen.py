@@ -17,11 +17,12 @@ from foundling.data.batches import padded
 from foundling.data.classification import ClassificationData
 from foundling.data.encoded_texts import Encoded
 from foundling.evaluation.classification import probabilities
+from foundling.model import lora
 from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig
 from foundling.model.gpt import GPT
 from foundling.scratch import lock_folder
-from foundling.settings.training import Classify
+from foundling.settings.training import Classify, Lora
 from foundling.settings.types import CustomComponent
 from foundling.training import frozen
 from foundling.training.classification import ClassificationModule, choose_trainable
@@ -32,6 +33,7 @@ from foundling.weights import folder
 
 Make = Callable[..., Any]
 Kept = Mapping[str, Encoded]
+LORA = Lora(rank=2, alpha=4.0, dropout=0.0, targets=("attention.qkv", "mlp.out"), last=1)
 CPU = torch.device("cpu")
 SHAPES: dict[str, dict[str, Any]] = {
     "micro": {"n_layer": 3, "init": "gpt2"},  # convolutions, look-up heads, rotary positions
@@ -102,7 +104,9 @@ def train(fit: Make, network: Classifier, splits: Kept, place: str) -> Classific
     return module
 
 
-@pytest.mark.parametrize(("trained", "pooling"), [("head", "mean"), ("last", "mean"), ("last", "last")])
+@pytest.mark.parametrize(
+    ("trained", "pooling"), [("head", "mean"), ("last", "mean"), ("last", "last"), ("lora", "mean")]
+)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_training_from_kept_states_equals_training_from_ids(
     fit: Make, gpt_config: Make, splits: Kept, classify: Classify, shape: str, trained: str, pooling: str
@@ -111,7 +115,7 @@ def test_training_from_kept_states_equals_training_from_ids(
     for place in ("plain", "kept"):
         network = base(gpt_config, shape)
         network.config = replace(network.config, pooling=pooling)
-        choose_trainable(network, trained, 1, None, seed=1)  # type: ignore[arg-type]
+        choose_trainable(network, trained, 1, LORA, seed=1)  # type: ignore[arg-type]
         before = {name: p.clone() for name, p in network.state_dict().items()}
         rows = keep(network, splits, replace(classify, cache_frozen=place == "kept"))
         assert (rows["train"].states is not None) == (place == "kept")
@@ -119,6 +123,7 @@ def test_training_from_kept_states_equals_training_from_ids(
         moved = {name for name, p in network.named_parameters() if not torch.equal(p, before[name])}
         assert moved == {name for name, p in network.named_parameters() if p.requires_grad}
         losses.append(module.validation)
+        lora.merge(network.trunk)
         weights.append(network.state_dict())
         network.eval()
         p = probabilities(network, rows["test"].ids, 50, rows["test"].states)

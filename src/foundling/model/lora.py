@@ -5,6 +5,7 @@ zero, so that the wrapped network starts as the original one. The network's code
 """
 
 import math
+import re
 from collections.abc import Iterator
 
 import torch
@@ -50,9 +51,12 @@ def wrap(network: nn.Module, settings: Lora, seed: int) -> list[nn.Parameter]:
     """Freeze `network` and wrap the linear layers in `targets`, in place; return the trainable parameters.
 
     A target is the end of a layer's dotted name: "qkv", or "attention.out" where "out" alone is ambiguous. A
-    target without a layer raises ValueError.
+    target without a layer raises ValueError. With `last`, only the layers in the last so many blocks are
+    wrapped; what is below them stays a function of the text alone.
     """
     linear = {name: module for name, module in network.named_modules() if isinstance(module, nn.Linear)}
+    if settings.last is not None:
+        linear = _in_last_blocks(linear, settings.last)
     for target in settings.targets:
         if not any(_matches(name, target) for name in linear):
             known = dict.fromkeys(".".join(name.split(".")[-2:]) for name in linear)
@@ -72,15 +76,29 @@ def wrap(network: nn.Module, settings: Lora, seed: int) -> list[nn.Parameter]:
 
 
 def merge(network: nn.Module) -> None:
-    """Replace the wrapped layers by equivalent plain ones, in place; all parameters become trainable."""
+    """Replace the wrapped layers by equivalent plain ones, in place.
+
+    Their weights become trainable; the frozen layers stay as marked, so that a network that is tested from
+    the states after its frozen blocks still finds where those end.
+    """
     for name, layer in list(wrapped(network)):
-        _replace(network, name, layer.merged())
-    network.requires_grad_(True)
+        _replace(network, name, layer.merged().requires_grad_(True))
 
 
 def wrapped(network: nn.Module) -> Iterator[tuple[str, LoRALinear]]:
     """The wrapped layers and their names."""
     return ((name, module) for name, module in network.named_modules() if isinstance(module, LoRALinear))
+
+
+def _in_last_blocks(linear: dict[str, nn.Linear], last: int) -> dict[str, nn.Linear]:
+    """The layers of the last `last` blocks, by their names (blocks.<number>.…)."""
+    numbers = {name: int(found[1]) for name in linear if (found := re.match(r"blocks\.(\d+)\.", name))}
+    blocks = max(numbers.values(), default=-1) + 1
+    if last > blocks:
+        raise ValueError(
+            f"lora.last={last}: must be at most {blocks}, the number of the base's blocks, or null for all"
+        )
+    return {name: linear[name] for name, number in numbers.items() if number >= blocks - last}
 
 
 def _matches(name: str, target: str) -> bool:

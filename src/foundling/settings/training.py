@@ -44,6 +44,7 @@ class Lora:
     alpha: PositiveNumber
     dropout: Dropout
     targets: tuple[str, ...]
+    last: Positive | None = None  # of the blocks, the last n alone; None: all
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)

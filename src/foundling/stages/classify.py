@@ -148,8 +148,7 @@ def _train(
     loop = Loop(settings, steps, settings.validate_every or -(-per_epoch // 2))
     stage.fit(module, data, loop, [best])
     measures = best.restore()
-    if settings.train == "lora":  # else the frozen blocks stay as marked: the test starts after them
-        lora.merge(network.trunk)
+    lora.merge(network.trunk)  # the frozen blocks stay as marked: the test starts after them
     network.to(stage.device).eval()
     return measures
 

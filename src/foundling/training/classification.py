@@ -129,8 +129,8 @@ def choose_trainable(
     """Freeze the weights that are not trained, in place; returns the number of trained parameters.
 
     The classification head is always trained. head: nothing else. last: also the last `last` blocks and the
-    final norm. all: also the whole trunk. lora: also low-rank differences to the trunk's linear layers, by
-    `settings`.
+    final norm. all: also the whole trunk. lora: also low-rank differences to the trunk's linear layers, in
+    all blocks or the last ones, by `settings`.
     """
     trunk = network.trunk
     if train == "last" and last > len(trunk.blocks):
