@@ -46,6 +46,13 @@ def test_gelu_leaves_its_input_and_keeps_no_more_of_it_than_torch() -> None:
     assert torch.equal(x, before)
 
 
+def test_gelu_without_gradients_is_the_same_to_the_bit() -> None:
+    x = torch.randn(1000, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        plain = gelu(x)
+    assert torch.equal(plain, gelu(x.requires_grad_()))
+
+
 def test_a_gelu_network_is_the_same_when_compiled() -> None:
     torch.manual_seed(0)
     network, x = MLP("gelu", 8, 32, bias=True), torch.randn(2, 3, 8)

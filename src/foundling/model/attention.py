@@ -177,6 +177,6 @@ class Attention(nn.Module):
     def _split_heads(self, x: Tensor, counts: tuple[int, ...]) -> tuple[Tensor, ...]:
         """Split (B, T, heads · D) into groups of `counts` heads: (B, count, T, D) each."""
         b, t, _ = x.shape
-        heads = x.view(b, t, sum(counts), self.head_dim).split(counts, dim=2)  # type: ignore[no-untyped-call]
+        heads = x.view(b, t, sum(counts), self.head_dim).split_with_sizes(counts, dim=2)
         # transposed last, so that in the backward pass their gradients are concatenated in x's own layout
         return tuple(group.transpose(1, 2) for group in heads)  # (B, count, T, D) each

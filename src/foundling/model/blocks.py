@@ -37,7 +37,7 @@ class Block(nn.Module):
         )
         self.mlp_norm = make_norm(config.norm, width, config.norm_eps, bias)
         self.mlp = MLP(config.mlp, width, config.n_ffn, bias)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = nn.Dropout(config.dropout) if config.dropout else nn.Identity()
         self.norms_output = config.norm_place == "output"
 
     def forward(
@@ -69,7 +69,7 @@ class ConvolutionBlock(nn.Module):
         self.convolution = GatedConvolution(width, config.conv_kernel)
         self.mlp_norm = make_norm(config.norm, width, config.norm_eps, bias=False)
         self.mlp = MLP(config.mlp, width, config.n_ffn, bias=False)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = nn.Dropout(config.dropout) if config.dropout else nn.Identity()
 
     def forward(
         self,

@@ -21,6 +21,8 @@ def gelu(x: Tensor) -> Tensor:
     """GELU of each number of x, equal to torch's `approximate="tanh"` up to rounding."""
     if x.device.type != "cpu" or x.dtype != torch.float32 or torch.compiler.is_compiling():
         return F.gelu(x, approximate="tanh")
+    if not torch.is_grad_enabled():
+        return _gate(x).mul_(x)
     activated: Tensor = _SigmoidForm.apply(x)  # type: ignore[no-untyped-call]
     return activated
 
@@ -39,10 +41,10 @@ class _SigmoidForm(torch.autograd.Function):
         """The derivative is σ + xσ(1 - σ)(LINEAR + 3 CUBIC x²)."""
         (x,) = ctx.saved_tensors
         gate = _gate(x)
-        slope = torch.addcmul(x.new_tensor(LINEAR), x, x, value=3 * CUBIC)
+        slope = torch.addcmul(torch.scalar_tensor(LINEAR), x, x, value=3 * CUBIC)
         return gate.addcmul_(torch.ops.aten.sigmoid_backward(x, gate), slope).mul_(gradient)
 
 
 def _gate(x: Tensor) -> Tensor:
     """σ(2u), in a new tensor."""
-    return torch.addcmul(x.new_tensor(LINEAR), x, x, value=CUBIC).mul_(x).sigmoid_()
+    return torch.addcmul(torch.scalar_tensor(LINEAR), x, x, value=CUBIC).mul_(x).sigmoid_()

@@ -36,7 +36,7 @@ class GPT(LanguageModel):
         if config.position == "learned":
             self.position_embedding = nn.Embedding(config.context, config.n_embd)
         self.make_tables()
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = nn.Dropout(config.dropout) if config.dropout else nn.Identity()
         layers = config.layers or ("attention",) * config.n_layer
         self.blocks = nn.ModuleList(BLOCKS[kind](config) for kind in layers)
         self.norm = make_norm(config.norm, config.n_embd, config.norm_eps, config.bias is True)

@@ -37,8 +37,8 @@ class LayerCache:
         """Append the new tokens' k and v (B, G, T, D); return those of all tokens, (B, G, S, D) each."""
         length = self.length + k.size(2)
         self.k, self.v = _grow(self.k, k, self.length, length), _grow(self.v, v, self.length, length)
-        self.k[:, :, self.length : length] = k
-        self.v[:, :, self.length : length] = v
+        self.k.narrow(2, self.length, k.size(2)).copy_(k)
+        self.v.narrow(2, self.length, k.size(2)).copy_(v)
         self.length = length
         return self.read()
 
@@ -46,7 +46,7 @@ class LayerCache:
         """The keys and values of all tokens so far, (B, G, S, D) each."""
         assert self.k is not None
         assert self.v is not None
-        return self.k[:, :, : self.length], self.v[:, :, : self.length]
+        return self.k.narrow(2, 0, self.length), self.v.narrow(2, 0, self.length)
 
     def fork(self) -> "LayerCache":
         """Another cache with the same contents, which `append` copies to a new buffer before it writes."""

@@ -65,7 +65,7 @@ def previous_tokens(
     if state is not None:
         state.inputs = padded[:, -reach:]  # (B, reach, C)
     for k in range(1, reach + 1):
-        previous = padded[:, reach - k : reach - k + t]  # (B, T, C), shifted by k
+        previous = padded.narrow(1, reach - k, t)  # (B, T, C), shifted by k
         if segments is not None:
             same_text = F.pad(segments[:, k:] == segments[:, :-k], (min(k, t), 0))  # (B, T)
             previous = previous * same_text.unsqueeze(-1)
@@ -88,8 +88,9 @@ class ShortConvolution(nn.Module):
         self, x: Tensor, state: ConvolutionState | None = None, segments: Tensor | None = None
     ) -> Tensor:
         """Convolve x (B, T, C) over time; state and segments as in `previous_tokens`."""
-        for k, previous in enumerate(previous_tokens(x, self.weight.size(0), state, segments)):
-            x = torch.addcmul(x, previous, self.weight[k])  # (B, T, C)
+        weights = self.weight.unbind()  # (C,) each
+        for weight, previous in zip(weights, previous_tokens(x, len(weights), state, segments), strict=True):
+            x = torch.addcmul(x, previous, weight)  # (B, T, C)
         return x
 
 
