@@ -8,6 +8,7 @@ import dataclasses
 from pathlib import Path
 
 from foundling.model.config import GPTConfig, Mlp
+from foundling.model.logits import loss_bytes
 from foundling.settings.runtime import Hardware, NumberFormat
 
 CHINCHILLA = 20  # compute-optimal tokens per parameter (Hoffmann et al. 2022)
@@ -208,9 +209,8 @@ def activation_bytes(config: GPTConfig, tokens: int, precision: str, every: int 
         attention += narrow * config.n_head * config.context
     # b, c, x, b · x, that with the previous tokens, the mixed tokens, c times these
     convolution = (6 * narrow + wide) * width
-    # log-probabilities, their gradient and the logits', at least in float32; the logits where narrower
-    loss = config.vocab_size * (3 * max(4, narrow) + (narrow if narrow < 4 else 0))
-    head = wide * normed + narrow * width + loss
+    loss = loss_bytes(tokens, config.vocab_size, width, wide, narrow)
+    head = wide * normed + narrow * width + loss / tokens
     kinds = config.layers or ("attention",) * config.n_layer
     sizes = [shared + (attention if kind == "attention" else convolution) for kind in kinds]
     recomputed = range(every - 1, len(sizes), every) if every else range(0)
@@ -226,9 +226,10 @@ def microbatches_that_fit(
     config: GPTConfig, windows: int, precision: str, memory: float, every: int = 0
 ) -> int | None:
     """The smallest number of equal microbatches whose activations fit into `memory` bytes, or None."""
-    window = activation_bytes(config, config.context, precision, every)
     for microbatches in range(1, windows + 1):
-        if windows % microbatches == 0 and windows // microbatches * window <= memory:
+        tokens = windows // microbatches * config.context
+        needed = activation_bytes(config, tokens, precision, every)
+        if windows % microbatches == 0 and needed <= memory:
             return microbatches
     return None
 

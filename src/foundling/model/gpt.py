@@ -97,6 +97,12 @@ class GPT(LanguageModel):
         """Logits (…, V) of hidden states (…, C)."""
         return F.linear(hidden, self.token_embedding.weight) if self.output is None else self.output(hidden)
 
+    def head_weight(self) -> Tensor | None:
+        """The output's or the embedding's matrix; None if LoRA wraps the output."""
+        if self.output is None:
+            return self.token_embedding.weight
+        return self.output.weight if isinstance(self.output, nn.Linear) else None
+
     def make_tables(self) -> None:
         """Compute the fixed position tables, which are not part of the state dict.
 

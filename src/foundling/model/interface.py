@@ -33,6 +33,10 @@ class LanguageModel(nn.Module):
         """Logits (…, V) of hidden states (…, C)."""
         raise NotImplementedError
 
+    def head_weight(self) -> Tensor | None:
+        """The matrix (V, C) of which the head is the product; None: the head is something else."""
+        return None
+
     @property
     def width(self) -> int:
         """C, the size of the hidden states that a classifier reads."""

@@ -19,6 +19,7 @@ NumberFormat = Literal["fp64", "fp32", "bf16", "fp16"]
 Dtype = Literal["float32", "bfloat16", "float16"]
 Devices = Annotated[int, Ge(-1), Le(4096)]
 ACTIVATION_CHECKPOINTING = "runtime.activation_checkpointing"
+Logits = Literal["auto", "whole", "chunks"]
 EXPORT_PRECISIONS = {"huggingface": ("f32", "f16", "bf16"), "gguf": ("f32", "f16", "q8_0")}
 
 
@@ -48,6 +49,7 @@ class Runtime:
     workers: Annotated[int, Ge(0), Le(1024)]
     batch: Literal["fixed", "auto"]
     activation_checkpointing: Natural
+    logits: Logits
     threads: Annotated[int, Ge(1), Le(4096)] | None
     progress: Literal["auto"] | bool
     deterministic: bool

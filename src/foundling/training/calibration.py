@@ -10,7 +10,8 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from foundling.model.loss import next_token_loss
+from foundling.model.interface import LanguageModel
+from foundling.model.language_loss import language_loss
 
 WARM_UP = 2  # steps that still allocate memory and start threads
 MIXED = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
@@ -25,7 +26,7 @@ class Speed:
 
 
 def measure(
-    network: nn.Module,
+    network: LanguageModel,
     make_optimizer: Callable[[nn.Module], Optimizer],
     *,
     batch_size: int,
@@ -56,7 +57,7 @@ def measure(
             start = time.perf_counter()
             for _ in range(accumulate):
                 with mixed:
-                    loss = next_token_loss(network(ids), ids) / accumulate
+                    loss = language_loss(network, ids, ids) / accumulate
                 loss.backward()  # type: ignore[no-untyped-call]
             if gradient_clip:
                 nn.utils.clip_grad_norm_(network.parameters(), gradient_clip)

@@ -17,7 +17,7 @@ from lightning.pytorch.loggers import Logger
 from foundling.data.datamodule import TrainingData
 from foundling.device import automatic_precision, device_count, set_up
 from foundling.processes import has_rank, is_first_process
-from foundling.settings.runtime import Runtime
+from foundling.settings.runtime import Logits, Runtime
 from foundling.training.activations import checkpoint_activations
 from foundling.training.faults import Fault, FaultDetector
 from foundling.training.module import Loop, TrainingModule
@@ -51,7 +51,9 @@ def fit(
     flops, peak = module.network.flops_per_token(), _peak_flops(precision, device)
     recorder = Recorder(scratch, runtime.log_every, data.tokens_per_step, module.measures, flops, peak)
     faults = FaultDetector(scratch, data.order, step.faults)
-    module.prepare(loop, recorder, faults, split_when_full=runtime.batch == "auto")
+    # torch.compile compiles the whole forward pass, with its logits
+    logits: Logits = "whole" if step.compile else runtime.logits
+    module.prepare(loop, recorder, faults, split_when_full=runtime.batch == "auto", logits=logits)
     checkpoints = Checkpoints(scratch, module, data.order, [recorder, faults, *callbacks], runtime)
     # checkpoints come last: one saved after a validation must include the other callbacks' state after it
     ordered: list[Callback] = [recorder, *callbacks, *watchers, checkpoints]

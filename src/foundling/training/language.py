@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from foundling.model.loss import IGNORE_INDEX, next_token_loss
+from foundling.model.language_loss import language_loss
+from foundling.model.loss import IGNORE_INDEX
 from foundling.training.module import Batch, TrainingModule
 from foundling.training.optim import Schedule
 
@@ -53,9 +54,12 @@ class LanguageModule(TrainingModule):
 
     def _token_loss(self, batch: Batch, reduction: str = "mean") -> Tensor:
         ids, targets, *segments = batch
-        options = {"segments": segments[0]} if segments else {}
-        if not self.masked:
-            return next_token_loss(self.network(ids, **options), targets, reduction)
-        counted = targets != IGNORE_INDEX
-        logits = self.network(ids, at=counted, **options)  # (N, V)
-        return next_token_loss(logits.unsqueeze(0), targets[counted].unsqueeze(0), reduction)
+        return language_loss(
+            self.network,
+            ids,
+            targets,
+            reduction,
+            segments=segments[0] if segments else None,
+            masked=self.masked,
+            logits=self.logits,
+        )

@@ -23,7 +23,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from foundling.device import seed
-from foundling.settings.runtime import ACTIVATION_CHECKPOINTING
+from foundling.settings.runtime import ACTIVATION_CHECKPOINTING, Logits
 from foundling.settings.training import Training
 from foundling.training.faults import FaultDetector
 from foundling.training.optim import Schedule
@@ -62,15 +62,22 @@ class TrainingModule(LightningModule):
         self.automatic_optimization = False
         self.network: Any = network
         self.make_optimizer, self.schedule = optimizer, schedule
+        self.logits: Logits = "auto"
         self.validation: dict[str, float] = {}  # measures of the newest complete validation, and its step
 
     def prepare(
-        self, loop: Loop, recorder: Recorder, faults: FaultDetector, *, split_when_full: bool
+        self,
+        loop: Loop,
+        recorder: Recorder,
+        faults: FaultDetector,
+        *,
+        split_when_full: bool,
+        logits: Logits = "auto",
     ) -> None:
         """Set how steps are computed, recorded and checked; `fit` calls this before the first one."""
         self.seed, self.gradient_clip = loop.settings.seed, loop.settings.gradient_clip
         self.microbatches, self.split_when_full = loop.accumulate, split_when_full
-        self.recorder, self.faults = recorder, faults
+        self.recorder, self.faults, self.logits = recorder, faults, logits
 
     def loss(self, microbatch: Batch, batch: Batch) -> Tensor:
         """The microbatch's share of the mean loss over `batch`, in nats; all shares add up to that mean."""
