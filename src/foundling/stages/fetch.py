@@ -8,6 +8,8 @@ from foundling.data.inputs import datasets_of
 from foundling.settings import Job
 
 RAW = Path("data/raw")
+# in a folder without datasets, since DVC warns about an empty one in each stage that reads it
+EMPTY = "empty.txt"
 
 
 def run(job: Job) -> None:
@@ -18,3 +20,5 @@ def run(job: Job) -> None:
         with atomic_folder(job.out / RAW / name) as folder:
             for place, dataset in datasets[name].items():
                 fetch(dataset, folder / place, job.settings.runtime.mirror_folder)
+            if not datasets[name]:
+                (folder / EMPTY).write_text("no dataset is selected\n", encoding="utf-8")
