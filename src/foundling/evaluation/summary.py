@@ -10,7 +10,13 @@ HEADER = ("benchmark", "kind", "questions", "accuracy", "95 %", "chance", "first
 def summary(metrics: Evaluate) -> Table:
     """A row for each benchmark and kind; the held-out loss is in the caption."""
     loss, bits = metrics.held_out.val_loss, metrics.held_out.val_bits_per_byte
-    table = Table(*HEADER, caption=f"held out: loss {loss:.4f}, {bits:.4f} bits per byte")
+    caption = f"held out: loss {loss:.4f}, {bits:.4f} bits per byte"
+    for scores in metrics.benchmarks.values():
+        if scores.few_shot is not None:
+            shown = scores.few_shot["all"]
+            caption += f"\nwith worked examples: {shown.accuracy:.1%} of {shown.n:,} questions, "
+            caption += f"without: {shown.without:.1%}"
+    table = Table(*HEADER, caption=caption)
     for column in table.columns[2:]:
         column.justify = "right"
     for name, scores in metrics.benchmarks.items():

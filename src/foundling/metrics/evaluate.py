@@ -26,12 +26,20 @@ class HeldOut(TextLoss):
 
 
 @dataclass(frozen=True, config=SCHEMA, kw_only=True)
+class FewShot(Accuracy):
+    """Accuracy with worked examples in front of each question, and without them on the same questions."""
+
+    without: float
+
+
+@dataclass(frozen=True, config=SCHEMA, kw_only=True)
 class BenchmarkScores:
     """A model's result on a benchmark."""
 
     measure: str
     truncated: int  # texts longer than the context, truncated at the beginning
     kinds: Mapping[str, BenchmarkAccuracy]  # `all` first
+    few_shot: Mapping[str, FewShot] | None = None  # by kind, of the questions whose examples fit
 
 
 @dataclass(frozen=True, config=SCHEMA, kw_only=True)

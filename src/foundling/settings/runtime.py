@@ -76,14 +76,30 @@ class Samples(Continuation):
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
+class FewShot:
+    """Worked examples in front of a benchmark's questions."""
+
+    benchmark: str
+    examples: Positive
+    questions: Positive
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Evaluate:
     seed: Seed
     batch_tokens: Positive
     limit: Positive | None  # questions of each benchmark
     control: bool
     snapshots: bool
+    few_shot: FewShot | None
     benchmarks: Benchmarks
     samples: Samples
+
+    def __post_init__(self) -> None:
+        if self.few_shot and self.benchmarks and self.few_shot.benchmark not in self.benchmarks:
+            raise ValueError(
+                f"few_shot.benchmark={self.few_shot.benchmark}: must be one of {', '.join(self.benchmarks)}"
+            )
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)

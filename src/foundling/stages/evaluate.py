@@ -1,5 +1,6 @@
 """Evaluate models/base: held-out loss, benchmark accuracy (also of its snapshots), and generated samples."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from foundling.artifacts import write_lines
@@ -9,7 +10,9 @@ from foundling.data.sources import rows
 from foundling.device import set_up
 from foundling.evaluation.benchmarks import read_benchmark
 from foundling.evaluation.emergence import curve_points, write_curve
+from foundling.evaluation.few_shot import few_shot
 from foundling.evaluation.items import write_items
+from foundling.evaluation.multiple_choice import MultipleChoice
 from foundling.evaluation.perplexity import held_out_metrics
 from foundling.evaluation.samples import samples
 from foundling.evaluation.summary import summary
@@ -44,6 +47,12 @@ def run(job: Job) -> None:
         for name, items in benchmarks.items()
     }
     scores = {name: result.scores for name, result in results.items()}
+    shots = settings.few_shot
+    asked = benchmarks.get(shots.benchmark) if shots else None
+    if shots and isinstance(asked, MultipleChoice):
+        chosen = {"examples": shots.examples, "count": shots.questions}
+        shown = few_shot(asked, model, tokenizer, **chosen, batch_tokens=batch_tokens, seed=seed)
+        scores[shots.benchmark] = replace(scores[shots.benchmark], few_shot=shown or None)
     metrics = Evaluate(held_out=held_out, benchmarks=scores)
     curve = []
     index = SNAPSHOTS / "index.json"
