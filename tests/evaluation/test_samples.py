@@ -20,7 +20,7 @@ class Letters:
     def encode(self, text: str) -> list[int]:
         return [ord(letter) - 97 for letter in text]
 
-    def encode_prompt(self, text: str) -> list[int]:
+    def encode_document(self, text: str) -> list[int]:
         return self.encode(text) or [self.end_of_text]
 
     def decode_bytes(self, ids: list[int]) -> bytes:

@@ -43,7 +43,7 @@ def test_tokens_joined_are_the_text_and_the_probabilities_are_the_models(
     client: TestClient, models: Models
 ) -> None:
     found = post(client, "tokens", model="base", text=TEXT, count=5)
-    assert "".join(token["text"] for token in found["tokens"]) == TEXT
+    assert "".join(token["text"] for token in found["tokens"]) == f"<|endoftext|>{TEXT}"
     served: Any = models.by_name["base"]
     ids = [token["id"] for token in found["tokens"]]
     with torch.no_grad():
@@ -62,13 +62,15 @@ def test_the_empty_text_starts_a_document(client: TestClient) -> None:
 
 def test_special_tokens_that_are_typed_stay_text(client: TestClient) -> None:
     found = post(client, "tokens", model="chat", text="<|user|>")
-    assert len(found["tokens"]) == len("<|user|>")
-    assert not any(token["special"] for token in found["tokens"])
+    start, *typed = found["tokens"]
+    assert start["special"]
+    assert len(typed) == len("<|user|>")
+    assert not any(token["special"] for token in typed)
 
 
 def test_each_layer_has_the_models_attention(client: TestClient, models: Models) -> None:
     served: Any = models.by_name["base"]
-    ids = torch.tensor([served.tokenizer.encode_prompt(TEXT)])
+    ids = torch.tensor([served.tokenizer.encode_document(TEXT)])
     maps = attention_maps(served.model, ids)[:, 0]
     for layer in range(served.model.config.n_layer):
         found = post(client, "attention", model="base", text=TEXT, layer=layer)
@@ -90,7 +92,7 @@ def test_layers_without_attention_are_not_counted(gpt_config: Any, tmp_path: Pat
 def test_a_snapshot_continues_the_text_as_its_model_does(client: TestClient, models: Models) -> None:
     served: Any = models.by_name["base"]
     earlier = folder.load_model(served.folder.parent / "snapshots" / "step-00000020")
-    ids = served.tokenizer.encode_prompt(TEXT)
+    ids = served.tokenizer.encode_document(TEXT)
     expected = next_tokens(earlier, served.tokenizer, ids, 5)
     found = post(client, "snapshots", text=TEXT, step=20, max_tokens=8, watched=[65, 66])
     assert found["text"] == continue_text(earlier, served.tokenizer, TEXT, 8, GREEDY, 0)
@@ -132,14 +134,14 @@ def test_a_translation_comes_with_its_cross_attention(client: TestClient) -> Non
 @pytest.mark.parametrize(
     ("path", "body", "status", "message"),
     [
-        ("tokens", {"model": "base", "text": "a" * 257}, 400, "has 257 tokens; at most 256"),
+        ("tokens", {"model": "base", "text": "a" * 256}, 400, "has 257 tokens; at most 256"),
         ("tokens", {"model": "gpt-4", "text": "a"}, 404, "choose one of chat, base"),
         ("tokens", {"model": "classifier", "text": "a"}, 404, "choose one of chat, base"),
         ("tokens", {"model": "base", "text": "a" * 20_001}, 400, "20000"),
         ("tokens", {"model": "base", "text": 7}, 400, "text"),
         ("tokens", {"model": "base"}, 400, "text"),
         ("tokens", {"model": "base", "text": "a", "folder": "/etc"}, 400, "folder"),
-        ("attention", {"model": "base", "text": "a" * (LONGEST_ATTENTION + 1)}, 400, "at most 128"),
+        ("attention", {"model": "base", "text": "a" * LONGEST_ATTENTION}, 400, "at most 128"),
         ("attention", {"model": "base", "text": "a", "layer": 99}, 400, "layer=99: must be from 0 to"),
         ("snapshots", {"text": "a", "step": 7}, 404, "step=7: no snapshot; the steps are: 0, 20"),
         ("snapshots", {"text": "a", "step": 20, "watched": [999]}, 400, "watched: ids must be below"),

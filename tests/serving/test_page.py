@@ -92,21 +92,21 @@ def test_text_is_cut_into_tokens_and_the_likeliest_next_one_can_be_appended(visi
     page = visit("inside")
     page.get_by_label("Text", exact=True).fill("a owl")
     tokens = page.get_by_role("list", name="Tokens").get_by_role("listitem")
-    expect(tokens).to_have_count(5)
-    expect(tokens.nth(1)).to_contain_text("·")
-    expect(tokens.nth(0)).to_contain_text("97")  # the id
+    expect(tokens).to_have_count(6)  # the first is the end of the previous document
+    expect(tokens.nth(2)).to_contain_text("·")
+    expect(tokens.nth(1)).to_contain_text("97")  # the id
     page.get_by_role("button", name="Append").first.click()
-    expect(tokens).to_have_count(6)
+    expect(tokens).to_have_count(7)
 
 
 def test_attention_is_shown_for_each_layer_and_head_and_read_by_keyboard(visit: Any) -> None:
     page = visit("inside")
     page.get_by_label("Text", exact=True).fill("owl")
     page.get_by_label("Layer", exact=True).select_option("0")
-    canvas = page.get_by_role("img", name="Attention of head 1 in layer 1 over 3 tokens")
+    canvas = page.get_by_role("img", name="Attention of head 1 in layer 1 over 4 tokens")
     canvas.focus()
     page.keyboard.press("ArrowUp")
-    expect(page.get_by_text("“w” looks at “o”: ")).to_be_visible()
+    expect(page.get_by_text("“w” looks at “<|endoftext|>”: ")).to_be_visible()
     page.get_by_role("button", name="Head 2").click()
     expect(page.get_by_role("img", name="Attention of head 2 in layer 1")).to_be_visible()
     expect(page.get_by_role("button", name="Head 2")).to_have_attribute("aria-pressed", "true")
@@ -130,7 +130,7 @@ def test_the_slider_shows_the_continuation_of_each_snapshot(visit: Any) -> None:
 def test_a_text_longer_than_the_context_is_explained(visit: Any) -> None:
     page = visit("inside", refused=True)
     page.get_by_label("Text", exact=True).fill("a" * 300)
-    expect(page.get_by_role("alert").first).to_contain_text("300 tokens; at most 256")
+    expect(page.get_by_role("alert").first).to_contain_text("301 tokens; at most 256")
 
 
 def test_the_served_models_answer(visit: Any) -> None:

@@ -53,7 +53,7 @@ class Bytes:
     def encode(self, text: str) -> list[int]:
         return list(text.encode())
 
-    def encode_prompt(self, text: str) -> list[int]:
+    def encode_document(self, text: str) -> list[int]:
         return self.encode(text) or [self.end_of_text]
 
     def decode_bytes(self, ids: list[int]) -> bytes:

@@ -14,7 +14,7 @@ def run(job: Job) -> None:
     settings, device = job.settings.generate, set_up(job.settings.runtime)
     model, tokenizer = folder.load(Path(settings.model).expanduser(), dtype_of(job.settings.runtime))
     model.to(device)
-    ids = tokenizer.encode_prompt(settings.prompt)
+    ids = tokenizer.encode_document(settings.prompt)
     for number in range(settings.count):
         print(settings.prompt, end="", flush=True)
         seed = settings.seed + number

@@ -123,7 +123,7 @@ def continue_text(
     sampling: Sampling,
     seed: int,
 ) -> str:
-    """The model's continuation of a prompt; an empty prompt starts a new document."""
-    ids = tokenizer.encode_prompt(prompt)
+    """The model's continuation of a prompt, which is the beginning of a document."""
+    ids = tokenizer.encode_document(prompt)
     written = generate(model, ids, max_new_tokens, sampling, tokenizer.ends, seed)
     return tokenizer.decode_bytes(list(written)).decode(errors="replace")

@@ -161,8 +161,8 @@ def _attention_layers(served: ServedLanguageModel) -> int:
 
 
 def _encode(served: ServedLanguageModel, text: str, limit: int) -> list[int]:
-    """The ids of a prompt; ApiError if there are more than `limit`."""
-    ids = served.tokenizer.encode_prompt(text)
+    """The ids of a text as the beginning of a document; ApiError if there are more than `limit`."""
+    ids = served.tokenizer.encode_document(text)
     if len(ids) > limit:
         raise ApiError(
             f"text: has {len(ids):,} tokens; at most {limit} can be shown; shorten it",

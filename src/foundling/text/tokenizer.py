@@ -89,6 +89,10 @@ class Tokenizer(ABC):
         """Ids that a model continues: the prefix and a text. An empty text starts a document."""
         return [*self.prefix, *self.encode(text)] or [self.end_of_text]
 
+    def encode_document(self, text: str) -> list[int]:
+        """Ids of the beginning of a document: after the token that comes before each document in training."""
+        return [self.start_of_text, *self.encode(text)]
+
     @abstractmethod
     def encode_batch(self, texts: list[str], threads: int) -> list[list[int]]:
         """Ids of many texts, encoded by several threads."""
