@@ -138,6 +138,9 @@ def _checked(name: str, job: "Job", arguments: Sequence[str], swept: Sequence[st
 def _missing_processes(job: "Job", is_sweep: bool) -> int:
     """How many processes a training still has to start, one for each of several devices; 0 if none."""
     from foundling import device
+    from foundling.division import check_divisible
+    from foundling.settings.models import GPTSettings
+    from foundling.settings.runtime import TENSOR_PARALLEL
 
     trainer = job.settings.runtime.trainer
     if processes.has_rank() or (trainer.devices == 1 and trainer.num_nodes == 1):
@@ -153,6 +156,9 @@ def _missing_processes(job: "Job", is_sweep: bool) -> int:
             "runtime.trainer.devices: the jobs of a sweep (-m) run on one device each; set "
             "runtime.trainer.devices=1, or start the jobs one by one"
         )
+    model = job.settings.model
+    if trainer.strategy == TENSOR_PARALLEL and isinstance(model, GPTSettings):
+        check_divisible(model, count)
     return count if count > 1 else 0
 
 

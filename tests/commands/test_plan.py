@@ -35,7 +35,7 @@ def test_gpt3s_budget_is_printed(capsys: Any, caplog: Any) -> None:
         out = planned(capsys, "experiment=gpt3_budget")
     for part in ("all 174,604,259,328", "FLOPs 3.14e+23", "time 355.9 years", "price $4,67"):
         assert part in out
-    assert "do not fit into one device of V100; sharded, they need at least" in caplog.text
+    assert "do not fit into one device of V100; sharded (trainer=fsdp), they need" in caplog.text
     assert "355.9 years is more than runtime.budget_hours=24" in caplog.text
 
 
@@ -94,6 +94,21 @@ def test_activation_checkpointing_saves_memory_and_costs_a_forward_pass(capsys: 
     caplog.clear()
     planned(capsys, *one, "hardware.memory=24e9")
     assert "the activations of one window do not fit; set runtime.activation_checkpointing=1" in caplog.text
+
+
+def test_devices_that_divide_the_weights_need_less_memory(capsys: Any, caplog: Any) -> None:
+    one = ["hardware=h100x8", "hardware.memory=20e9", "model=gpt2_1558m", "tokenizer=gpt2", "tokens=1e9"]
+    needed = {}
+    for trainer in ("ddp", "fsdp", "tp"):
+        out = planned(capsys, *one, f"trainer={trainer}", "model.n_head=32", "model.head_dim=50")
+        needed[trainer] = float(re.findall(r" optimizer ([\d.]+)", out)[0])
+        assert ("gathered" in out) == (trainer == "fsdp")
+    assert caplog.text.count("sharded (trainer=fsdp), they need at least 2 devices") == 1  # with ddp
+    assert needed["fsdp"] == pytest.approx(needed["ddp"] / 8, rel=1e-2)
+    assert needed["fsdp"] < needed["tp"] < needed["ddp"] / 4  # embeddings are not divided
+    caplog.clear()
+    planned(capsys, *one, "trainer=fsdp", "hardware.memory=2e9")
+    assert "do not fit into one device of 8 × H100, also divided among 8" in caplog.text
 
 
 @pytest.mark.parametrize("tokens", ["many", "0", "-1"])

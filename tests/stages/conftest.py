@@ -334,6 +334,11 @@ def trainings(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         OmegaConf.save(composed, place / "config.yaml", resolve=True)
         composed.classify.lora.dropout = composed.train_translator.model.dropout = 0.0
         OmegaConf.save(composed, place / "without_dropout.yaml", resolve=True)
+        OmegaConf.update(composed, "runtime.trainer.strategy", "fsdp", force_add=True)
+        OmegaConf.save(composed, place / "fsdp.yaml", resolve=True)
+        composed.model.lookup_heads = 0  # tensor parallelism cannot divide them
+        composed.runtime.trainer.strategy = "tp"
+        OmegaConf.save(composed, place / "tp.yaml", resolve=True)
         for stage in (*DATA, "pretrain"):
             made.run(stage)
         yield made

@@ -17,10 +17,12 @@ from safetensors.torch import load_file
 
 STAGES = ("pretrain", "classify", "instruct", "train_translator")
 CONFIG = "without_dropout.yaml"  # several processes draw other masks than one
+SHARDED = "fsdp.yaml"  # the same, with trainer=fsdp
+DIVIDED = "tp.yaml"  # the same without lookup heads, with trainer=tp
 TOLERANCE = 1e-4  # of the losses, in nats
 
 
-def start(trainings: Any, stage: str, world: int) -> list[BaseProcess]:
+def start(trainings: Any, stage: str, world: int, config: str = CONFIG) -> list[BaseProcess]:
     """One process for each rank, with the variables that torchrun sets."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -28,7 +30,7 @@ def start(trainings: Any, stage: str, world: int) -> list[BaseProcess]:
     shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "TORCHELASTIC_RUN_ID": "test"}
     shared |= {"WORLD_SIZE": str(world), "LOCAL_WORLD_SIZE": str(world)}
     return [
-        trainings.start(stage, CONFIG, **shared, RANK=str(rank), LOCAL_RANK=str(rank))
+        trainings.start(stage, config, **shared, RANK=str(rank), LOCAL_RANK=str(rank))
         for rank in range(world)
     ]
 
@@ -152,3 +154,44 @@ def test_processes_for_which_there_is_no_launcher_are_refused(
     assert "start the command on each machine, by torchrun or srun" in errors
     _, errors = foundling(trainings, "-m", "seed=1,2").communicate()
     assert "the jobs of a sweep (-m) run on one device each" in errors
+
+
+def stop(trainings: Any, stage: str, processes: list[BaseProcess]) -> None:
+    """Send SIGTERM to all processes of a training once it has written a checkpoint."""
+    trainings.wait_until_trained(processes[0], stage)
+    for process in processes:
+        os.kill(process.pid or 0, signal.SIGTERM)
+    for process in processes:
+        process.join()
+        assert process.exitcode == 128 + signal.SIGTERM, (trainings.place / "log").read_text()[-3000:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["classify", "train_translator"])
+def test_sharded_training_computes_what_one_process_does(trainings: Any, single: Any, stage: str) -> None:
+    alone = single(stage)
+    finish(trainings, start(trainings, stage, 2, SHARDED))
+    assert_equal(results(trainings, stage), alone)
+
+
+@pytest.mark.slow
+def test_sharded_training_resumes_in_another_number_of_processes(trainings: Any, single: Any) -> None:
+    alone = single("pretrain")
+    stop(trainings, "pretrain", start(trainings, "pretrain", 2, SHARDED))
+    stop(trainings, "pretrain", start(trainings, "pretrain", 1, SHARDED))
+    finish(trainings, start(trainings, "pretrain", 2, SHARDED))
+    assert_equal(results(trainings, "pretrain"), alone)
+
+
+@pytest.mark.slow
+def test_tensor_parallel_training_computes_what_one_process_does_and_resumes_in_another_number(
+    trainings: Any,
+) -> None:
+    trainings.clear("pretrain")
+    finish(trainings, start(trainings, "pretrain", 1, DIVIDED))
+    alone = results(trainings, "pretrain")
+    trainings.clear("pretrain")
+    stop(trainings, "pretrain", start(trainings, "pretrain", 2, DIVIDED))
+    stop(trainings, "pretrain", start(trainings, "pretrain", 1, DIVIDED))
+    finish(trainings, start(trainings, "pretrain", 2, DIVIDED))
+    assert_equal(results(trainings, "pretrain"), alone)

@@ -17,10 +17,11 @@ from foundling.commands.plan_tables import duration, memory_table, parameter_tab
 from foundling.costs import GIB, HOUR, Work
 from foundling.data.lineage import require
 from foundling.device import set_threads
+from foundling.division import Share
 from foundling.model.config import GPTConfig
 from foundling.settings import Job, Recipe, Settings
 from foundling.settings.models import GPTSettings
-from foundling.settings.runtime import ACTIVATION_CHECKPOINTING, Hardware
+from foundling.settings.runtime import ACTIVATION_CHECKPOINTING, FSDP, TENSOR_PARALLEL, Hardware
 from foundling.settings.training import Pretrain
 from foundling.terminal import show
 
@@ -41,10 +42,11 @@ def run(job: Job) -> None:
     else:
         speed = f"{si(costs.speed(hardware, precision))}FLOP/s, {hardware.utilization:.0%} of the peak"
     total = costs.bill(work.all, hardware, precision)
-    state = costs.state_bytes(shape, _optimizer(settings), precision)
+    share = Share(shape, job.settings.runtime.trainer.strategy, hardware.devices)
+    state = share.state_bytes(_optimizer(settings), precision)
     tokens = work.windows * shape.context
     every = job.settings.runtime.activation_checkpointing
-    activations = {n: costs.activation_bytes(shape, tokens, precision, n) for n in (0, every or 1)}
+    activations = {n: share.activation_bytes(tokens, precision, n) for n in (0, every or 1)}
     memory = hardware.memory if hardware.memory is not None else costs.free_memory()
     title = f"\n  {hardware.name}, {precision}; batches of {settings.batch_size:,} × {shape.context:,} tokens"
     side_by_side = Table.grid(padding=(0, 2))
@@ -53,7 +55,7 @@ def run(job: Job) -> None:
     )
     show(title, side_by_side, training_table(work, shape, total, speed, hardware.devices), width=WIDTH)
     if sum(state.values()) + activations[every] > memory:
-        log.warning(_too_large(shape, precision, sum(state.values()), memory, work, hardware, every))
+        log.warning(_too_large(share, precision, sum(state.values()), memory, work, hardware, every))
     budget = job.settings.runtime.budget_hours
     if budget is not None and total.seconds > budget * HOUR:
         log.warning(f"plan: {duration(total.seconds)} is more than runtime.budget_hours={budget}")
@@ -94,13 +96,14 @@ def _work(job: Job, shape: GPTConfig) -> Work:
     per_step = settings.batch_size * shape.context
     steps = settings.max_steps if plan.tokens is None else math.ceil(plan.tokens / per_step)
     tokens = steps * per_step if plan.tokens is None else plan.tokens
+    share = Share(shape, job.settings.runtime.trainer.strategy, job.settings.hardware.devices)
     weights, scores = costs.flops_per_token(shape)
     attention = scores if plan.attention else 0.0
     corpus, validation = _corpus(job.recipe)
     return Work(
         tokens=tokens,
         steps=steps,
-        windows=math.ceil(settings.batch_size / settings.accumulate / job.settings.hardware.devices),
+        windows=math.ceil(settings.batch_size / settings.accumulate / share.batch_divisor),
         weights=weights,
         attention=attention,
         recomputed=costs.recomputed_per_token(
@@ -176,14 +179,16 @@ def _step_flops(shape: GPTConfig, windows: int) -> float:
 
 
 def _too_large(
-    shape: GPTConfig, precision: str, state: float, memory: float, work: Work, hardware: Hardware, every: int
+    share: Share, precision: str, state: float, memory: float, work: Work, hardware: Hardware, every: int
 ) -> str:
     """A warning about what does not fit into a device, and what would."""
+    shape = share.part
     if state > memory:
-        return (
-            f"plan: weights, gradients and optimizer state do not fit into one device of {hardware.name}; "
-            f"sharded, they need at least {math.ceil(state / memory):,} devices"
-        )
+        needed = f"weights, gradients and optimizer state do not fit into one device of {hardware.name}"
+        if share.strategy in (FSDP, TENSOR_PARALLEL):
+            return f"plan: {needed}, also divided among {hardware.devices:,}; use more devices"
+        count = math.ceil(state / memory)
+        return f"plan: {needed}; sharded (trainer=fsdp), they need at least {count:,} devices"
     parts = costs.microbatches_that_fit(shape, work.windows, precision, memory - state, every)
     if parts is None:
         fix = "use a smaller model or a shorter model.context"

@@ -30,9 +30,14 @@ class Classifier(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
-    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
-        """Logits (B, K) of inputs as in `hidden`; the first lengths[b] positions of row b are real."""
-        return self.classify(self.hidden(inputs), lengths)
+    def forward(self, inputs: Tensor, lengths: Tensor, with_hidden: bool = False) -> Any:
+        """Logits (B, K) of inputs as in `hidden`; the first lengths[b] positions of row b are real.
+
+        With `with_hidden`, also the final hidden states.
+        """
+        hidden = self.hidden(inputs)
+        logits = self.classify(hidden, lengths)
+        return (logits, hidden) if with_hidden else logits
 
     def hidden(self, inputs: Tensor) -> Tensor:
         """The trunk's final hidden states (B, T, C), of ids (B, T) or of the states (B, T, C) after its

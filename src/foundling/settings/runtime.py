@@ -19,6 +19,7 @@ NumberFormat = Literal["fp64", "fp32", "bf16", "fp16"]
 Dtype = Literal["float32", "bfloat16", "float16"]
 Devices = Annotated[int, Ge(-1), Le(4096)]
 ACTIVATION_CHECKPOINTING = "runtime.activation_checkpointing"
+FSDP, TENSOR_PARALLEL = "fsdp", "tp"  # the strategies that divide the weights among the processes
 Logits = Literal["auto", "whole", "chunks"]
 EXPORT_PRECISIONS = {"huggingface": ("f32", "f16", "bf16"), "gguf": ("f32", "f16", "q8_0")}
 

@@ -17,7 +17,13 @@ from foundling.settings.runtime import ACTIVATION_CHECKPOINTING
 
 def checkpoint_activations(network: nn.Module, every: int) -> None:
     """Checkpoint every `every`-th block of the network, in place, wherever gradients are needed."""
-    for block in blocks_of(network)[every - 1 :: every]:
+    blocks = blocks_of(network)
+    if not blocks:
+        raise ValueError(
+            "the network has no blocks in an nn.ModuleList, whose activations could be checkpointed; set "
+            f"{ACTIVATION_CHECKPOINTING}=0"
+        )
+    for block in blocks[every - 1 :: every]:
         block.forward = partial(_forward, block.forward)
 
 
@@ -25,13 +31,7 @@ def blocks_of(network: nn.Module) -> list[nn.Module]:
     """The network's repeated blocks: the members of its nn.ModuleLists, but not of those within a block."""
     lists = [name for name, module in network.named_modules() if isinstance(module, nn.ModuleList)]
     outer = [name for name in lists if not any(name.startswith(f"{other}.") for other in lists)]
-    blocks = [block for name in outer for block in network.get_submodule(name).children()]
-    if not blocks:
-        raise ValueError(
-            "the network has no blocks in an nn.ModuleList, whose activations could be checkpointed; set "
-            f"{ACTIVATION_CHECKPOINTING}=0"
-        )
-    return blocks
+    return [block for name in outer for block in network.get_submodule(name).children()]
 
 
 def _forward(forward: Callable[..., Any], *inputs: Any, **options: Any) -> Any:

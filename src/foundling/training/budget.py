@@ -17,9 +17,9 @@ from foundling.costs import (
     free_memory,
     microbatches_that_fit,
     precision_of,
-    state_bytes,
 )
 from foundling.device import automatic_precision, device_count
+from foundling.division import Share
 from foundling.model.gpt import GPT
 from foundling.model.interface import LanguageModel
 from foundling.processes import is_first_process
@@ -37,9 +37,12 @@ def warn_of_memory(
     if not settings.max_steps or not isinstance(network, GPT):  # a custom architecture's needs are unknown
         return
     precision = precision_of(settings.precision, automatic_precision(device))
-    shape, accumulate = network.config, settings.accumulate
-    windows = math.ceil(settings.batch_size / accumulate / device_count(runtime.trainer))
-    state = sum(state_bytes(shape, settings.optimizer.target.rpartition(".")[2], precision).values())
+    accumulate = settings.accumulate
+    devices = device_count(runtime.trainer) * runtime.trainer.num_nodes
+    share = Share(network.config, runtime.trainer.strategy, devices)
+    shape = share.part
+    windows = math.ceil(settings.batch_size / accumulate / share.batch_divisor)
+    state = sum(share.state_bytes(settings.optimizer.target.rpartition(".")[2], precision).values())
     every = runtime.activation_checkpointing
     needed = state + activation_bytes(shape, windows * shape.context, precision, every)
     free = float(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else free_memory()

@@ -72,17 +72,21 @@ class Snapshots(Callback):
         self._write_index()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._save(trainer.global_step)  # the untrained model, if `steps` includes 0
+        self._save(trainer.global_step, pl_module)  # the untrained model, if `steps` includes 0
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        self._save(trainer.global_step)
+        self._save(trainer.global_step, pl_module)
 
-    def _save(self, step: int) -> None:
-        if step not in self.steps or not is_first_process():
+    def _save(self, step: int, module: LightningModule) -> None:
+        if step not in self.steps:
             return
+        assert isinstance(module, TrainingModule)
+        module.gather()
         self.steps.remove(step)
+        if not is_first_process():
+            return
         name = f"step-{step:08d}"
         folder.save(self.path / name, self.network)
         self.index.append(Snapshot(step=step, tokens=step * self.tokens_per_step, folder=name))

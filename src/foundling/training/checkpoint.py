@@ -6,13 +6,14 @@ The file's name holds the step and the sha256 of its bytes, so that a damaged fi
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+from torch.optim import Optimizer
 
 from foundling.artifacts import fsync_folder, sha256, staging_path
 from foundling.scratch import list_checkpoints
@@ -57,6 +58,21 @@ def load(folder: Path) -> dict[str, Any] | None:
         )
         path.unlink(missing_ok=True)  # another process of the training may have removed it
     return None
+
+
+def change_states(
+    optimizer: Optimizer, states: Mapping[Any, Mapping[str, Any]], change: Callable[[Tensor, Tensor], Tensor]
+) -> dict[int, dict[str, Any]]:
+    """The states of an optimizer, by its parameters' numbers, with their tensors changed."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    changed: dict[int, dict[str, Any]] = {}
+    for number, values in states.items():
+        parameter = parameters[int(number)]
+        changed[int(number)] = {
+            name: change(value, parameter) if isinstance(value, Tensor) else value
+            for name, value in values.items()
+        }
+    return changed
 
 
 def _extract_tensors(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:

@@ -58,8 +58,8 @@ class ClassificationModule(TrainingModule):
     def loss(self, microbatch: Batch, batch: Batch) -> Tensor:
         """The mean over texts, plus the weighted auxiliary loss, which is a mean over tokens."""
         ids, lengths, labels = microbatch
-        hidden = self.network.hidden(ids)  # (B, T, C)
-        logits = self.network.classify(hidden, lengths).float()  # (B, K)
+        logits, hidden = self.network(ids, lengths, with_hidden=True)  # (B, K), (B, T, C)
+        logits = logits.float()
         is_whole = microbatch is batch
         reduction = "mean" if is_whole else "sum"
         loss = F.cross_entropy(

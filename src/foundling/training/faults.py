@@ -21,6 +21,7 @@ from foundling.data.loading import BatchOrder
 from foundling.outcomes import Diverged
 from foundling.processes import is_first_process
 from foundling.settings import training as settings
+from foundling.training.sharding import whole
 
 FOLDER = "fault"
 
@@ -75,7 +76,8 @@ class FaultDetector:
 
     def _save(self, step: int, network: nn.Module, batch: Sequence[Tensor], loss: float, norm: float) -> Path:
         path = self.folder / f"step-{step:08d}"
-        norms = {name: float(p.grad.norm()) for name, p in network.named_parameters() if p.grad is not None}
+        gradients = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
+        norms = {name: float(whole(gradient.norm())) for name, gradient in gradients.items()}
         note = {
             "step": step,
             "batch": self.order.batch(step - 1),

@@ -1,6 +1,7 @@
 """Fit a module: build Trainer and callbacks, and train from the newest checkpoint to the last step."""
 
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -13,11 +14,13 @@ import torch
 from lightning import Callback, Trainer
 from lightning.fabric.utilities.throughput import get_available_flops
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.strategies import ModelParallelStrategy, Strategy
 
 from foundling.data.datamodule import TrainingData
 from foundling.device import automatic_precision, device_count, set_up
 from foundling.processes import has_rank, is_first_process
-from foundling.settings.runtime import Logits, Runtime
+from foundling.settings import runtime as settings
+from foundling.settings.runtime import FSDP, TENSOR_PARALLEL, Logits, Runtime
 from foundling.training.activations import checkpoint_activations
 from foundling.training.faults import Fault, FaultDetector
 from foundling.training.module import Loop, TrainingModule
@@ -51,8 +54,8 @@ def fit(
     flops, peak = module.network.flops_per_token(), _peak_flops(precision, device)
     recorder = Recorder(scratch, runtime.log_every, data.tokens_per_step, module.measures, flops, peak)
     faults = FaultDetector(scratch, data.order, step.faults)
-    # torch.compile compiles the whole forward pass, with its logits
-    logits: Logits = "whole" if step.compile else runtime.logits
+    # torch.compile and FSDP2 know the forward pass as a whole, with its logits
+    logits: Logits = "whole" if step.compile or runtime.trainer.strategy == FSDP else runtime.logits
     module.prepare(loop, recorder, faults, split_when_full=runtime.batch == "auto", logits=logits)
     checkpoints = Checkpoints(scratch, module, data.order, [recorder, faults, *callbacks], runtime)
     # checkpoints come last: one saved after a validation must include the other callbacks' state after it
@@ -76,6 +79,7 @@ def fit(
         default_root_dir=str(scratch),
     )
     _train(module, data, checkpoints, new_trainer)
+    module.unshard()
     recorder.skipped = sorted(data.order.skipped)
     return recorder
 
@@ -86,7 +90,7 @@ def _new_trainer(loop: Loop, runtime: Runtime, **options: Any) -> Trainer:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return Trainer(
         devices=device_count(runtime.trainer) if has_rank() else runtime.trainer.devices,  # type: ignore[arg-type]
-        strategy=runtime.trainer.strategy,
+        strategy=_strategy(runtime.trainer),
         num_nodes=runtime.trainer.num_nodes,
         max_steps=loop.max_steps,
         max_epochs=-1,
@@ -101,6 +105,17 @@ def _new_trainer(loop: Loop, runtime: Runtime, **options: Any) -> Trainer:
         enable_model_summary=False,
         **options,
     )
+
+
+def _strategy(trainer: settings.Trainer) -> str | Strategy:
+    """Lightning's strategy; on a single device, weights are not divided."""
+    if trainer.strategy not in (FSDP, TENSOR_PARALLEL):
+        return trainer.strategy
+    world = int(os.environ.get("WORLD_SIZE", device_count(trainer) * trainer.num_nodes))
+    if world == 1:
+        return "auto"
+    sizes = (world, 1) if trainer.strategy == FSDP else (1, world)
+    return ModelParallelStrategy(*sizes)
 
 
 def _train(

@@ -13,11 +13,11 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from lightning import LightningModule
-from lightning.pytorch.strategies import ParallelStrategy
+from lightning.pytorch.strategies import ModelParallelStrategy, ParallelStrategy
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
@@ -28,6 +28,10 @@ from foundling.settings.training import Training
 from foundling.training.faults import FaultDetector
 from foundling.training.optim import Schedule
 from foundling.training.recorder import Recorder
+from foundling.training.sharding import clip, total_norm
+
+if TYPE_CHECKING:
+    from foundling.training.sharded_network import ShardedNetwork
 
 log = logging.getLogger(__name__)
 Batch = tuple[Tensor, ...]  # each (B, …)
@@ -61,6 +65,7 @@ class TrainingModule(LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.network: Any = network
+        self.sharded: ShardedNetwork | None = None  # while several devices divide the weights among them
         self.make_optimizer, self.schedule = optimizer, schedule
         self.logits: Logits = "auto"
         self.validation: dict[str, float] = {}  # measures of the newest complete validation, and its step
@@ -78,6 +83,25 @@ class TrainingModule(LightningModule):
         self.seed, self.gradient_clip = loop.settings.seed, loop.settings.gradient_clip
         self.microbatches, self.split_when_full = loop.accumulate, split_when_full
         self.recorder, self.faults, self.logits = recorder, faults, logits
+
+    def configure_model(self) -> None:
+        """Shard the network where the strategy does; Lightning calls this before it trains or validates."""
+        if isinstance(self.trainer.strategy, ModelParallelStrategy) and self.sharded is None:
+            from foundling.training.sharded_network import ShardedNetwork  # imports torch.distributed.tensor
+
+            self.sharded = ShardedNetwork(self.network, self.trainer.strategy.device_mesh)
+            self.network = self.sharded.network
+
+    def gather(self) -> Any:
+        """The network with the newest weights, whole; each of several processes has to call this."""
+        if self.sharded is None:
+            return self.network
+        self.sharded.gather()
+        return self.sharded.whole
+
+    def unshard(self) -> None:
+        """Make the network whole again, at the end of the training."""
+        self.network, self.sharded = self.gather(), None
 
     def loss(self, microbatch: Batch, batch: Batch) -> Tensor:
         """The microbatch's share of the mean loss over `batch`, in nats; all shares add up to that mean."""
@@ -104,10 +128,10 @@ class TrainingModule(LightningModule):
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Check the step and clip its gradient, which is complete and, in float16, unscaled by now."""
         parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        self._norm = nn.utils.get_total_norm([p.grad for p in parameters])  # type: ignore[misc]
+        self._norm = total_norm([p.grad for p in parameters])  # type: ignore[misc]
         self.faults.check(self.trainer, self.network, self._batch, self._loss, self._norm)
         if self.gradient_clip:
-            nn.utils.clip_grads_with_norm_(parameters, self.gradient_clip, self._norm)
+            clip(parameters, self.gradient_clip, self._norm)
 
     def _backpropagate(self, batch: Batch) -> Tensor:
         """Accumulate the batch's gradient in the parameters' `grad` and return its mean loss."""
@@ -127,7 +151,7 @@ class TrainingModule(LightningModule):
 
     def _add_gradients(self, batch: Batch) -> Tensor:
         """Add up the gradients of the batch's microbatches; returns the sum of their losses."""
-        rank, world = self.trainer.global_rank, self.trainer.world_size
+        rank, world = self._place
         microbatches = _split(batch, world * max(1, min(self.microbatches, len(batch[0]) // world)))
         total = torch.zeros((), device=self.device)
         for number in range(rank, len(microbatches), world):
@@ -145,7 +169,16 @@ class TrainingModule(LightningModule):
             return self.loss(microbatch, batch)
         return 0 * self.loss(tuple(tensor[:1] for tensor in batch), batch)
 
+    @property
+    def _place(self) -> tuple[int, int]:
+        """This process's number among those that divide the rows of a batch, and how many they are."""
+        if self.sharded is not None and not self.sharded.divides_batches:
+            return 0, 1
+        return self.trainer.global_rank, self.trainer.world_size
+
     def _sum_over_processes(self, value: Tensor) -> Tensor:
+        if self._place[1] == 1:
+            return value
         summed: Any = self.trainer.strategy.reduce(value, reduce_op="sum")
         return summed
 
@@ -199,7 +232,8 @@ class TrainingModule(LightningModule):
         self._sums = torch.zeros((), dtype=torch.float64, device="cpu" if on_cpu else self.device)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        own = _split(batch, self.trainer.world_size)[self.trainer.global_rank]
+        rank, world = self._place
+        own = _split(batch, world)[rank]
         if len(own[0]):
             sums = self.validation_sums(own)
         else:  # too few rows for all processes: zeros of the same shape
@@ -208,6 +242,7 @@ class TrainingModule(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         sums = self._sum_over_processes(self._sums).tolist()
+        self.gather()  # callbacks and measures of the whole network read its weights
         self.validation = {"step": self.global_step, **self.summarize(sums)}
 
     def configure_optimizers(self) -> Any:

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 from torch.optim.adamw import adamw as adamw_update
 
+from foundling.training.sharding import are_mixed, shard_like, whole
+
 Schedule = Callable[[int], float]
 
 # coefficients of the Newton–Schulz iteration: an odd polynomial that drives a matrix's singular values
@@ -32,9 +34,11 @@ def adamw(
         {"params": [p for p in parameters if id(p) not in decayed], "weight_decay": 0.0},
     ]
     # one kernel per parameter instead of nine; on GPUs a loss scaler would not unscale the gradient for us
-    fused = all(p.device.type == "cpu" for p in parameters)
+    one_by_one = are_mixed(parameters)
+    fused = all(p.device.type == "cpu" for p in parameters) and not one_by_one
+    foreach = False if one_by_one else None
     groups = [group for group in groups if group["params"]]
-    return AdamW(groups, lr=lr, betas=tuple(betas), eps=eps, fused=fused)  # type: ignore[arg-type]
+    return AdamW(groups, lr=lr, betas=tuple(betas), eps=eps, fused=fused, foreach=foreach)  # type: ignore[arg-type]
 
 
 def muon(
@@ -107,12 +111,11 @@ class Muon(Optimizer):
         buffers = [self.state[p]["momentum"] for p in parameters]
         torch._foreach_lerp_(buffers, gradients, 1 - group["momentum"])
         nesterov = torch._foreach_lerp(gradients, buffers, group["momentum"])
-        updates = orthogonalize(torch.stack(nesterov))
+        updates = orthogonalize(torch.stack([whole(update) for update in nesterov]))
         rows, columns = parameters[0].shape
         torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
-        torch._foreach_add_(
-            parameters, list(updates.unbind()), alpha=-group["lr"] * max(1, rows / columns) ** 0.5
-        )
+        shards = [shard_like(update, p) for update, p in zip(updates.unbind(), parameters, strict=True)]
+        torch._foreach_add_(parameters, shards, alpha=-group["lr"] * max(1, rows / columns) ** 0.5)
 
     def _adamw(self, group: dict[str, Any], parameters: list[Tensor]) -> None:
         for p in parameters:
@@ -130,7 +133,7 @@ class Muon(Optimizer):
             [s["second"] for s in states],
             [],
             [s["step"] for s in states],
-            foreach=True,
+            foreach=not are_mixed(parameters),
             amsgrad=False,
             beta1=group["betas"][0],
             beta2=group["betas"][1],

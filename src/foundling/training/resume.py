@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 import torch
 from lightning import Callback, LightningModule, Trainer
+from torch import Tensor, nn
 
 from foundling.artifacts import fingerprint, sha256
 from foundling.data.loading import BatchOrder
@@ -71,10 +72,10 @@ class Checkpoints(Callback):
         if state is None:
             return
         self.step, self.finished, self.unvalidated = state["step"], state["finished"], state["unvalidated"]
-        parameters = dict(self.module.network.named_parameters())
+        parameters = self._parameters()
         with torch.no_grad():
             for name, weight in state["weights"].items():
-                parameters[name].copy_(weight)
+                parameters[name].copy_(self._divide(weight, parameters[name]))
         self.module.validation = state["validation"]
         self.order.first = self.step
         self.order.skipped |= set(state["skipped"])
@@ -99,7 +100,9 @@ class Checkpoints(Callback):
         """Restore what exists only from now on (optimizer, schedule, precision); install signal handlers."""
         if self._loaded is not None:
             optimizer, state = trainer.optimizers[0], self._loaded["optimizer"]
-            optimizer.load_state_dict({**state, "state": {int(k): v for k, v in state["state"].items()}})
+            optimizer.load_state_dict(
+                {**state, "state": checkpoint.change_states(optimizer, state["state"], self._divide)}
+            )
             trainer.lr_scheduler_configs[0].scheduler.load_state_dict(self._loaded["schedule"])
             trainer.precision_plugin.load_state_dict(self._loaded["precision"])
             self._loaded = None
@@ -114,7 +117,7 @@ class Checkpoints(Callback):
         """Between two steps: save a checkpoint if one is due, and exit if a signal was received."""
         self.step = trainer.global_step
         signalled = self._signalled(trainer)
-        if signalled or self._due():
+        if signalled or self._any(trainer, self._due(), where=self.module.sharded is not None):
             self._save(trainer)
         if signalled:
             self.exit_if_signalled()
@@ -156,12 +159,11 @@ class Checkpoints(Callback):
 
     def _signalled(self, trainer: Trainer) -> bool:
         """Whether any process of the training received a signal."""
-        signalled = self.signal is not None
-        return (
-            trainer.strategy.reduce_boolean_decision(signalled, all=False)
-            if trainer.world_size > 1
-            else signalled
-        )
+        return self._any(trainer, self.signal is not None, where=trainer.world_size > 1)
+
+    def _any(self, trainer: Trainer, decision: bool, where: bool) -> bool:
+        """Whether any process decided so, `where` they have to agree; else this one's decision."""
+        return trainer.strategy.reduce_boolean_decision(decision, all=False) if where else decision
 
     def _due(self) -> bool:
         if self.step == 0:
@@ -175,22 +177,46 @@ class Checkpoints(Callback):
 
     def _save(self, trainer: Trainer, unvalidated: bool = False) -> None:
         started = time.monotonic()
+        tensors = self._tensors(trainer)
         if trainer.is_global_zero:
-            checkpoint.save(self.folder, self.step, self._state(trainer, unvalidated))
+            checkpoint.save(self.folder, self.step, {**tensors, **self._state(trainer, unvalidated)})
         self._saved_at, self._saved_step = time.monotonic(), self.step
         self._seconds_per_save = self._saved_at - started
         self.module.recorder.start_clock()
 
+    def _tensors(self, trainer: Trainer) -> dict[str, Any]:
+        """The trained weights and the optimizer's state; shards of them are gathered from all processes."""
+        parameters, optimizer = self._parameters(), trainer.optimizers[0]
+        state = optimizer.state_dict()
+        return {
+            "weights": {name: self._collect(p, p) for name, p in parameters.items() if p.requires_grad},
+            "optimizer": {
+                **state,
+                "state": checkpoint.change_states(optimizer, state["state"], self._collect),
+            },
+        }
+
+    def _parameters(self) -> dict[str, nn.Parameter]:
+        """The network's parameters, or this process's shards of them, by name."""
+        sharded = self.module.sharded
+        return dict(self.module.network.named_parameters()) if sharded is None else sharded.parameters()
+
+    def _collect(self, tensor: Tensor, parameter: Tensor) -> Tensor:
+        sharded = self.module.sharded
+        return tensor if sharded is None else sharded.collect(tensor, parameter)
+
+    def _divide(self, tensor: Tensor, parameter: Tensor) -> Tensor:
+        sharded = self.module.sharded
+        return tensor if sharded is None else sharded.divide(tensor, parameter)
+
     def _state(self, trainer: Trainer, unvalidated: bool) -> dict[str, Any]:
-        """Everything that the remaining steps depend on; it is the same in each of several processes."""
+        """Everything else that the remaining steps depend on; it is the same in each of several processes."""
         return {
             "step": self.step,
             "finished": self.finished,
             "unvalidated": unvalidated,
             "validation": self.module.validation,
             "skipped": sorted(self.order.skipped),
-            "weights": {n: p for n, p in self.module.network.named_parameters() if p.requires_grad},
-            "optimizer": trainer.optimizers[0].state_dict(),
             "schedule": trainer.lr_scheduler_configs[0].scheduler.state_dict(),
             "precision": trainer.precision_plugin.state_dict(),
             "stateful": {name: state for name, part in self.stateful.items() if (state := part.state_dict())},

@@ -56,5 +56,5 @@ class TranslationModule(TrainingModule):
         return {
             "val/loss": loss,
             "val/perplexity": math.exp(min(loss, 700.0)),
-            "val/bleu": self.bleu(self.network),
+            "val/bleu": self.bleu(self.gather()),
         }
