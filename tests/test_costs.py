@@ -10,7 +10,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from foundling import costs
+from foundling import costs, division
 from foundling.model.config import GPTConfig
 from foundling.model.gpt import GPT
 from foundling.model.loss import next_token_loss
@@ -223,3 +223,12 @@ def test_a_plan_imports_no_torch() -> None:
         "sys.exit('torch' in sys.modules or 'lightning' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_fsdp_holds_all_logits_where_other_strategies_hold_a_chunk(gpt_config):
+    config = gpt_config("micro", 50_257, context=1024)
+    fsdp, ddp = (
+        division.Share(config, strategy, 2).activation_bytes(1024, "32-true", 0)
+        for strategy in ("fsdp", "ddp")
+    )
+    assert fsdp - ddp > 2 * 4 * 1024 * 50_257

@@ -183,12 +183,15 @@ def state_bytes(config: GPTConfig, optimizer: str, precision: str) -> dict[str, 
     return {"weights": size * total + copies, "gradients": size * total, "optimizer": size * states}
 
 
-def activation_bytes(config: GPTConfig, tokens: int, precision: str, every: int = 0) -> float:
+def activation_bytes(
+    config: GPTConfig, tokens: int, precision: str, every: int = 0, whole_logits: bool = False
+) -> float:
     """Bytes of the activations at the peak of a step over `tokens` tokens, without dropout masks.
 
     `every` is runtime.activation_checkpointing: of every n-th layer only the input is kept, and the rest is
-    recomputed in the backward pass, one layer at a time (Chen et al. 2016); 0 keeps all. In mixed precision,
-    the residual stream, norms and loss are in float32.
+    recomputed in the backward pass, one layer at a time (Chen et al. 2016); 0 keeps all. With `whole_logits`
+    many logits are not computed in chunks. In mixed precision, the residual stream, norms and loss are in
+    float32.
     """
     wide, narrow, _ = PRECISIONS[precision]
     width = config.n_embd
@@ -209,7 +212,7 @@ def activation_bytes(config: GPTConfig, tokens: int, precision: str, every: int 
         attention += narrow * config.n_head * config.context
     # b, c, x, b · x, that with the previous tokens, the mixed tokens, c times these
     convolution = (6 * narrow + wide) * width
-    loss = loss_bytes(tokens, config.vocab_size, width, wide, narrow)
+    loss = loss_bytes(tokens, config.vocab_size, width, wide, narrow, whole_logits)
     head = wide * normed + narrow * width + loss / tokens
     kinds = config.layers or ("attention",) * config.n_layer
     sizes = [shared + (attention if kind == "attention" else convolution) for kind in kinds]

@@ -56,8 +56,11 @@ class Share:
         return {name: size / self.devices for name, size in state.items()} | {"gathered": gathered}
 
     def activation_bytes(self, tokens: int, precision: str, every: int) -> float:
-        """Bytes of the activations at the peak of a step over this device's `tokens` tokens."""
-        return costs.activation_bytes(self.part, tokens, precision, every)
+        """Bytes of the activations at the peak of a step over this device's `tokens` tokens.
+
+        FSDP2 knows the forward pass as a whole, so there the loss is not computed in chunks.
+        """
+        return costs.activation_bytes(self.part, tokens, precision, every, self.strategy == FSDP)
 
 
 def check_divisible(config: GPTSettings, count: int) -> None:

@@ -85,8 +85,14 @@ MISTAKES = {
         lambda: None,
         ["pretrain"],
         ["tokenizer.vocab_size=700"],
-        "data/tokens was made with tokenizer.vocab_size=600, but this run has .*700; run `dvc repro "
-        "tokenize`",
+        "data/tokens was made with tokenizer.vocab_size=600, but this run has .*700; run `dvc exp run "
+        r"-S \+\+set.tokenizer.vocab_size=700 tokenize` first",
+    ),
+    "a loss in chunks with FSDP": (
+        lambda: None,
+        ["pretrain"],
+        ["trainer=fsdp", "runtime.logits=chunks"],
+        "runtime.logits=chunks is not possible with trainer=fsdp; choose logits=auto or whole",
     ),
     "another model than the base": (
         lambda: None,

@@ -62,6 +62,10 @@ class Runtime:
     trainer: Trainer
     logger: Logger
 
+    def __post_init__(self) -> None:
+        if self.logits == "chunks" and self.trainer.strategy == FSDP:
+            raise ValueError("logits=chunks is not possible with trainer=fsdp; choose logits=auto or whole")
+
     @property
     def mirror_folder(self) -> Path | None:
         """The local folder that is searched before any download."""
