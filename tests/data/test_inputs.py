@@ -141,6 +141,7 @@ def test_each_kind_of_own_file_counts(texts: Path, default: Settings) -> None:
         default,
         evaluate=replace(
             default.evaluate,
+            few_shot=None,
             benchmarks={
                 name: Benchmark(name=name, sources=those.sources, scoring="minimal_pairs")
                 for name, those in {"own": named, "other": hashed}.items()

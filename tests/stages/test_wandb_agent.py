@@ -11,6 +11,8 @@ import pytest
 import yaml
 from tests.tracking.stand_in import serve
 
+# what a run of this process leaves in its environment
+LEFT_BY_RUNS = ("WANDB_SERVICE", "WANDB_SILENT")
 SHORT = ["pretrain.max_steps=4", "pretrain.validate_every=2", "pretrain.snapshots=0", "logger=auto"]
 
 
@@ -23,7 +25,7 @@ def test_the_agent_of_a_sweep_runs_our_command_with_the_servers_settings(
     sweep["command"][number : number + 1] = SHORT
     (tmp_path / "sweep.yaml").write_text(yaml.safe_dump(sweep))
     own = ("WANDB_CONFIG_DIR", "WANDB_DATA_DIR", "WANDB_CACHE_DIR", "NETRC")
-    inherited = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
+    inherited = {name: value for name, value in os.environ.items() if name not in LEFT_BY_RUNS}
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
     def wandb(*arguments: str) -> str:

@@ -60,14 +60,15 @@ def test_synced_runs_have_their_group_and_lineage(
     for name, text in FILES.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    stages = ("tokenize", "pretrain", "instruct")
+    stages, places = ("tokenize", "pretrain", "instruct"), []
     for stage in stages:
         run = tracking.start(job("runtime.logger.wandb=offline"), stage)
         run.log({"step": 1, "tokens": 8, "train/loss": 2.0})
         run.log_results(Path())
         run.finish()
+        places += set((tmp_path / "wandb").glob("offline-run-*")) - set(places)
     stand_in, environment = server
-    for place in sorted((tmp_path / "wandb").glob("offline-run-*")):  # in the order of their times
+    for place in places:
         command = [sys.executable, "-m", "wandb", "sync", str(place)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -98,7 +99,7 @@ def test_a_training_that_was_killed_resumes_its_run_on_the_server(
     server: tuple[StandIn, dict[str, str]], bare_project: Path
 ) -> None:
     stand_in, environment = server
-    (bare_project / "scratch").mkdir()
+    (bare_project / "scratch").mkdir(exist_ok=True)
 
     def start(script: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-c", script]
