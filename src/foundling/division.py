@@ -1,11 +1,11 @@
 """What each of several devices holds of a training's memory, with trainer=ddp, fsdp or tp.
 
-Imports no torch; costs.py has the formulas for one device.
+Imports no torch; costs.py and memory.py have the formulas for one device.
 """
 
 import dataclasses
 
-from foundling import costs
+from foundling import costs, memory
 from foundling.model.config import GPTConfig
 from foundling.settings.models import GPTSettings
 from foundling.settings.runtime import FSDP, TENSOR_PARALLEL
@@ -39,12 +39,12 @@ class Share:
         )
 
     def state_bytes(self, optimizer: str, precision: str) -> dict[str, float]:
-        """Bytes of weights, gradients and optimizer state, as `costs.state_bytes`.
+        """Bytes of weights, gradients and optimizer state, as `memory.state_bytes`.
 
         With trainer=fsdp also of what is gathered: two blocks' weights and one's gradients, and those of
         embeddings and output head.
         """
-        state = costs.state_bytes(self.part, optimizer, precision)
+        state = memory.state_bytes(self.part, optimizer, precision)
         if self.strategy != FSDP or self.devices == 1:
             return state
         total = sum(costs.parameters(self.config).values())
@@ -60,7 +60,7 @@ class Share:
 
         FSDP2 knows the forward pass as a whole, so there the loss is not computed in chunks.
         """
-        return costs.activation_bytes(self.part, tokens, precision, every, self.strategy == FSDP)
+        return memory.activation_bytes(self.part, tokens, precision, every, self.strategy == FSDP)
 
 
 def check_divisible(config: GPTSettings, count: int) -> None:

@@ -62,7 +62,7 @@ def test_a_large_model_is_timed_on_a_part_of_it(capsys: Any, monkeypatch: pytest
 def test_a_model_that_does_not_fit_here_asks_for_its_hardware(
     capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plan.costs, "free_memory", lambda: 1e6)
+    monkeypatch.setattr(plan, "free_memory", lambda: 1e6)
     with pytest.raises(ValueError, match="so it cannot be timed; choose the hardware, such as hardware=h100"):
         planned(capsys, "model=nano")
 

@@ -8,7 +8,7 @@ import torch
 
 from foundling.evaluation.samples import samples
 from foundling.model.gpt import GPT
-from foundling.settings.runtime import Samples
+from foundling.settings.commands import Samples
 
 SETTINGS = Samples(prompts=("", "fox"), count=2, max_new_tokens=8, temperature=1.0, top_k=None, top_p=None)
 

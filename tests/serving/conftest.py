@@ -20,7 +20,7 @@ from foundling.model.gpt import GPT
 from foundling.model.translator import Translator
 from foundling.serving.app import create_app
 from foundling.serving.loading import Models, load_models
-from foundling.settings.runtime import Serve
+from foundling.settings.commands import Serve
 from foundling.text.tiktoken_tokenizer import GPT2_PATTERN, TiktokenTokenizer
 from foundling.text.tokenizer import END_OF_TEXT
 from foundling.validation import build

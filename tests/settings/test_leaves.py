@@ -9,7 +9,16 @@ import pytest
 
 from foundling import config
 from foundling.literals import inner_types
-from foundling.settings import Settings, datasets, generation, models, resolved, rope, runtime, training
+from foundling.settings import (
+    Settings,
+    commands,
+    datasets,
+    generation,
+    models,
+    resolved,
+    rope,
+    training,
+)
 from foundling.settings.types import CustomComponent
 from foundling.validation import build
 
@@ -51,7 +60,7 @@ OPTIONAL = {
     },
     **{
         (kind, "no_repeat_ngram_size"): "samples show what a model writes by itself"
-        for kind in (generation.Sample, runtime.Samples)
+        for kind in (generation.Sample, commands.Samples)
     },
     (training.Classify, "separator"): "of text files; labelled texts are rows",
 }

@@ -103,7 +103,7 @@ def test_a_training_that_exceeds_memory_gets_a_warning_with_the_microbatches_tha
 ) -> None:
     import re
 
-    from foundling.costs import activation_bytes, state_bytes
+    from foundling.memory import activation_bytes, state_bytes
 
     shape = network.config
     state = sum(state_bytes(shape, "muon", "32-true").values())

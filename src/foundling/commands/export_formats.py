@@ -8,8 +8,8 @@ from foundling.model.classifier import Classifier
 from foundling.model.config import ClassifierConfig, TranslatorConfig
 from foundling.model.translator import Translator
 from foundling.settings import Settings
+from foundling.settings.commands import Export
 from foundling.settings.generation import BeamSearch
-from foundling.settings.runtime import Export
 from foundling.text.chat_template import find_template
 from foundling.text.prompts import ChatTemplate
 from foundling.text.tokenizer import Tokenizer

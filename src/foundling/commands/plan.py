@@ -18,6 +18,7 @@ from foundling.costs import GIB, HOUR, Work
 from foundling.data.lineage import require
 from foundling.device import set_threads
 from foundling.division import Share
+from foundling.memory import activation_bytes, free_memory, microbatches_that_fit, state_bytes
 from foundling.model.config import GPTConfig
 from foundling.settings import Job, Recipe, Settings
 from foundling.settings.models import GPTSettings
@@ -47,7 +48,7 @@ def run(job: Job) -> None:
     tokens = work.windows * shape.context
     every = job.settings.runtime.activation_checkpointing
     activations = {n: share.activation_bytes(tokens, precision, n) for n in (0, every or 1)}
-    memory = hardware.memory if hardware.memory is not None else costs.free_memory()
+    memory = hardware.memory if hardware.memory is not None else free_memory()
     title = f"\n  {hardware.name}, {precision}; batches of {settings.batch_size:,} × {shape.context:,} tokens"
     side_by_side = Table.grid(padding=(0, 2))
     side_by_side.add_row(
@@ -142,9 +143,9 @@ def _measured(all_settings: Settings, shape: GPTConfig, precision: str) -> tuple
     while _step_flops(part, windows) > LARGEST_STEP and windows * layers > 1:
         windows, layers = (windows // 2, layers) if windows > 1 else (1, layers // 2)
         part = costs.first_layers(shape, layers)
-    needed = sum(costs.state_bytes(part, _optimizer(settings), precision).values())
-    needed += costs.activation_bytes(part, windows * shape.context, precision)
-    if needed > costs.free_memory():
+    needed = sum(state_bytes(part, _optimizer(settings), precision).values())
+    needed += activation_bytes(part, windows * shape.context, precision)
+    if needed > free_memory():
         raise ValueError(
             f"a single layer of this model needs {needed / GIB:,.0f} GiB, more than is free on this machine, "
             "so it cannot be timed; choose the hardware, such as hardware=h100, or set hardware.peak"
@@ -189,10 +190,10 @@ def _too_large(
             return f"plan: {needed}, also divided among {hardware.devices:,}; use more devices"
         count = math.ceil(state / memory)
         return f"plan: {needed}; sharded (trainer=fsdp), they need at least {count:,} devices"
-    parts = costs.microbatches_that_fit(shape, work.windows, precision, memory - state, every)
+    parts = microbatches_that_fit(shape, work.windows, precision, memory - state, every)
     if parts is None:
         fix = "use a smaller model or a shorter model.context"
-        if costs.activation_bytes(shape, shape.context, precision, 1) <= memory - state:
+        if activation_bytes(shape, shape.context, precision, 1) <= memory - state:
             fix = f"set {ACTIVATION_CHECKPOINTING}=1, with a microbatch of one window"
         return f"plan: the activations of one window do not fit; {fix}"
     return f"plan: this does not fit into memory; multiply pretrain.accumulate by {parts} to make it fit"

@@ -12,8 +12,8 @@ from foundling.evaluation.benchmarks import Items, read_benchmark
 from foundling.evaluation.perplexity import held_out_metrics
 from foundling.metrics import forgetting as metrics
 from foundling.model.interface import LanguageModel
+from foundling.settings.commands import Evaluate
 from foundling.settings.datasets import Forgetting
-from foundling.settings.runtime import Evaluate
 from foundling.text.tokenizer import Tokenizer
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from foundling.generation.decode import continue_text
 from foundling.model.interface import LanguageModel
-from foundling.settings.runtime import Samples
+from foundling.settings.commands import Samples
 from foundling.text.tokenizer import Tokenizer
 
 

@@ -13,9 +13,9 @@ from foundling.reporting.sections import choose_shown, classification, translati
 from foundling.reporting.spread import Spread
 from foundling.reporting.templates import Download, Drawn, big, percent, render, words
 from foundling.settings import Recipe
+from foundling.settings.commands import Samples
 from foundling.settings.datasets import Corpus
 from foundling.settings.models import Model
-from foundling.settings.runtime import Samples
 from foundling.settings.types import CustomComponent
 
 

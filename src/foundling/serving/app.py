@@ -31,7 +31,7 @@ from foundling.serving.page_files import PAGE, PageFiles, page_paths
 from foundling.serving.responses import ClientGone
 from foundling.serving.security import Security
 from foundling.serving.state import State
-from foundling.settings.runtime import Serve
+from foundling.settings.commands import Serve
 
 ROUTERS = tuple(
     module.router

@@ -7,7 +7,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from foundling.serving.errors import ApiError
-from foundling.settings.runtime import ServeLimits
+from foundling.settings.commands import ServeLimits
 
 WHILE_DRAINING = 5  # seconds after which a client may try again
 

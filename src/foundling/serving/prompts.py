@@ -9,7 +9,7 @@ from foundling.serving.bodies import LARGEST_SEED
 from foundling.serving.errors import ApiError, shown
 from foundling.serving.loading import ServedLanguageModel
 from foundling.serving.stream import Request
-from foundling.settings.runtime import Serve, ServeLimits
+from foundling.settings.commands import Serve, ServeLimits
 from foundling.text.prompts import SYSTEM, Message, render_prompt
 
 

@@ -17,7 +17,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from foundling.serving.errors import ApiError, shown
-from foundling.settings.runtime import Serve
+from foundling.settings.commands import Serve
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SHORTEST_KEY = 16  # characters

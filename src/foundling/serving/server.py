@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 from fastapi import FastAPI
 
-from foundling.settings.runtime import Serve
+from foundling.settings.commands import Serve
 
 if TYPE_CHECKING:
     from foundling.serving.state import State

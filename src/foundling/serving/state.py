@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from foundling.serving.compute import Compute
 from foundling.serving.limits import Traffic
 from foundling.serving.loading import Models
-from foundling.settings.runtime import Serve, ServeLimits
+from foundling.settings.commands import Serve, ServeLimits
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from pydantic import JsonValue
 from pydantic.dataclasses import dataclass
 
-from foundling.settings import datasets, models, runtime, training
+from foundling.settings import commands, datasets, models, runtime, training
 from foundling.settings.types import Seed
 from foundling.settings.weights import Weights
 from foundling.validation import STRICT, build
@@ -37,23 +37,23 @@ class Settings:
     classify: training.Classify
     instruct: training.Instruct
     train_translator: training.TrainTranslator
-    evaluate: runtime.Evaluate
-    fetch: runtime.Fetch
-    generate: runtime.Generate
-    predict: runtime.Predict
-    chat: runtime.Chat
-    translate: runtime.Translate
-    serve: runtime.Serve
-    report: runtime.Report
-    compare: runtime.Compare
-    sweep: runtime.Sweep
-    import_model: runtime.ImportModel
-    export: runtime.Export
-    plan: runtime.Plan
+    evaluate: commands.Evaluate
+    fetch: commands.Fetch
+    generate: commands.Generate
+    predict: commands.Predict
+    chat: commands.Chat
+    translate: commands.Translate
+    serve: commands.Serve
+    report: commands.Report
+    compare: commands.Compare
+    sweep: commands.Sweep
+    import_model: commands.ImportModel
+    export: commands.Export
+    plan: commands.Plan
     hardware: runtime.Hardware
-    verify: runtime.Verify
-    rebuild: runtime.Rebuild
-    clean: runtime.Clean
+    verify: commands.Verify
+    rebuild: commands.Rebuild
+    clean: commands.Clean
     runtime: runtime.Runtime
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import torch
 
-from foundling.costs import require_memory
 from foundling.data.pairs import Pair, sentence_pairs
 from foundling.data.splits import TEST, TRAIN, VALIDATION, choose
 from foundling.data.translation import encode
 from foundling.evaluation.cross_attention import cross_attention
 from foundling.evaluation.translation import Scorer, Translation, nearest, summary
 from foundling.generation.beam import translate
+from foundling.memory import require_memory
 from foundling.metrics import to_plain
 from foundling.metrics.train_translator import Method, Pairs, Search, Training, TrainTranslator
 from foundling.model.config import TranslatorConfig

@@ -10,16 +10,10 @@ from typing import Any
 import torch
 from lightning import Callback, LightningModule, Trainer
 
-from foundling.costs import (
-    GIB,
-    HOUR,
-    activation_bytes,
-    free_memory,
-    microbatches_that_fit,
-    precision_of,
-)
+from foundling.costs import GIB, HOUR, precision_of
 from foundling.device import automatic_precision, device_count
 from foundling.division import Share
+from foundling.memory import activation_bytes, free_memory, microbatches_that_fit
 from foundling.model.gpt import GPT
 from foundling.model.interface import LanguageModel
 from foundling.processes import is_first_process

@@ -1,4 +1,4 @@
-"""Tensors of which several processes hold a shard each, torch's DTensors, beside plain ones.
+"""Tensors of which several processes hold a shard each, torch's DTensors, and plain ones.
 
 Imports torch.distributed.tensor, which takes a second, only where there are shards.
 """

@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from foundling.costs import parameters, require_memory
+from foundling.costs import parameters
+from foundling.memory import require_memory
 from foundling.model.config import GPTConfig
 from foundling.model.gpt import GPT
 from foundling.model.meta import meta_model
